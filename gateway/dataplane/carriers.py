@@ -8,11 +8,11 @@ from gateway.dataplane.parts import Joint, Part, part_of
 from gateway.domain.msisdn import with_plus
 from gateway.domain.quarantine import HeldMessage
 from gateway.smpp.commands import CommandId
-from gateway.smpp.national_languages import Shift
-from gateway.smpp.pdu import Destination, Pdu, UnsuccessSme, decode
+from gateway.smpp.fields import TEXT_TAGS, Destination, Tag, Tlv, UnsuccessSme
+from gateway.smpp.gsm0338 import Shift
+from gateway.smpp.pdu import Pdu, decode
 from gateway.smpp.status import CommandStatus, DecodeError
 from gateway.smpp.text import readings
-from gateway.smpp.tlv import TEXT_TAGS, Tag, Tlv
 from gateway.smpp.udh import (
     Concat,
     check_elements,

@@ -14,8 +14,7 @@ from gateway.dataplane.submit_request import SubmitRequest
 from gateway.domain.verdict import Action, Finding, Reason
 from gateway.session.operations import Ruling, SessionState, Side, ruling
 from gateway.smpp.commands import RESPONSE_BIT, CommandId
-from gateway.smpp.framing import HEADER, HEADER_OCTETS, SUBMIT_SM
-from gateway.smpp.pdu import decode
+from gateway.smpp.pdu import HEADER, HEADER_OCTETS, SUBMIT_SM, decode
 from gateway.smpp.status import CommandStatus, DecodeError
 
 _SUBMIT_SM = int(CommandId.SUBMIT_SM)

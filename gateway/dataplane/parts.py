@@ -8,7 +8,7 @@ from hashlib import blake2b
 from gateway.domain.msisdn import misread_as, msisdn_of
 from gateway.domain.verdict import Finding
 from gateway.filter.normalise.unicode_fold import FILLERS
-from gateway.smpp.national_languages import Shift
+from gateway.smpp.gsm0338 import Shift
 from gateway.smpp.text import is_plain, little_endian_text, meant_texts, packed_text, readings
 
 # The shortest part that can count as blank: a shorter one may hold half a character.

@@ -13,11 +13,11 @@ from gateway.dataplane.scheduled_note import schedule_in
 from gateway.dataplane.submit_request import Schedule
 from gateway.session.operations import Ruling, SessionState, Side
 from gateway.smpp.commands import RESPONSE_BIT, CommandId
-from gateway.smpp.framing import HEADER, HEADER_OCTETS
+from gateway.smpp.fields import FieldValue, UnsuccessSme
 from gateway.smpp.pdu import (
-    FieldValue,
+    HEADER,
+    HEADER_OCTETS,
     Pdu,
-    UnsuccessSme,
     decode,
     encode,
     enquire_link_resp,

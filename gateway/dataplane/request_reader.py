@@ -17,9 +17,8 @@ from gateway.domain.policy import LongMessages
 from gateway.domain.verdict import Action, Finding, Reason
 from gateway.policy.submission import Account, DeliveryTimes, Submission
 from gateway.smpp.commands import RESPONSE_BIT, CommandId
-from gateway.smpp.fields import DistributionList, moment_of
-from gateway.smpp.framing import HEADER
-from gateway.smpp.pdu import Destination
+from gateway.smpp.fields import Destination, DistributionList, moment_of
+from gateway.smpp.pdu import HEADER
 from gateway.smpp.status import DecodeError
 from gateway.smpp.text import readings
 from gateway.smpp.udh import Concat

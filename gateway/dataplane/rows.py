@@ -8,8 +8,7 @@ from gateway.domain.msisdn import is_mobile
 from gateway.domain.records import DecisionRow, EventRow, OutcomeRow, Text, Why
 from gateway.domain.verdict import Action, Finding
 from gateway.session.operations import Side
-from gateway.smpp.framing import HEADER
-from gateway.smpp.pdu import Pdu
+from gateway.smpp.pdu import HEADER, Pdu
 
 
 @lru_cache(maxsize=16)

@@ -9,7 +9,7 @@ from gateway.domain.categories import TrafficClass
 from gateway.domain.msisdn import with_plus
 from gateway.policy.submission import DeliveryTimes
 from gateway.smpp.commands import CommandId
-from gateway.smpp.pdu import SmeAddress
+from gateway.smpp.fields import SmeAddress
 
 _COMMERCIAL = TrafficClass.COMMERCIAL
 

@@ -26,8 +26,7 @@ from gateway.domain.msisdn import is_mobile, with_plus
 from gateway.domain.records import About, DeliveryRow, Text, Told
 from gateway.session.operations import Ruling, Side, ruling
 from gateway.smpp.commands import RESPONSE_BIT, CommandId
-from gateway.smpp.framing import BARE_ABROAD, DELIVER_SM, HEADER, HEADER_OCTETS
-from gateway.smpp.pdu import Pdu, decode
+from gateway.smpp.pdu import BARE_ABROAD, DELIVER_SM, HEADER, HEADER_OCTETS, Pdu, decode
 from gateway.smpp.receipt import Receipt, read_receipt
 from gateway.smpp.status import CommandStatus, DecodeError
 from gateway.smpp.udh import split_udh

@@ -12,8 +12,8 @@ from gateway.filter.normalise.shapes import DIRECTED, SHAPED, hints_of
 from gateway.policy.findings import is_asking
 from gateway.policy.ruleset import RuleSet
 from gateway.policy.submission import Account, Submission
-from gateway.smpp.fields import DistributionList, SmeAddress, UnsuccessSme
-from gateway.smpp.pdu import Destination, Pdu, encode
+from gateway.smpp.fields import Destination, DistributionList, SmeAddress, UnsuccessSme
+from gateway.smpp.pdu import Pdu, encode
 from gateway.smpp.status import status_named
 
 _SERVICE = TrafficClass.SERVICE

@@ -18,7 +18,7 @@ from gateway.proxy.tick import Tick
 from gateway.runtime.clock import epoch, monotonic, utcnow
 from gateway.runtime.tasks import KeyedLock, spawn
 from gateway.smpp.commands import CommandId
-from gateway.smpp.framing import HEADER
+from gateway.smpp.pdu import HEADER
 from gateway.storage.errors import StoreUnavailable
 from gateway.systems.consent.sql import ConsentStore
 from gateway.systems.subscriptions.dialogue import Word

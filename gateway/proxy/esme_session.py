@@ -22,8 +22,7 @@ from gateway.session.binding import BindRequest
 from gateway.session.operations import BOUND_STATES, SessionState, Side
 from gateway.session.timers import Timers, reconnect_delay_s
 from gateway.smpp.commands import RESPONSE_BIT
-from gateway.smpp.framing import HEADER
-from gateway.smpp.pdu import header_only, unbind, unbind_resp
+from gateway.smpp.pdu import HEADER, header_only, unbind, unbind_resp
 from gateway.smpp.status import CommandStatus, DecodeError
 
 

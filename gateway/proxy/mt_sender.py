@@ -20,8 +20,7 @@ from gateway.proxy.tick import Tick
 from gateway.runtime.clock import epoch, monotonic, utcnow
 from gateway.runtime.tasks import spawn
 from gateway.smpp.commands import RESPONSE_BIT, CommandId
-from gateway.smpp.framing import HEADER
-from gateway.smpp.pdu import header_only, make
+from gateway.smpp.pdu import HEADER, header_only, make
 from gateway.smpp.status import CommandStatus
 from gateway.storage.errors import StoreUnavailable
 from gateway.systems.outbound_messages import OutboundMessageStore

@@ -19,10 +19,9 @@ from gateway.proxy.tick import Tick
 from gateway.runtime.clock import epoch, monotonic, utcnow
 from gateway.runtime.tasks import KeyedLock, spawn
 from gateway.smpp.commands import RESPONSE_BIT, CommandId
-from gateway.smpp.framing import HEADER
-from gateway.smpp.pdu import Pdu, decode, encode, header_only, make
+from gateway.smpp.fields import TEXT_TAGS, Tag, Tlv
+from gateway.smpp.pdu import HEADER, Pdu, decode, encode, header_only, make
 from gateway.smpp.status import CommandStatus, status_named
-from gateway.smpp.tlv import TEXT_TAGS, Tag, Tlv
 from gateway.storage.errors import StoreUnavailable
 from gateway.systems.quarantine.model import REPLACEABLE_STATES, Replacement
 from gateway.systems.quarantine.service import ActResult, QuarantineDesk

@@ -16,8 +16,7 @@ from gateway.proxy.tick import Tick
 from gateway.runtime.clock import epoch, monotonic, utcnow
 from gateway.runtime.tasks import spawn
 from gateway.smpp.commands import CommandId
-from gateway.smpp.framing import HEADER
-from gateway.smpp.pdu import decode
+from gateway.smpp.pdu import HEADER, decode
 from gateway.smpp.receipt import id_forms, read_receipt, receipt_pdu, with_receipt_id
 from gateway.smpp.status import DecodeError, EncodeError
 from gateway.storage.errors import StoreUnavailable

@@ -24,8 +24,8 @@ from gateway.policy.submission import Account, DeliveryTimes, RequestedMessage, 
 from gateway.proxy.report_writer import told_of_held
 from gateway.proxy.tick import Tick
 from gateway.runtime.clock import epoch, monotonic
-from gateway.smpp.fields import moment_of
-from gateway.smpp.pdu import SmeAddress, decode
+from gateway.smpp.fields import SmeAddress, moment_of
+from gateway.smpp.pdu import decode
 from gateway.smpp.status import DecodeError
 from gateway.systems.quarantine.model import Grounds
 

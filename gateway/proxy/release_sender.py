@@ -21,7 +21,7 @@ from gateway.proxy.tick import Tick
 from gateway.runtime.clock import epoch, monotonic, utcnow
 from gateway.runtime.tasks import spawn
 from gateway.smpp.commands import CommandId
-from gateway.smpp.framing import HEADER, HEADER_OCTETS
+from gateway.smpp.pdu import HEADER, HEADER_OCTETS
 from gateway.smpp.status import CommandStatus
 from gateway.storage.errors import StoreUnavailable
 from gateway.systems.quarantine.model import ReleasedId

@@ -20,7 +20,7 @@ from gateway.proxy.mt_sender import Confirmation, MtSender
 from gateway.proxy.tick import Tick
 from gateway.runtime.clock import utcnow
 from gateway.runtime.tasks import KeyedLock, spawn
-from gateway.smpp.framing import HEADER
+from gateway.smpp.pdu import HEADER
 from gateway.storage.errors import StoreUnavailable
 from gateway.systems.subscriptions.dialogue import Word, WordOutcome
 from gateway.systems.subscriptions.service import SubscriptionDesk

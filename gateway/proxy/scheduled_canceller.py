@@ -20,8 +20,7 @@ from gateway.proxy.tick import Tick
 from gateway.runtime.clock import epoch, monotonic, utcnow
 from gateway.runtime.tasks import spawn
 from gateway.smpp.commands import CommandId
-from gateway.smpp.framing import HEADER
-from gateway.smpp.pdu import make
+from gateway.smpp.pdu import HEADER, make
 from gateway.smpp.status import CommandStatus
 from gateway.storage.change_feed import ChangeFeed
 from gateway.storage.errors import StoreUnavailable

@@ -12,7 +12,7 @@ from gateway.proxy.tick import Tick
 from gateway.runtime.clock import monotonic
 from gateway.session.operations import SessionState, Side
 from gateway.smpp.commands import CommandId
-from gateway.smpp.framing import HEADER
+from gateway.smpp.pdu import HEADER
 from gateway.smpp.status import CommandStatus
 
 

@@ -1,23 +1,25 @@
-"""PDUs taken apart and put together, and answers made of a header alone."""
+"""PDUs taken apart and put together, answers of a header alone, and patterns of plain messages."""
 
+import re
+import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.smpp.commands import LAYOUTS, RESPONSE_BIT, CommandId
 from gateway.smpp.fields import (
-    Destination,
-    DistributionList,
+    TEXT_TAGS,
     Field,
     FieldValue,
-    SmeAddress,
-    UnsuccessSme,
+    Tlv,
+    read_tlvs,
+    write_tlvs,
 )
-from gateway.smpp.framing import HEADER, HEADER_OCTETS
 from gateway.smpp.status import CommandStatus, DecodeError, EncodeError
-from gateway.smpp.tlv import TEXT_TAGS, Tlv, read_tlvs, write_tlvs
 
-_TLV_VERSION = 0x34
-_SC_INTERFACE_VERSION_34 = b"\x02\x10\x00\x01\x34"
+HEADER = struct.Struct(">IIII")
+"""command_length, command_id, command_status, sequence_number (SMPP 3.4, 3.2)."""
+HEADER_OCTETS = 16
+_MAX_32_BITS = 0xFFFF_FFFF
 
 
 def header_only(command_id: int, command_status: int, sequence_number: int) -> bytes:
@@ -61,42 +63,6 @@ def submit_sm_resp(sequence_number: int, message_id: bytes) -> bytes:
         ),
         message_id,
     )
-
-
-def bind_resp(
-    command_id: int,
-    command_status: int,
-    sequence_number: int,
-    system_id: bytes,
-    interface_version: int | None,
-) -> bytes:
-    """Return the answer to the bind `command_id` (the request's or the response's id).
-
-    `interface_version` is what the peer bound with, None when that is not known: one that
-    speaks less than 3.4 must get no TLV, the others learn that we speak 3.4
-    (sc_interface_version). A refusal has no body (SMPP 3.4, 4.1.2).
-    """
-    if command_status:
-        return header_only(command_id | RESPONSE_BIT, command_status, sequence_number)
-    speaks_tlvs = interface_version is not None and interface_version >= _TLV_VERSION
-    body = system_id + b"\0" + (_SC_INTERFACE_VERSION_34 if speaks_tlvs else b"")
-    length = HEADER_OCTETS + len(body)
-    return HEADER.pack(length, command_id | RESPONSE_BIT, 0, sequence_number) + body
-
-
-__all__ = [
-    "Destination",
-    "DistributionList",
-    "FieldValue",
-    "Pdu",
-    "SmeAddress",
-    "UnsuccessSme",
-    "decode",
-    "encode",
-    "make",
-]
-
-_MAX_32_BITS = 0xFFFF_FFFF
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,3 +183,24 @@ def _write(field: Field, values: Mapping[str, FieldValue]) -> bytes:
     if field.name not in values:
         raise EncodeError(f"{field.name}: missing")
     return field.write(values[field.name])
+
+
+BARE_ABROAD = rb"(?!\x01.12[0-9]{2}[2-9][0-9]{6}\0)"
+"""Put before ton and npi, it matches no bare digits that their type makes North American: those
+bear a plus for policy (domain.msisdn.with_plus)."""
+
+# service_type, source and destination with ton and npi, esm_class, protocol_id and
+# priority_flag, two times, registered_delivery, replace_if_present, data_coding,
+# sm_default_msg_id, sm_length (SMPP 3.4, 4.4.1). One compiled match costs 0.5 us where
+# reading field by field costs 0.75. Lengths are those of the specification: what does not
+# match is read by `decode`, which knows the status of each field.
+_FIELDS = rb"[^\0]{0,5}\0%b..([^\0]{0,20})\0%b..([^\0]{0,20})\0(.)..\0([^\0]{0,16})\0(.).(.).(.)"
+SUBMIT_SM = re.compile(_FIELDS % (b"", BARE_ABROAD), re.DOTALL)
+"""Matches a body from its first octet; give `match` the offsets of the body, so that a
+field can not run into the next PDU. Groups: source_addr, destination_addr, esm_class,
+validity_period, registered_delivery, data_coding, sm_length. The text begins at the end of the
+match. What is scheduled does not match: policy asks more of it."""
+
+DELIVER_SM = re.compile(_FIELDS % (BARE_ABROAD, b""), re.DOTALL)
+"""The same for a deliver_sm, which has these fields too (SMPP 3.4, 4.6.1) and a subscriber for
+its source."""

@@ -10,10 +10,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from gateway.smpp.commands import CommandId
-from gateway.smpp.fields import FieldValue
+from gateway.smpp.fields import TEXT_TAGS, FieldValue, Tag, Tlv, first
 from gateway.smpp.pdu import Pdu, decode, encode, make
 from gateway.smpp.status import EncodeError
-from gateway.smpp.tlv import TEXT_TAGS, Tag, Tlv, first
 
 MESSAGE_STATES: Mapping[int, str] = {
     0: "SCHEDULED",
@@ -28,7 +27,6 @@ MESSAGE_STATES: Mapping[int, str] = {
     9: "SKIPPED",
 }
 _STATE_NUMBERS = {stat: number for number, stat in MESSAGE_STATES.items()}
-_PASSING_STATES = frozenset({"SCHEDULED", "ENROUTE", "ACCEPTD"})
 # Spelt out by SMSCs that do not keep to seven letters.
 _LONG_STATS = {
     "DELIVERED": "DELIVRD",
@@ -73,11 +71,6 @@ class Receipt:
     def forms(self) -> frozenset[str]:
         """Return the normal forms of every id the receipt names."""
         return id_forms(self.message_id) | id_forms(self.text_id)
-
-    @property
-    def is_final(self) -> bool:
-        """Tell whether this is the last report on the message."""
-        return not self.is_intermediate and self.stat not in _PASSING_STATES
 
 
 def read_receipt(pdu: Pdu) -> Receipt | None:
@@ -134,10 +127,6 @@ def receipt_pdu(  # noqa: PLR0913
     err: str,
     submitted: datetime,
     done: datetime,
-    source_ton: int = 1,
-    source_npi: int = 1,
-    destination_ton: int = 0,
-    destination_npi: int = 1,
 ) -> bytes:
     """Return a deliver_sm that tells an SP what became of its message (SMPP 3.4, appendix B).
 
@@ -160,11 +149,10 @@ def receipt_pdu(  # noqa: PLR0913
     return make(
         CommandId.DELIVER_SM,
         sequence_number,
-        source_addr_ton=source_ton,
-        source_addr_npi=source_npi,
+        source_addr_ton=1,
+        source_addr_npi=1,
         source_addr=_printable(source, "source_addr"),
-        dest_addr_ton=destination_ton,
-        dest_addr_npi=destination_npi,
+        dest_addr_npi=1,
         destination_addr=_printable(destination, "destination_addr"),
         esm_class=_RECEIPT,
         short_message=text,

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from gateway.smpp import gsm0338
 from gateway.smpp.alphabets import Alphabet, alphabet_of, meanings_of, read, write
-from gateway.smpp.national_languages import Shift, decode_shifted
+from gateway.smpp.gsm0338 import LOW_SEPTETS, Shift, decode_shifted
 
 MAX_READINGS = 13
 """The most readings of a text; with national language shifts there may be two more."""
@@ -24,8 +24,6 @@ _UNLIKE_ASCII = frozenset({Alphabet.UCS2, Alphabet.JIS})
 _WEIGHED = frozenset({Alphabet.GSM, Alphabet.LATIN1, Alphabet.GBK, Alphabet.UTF8})
 # What fills seven spare bits: zeros, or a carriage return (3GPP TS 23.038, 6.1.2.3.1).
 _FILLING = {b"\0", b"\r"}
-# An SMSC that packs septets keeps the low seven bits of each octet.
-_LOW_SEPTETS = bytes(octet & 0x7F for octet in range(256))
 
 _LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 _ESCAPE = b"\x1b"
@@ -249,7 +247,7 @@ def _meant(octets: bytes, alphabet: Alphabet, place: int, shift: Shift | None) -
         return read(octets, alphabet)
     if shift is not None:
         return decode_shifted(octets, shift)
-    return gsm0338.decode(octets if place == 0 else octets.translate(_LOW_SEPTETS))
+    return gsm0338.decode(octets if place == 0 else octets.translate(LOW_SEPTETS))
 
 
 def _shifted(octets: bytes, meanings: _Meanings, fill_bits: int, shift: Shift) -> tuple[str, ...]:
@@ -300,7 +298,7 @@ def _others(octets: bytes, meanings: _Meanings, fill_bits: int) -> Iterator[tupl
         yield from _utf8(octets, meanings)
         yield from _gbk(octets, meanings)
         if meanings.is_gsm:
-            yield 0.0, gsm0338.decode(octets.translate(_LOW_SEPTETS))
+            yield 0.0, gsm0338.decode(octets.translate(LOW_SEPTETS))
     # Han has octets over 0x7F and Latin text has NULs, or nearly always so.
     is_latin = printable or (is_ascii and 4 * octets.count(0) < len(octets))
     yield from _ucs2(octets, strict=is_latin)
@@ -350,7 +348,7 @@ def _gbk(octets: bytes, meanings: _Meanings) -> Iterator[tuple[float, str]]:
     elif meanings.may_be_gbk and _HAN.search(text):
         yield 0.0, text
     if meanings.first is Alphabet.GBK and sense < 1.0:
-        yield 0.0, gsm0338.decode(octets.translate(_LOW_SEPTETS))
+        yield 0.0, gsm0338.decode(octets.translate(LOW_SEPTETS))
 
 
 def _beyond_ascii(text: str) -> int:
@@ -375,7 +373,7 @@ def _single_octet(
     """Yield the GSM alphabet and Latin-1. If GSM is a second meaning, its high bits are masked."""
     sense = _share(octets, _SENSIBLE_IN_GSM)
     if meanings.may_be_gsm and (is_ascii or meanings.first is not Alphabet.GBK):
-        text = gsm0338.decode(octets if is_ascii else octets.translate(_LOW_SEPTETS))
+        text = gsm0338.decode(octets if is_ascii else octets.translate(LOW_SEPTETS))
         yield (sense if sense >= _LATIN_SENSE else 0.0), text
     elif sense >= _LATIN_SENSE:
         yield sense, gsm0338.decode(octets)

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from gateway.smpp.national_languages import LAST_LANGUAGE, Shift
+from gateway.smpp.fields import Tag, Tlv, first
+from gateway.smpp.gsm0338 import LAST_LANGUAGE, Shift
 from gateway.smpp.status import CommandStatus, DecodeError
-from gateway.smpp.tlv import Tag, Tlv, first
 
 # The sizes of elements that phones read without looking at the length. They continue after the
 # octets they have read, so with another length they see other elements than the gateway does (3GPP

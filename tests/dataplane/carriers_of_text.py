@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from gateway.smpp import gsm0338
-from gateway.smpp.tlv import Tag
+from gateway.smpp.fields import Tag
 from simulators import builders
 from tests.dataplane.conftest import PORT, SUBSCRIBER, UDHI, advert, long_advert, udh
+from tests.septets import pack
 
 # Within the day that AT lies in, and relative, so that no clock is needed.
 IN_AN_HOUR = "000000010000000R"
@@ -84,7 +85,7 @@ def _coded(it: Letter, octets: bytes, data_coding: int = 8, esm_class: int = 0) 
 
 
 def _packed(text: str) -> bytes:
-    return gsm0338.pack(gsm0338.encode(text))
+    return pack(gsm0338.encode(text))
 
 
 def _codings() -> Iterator[TextCarrier]:

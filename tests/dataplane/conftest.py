@@ -25,9 +25,8 @@ from gateway.policy.knowledge import ConsentSets, Knowledge
 from gateway.policy.ruleset import RuleSet
 from gateway.session.operations import SessionState, Side
 from gateway.smpp.commands import CommandId
-from gateway.smpp.framing import HEADER, split
-from gateway.smpp.pdu import make
-from gateway.smpp.tlv import Tag
+from gateway.smpp.fields import Tag
+from gateway.smpp.pdu import HEADER, make
 from simulators import builders
 from simulators.wire import Tlvs
 
@@ -178,8 +177,12 @@ def answer(
 
 def pdus(octets: bytes | bytearray) -> list[bytes]:
     """Cut what was written into PDUs; nothing may be left over."""
-    whole, rest = split(bytes(octets), 70_000)
-    assert not rest
+    whole, at = list[bytes](), 0
+    while at < len(octets):
+        length, *_ = HEADER.unpack_from(octets, at)
+        whole.append(bytes(octets[at : at + length]))
+        at += length
+    assert at == len(octets)
     return whole
 
 

@@ -8,14 +8,14 @@ from gateway.dataplane.carriers import read_carrier
 from gateway.domain.msisdn import with_plus
 from gateway.smpp import gsm0338
 from gateway.smpp.commands import CommandId
-from gateway.smpp.fields import DistributionList, SmeAddress
-from gateway.smpp.framing import HEADER, HEADER_OCTETS, SUBMIT_SM
-from gateway.smpp.national_languages import Shift
+from gateway.smpp.fields import DistributionList, SmeAddress, Tag
+from gateway.smpp.gsm0338 import Shift
+from gateway.smpp.pdu import HEADER, HEADER_OCTETS, SUBMIT_SM
 from gateway.smpp.status import CommandStatus, DecodeError
-from gateway.smpp.tlv import Tag
 from gateway.smpp.udh import Concat
 from simulators import builders
 from tests.dataplane.conftest import DUBIOUS, PORT, SPAM, SUBSCRIBER, UDHI, advert, sar, udh
+from tests.septets import pack
 
 TEXT = builders.ucs2(SPAM)
 JUDGED = (CommandId.SUBMIT_SM, CommandId.SUBMIT_MULTI, CommandId.DATA_SM, CommandId.REPLACE_SM)
@@ -156,7 +156,7 @@ def test_packed_text_behind_a_header_is_read(kind: str) -> None:
     septets = gsm0338.encode("claim your free money at once")
     # The text begins at the next septet after the header (3GPP TS 23.040, 9.2.3.24).
     fill_bits = -8 * len(header) % 7
-    bits = int.from_bytes(gsm0338.pack(septets), "little") << fill_bits
+    bits = int.from_bytes(pack(septets), "little") << fill_bits
     packed = bits.to_bytes(-(-(7 * len(septets) + fill_bits) // 8), "little")
 
     carrier = read_carrier(advert(octets=header + packed, esm_class=UDHI, data_coding=0))

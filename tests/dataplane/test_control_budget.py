@@ -12,8 +12,7 @@ from gateway.dataplane.relay import (
 )
 from gateway.session.operations import SessionState, Side
 from gateway.smpp.commands import CommandId
-from gateway.smpp.framing import HEADER
-from gateway.smpp.pdu import enquire_link_resp, make
+from gateway.smpp.pdu import HEADER, enquire_link_resp, make
 from simulators import builders
 from tests.dataplane.conftest import World, advert, header, sent, smsc, up
 

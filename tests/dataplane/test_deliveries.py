@@ -12,11 +12,10 @@ from gateway.domain.policy import RepliesRule
 from gateway.domain.records import DeliveryRow, Text
 from gateway.records.lines import RecordLines
 from gateway.smpp.commands import CommandId
-from gateway.smpp.framing import HEADER
-from gateway.smpp.pdu import decode, make
+from gateway.smpp.fields import Tag
+from gateway.smpp.pdu import HEADER, decode, make
 from gateway.smpp.receipt import read_receipt
 from gateway.smpp.status import CommandStatus
-from gateway.smpp.tlv import Tag
 from simulators import builders
 from simulators.wire import Tlvs
 from tests.dataplane.conftest import AT, PORT, SUBSCRIBER, World, outcomes, sent, smsc

@@ -11,8 +11,7 @@ from gateway.dataplane.esme_side import has_smsc
 from gateway.dataplane.link import Link
 from gateway.session.operations import SessionState, Side
 from gateway.smpp.commands import CommandId
-from gateway.smpp.framing import HEADER
-from gateway.smpp.pdu import enquire_link_resp, make, unbind_resp
+from gateway.smpp.pdu import HEADER, enquire_link_resp, make, unbind_resp
 from gateway.smpp.status import CommandStatus
 from simulators import builders
 from simulators.wire import pdu

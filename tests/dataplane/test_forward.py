@@ -17,9 +17,9 @@ from gateway.domain.verdict import Action
 from gateway.policy.checks.campaign import Campaign
 from gateway.policy.checks.opt_out import OptOut
 from gateway.smpp.commands import CommandId
-from gateway.smpp.framing import HEADER
+from gateway.smpp.fields import Tag
+from gateway.smpp.pdu import HEADER
 from gateway.smpp.status import CommandStatus
-from gateway.smpp.tlv import Tag
 from simulators import builders
 from tests.dataplane.conftest import (
     BUNDLE,

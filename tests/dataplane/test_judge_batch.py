@@ -31,8 +31,8 @@ from gateway.policy.knowledge import Knowledge
 from gateway.policy.ruleset import RuleSet
 from gateway.policy.submission import Submission
 from gateway.smpp import gsm0338
+from gateway.smpp.fields import Tag
 from gateway.smpp.status import CommandStatus
-from gateway.smpp.tlv import Tag
 from simulators import builders
 from tests.dataplane.conftest import (
     BUNDLE,
@@ -56,13 +56,14 @@ from tests.dataplane.conftest import (
     up,
 )
 from tests.policy.scorers import PRIZE, WordScorer
+from tests.septets import pack
 
 REJECT = Action.REJECT
 SENTENCE = f"您好，本公司{SPAM}，欢迎来电咨询办理。"
 UCS2 = builders.ucs2(SENTENCE)
 GSM = gsm0338.encode("Claim your free money now, call back today")
 # The text is packed behind one fill bit: the header has six octets, the seventh is due.
-PACKED = (int.from_bytes(gsm0338.pack(GSM), "little") << 1).to_bytes(38, "little")
+PACKED = (int.from_bytes(pack(GSM), "little") << 1).to_bytes(38, "little")
 PORTS = b"\x06\x05\x04\x00\x50\x00\x50"
 ALONE = udh("udh8", 1, b"\1\1")
 RANDOM = random.Random(7).randbytes(64_000)  # noqa: S311 - no secret hangs on it
@@ -95,10 +96,10 @@ def reason_of(world: World, pdu: bytes) -> str:
         advert(octets=GSM, data_coding=0),
         advert(octets=GSM, data_coding=1),
         advert(octets=GSM, data_coding=3),
-        advert(octets=gsm0338.pack(GSM), data_coding=0),
-        advert(octets=gsm0338.pack(GSM), data_coding=0xF0),
+        advert(octets=pack(GSM), data_coding=0),
+        advert(octets=pack(GSM), data_coding=0xF0),
         advert(octets=b"\x05\x70\x03abc" + PACKED, data_coding=0, esm_class=UDHI),
-        advert(octets=PORTS + gsm0338.pack(GSM), data_coding=0, esm_class=UDHI),
+        advert(octets=PORTS + pack(GSM), data_coding=0, esm_class=UDHI),
         advert("代\u200b开 发-票"),
         advert(octets=UCS2 + b"\x20"),
         advert(octets=ALONE + UCS2, esm_class=UDHI),

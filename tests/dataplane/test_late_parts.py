@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from gateway.dataplane.part_table import PartTable
 from gateway.smpp.commands import CommandId
+from gateway.smpp.fields import Tag, first
 from gateway.smpp.pdu import Pdu, decode
 from gateway.smpp.status import CommandStatus
-from gateway.smpp.tlv import Tag, first
 from simulators import builders
 from tests.dataplane.conftest import (
     SPAM,

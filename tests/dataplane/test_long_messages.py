@@ -12,10 +12,10 @@ from gateway.dataplane.part_table import PartTable
 from gateway.domain.policy import ContentRule, KeywordList, ListAction, LongMessages
 from gateway.domain.sender import Rate
 from gateway.smpp.commands import CommandId
-from gateway.smpp.national_languages import Shift
+from gateway.smpp.fields import Tag
+from gateway.smpp.gsm0338 import Shift
 from gateway.smpp.status import CommandStatus
 from gateway.smpp.text import readings
-from gateway.smpp.tlv import Tag
 from simulators import builders
 from tests.dataplane.conftest import (
     AT,

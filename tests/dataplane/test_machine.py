@@ -11,7 +11,7 @@ from gateway.dataplane.link import Link
 from gateway.dataplane.plane import Batch
 from gateway.session.operations import SessionState, Side
 from gateway.smpp.commands import CommandId
-from gateway.smpp.framing import HEADER
+from gateway.smpp.pdu import HEADER
 from simulators import builders
 from tests.dataplane.conftest import (
     CLEAN,

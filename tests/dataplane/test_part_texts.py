@@ -4,7 +4,8 @@ import pytest
 
 from gateway.dataplane.parts import PartTexts, joined_texts, part_texts
 from gateway.smpp import gsm0338
-from gateway.smpp.national_languages import Shift
+from gateway.smpp.gsm0338 import Shift
+from tests.septets import pack
 
 
 def test_texts_are_joined_meaning_by_meaning() -> None:
@@ -52,7 +53,7 @@ def test_a_part_is_read_by_the_tables_of_its_header() -> None:
     assert texts.as_meant(0) == texts.as_meant(1) == "बी"
     assert texts.packed is not None
     assert part_texts(b"plain", 0, "").packed is None
-    packed = gsm0338.pack(gsm0338.encode("packed text as it came")[:15]) + b"\x00"
+    packed = pack(gsm0338.encode("packed text as it came")[:15]) + b"\x00"
     assert part_texts(packed, 0, "").as_packed().startswith("packed text as ")
     assert part_texts(packed, 3, "").packed is None
 

@@ -10,8 +10,8 @@ from gateway.dataplane.link import Link
 from gateway.domain.policy import KeywordList, ListAction
 from gateway.domain.sender import Rate
 from gateway.smpp import gsm0338
+from gateway.smpp.fields import Tag
 from gateway.smpp.status import CommandStatus
-from gateway.smpp.tlv import Tag
 from simulators import builders
 from tests.dataplane.conftest import (
     BUNDLE,
@@ -30,6 +30,7 @@ from tests.dataplane.conftest import (
     statuses,
     up,
 )
+from tests.septets import pack
 
 WORDS = (SPAM, "şans oyunu", "बीमा ऋण", "казино")
 LISTS = (KeywordList("K-WORDS", "words", ListAction.REJECT, WORDS),)
@@ -68,7 +69,7 @@ def part(
 def packed(head: bytes, septets: bytes) -> bytes:
     """Pack septets for behind a header, without it."""
     fill = -8 * len(head) % 7
-    shifted = int.from_bytes(gsm0338.pack(septets), "little") << fill
+    shifted = int.from_bytes(pack(septets), "little") << fill
     return shifted.to_bytes(-(-(7 * len(septets) + fill) // 8), "little")
 
 

@@ -17,8 +17,8 @@ from gateway.policy.checks.opt_out import OptOut
 from gateway.records.lines import RecordLines
 from gateway.session.operations import Ruling, SessionState, Side, ruling
 from gateway.smpp.commands import LAYOUTS, RESPONSE_BIT, CommandId
-from gateway.smpp.framing import HEADER
-from gateway.smpp.pdu import SmeAddress, make
+from gateway.smpp.fields import SmeAddress
+from gateway.smpp.pdu import HEADER, make
 from gateway.smpp.status import CommandStatus
 from simulators import builders
 from tests.dataplane.conftest import (

@@ -11,8 +11,7 @@ from gateway.dataplane.relay import message_id_of, relay_answer, renumbered
 from gateway.session.operations import SessionState
 from gateway.smpp.commands import CommandId
 from gateway.smpp.fields import UnsuccessSme
-from gateway.smpp.framing import HEADER
-from gateway.smpp.pdu import decode, make
+from gateway.smpp.pdu import HEADER, decode, make
 from gateway.smpp.status import CommandStatus
 from simulators import builders
 from tests.dataplane.conftest import (

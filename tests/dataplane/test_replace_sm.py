@@ -5,8 +5,8 @@ import pytest
 from gateway.dataplane.link import Link
 from gateway.dataplane.part_table import PartIds, PartTable
 from gateway.smpp.commands import CommandId
+from gateway.smpp.fields import Tag
 from gateway.smpp.status import CommandStatus
-from gateway.smpp.tlv import Tag
 from simulators import builders
 from simulators.wire import Tlvs
 from tests.dataplane.conftest import (

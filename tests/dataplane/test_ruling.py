@@ -28,8 +28,8 @@ from gateway.policy.checks.too_often import TooOften
 from gateway.policy.hours import Window, WindowSet
 from gateway.policy.number_set import NumberSet
 from gateway.smpp.commands import CommandId
+from gateway.smpp.fields import Tag
 from gateway.smpp.status import CommandStatus
-from gateway.smpp.tlv import Tag
 from simulators import builders
 from tests.dataplane.conftest import (
     AT,

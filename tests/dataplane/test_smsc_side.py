@@ -17,10 +17,9 @@ from gateway.dataplane.link import Link
 from gateway.domain.policy import RepliesRule
 from gateway.session.operations import SessionState, Side
 from gateway.smpp.commands import CommandId
-from gateway.smpp.framing import HEADER
-from gateway.smpp.pdu import bind_resp, decode, generic_nack, make, unbind_resp
+from gateway.smpp.fields import Tlv
+from gateway.smpp.pdu import HEADER, bind_resp, decode, generic_nack, make, unbind_resp
 from gateway.smpp.status import CommandStatus
-from gateway.smpp.tlv import Tlv
 from simulators import builders
 from tests.dataplane.conftest import (
     PORT,

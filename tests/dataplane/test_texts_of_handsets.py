@@ -10,9 +10,8 @@ from gateway.domain.policy import KeywordList, ListAction
 from gateway.domain.verdict import Reason
 from gateway.policy.checks.opt_out import OptOut
 from gateway.policy.knowledge import Knowledge
-from gateway.smpp import gsm0338
+from gateway.smpp.fields import Tag
 from gateway.smpp.status import CommandStatus
-from gateway.smpp.tlv import Tag
 from simulators import builders
 from tests.dataplane.conftest import (
     BUNDLE,
@@ -27,6 +26,7 @@ from tests.dataplane.conftest import (
     statuses,
     up,
 )
+from tests.septets import pack
 
 WORDS = (SPAM, "viagra", "casino", "şans oyunu", "도박사이트", "बीमा ऋण", "казино", "出会い系")
 LISTS = (KeywordList("K-WORDS", "words", ListAction.REJECT, WORDS),)
@@ -44,7 +44,7 @@ def world() -> World:
 def packed(header: bytes, septets: bytes) -> bytes:
     """Pack septets behind a header, from the next septet on (3GPP TS 23.040, 9.2.3.24)."""
     fill = -8 * len(header) % 7
-    octets = gsm0338.pack(septets)
+    octets = pack(septets)
     shifted = int.from_bytes(octets, "little") << fill
     return header + shifted.to_bytes(-(-(7 * len(septets) + fill) // 8), "little")
 

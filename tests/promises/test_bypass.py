@@ -16,6 +16,7 @@ from simulators.esme import Answer, RawEsme, answer_of
 from simulators.smsc import SimulatedSmsc
 from simulators.wire import CommandStatus, Tag
 from tests.promises.deployment import Account, Deployment, Keywords, eventually, source_of, tell
+from tests.septets import pack
 
 Deploy = Callable[..., Awaitable[Deployment]]
 Attach = Callable[..., Awaitable[RawEsme]]
@@ -90,9 +91,7 @@ def _disguises() -> Iterator[Case]:
     )
     yield Case(
         "packed GSM 03.38",
-        lambda text: [
-            builders.submit_sm(SOURCE, TO, gsm0338.pack(gsm0338.encode(text)), data_coding=0)
-        ],
+        lambda text: [builders.submit_sm(SOURCE, TO, pack(gsm0338.encode(text)), data_coding=0)],
         *latin,
     )
 

@@ -10,8 +10,8 @@ from gateway.app.gateway import Gateway
 from gateway.domain.quarantine import HeldMessage, HoldState, ReceiptState
 from gateway.domain.sender import Sender
 from gateway.runtime.clock import utcnow
+from gateway.smpp.fields import Tag
 from gateway.smpp.pdu import decode
-from gateway.smpp.tlv import Tag
 from gateway.storage.database import Database
 from gateway.storage.errors import StoreUnavailable
 from gateway.stores import Stores

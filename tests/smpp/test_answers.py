@@ -5,10 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.smpp import pdu as answers
-from gateway.smpp.commands import RESPONSE_BIT, CommandId
-from gateway.smpp.pdu import Pdu, decode, make
+from gateway.smpp.commands import CommandId
+from gateway.smpp.pdu import make
 from gateway.smpp.status import CommandStatus
-from gateway.smpp.tlv import Tlv
 
 BINDS = (CommandId.BIND_RECEIVER, CommandId.BIND_TRANSMITTER, CommandId.BIND_TRANSCEIVER)
 sequence_numbers = st.integers(0, 0xFFFFFFFF)
@@ -48,34 +47,3 @@ def test_a_submit_is_acknowledged_as_the_table_says(
     golden = make(CommandId.SUBMIT_SM_RESP, sequence_number, message_id=message_id)
 
     assert answers.submit_sm_resp(sequence_number, message_id) == golden
-
-
-@pytest.mark.parametrize("command_id", BINDS)
-@pytest.mark.parametrize(
-    ("interface_version", "tlvs"),
-    [
-        (None, ()),
-        (0x00, ()),
-        (0x33, ()),
-        (0x34, (Tlv(0x0210, b"\x34"),)),
-        (0x50, (Tlv(0x0210, b"\x34"),)),
-    ],
-)
-def test_only_a_peer_that_knows_tlvs_is_sent_one(
-    command_id: CommandId, interface_version: int | None, tlvs: tuple[Tlv, ...]
-) -> None:
-    octets = answers.bind_resp(command_id, 0, 9, b"smsward", interface_version)
-
-    answer = Pdu(command_id | RESPONSE_BIT, 0, 9, {"system_id": b"smsward"}, tlvs)
-    assert decode(octets) == answer
-    assert answers.bind_resp(command_id | RESPONSE_BIT, 0, 9, b"smsward", interface_version) == (
-        octets
-    )
-
-
-@pytest.mark.parametrize("command_id", BINDS)
-def test_a_refused_bind_has_no_body(command_id: CommandId) -> None:
-    octets = answers.bind_resp(command_id, CommandStatus.ESME_RBINDFAIL, 9, b"smsward", 0x34)
-
-    assert octets == make(command_id | RESPONSE_BIT, 9, CommandStatus.ESME_RBINDFAIL)
-    assert len(octets) == 16

@@ -3,14 +3,11 @@
 import pytest
 
 from gateway.smpp.commands import CommandId
-from gateway.smpp.framing import HEADER, FramingError, split
-from gateway.smpp.pdu import Pdu, decode, encode, make
+from gateway.smpp.fields import Tag, Tlv
+from gateway.smpp.pdu import HEADER, Pdu, decode, encode, make
 from gateway.smpp.status import CommandStatus, DecodeError
 from gateway.smpp.text import readings
-from gateway.smpp.tlv import Tag, Tlv
 from gateway.smpp.udh import split_udh
-
-MAX_OCTETS = 70_000
 
 
 def submit(**fields: int | bytes) -> bytes:
@@ -29,12 +26,6 @@ def with_honest_length(pdu: bytes) -> bytes:
     return len(pdu).to_bytes(4, "big") + pdu[4:]
 
 
-def test_five_octets_announcing_two_do_not_abort_the_program() -> None:
-    with pytest.raises(FramingError) as caught:
-        split(bytes.fromhex("0000000200"), MAX_OCTETS)
-    assert caught.value.sequence_number == 0
-
-
 def test_a_header_announced_in_an_empty_message_is_no_null_pointer() -> None:
     pdu = decode(submit(esm_class=0x40))
 
@@ -50,7 +41,6 @@ def test_sm_length_255_overflows_nothing() -> None:
     with pytest.raises(DecodeError) as caught:
         decode(lying)
     assert caught.value.status is CommandStatus.ESME_RINVMSGLEN
-    assert not isinstance(caught.value, FramingError)
 
 
 @pytest.mark.parametrize(
@@ -72,25 +62,8 @@ def test_the_longest_payload_is_carried(octets: int) -> None:
     tlvs = (Tlv(Tag.MESSAGE_PAYLOAD, b"\x4e" * octets),)
     pdu = make(CommandId.DATA_SM, 1, tlvs=tlvs)
 
-    assert split(pdu, MAX_OCTETS) == ([pdu], b"")
     assert decode(pdu).tlvs == tlvs
     assert readings(tlvs[0].value, 8)
-
-
-@pytest.mark.parametrize(
-    "octets",
-    [
-        b"GET / HTTP/1.1\r\nHost: smsc\r\n\r\n",
-        b"POST /sms HTTP/1.1\r\n",
-        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
-        b"SSH-2.0-OpenSSH_9.2\r\n",
-        b"\xff" * 16,
-    ],
-    ids=["HTTP GET", "HTTP POST", "TLS", "SSH", "noise"],
-)
-def test_another_protocol_on_the_port_is_noticed_at_once(octets: bytes) -> None:
-    with pytest.raises(FramingError):
-        split(octets[:4], MAX_OCTETS)
 
 
 @pytest.mark.parametrize(
@@ -116,11 +89,7 @@ def test_a_message_taken_apart_goes_together_octet_by_octet(pdu: bytes) -> None:
 
 def test_one_octet_too_few_costs_a_message_not_the_session() -> None:
     short = with_honest_length(submit(short_message=b"hello")[:-1])
-    healthy = submit(short_message=b"hello")
 
-    pdus, rest = split(short + healthy, MAX_OCTETS)
-
-    assert (pdus, rest) == ([short, healthy], b"")
     with pytest.raises(DecodeError) as caught:
         decode(short)
     assert caught.value.field == "short_message"

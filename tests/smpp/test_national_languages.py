@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.smpp import gsm0338
-from gateway.smpp.national_languages import LAST_LANGUAGE, Shift, decode_shifted
+from gateway.smpp.gsm0338 import LAST_LANGUAGE, Shift, decode_shifted
 
 LANGUAGES = st.integers(0, LAST_LANGUAGE)
 

@@ -7,18 +7,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.smpp.commands import LAYOUTS, RESPONSE_BIT, CommandId
-from gateway.smpp.fields import COctetString, Destinations, FieldValue, Integer, OctetString
-from gateway.smpp.pdu import (
+from gateway.smpp.fields import (
+    COctetString,
+    Destinations,
     DistributionList,
-    Pdu,
+    FieldValue,
+    Integer,
+    OctetString,
     SmeAddress,
+    Tag,
+    Tlv,
     UnsuccessSme,
-    decode,
-    encode,
-    make,
 )
+from gateway.smpp.pdu import Pdu, decode, encode, make
 from gateway.smpp.status import CommandStatus, DecodeError, EncodeError
-from gateway.smpp.tlv import Tag, Tlv
 
 BIND: dict[str, FieldValue] = {
     "system_id": b"sp1",

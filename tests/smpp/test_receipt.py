@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.smpp.commands import CommandId
+from gateway.smpp.fields import Tag, Tlv
 from gateway.smpp.pdu import decode, make
 from gateway.smpp.receipt import Receipt, id_forms, read_receipt, receipt_pdu, with_receipt_id
 from gateway.smpp.status import DecodeError, EncodeError
-from gateway.smpp.tlv import Tag, Tlv
 
 TEXT = (
     b"id:7220AB sub:001 dlvrd:001 submit date:1311010930 done date:1311010931 "
@@ -114,10 +114,9 @@ def test_an_id_in_the_senders_own_text_is_no_id() -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "stat", "is_final"),
-    [(1, "ENROUTE", False), (2, "DELIVRD", True), (6, "ACCEPTD", False), (8, "REJECTD", True)],
+    ("state", "stat"), [(1, "ENROUTE"), (2, "DELIVRD"), (6, "ACCEPTD"), (8, "REJECTD")]
 )
-def test_tlvs_alone_make_a_receipt(state: int, stat: str, *, is_final: bool) -> None:
+def test_tlvs_alone_make_a_receipt(state: int, stat: str) -> None:
     pdu = make(
         CommandId.DATA_SM,
         5,
@@ -127,7 +126,6 @@ def test_tlvs_alone_make_a_receipt(state: int, stat: str, *, is_final: bool) -> 
     receipt = read_receipt(decode(pdu))
 
     assert receipt == Receipt("77", stat, "")
-    assert receipt.is_final is is_final
 
 
 @pytest.mark.parametrize("state", [b"", b"\x63"])
@@ -149,12 +147,11 @@ def test_a_text_in_message_payload_or_behind_a_header_is_read() -> None:
         assert receipt.message_id == "7220AB"
 
 
-def test_a_notification_on_the_way_is_not_final() -> None:
+def test_a_notification_on_the_way_is_intermediate() -> None:
     receipt = read_receipt(decode(receipt_of(b"id:77 stat:DELIVRD", esm_class=0x20)))
 
     assert receipt is not None
     assert receipt.is_intermediate
-    assert not receipt.is_final
 
 
 @pytest.mark.parametrize(
@@ -216,7 +213,6 @@ def test_our_receipt_is_a_deliver_sm_that_reads_back() -> None:
     )
     receipt = read_receipt(pdu)
     assert receipt is not None
-    assert receipt.is_final
     assert receipt.message_id == "8000000000000000001"
 
 

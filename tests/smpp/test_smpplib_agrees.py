@@ -12,10 +12,9 @@ from smpplib.client import SimpleSequenceGenerator
 
 from gateway.smpp import pdu as answers
 from gateway.smpp.commands import CommandId
-from gateway.smpp.fields import FieldValue
+from gateway.smpp.fields import FieldValue, Tag, Tlv
 from gateway.smpp.pdu import decode, make
 from gateway.smpp.status import CommandStatus
-from gateway.smpp.tlv import Tag, Tlv
 
 digits = st.text("0123456789", min_size=1, max_size=20)
 letters = st.text("abcXYZ019", max_size=8)
@@ -128,14 +127,17 @@ def test_tlvs_are_read_alike() -> None:
     [
         (answers.submit_sm_resp(7, b"80001"), "submit_sm_resp", {"message_id": b"80001"}),
         (
-            answers.bind_resp(CommandId.BIND_TRANSCEIVER, 0, 7, b"smsward", 0x34),
+            make(
+                CommandId.BIND_TRANSCEIVER_RESP,
+                7,
+                system_id=b"smsward",
+                tlvs=(Tlv(Tag.SC_INTERFACE_VERSION, b"\x34"),),
+            ),
             "bind_transceiver_resp",
             {"system_id": b"smsward", "sc_interface_version": 0x34},
         ),
         (
-            answers.bind_resp(
-                CommandId.BIND_RECEIVER, CommandStatus.ESME_RBINDFAIL, 7, b"smsward", 0x34
-            ),
+            make(CommandId.BIND_RECEIVER_RESP, 7, CommandStatus.ESME_RBINDFAIL),
             "bind_receiver_resp",
             {"status": 0x0D},
         ),

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from gateway.smpp import gsm0338
 from gateway.smpp.alphabets import Alphabet, meanings_of, read
-from gateway.smpp.national_languages import Shift, decode_shifted
+from gateway.smpp.gsm0338 import Shift, decode_shifted
 from gateway.smpp.status import EncodeError
 from gateway.smpp.text import (
     MAX_READINGS,
@@ -18,6 +18,7 @@ from gateway.smpp.text import (
     packed_text,
     readings,
 )
+from tests.septets import pack
 
 NOTICE = "【示例银行】您的验证码是123456，请在5分钟内输入，切勿告诉他人。"
 ADVERT = "特价促销！全场五折起，详情请登录 http://www.example.com/sale?id=123 退订回T"
@@ -160,7 +161,7 @@ def test_a_text_behind_national_language_tables_is_read_by_them() -> None:
     turkish = b"\x1d\x61\x6e\x73 oyunu"
 
     unpacked = readings(turkish, 0, shift=Shift(1, 0))
-    packed = readings(gsm0338.pack(b"\0" + turkish)[1:], 0, fill_bits=-1 % 7, shift=Shift(1, 0))
+    packed = readings(pack(b"\0" + turkish)[1:], 0, fill_bits=-1 % 7, shift=Shift(1, 0))
 
     assert unpacked[0] == "şans oyunu"
     assert any("ans oyunu" in text for text in packed)
@@ -168,7 +169,7 @@ def test_a_text_behind_national_language_tables_is_read_by_them() -> None:
 
 @pytest.mark.parametrize("fill_bits", range(7))
 def test_packed_text_behind_any_header_is_read_by_its_tables(fill_bits: int) -> None:
-    packed = gsm0338.pack(bytes.fromhex("40 52 42 50 20 09 26") + b" " * 9)
+    packed = pack(bytes.fromhex("40 52 42 50 20 09 26") + b" " * 9)
     shifted = (int.from_bytes(packed, "little") << fill_bits).to_bytes(len(packed) + 1, "little")
 
     found = readings(shifted, 0, fill_bits=fill_bits, shift=Shift(6, 0))
@@ -225,7 +226,7 @@ def test_latin_spam_is_read_whatever_data_coding_says(data_coding: int) -> None:
     assert ENGLISH in readings(ENGLISH.encode(), data_coding)
     assert ENGLISH in readings(ENGLISH.encode("utf-16-le"), data_coding)
     assert ENGLISH in readings(ENGLISH.encode("utf-16-be"), data_coding)
-    assert ENGLISH in readings(gsm0338.pack(gsm0338.encode(ENGLISH)), data_coding)
+    assert ENGLISH in readings(pack(gsm0338.encode(ENGLISH)), data_coding)
     assert "a_b@[x]" in readings(b"a_b@[x]", data_coding)
     assert "a_b@[x]€" in readings(gsm0338.encode("a_b@[x]€"), data_coding)
 
@@ -246,7 +247,7 @@ def test_little_endian_han_made_of_latin_letters_is_read_as_han_too(data_coding:
 
 
 def test_packed_text_behind_a_user_data_header_is_read() -> None:
-    packed = gsm0338.pack(b"\0" + gsm0338.encode(ENGLISH))
+    packed = pack(b"\0" + gsm0338.encode(ENGLISH))
     shifted = (int.from_bytes(packed, "little") >> 6).to_bytes(len(packed), "little")
 
     assert ENGLISH in [text.rstrip("@") for text in readings(shifted, 0, fill_bits=1)]

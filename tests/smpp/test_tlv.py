@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from smpplib import consts
 
+from gateway.smpp.fields import Tag, Tlv, first, read_tlvs, write_tlvs
 from gateway.smpp.status import CommandStatus, DecodeError, EncodeError
-from gateway.smpp.tlv import Tag, Tlv, first, read_tlvs, write_tlvs
 
 tlvs_of_any_kind = st.lists(
     st.builds(Tlv, st.integers(0, 0xFFFF), st.binary(max_size=20)), max_size=8

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.smpp.national_languages import Shift
+from gateway.smpp.fields import Tag, Tlv
+from gateway.smpp.gsm0338 import Shift
 from gateway.smpp.status import CommandStatus, DecodeError
-from gateway.smpp.tlv import Tag, Tlv
 from gateway.smpp.udh import (
     Concat,
     Element,
