@@ -12,8 +12,8 @@ from gateway.policy.bundle import Title
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.stages import citation_of
 from gateway.runtime.clock import utcnow
-from gateway.session.binding import BindReason, BindRequest, BindVerdict, judge_bind
-from gateway.session.peer_address import ip_of
+from gateway.session.binding import BindReason, BindRequest, judge_bind
+from gateway.session.stranger_limits import ip_of
 from gateway.settings.gateway import GatewaySettings
 from gateway.stores import Stores, stores_of
 from gateway.terminal.arguments import moment_asked
@@ -114,10 +114,10 @@ async def explain_admission(
     if as_json:
         print_json(_as_json(verdict, article, warnings))
         return ExitCode.FINE
-    zh, en = _WORDS[verdict.reason]
+    zh, en = _WORDS[verdict]
     told = (
-        ("verdict", "ACCEPT" if verdict.is_accepted else "REFUSE"),
-        ("reason", f"{verdict.reason}: {zh if lang == 'zh' else en}"),
+        ("verdict", "ACCEPT" if verdict is BindReason.OK else "REFUSE"),
+        ("reason", f"{verdict}: {zh if lang == 'zh' else en}"),
         ("article", f"{article} (R01)"),
         ("the SP hears", verdict.status.name),
     )
@@ -140,11 +140,11 @@ def _licence_at(
             return BindReason.OK
 
 
-def _as_json(verdict: BindVerdict, article: str, warnings: tuple[Title, ...]) -> dict[str, object]:
-    zh, en = _WORDS[verdict.reason]
+def _as_json(verdict: BindReason, article: str, warnings: tuple[Title, ...]) -> dict[str, object]:
+    zh, en = _WORDS[verdict]
     return {
-        "action": "accept" if verdict.is_accepted else "refuse",
-        "reason": verdict.reason,
+        "action": "accept" if verdict is BindReason.OK else "refuse",
+        "reason": verdict,
         "said": {"zh": zh, "en": en},
         "rule": "R01",
         "article": article,

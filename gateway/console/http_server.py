@@ -16,8 +16,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from gateway.runtime.acceptor import BACKLOG, Abandon, Acceptor, Entry, cannot_listen
 from gateway.runtime.clock import monotonic
 from gateway.runtime.tasks import spawn
-from gateway.session.peer_address import origin_of
-from gateway.session.stranger_limits import ConnectionRate, StrangerPlaces
+from gateway.session.stranger_limits import ConnectionRate, StrangerPlaces, origin_of
 
 # So many that among hundreds of newcomers a second each has the time to ask.
 MAX_STRANGERS = 128

@@ -52,7 +52,7 @@ class Link:
         self.system_id = ""
         self.account: Account | None = None
         self.peer: Link | None = None
-        self.clocks = Clocks(opened_at=now, last_octets_at=now, last_traffic_at=now)
+        self.clocks = Clocks.started(now)
         self.tail = b""  # octets not yet processed
         self.looked = 0  # how many of them were looked at while the link was blocked
         self.is_blocked = False  # requests wait: no room, no bind answer yet, no SMSC

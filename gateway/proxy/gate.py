@@ -20,8 +20,7 @@ from gateway.domain.sender import Sender
 from gateway.records.writer import Records
 from gateway.runtime.clock import epoch, monotonic, utcnow
 from gateway.session.binding import BindReason, BindRequest, judge_bind, read_bind
-from gateway.session.peer_address import origin_of
-from gateway.session.stranger_limits import KNOWN_S, EventQuota, EventRepeats, Lockouts
+from gateway.session.stranger_limits import KNOWN_S, EventQuota, EventRepeats, Lockouts, origin_of
 from gateway.storage.errors import StoreUnavailable
 from gateway.systems.known_peers import KnownPeer, KnownPeerStore
 
@@ -283,7 +282,7 @@ class Gate:
         is_right = await self._credentials.are_right(
             sender.password if sender is not None else None, request.password, lock.refuses
         )
-        verdict = judge_bind(
+        reason = judge_bind(
             request,
             sender,
             password_is_right=is_right,
@@ -291,14 +290,14 @@ class Gate:
             locked=lock.stands,
             licence=self._licence_of(request.system_id),
         )
-        self.binds[verdict.reason.value] += 1
-        if verdict.is_accepted and sender is not None:
+        self.binds[reason.value] += 1
+        if reason is BindReason.OK and sender is not None:
             self._lockouts.succeeded(address, request.system_id, monotonic())
             self.known(request.system_id, address)
             self._live[request.system_id] += 1
             self._warn_of_licence(request.system_id)
             return Admission(request, sender)
-        await self._turn_away(request, verdict.reason, is_known=sender is not None)
+        await self._turn_away(request, reason, is_known=sender is not None)
         return Admission(request, None)
 
     def leave(self, system_id: str) -> None:

@@ -12,7 +12,7 @@ import structlog
 
 from gateway.domain.sender import IpNetwork
 from gateway.runtime.acceptor import BACKLOG, Acceptor, Entry, Host, cannot_listen
-from gateway.session.peer_address import PREFIX_OCTETS, address_in, ip_of, rest_octets
+from gateway.session.stranger_limits import PREFIX_OCTETS, address_in, ip_of, rest_octets
 from gateway.settings.gateway import Listener, ListenerTls, SmscTls
 
 log = structlog.get_logger()

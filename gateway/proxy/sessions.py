@@ -18,8 +18,7 @@ from gateway.runtime.acceptor import Abandon
 from gateway.runtime.clock import monotonic
 from gateway.runtime.tasks import spawn
 from gateway.session.operations import SessionState, Side
-from gateway.session.peer_address import origin_of
-from gateway.session.stranger_limits import ConnectionRate, StrangerPlaces
+from gateway.session.stranger_limits import ConnectionRate, StrangerPlaces, origin_of
 from gateway.session.timers import Timers
 
 log = structlog.get_logger()

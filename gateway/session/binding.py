@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from gateway.domain.sender import BindType, IpNetwork, Sender, SenderState
-from gateway.session.peer_address import ip_of
+from gateway.session.stranger_limits import ip_of
 from gateway.smpp.commands import CommandId
 from gateway.smpp.pdu import decode
 from gateway.smpp.status import CommandStatus, DecodeError
@@ -42,25 +42,18 @@ class BindReason(StrEnum):
     BIND_TYPE = "bind_type"
     TOO_MANY = "too_many"
 
+    @property
+    def status(self) -> CommandStatus:
+        """Return the command_status of the bind_resp: every refusal is ESME_RBINDFAIL."""
+        ok, failed = CommandStatus.ESME_ROK, CommandStatus.ESME_RBINDFAIL
+        return ok if self is BindReason.OK else failed
+
 
 _STATE_REASONS: dict[SenderState, BindReason] = {
     SenderState.ACTIVE: BindReason.OK,
     SenderState.SUSPENDED: BindReason.SUSPENDED,
     SenderState.EXPIRED: BindReason.EXPIRED,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class BindVerdict:
-    """The command_status of the bind_resp, and the reason, which is not sent."""
-
-    status: CommandStatus
-    reason: BindReason
-
-    @property
-    def is_accepted(self) -> bool:
-        """Tell whether the session is bound."""
-        return self.status is CommandStatus.ESME_ROK
 
 
 def read_bind(pdu: bytes, address: str) -> BindRequest:
@@ -91,41 +84,21 @@ def judge_bind(
     live_binds: int,
     locked: bool,
     licence: BindReason = BindReason.OK,
-) -> BindVerdict:
+) -> BindReason:
     """Judge a bind; `sender` is None for an unknown system_id, `live_binds` excludes this one.
 
     `licence` is the reason against the sender's licence, OK without one (R01).
 
-    Every refusal is ESME_RBINDFAIL (O31 art. 6 and 7 for the state of the SP). ESME_RINVSYSID
+    All refusals have one status (O31 art. 6 and 7 for the state of the SP). ESME_RINVSYSID
     beside ESME_RINVPASWD would let anyone list our accounts, and any other difference would tell a
     guesser that a password is right. For the same reason the caller checks a password even without
     a sender (against any hash, so that it takes as long), and reasons about the account come after
     the credentials: records show no more than the peer proved. A lock comes first; otherwise the
     right guess would still get through.
     """
-    reason = _reason(
-        request,
-        sender if password_is_right else None,
-        live_binds=live_binds,
-        locked=locked,
-        licence=licence,
-    )
-    accepted = reason is BindReason.OK
-    return BindVerdict(CommandStatus.ESME_ROK if accepted else CommandStatus.ESME_RBINDFAIL, reason)
-
-
-def _reason(
-    request: BindRequest,
-    sender: Sender | None,
-    *,
-    live_binds: int,
-    locked: bool,
-    licence: BindReason,
-) -> BindReason:
-    """Return the first reason against the bind; `sender` is None without right credentials."""
     if locked:
         return BindReason.LOCKED
-    if sender is None:
+    if sender is None or not password_is_right:
         return BindReason.CREDENTIALS
     for reason in (_STATE_REASONS[sender.state], licence):
         if reason is not BindReason.OK:

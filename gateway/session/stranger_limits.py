@@ -1,11 +1,92 @@
-"""Bounds for peers that have not proved who they are: connections, events, password guesses."""
+"""Peers that have not proved who they are: addresses, and limits for connections and guesses."""
 
 from collections import Counter, OrderedDict, deque
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from math import inf
+from struct import Struct
 from typing import Generic, NamedTuple, TypeVar
 
-from gateway.session.peer_address import origin_of
-
 Key = TypeVar("Key")
+
+
+def ip_of(address: str) -> IPv4Address | IPv6Address | None:
+    """Return the IP address, or None if `address` is not one.
+
+    An IPv4 peer on a dual-stack listener shows as ``::ffff:192.0.2.1``; the result is the IPv4
+    address that operators write in their lists.
+    """
+    try:
+        ip = ip_address(address)
+    except ValueError:
+        return None
+    if isinstance(ip, IPv6Address) and ip.ipv4_mapped is not None:
+        return ip.ipv4_mapped
+    return ip
+
+
+@lru_cache(maxsize=4096)  # asked some four times for each connection
+def origin_of(address: str) -> str:
+    """Return the name under which a peer's failures are counted.
+
+    It is the address, and for IPv6 its /64: a single customer owns 2**64 addresses there and could
+    start afresh with each.
+    """
+    ip = ip_of(address)
+    if isinstance(ip, IPv6Address):
+        return f"{IPv6Address(int(ip) >> 64 << 64)}/64"
+    return address if ip is None else str(ip)
+
+
+PREFIX_OCTETS = 16
+MAX_OCTETS = 2048
+"""Limit of what follows the prefix: addresses, and TLVs that are not read."""
+
+_SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
+_LENGTH = Struct(">H")
+_VERSION = 0x20
+_LOCAL, _PROXY = 0x0, 0x1
+_UNSPEC, _INET, _INET6, _UNIX = 0x0, 0x1, 0x2, 0x3
+_STREAM = 0x1
+_ADDRESS_OCTETS = {_UNSPEC: 0, _INET: 12, _INET6: 36, _UNIX: 216}
+
+
+class ProxyHeaderError(ValueError):
+    """The first octets from a trusted proxy are not a header of version 2."""
+
+
+def rest_octets(prefix: bytes) -> int:
+    """Return how many octets follow the first PREFIX_OCTETS. Raises ProxyHeaderError."""
+    if len(prefix) != PREFIX_OCTETS or not prefix.startswith(_SIGNATURE):
+        raise ProxyHeaderError("there is no PROXY header of version 2")
+    if prefix[12] & 0xF0 != _VERSION:
+        raise ProxyHeaderError("the PROXY header is of another version")
+    (length,) = _LENGTH.unpack_from(prefix, 14)
+    if length > MAX_OCTETS:
+        raise ProxyHeaderError(f"the PROXY header has more than {MAX_OCTETS} octets")
+    return int(length)
+
+
+def address_in(prefix: bytes, rest: bytes) -> str | None:
+    """Return the address of the peer behind a proxy, from a whole header.
+
+    None if the connection is the proxy's own (LOCAL: a health check) or names no IP address
+    (UNSPEC, UNIX): then the address of the connection itself counts. Raises ProxyHeaderError.
+    """
+    if len(rest) != rest_octets(prefix):
+        raise ProxyHeaderError("the PROXY header is not whole")
+    command, family, transport = prefix[12] & 0x0F, prefix[13] >> 4, prefix[13] & 0x0F
+    if command == _LOCAL:
+        return None
+    if command != _PROXY or family not in _ADDRESS_OCTETS:
+        raise ProxyHeaderError("the PROXY header has an unknown command or family")
+    if family != _UNSPEC and transport != _STREAM:
+        raise ProxyHeaderError("the PROXY header is not about a TCP connection")
+    if len(rest) < _ADDRESS_OCTETS[family]:
+        raise ProxyHeaderError("the PROXY header has no whole addresses")
+    if family == _INET:
+        return str(IPv4Address(rest[:4]))
+    return str(IPv6Address(rest[:16])) if family == _INET6 else None
 
 
 class StrangerPlaces(Generic[Key]):
@@ -87,10 +168,7 @@ class ConnectionRate:
         due_at = max(self._due_at.get(origin, now), now)
         if due_at - now > self._tolerance_s + _DRIFT_S:
             return False
-        self._due_at[origin] = due_at + self._interval_s
-        self._due_at.move_to_end(origin)
-        if len(self._due_at) > self._maximum_entries:
-            self._due_at.popitem(last=False)
+        _set_latest(self._due_at, origin, due_at + self._interval_s, self._maximum_entries)
         return True
 
     def __len__(self) -> int:
@@ -266,15 +344,15 @@ class Lockouts:
 
 
 _Key = tuple[str, ...]
-_K = TypeVar("_K")
+_K, _V = TypeVar("_K"), TypeVar("_V")
 
 
-def _set_latest(times: OrderedDict[_K, float], key: _K, at: float, maximum: int) -> None:
-    """Set the time of `key`; forget the oldest one if there are too many."""
-    times[key] = at
-    times.move_to_end(key)
-    if len(times) > maximum:
-        times.popitem(last=False)
+def _set_latest(values: OrderedDict[_K, _V], key: _K, value: _V, maximum: int) -> None:
+    """Set the value of `key`; forget the one set longest ago if there are too many."""
+    values[key] = value
+    values.move_to_end(key)
+    if len(values) > maximum:
+        values.popitem(last=False)
 
 
 class _Failures:
@@ -288,10 +366,9 @@ class _Failures:
     def add(self, key: _Key, now: float) -> None:
         if self.is_full(key, now):
             return
-        self._times.setdefault(key, deque(maxlen=self._limit)).append(now)
-        self._times.move_to_end(key)
-        if len(self._times) > self._maximum_entries:
-            self._times.popitem(last=False)
+        times = self._times.get(key) or deque(maxlen=self._limit)
+        times.append(now)
+        _set_latest(self._times, key, times, self._maximum_entries)
 
     def forget(self, key: _Key) -> None:
         self._times.pop(key, None)
@@ -319,12 +396,10 @@ class _KnownPairs:
         _set_latest(self._origins, key[0], now, self._maximum_entries)
 
     def has_origin(self, origin: str, now: float) -> bool:
-        bound_at = self._origins.get(origin)
-        return bound_at is not None and now - bound_at < KNOWN_S
+        return now - self._origins.get(origin, -inf) < KNOWN_S
 
     def has(self, key: _Key, now: float) -> bool:
-        bound_at = self._bound_at.get(key)
-        return bound_at is not None and now - bound_at < KNOWN_S
+        return now - self._bound_at.get(key, -inf) < KNOWN_S
 
     def __len__(self) -> int:
         return len(self._bound_at)

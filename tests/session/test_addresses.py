@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from gateway.session.peer_address import ip_of, origin_of
+from gateway.session.stranger_limits import ip_of, origin_of
 
 
 def test_an_ipv4_peer_on_a_dual_stack_listener_is_its_ipv4_address() -> None:

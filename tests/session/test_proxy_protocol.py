@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.session.peer_address import (
+from gateway.session.stranger_limits import (
     MAX_OCTETS,
     PREFIX_OCTETS,
     ProxyHeaderError,
