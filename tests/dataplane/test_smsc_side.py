@@ -18,7 +18,7 @@ from gateway.domain.policy import RepliesRule
 from gateway.session.operations import SessionState, Side
 from gateway.smpp.commands import CommandId
 from gateway.smpp.fields import Tlv
-from gateway.smpp.pdu import HEADER, bind_resp, decode, generic_nack, make, unbind_resp
+from gateway.smpp.pdu import HEADER, decode, generic_nack, make, unbind_resp
 from gateway.smpp.status import CommandStatus
 from simulators import builders
 from tests.dataplane.conftest import (
@@ -253,8 +253,8 @@ def test_deliveries_of_a_watched_sender_are_handed_over(world: World) -> None:
 
 
 BINDING_ANSWERS = [
-    bind_resp(CommandId.BIND_TRANSCEIVER, 0, 1, b"smsc", 0x34),
-    bind_resp(CommandId.BIND_TRANSCEIVER, CommandStatus.ESME_RBINDFAIL, 1, b"", None),
+    make(CommandId.BIND_TRANSCEIVER_RESP, 1, system_id=b"smsc"),
+    make(CommandId.BIND_TRANSCEIVER_RESP, 1, CommandStatus.ESME_RBINDFAIL),
     generic_nack(CommandStatus.ESME_RINVCMDID, 1),
 ]
 
