@@ -6,10 +6,9 @@ from gateway.dataplane import attention
 from gateway.dataplane.forward import pass_on
 from gateway.dataplane.judge_batch import judge_texts
 from gateway.dataplane.link import Link
-from gateway.dataplane.plane import Turn
+from gateway.dataplane.plane import Turn, decision, found, operation
 from gateway.dataplane.relay import control, keep_rest, look_ahead, relay_answer, relay_request
 from gateway.dataplane.request_reader import carry, is_gateway_id, timing_of
-from gateway.dataplane.rows import decision, found, operation
 from gateway.dataplane.submit_request import SubmitRequest
 from gateway.domain.verdict import Action, Finding, Reason
 from gateway.session.operations import Ruling, SessionState, Side, ruling
@@ -24,7 +23,6 @@ LONG_PDU_OCTETS = 4 * 1024
 _UDHI = 0x40
 _CLOSED = SessionState.CLOSED
 _REQUESTS = frozenset({Ruling.JUDGE, Ruling.RELAY})
-_OVERTAKING = frozenset({Ruling.RELAY_RESPONSE, Ruling.ENQUIRE_LINK, Ruling.ENQUIRE_LINK_RESP})
 _OVERLOADED = Finding(
     "OVERLOAD", Reason.OVERLOADED, Action.REJECT, "the gateway can not take it now"
 )
@@ -144,7 +142,7 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - one loop over octets: a call per PD
     if messages:
         session.clocks.last_traffic_at = now
     if session.is_blocked:
-        look_ahead(turn, session, lambda pdu: _overtake(turn, session, pdu))
+        look_ahead(turn, session, _act)
     return data, messages
 
 
@@ -167,14 +165,6 @@ def _act(turn: Turn, session: Link, what: Ruling, pdu: bytes) -> None:
             turn.batch.attention.append(attention.Bind(session, pdu))
         case _:
             control(turn, session, what, header)
-
-
-def _overtake(turn: Turn, session: Link, pdu: bytes) -> bool:
-    what = ruling(Side.ESME, session.state, HEADER.unpack_from(pdu)[1])
-    if what in _OVERTAKING:
-        _act(turn, session, what, pdu)
-        return True
-    return False
 
 
 def _refuse(turn: Turn, session: Link, pdu: bytes, header: tuple[int, int, int, int]) -> None:

@@ -2,21 +2,19 @@
 
 from collections.abc import Sequence
 
-from gateway.dataplane.attention import Ask, Hold, ProhibitedMessage, told_of
+from gateway.dataplane.attention import Ask, Hold, ProhibitedMessage
 from gateway.dataplane.judge_batch import settle_parts
 from gateway.dataplane.link import Link
-from gateway.dataplane.part_table import with_places
-from gateway.dataplane.plane import Turn
+from gateway.dataplane.plane import Turn, decision, found, nothing_found, text_of
 from gateway.dataplane.relay import SEQUENCE, SEQUENCE_AT, renumbered
-from gateway.dataplane.rows import decision, found, nothing_found, text_of
-from gateway.dataplane.scheduled_note import context_of
-from gateway.dataplane.submit_request import Care, SubmitRequest
+from gateway.dataplane.submit_request import Care, SubmitRequest, context_of
 from gateway.domain.authority_report import prohibited_in
 from gateway.domain.records import Why
 from gateway.domain.verdict import Action, Finding, Reason, Verdict
 from gateway.policy.findings import ASKING, is_asking, status_of
 from gateway.smpp.commands import RESPONSE_BIT, CommandId
 from gateway.smpp.status import CommandStatus, status_named
+from gateway.smpp.text import readings
 
 _SUBMIT_SM = int(CommandId.SUBMIT_SM)
 _REPLACE_SM = int(CommandId.REPLACE_SM)
@@ -61,7 +59,7 @@ def pass_on(  # noqa: C901, PLR0912, PLR0915 - the one loop that every message t
             continue
         # Link.register, unfolded: this is the one path that every message takes.
         own = link.next_sequence()
-        context = None if care is None else with_places(care, context_of(message, care))
+        context = None if care is None else context_of(message, care)
         outstanding[own] = (session, message.sequence, message.command_id, now, context)
         start = message.start
         SEQUENCE.pack_into(buffer, start + SEQUENCE_AT, own)
@@ -98,7 +96,7 @@ def pass_on(  # noqa: C901, PLR0912, PLR0915 - the one loop that every message t
 
 def _pass_narrowed(turn: Turn, link: Link, message: SubmitRequest, care: Care, pdu: bytes) -> None:
     """Pass a submit_multi on without the destinations that may not get it."""
-    context = with_places(care, context_of(message, care))
+    context = context_of(message, care)
     own = link.register(message.session, message.sequence, message.command_id, turn.now, context)
     turn.batch.write(link, renumbered(pdu, own))
     passed = nothing_found(turn.plane.rules.digest)
@@ -154,8 +152,22 @@ def _told(
     finding = prohibited_in(verdict.findings)
     if finding is None:
         return None
-    identity = (message_id or turn.plane.next_id(turn.at), turn.at)
-    return told_of(message, verdict, finding, destinations, identity)
+    # A new text for a message is taken or refused; it is never held.
+    is_replacement = message.command_id == _REPLACE_SM
+    read = message.care.readings if message.care is not None else None
+    texts = read or readings(message.octets, message.data_coding)
+    return ProhibitedMessage(
+        message_id=message_id or turn.plane.next_id(turn.at),
+        system_id=message.account.system_id,
+        source=message.source,
+        destination=destinations[0],
+        recipients=len(destinations),
+        finding=finding,
+        action=Action.REJECT if is_replacement else verdict.action,
+        digest=verdict.digest,
+        text=texts[0] if texts else "",  # of a part, together with the parts beside it
+        at=turn.at,
+    )
 
 
 def _record(
@@ -265,7 +277,7 @@ def _pass_ask(turn: Turn, item: Ask) -> None:
     turn.batch.write(link, renumbered(item.pdu, own))
     tally.forwarded += 1
     tally.sender(session.system_id, Action.FORWARD.value)
-    _record_ask(turn, item, why)
+    _record(turn, message, message.destination, why, item.message_id)
 
 
 def _refuse_ask(turn: Turn, item: Ask, against: Finding) -> None:
@@ -277,12 +289,10 @@ def _refuse_ask(turn: Turn, item: Ask, against: Finding) -> None:
     turn.batch.refuse(session, answer, status_named(status), message.sequence)
     tally.verdict(action, against.reason.value)
     tally.sender(session.system_id, action)
-    _record_ask(turn, item, found(turn.plane.rules.digest, action, against, status))
-
-
-def _record_ask(turn: Turn, item: Ask, why: Why) -> None:
-    message = item.message
-    request = (message.command_id, message.sequence)
-    addresses = (message.source, message.destination)
-    kept = (item.message_id, text_of(message) if turn.plane.keeps_texts else None)
-    turn.batch.rows.append(decision(turn.at, message.session, request, addresses, why, kept))
+    _record(
+        turn,
+        message,
+        message.destination,
+        found(turn.plane.rules.digest, action, against, status),
+        item.message_id,
+    )

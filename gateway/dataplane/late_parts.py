@@ -104,6 +104,29 @@ class KeyFilter:
         return False
 
 
+class ForgottenKeys:
+    """Keys that had to go early, in a KeyFilter for each sender."""
+
+    def __init__(self) -> None:
+        self._of: dict[str, KeyFilter] = {}
+
+    def add(self, sender: str, key: object, keep_s: float, now: float) -> None:
+        """Remember that a key is not known any more, for `keep_s` at least."""
+        known = self._of.get(sender)
+        if known is None:
+            known = self._of[sender] = KeyFilter(keep_s, now)
+        known.add(key, now)
+
+    def has(self, sender: str, key: object, now: float) -> bool:
+        """Tell whether a key may have been forgotten."""
+        known = self._of.get(sender)
+        return known is not None and known.has(key, now)
+
+    def expire(self, now: float) -> None:
+        """Drop the filters in which nothing is left."""
+        self._of = {sender: known for sender, known in self._of.items() if not known.turn(now)}
+
+
 class Rest(NamedTuple):
     """What is left of a message; see Joint. `octets` is what it takes in memory."""
 
@@ -139,7 +162,7 @@ class LateParts:
         self._max_octets = max_octets
         self._own: dict[str, _SenderLateParts] = {}
         self._shares = OctetShares()
-        self._forgotten: dict[str, KeyFilter] = {}
+        self._forgotten = ForgottenKeys()
 
     def __len__(self) -> int:
         return sum(len(own.whole) + len(own.others) for own in self._own.values())
@@ -181,16 +204,11 @@ class LateParts:
 
     def forget(self, key: Key, now: float) -> None:
         """Note that what a phone may have of a message is not known any more."""
-        sender = key[0][0]
-        known = self._forgotten.get(sender)
-        if known is None:
-            known = self._forgotten[sender] = KeyFilter(self.keep_s, now)
-        known.add(key, now)
+        self._forgotten.add(key[0][0], key, self.keep_s, now)
 
     def has_forgotten(self, key: Key, now: float) -> bool:
         """Tell whether parts of a message that was not whole may have been forgotten too early."""
-        known = self._forgotten.get(key[0][0])
-        return known is not None and known.has(key, now)
+        return self._forgotten.has(key[0][0], key, now)
 
     def expire(self, now: float) -> None:
         """Forget what is older than phones keep it."""
@@ -198,9 +216,7 @@ class LateParts:
             for table in (own.whole, own.others):
                 while table and next(iter(table.values())).expires_at <= now:
                     self._drop(sender, own, table, next(iter(table)))
-        for sender, known in list(self._forgotten.items()):
-            if known.turn(now):
-                del self._forgotten[sender]
+        self._forgotten.expire(now)
 
     def _make_room(self, sender: str, now: float) -> None:
         largest = self._shares.largest(sender)

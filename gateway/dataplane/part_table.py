@@ -1,14 +1,12 @@
 """All long messages in progress: bounded, in fair shares, with the message_ids of their parts."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import chain, islice
 from typing import NamedTuple
 
-from gateway.dataplane.attention import Ask
-from gateway.dataplane.late_parts import KeyFilter, LateParts, OctetShares
+from gateway.dataplane.late_parts import ForgottenKeys, LateParts, OctetShares
 from gateway.dataplane.parts import REACH_OCTETS, Joint, Key, Owner, Part
-from gateway.dataplane.submit_request import Care, PartPosition
+from gateway.dataplane.submit_request import PartPosition
 from gateway.domain.verdict import Action, Finding, Reason
 from gateway.filter.campaigns.tracker import FairShares
 from gateway.smpp.udh import Concat
@@ -249,31 +247,6 @@ _KEEP_S = 30 * 86_400.0
 _Id = tuple[str, bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class PartContext:
-    """Which parts a request brings, beside another `context` that it may have."""
-
-    places: tuple[PartPosition, ...]
-    context: object
-
-
-def with_places(care: Care, context: object) -> object:
-    """Return the context of a request: with its places, if it is a part."""
-    places = tuple(place for place in care.places if place.joint.total > 1)
-    return PartContext(places, context) if places else context
-
-
-def parts_in(context: object) -> tuple[tuple[PartPosition, ...], object]:
-    """Return the places that a context tells of, and what else it is."""
-    match context:
-        case PartContext(places, other):
-            return places, other
-        case Ask(message=message) if message.care is not None:
-            return tuple(p for p in message.care.places if p.joint.total > 1), context
-        case _:
-            return (), context
-
-
 class PartIds:
     """The parts that an SMSC took, by its message_id, for 30 days.
 
@@ -285,7 +258,7 @@ class PartIds:
         self._maximum = maximum
         self._places: dict[_Id, tuple[float, tuple[Key, int] | None]] = {}
         self._shares: FairShares[_Id] = FairShares()
-        self._forgotten: dict[str, KeyFilter] = {}
+        self._forgotten = ForgottenKeys()
 
     def __len__(self) -> int:
         return len(self._places)
@@ -305,8 +278,7 @@ class PartIds:
     def is_part(self, system_id: str, message_id: bytes, now: float) -> bool:
         """Tell whether an id is, or may be, that of a part."""
         key = _id_of(system_id, message_id)
-        known = self._forgotten.get(system_id)
-        return key in self._places or (known is not None and known.has(key, now))
+        return key in self._places or self._forgotten.has(system_id, key, now)
 
     def place_of(self, system_id: str, message_id: bytes) -> tuple[Key, int] | None:
         """Return the message, and the number in it, of a part; None where it is not known."""
@@ -320,16 +292,11 @@ class PartIds:
             if expires_at > now:
                 break
             self._drop(key)
-        for system_id, known in list(self._forgotten.items()):
-            if known.turn(now):
-                del self._forgotten[system_id]
+        self._forgotten.expire(now)
 
     def _make_room(self, system_id: str, now: float) -> None:
         key = self._shares.longest_rested(system_id)
-        known = self._forgotten.get(key[0])
-        if known is None:
-            known = self._forgotten[key[0]] = KeyFilter(_KEEP_S, now)
-        known.add(key, now)
+        self._forgotten.add(key[0], key, _KEEP_S, now)
         self._drop(key)
 
     def _drop(self, key: _Id) -> None:

@@ -5,10 +5,8 @@ from collections.abc import Iterable
 from gateway.dataplane import attention, esme_side, smsc_side
 from gateway.dataplane.forward import settle_ask
 from gateway.dataplane.link import Link, Outstanding
-from gateway.dataplane.part_table import parts_in
-from gateway.dataplane.plane import Batch, Plane, Turn
-from gateway.dataplane.relay import relay_request
-from gateway.dataplane.rows import outcome
+from gateway.dataplane.plane import Batch, Plane, Turn, outcome
+from gateway.dataplane.relay import parts_in, relay_request
 from gateway.domain.verdict import Finding
 from gateway.policy.ruleset import RuleSet
 from gateway.session.operations import SessionState, Side

@@ -6,12 +6,9 @@ from struct import Struct
 
 from gateway.dataplane import attention
 from gateway.dataplane.link import Link, Outstanding
-from gateway.dataplane.part_table import parts_in
-from gateway.dataplane.plane import Turn
-from gateway.dataplane.rows import outcome
-from gateway.dataplane.scheduled_note import schedule_in
-from gateway.dataplane.submit_request import Schedule
-from gateway.session.operations import Ruling, SessionState, Side
+from gateway.dataplane.plane import Turn, outcome
+from gateway.dataplane.submit_request import PartContext, PartPosition, Schedule
+from gateway.session.operations import Ruling, SessionState, Side, ruling
 from gateway.smpp.commands import RESPONSE_BIT, CommandId
 from gateway.smpp.fields import FieldValue, UnsuccessSme
 from gateway.smpp.pdu import (
@@ -33,6 +30,7 @@ _LENGTH = Struct(">I")
 # A look-up on an enumeration is Python code in 3.11.
 _NACK, _ALERT = int(CommandId.GENERIC_NACK), int(CommandId.ALERT_NOTIFICATION)
 _SMSC = Side.SMSC
+_OVERTAKING = frozenset({Ruling.RELAY_RESPONSE, Ruling.ENQUIRE_LINK, Ruling.ENQUIRE_LINK_RESP})
 # Control PDUs before a bind: an SP needs a few enquire_links and an unbind. A flood of them would
 # delay all other SPs.
 CONTROLS_UNBOUND = 20
@@ -47,16 +45,16 @@ _TOLERANCE_S = CONTROLS_AT_ONCE / CONTROLS_PER_S
 Header = tuple[int, int, int, int]
 
 
-def control(turn: Turn, link: Link, ruling: Ruling, header: Header) -> None:
+def control(turn: Turn, link: Link, what: Ruling, header: Header) -> None:
     """Act on a PDU that is neither judged nor relayed, within the limits for control PDUs."""
     if charge_control(turn, link):
-        _control(turn, link, ruling, header)
+        _control(turn, link, what, header)
 
 
-def _control(turn: Turn, link: Link, ruling: Ruling, header: Header) -> None:
+def _control(turn: Turn, link: Link, what: Ruling, header: Header) -> None:
     _, command_id, _, sequence = header
     answer, batch = command_id | RESPONSE_BIT, turn.batch
-    match ruling:
+    match what:
         case Ruling.ENQUIRE_LINK:
             batch.write(link, enquire_link_resp(sequence))
         case Ruling.ENQUIRE_LINK_RESP:
@@ -187,7 +185,7 @@ def relay_answer(turn: Turn, link: Link, pdu: bytes) -> None:
     if asker is None or is_unasked:
         # The gateway's own context: even a late answer settles a doubt.
         turn.batch.attention.append(attention.OwnAnswer(link, context, pdu))
-    schedule = None if context is None else schedule_in(context)
+    schedule = None if context is None else _schedule_in(context)
     if schedule is not None and not status and command_id != _NACK:
         taken = attention.ScheduledAtSmsc(link, schedule, schedule.message_id or message_id)
         turn.batch.attention.append(taken)
@@ -196,6 +194,28 @@ def relay_answer(turn: Turn, link: Link, pdu: bytes) -> None:
         turn.batch.write(asker, renumbered(completed, asked))
         if asker.is_blocked:
             turn.batch.freed.add(asker)
+
+
+def parts_in(context: object) -> tuple[tuple[PartPosition, ...], object]:
+    """Return the places that a context tells of, and what else it is."""
+    match context:
+        case PartContext(places, other):
+            return places, other
+        case attention.Ask(message=message) if message.care is not None:
+            return tuple(p for p in message.care.places if p.joint.total > 1), context
+        case _:
+            return (), context
+
+
+def _schedule_in(context: object) -> Schedule | None:
+    match context:
+        case Schedule():
+            return context
+        case attention.Ask(message=message) if message.care is not None:
+            # A request for consent is itself commercial (R23).
+            return message.care.schedule
+        case _:
+            return None
 
 
 def _note_parts(turn: Turn, link: Link, answer: bytes, context: object) -> object:
@@ -279,20 +299,23 @@ def message_id_of(answer: bytes) -> bytes:
     return answer[HEADER_OCTETS:].partition(b"\0")[0][:MAX_ID_OCTETS]
 
 
-def look_ahead(turn: Turn, link: Link, act: Callable[[bytes], bool]) -> None:
-    """Serve what may overtake the requests that wait in a blocked link.
+def look_ahead(turn: Turn, link: Link, act: Callable[[Turn, Link, Ruling, bytes], None]) -> None:
+    """Let `act` deal with what may overtake the requests that wait in a blocked link.
 
-    `act` takes a whole PDU and returns whether it dealt with it: answers and enquire_links must
-    not wait for a window. Octets already examined are not examined again.
+    Answers and enquire_links must not wait for a window. Octets already examined are not examined
+    again.
     """
     data, at = link.tail, link.looked
     kept = [data[:at]]
     while len(data) - at >= HEADER_OCTETS:
-        (length,) = _LENGTH.unpack_from(data, at)
+        length, command_id, _, _ = HEADER.unpack_from(data, at)
         if not HEADER_OCTETS <= length <= turn.plane.pdu_octets or len(data) - at < length:
             break
         pdu = data[at : at + length]
-        if not act(pdu):
+        what = ruling(link.side, link.state, command_id)
+        if what in _OVERTAKING:
+            act(turn, link, what, pdu)
+        else:
             kept.append(pdu)
         at += length
     link.looked = sum(map(len, kept))

@@ -8,16 +8,21 @@ from gateway.dataplane.carriers import Carrier, is_unreadable, read_carrier
 from gateway.dataplane.link import Link
 from gateway.dataplane.part_table import CONFLICT, PartTable
 from gateway.dataplane.parts import REACH_OCTETS, Joint, Owner, Part, part_of, subscriber_of
-from gateway.dataplane.plane import Plane, Turn
-from gateway.dataplane.rows import decision, found
-from gateway.dataplane.scheduled_note import schedule_of
-from gateway.dataplane.submit_request import Addressee, Care, PartPosition, SubmitRequest, narrow
+from gateway.dataplane.plane import Plane, Turn, decision, found
+from gateway.dataplane.submit_request import (
+    Addressee,
+    Care,
+    PartPosition,
+    Schedule,
+    SubmitRequest,
+    narrow,
+)
 from gateway.domain.msisdn import with_plus
 from gateway.domain.policy import LongMessages
 from gateway.domain.verdict import Action, Finding, Reason
 from gateway.policy.submission import Account, DeliveryTimes, Submission
 from gateway.smpp.commands import RESPONSE_BIT, CommandId
-from gateway.smpp.fields import Destination, DistributionList, moment_of
+from gateway.smpp.fields import Destination, DistributionList, SmeAddress, moment_of
 from gateway.smpp.pdu import HEADER
 from gateway.smpp.status import DecodeError
 from gateway.smpp.text import readings
@@ -136,6 +141,23 @@ def _timing(carrier: Carrier, at: float) -> DeliveryTimes | None:
     fields = carrier.pdu.fields
     schedule, validity = (carrier.pdu.octets(n) if n in fields else b"" for n in names)
     return timing_of(schedule, validity, at) if schedule or validity else None
+
+
+def schedule_of(carrier: Carrier, timing: DeliveryTimes | None, at: float) -> Schedule | None:
+    """Return when and where a request is to be delivered; None if it goes at once."""
+    if timing is None or timing.scheduled_at is None or timing.scheduled_at <= at:
+        return None
+    pdu, scheduled_at = carrier.pdu, timing.scheduled_at
+    source = SmeAddress(
+        pdu.number("source_addr_ton"), pdu.number("source_addr_npi"), carrier.source
+    )
+    if pdu.command_id == CommandId.REPLACE_SM:
+        return Schedule(scheduled_at, source, (), message_id=pdu.octets("message_id"))
+    listed = tuple(each for each in carrier.destinations if isinstance(each, SmeAddress))
+    if not listed:
+        ton, npi = pdu.number("dest_addr_ton"), pdu.number("dest_addr_npi")
+        listed = (SmeAddress(ton, npi, pdu.octets("destination_addr")),)
+    return Schedule(scheduled_at, source, listed)
 
 
 def _refuse_malformed(

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from gateway.dataplane import attention
 from gateway.dataplane.link import Link
-from gateway.dataplane.plane import Turn
+from gateway.dataplane.plane import Turn, own_answer
 from gateway.dataplane.relay import (
     MAX_ID_OCTETS,
     SEQUENCE,
@@ -21,7 +21,6 @@ from gateway.dataplane.relay import (
     relay_answer,
     relay_request,
 )
-from gateway.dataplane.rows import own_answer
 from gateway.domain.msisdn import is_mobile, with_plus
 from gateway.domain.records import About, DeliveryRow, Text, Told
 from gateway.session.operations import Ruling, Side, ruling
@@ -166,7 +165,6 @@ _SUBMIT_SM_RESP = int(CommandId.SUBMIT_SM_RESP)
 _RINVDSTADR = int(CommandStatus.ESME_RINVDSTADR)
 _RX_T_APPN = int(CommandStatus.ESME_RX_T_APPN)
 _WITH_TEXT = frozenset({_DELIVER_SM, int(CommandId.DATA_SM)})
-_OVERTAKING = frozenset({Ruling.RELAY_RESPONSE, Ruling.ENQUIRE_LINK, Ruling.ENQUIRE_LINK_RESP})
 
 
 def resp(turn: Turn, chunks: Iterable[tuple[Link, bytes]]) -> None:
@@ -247,7 +245,7 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - one loop: a call per answer costs a
     if run_end:
         link.clocks.last_traffic_at = now
     if link.is_blocked:
-        look_ahead(turn, link, lambda pdu: _overtake(turn, link, pdu))
+        look_ahead(turn, link, _act)
 
 
 def _answer(turn: Turn, session: Link, octets: bytearray) -> None:
@@ -275,14 +273,6 @@ def _act(turn: Turn, link: Link, what: Ruling, pdu: bytes) -> None:
             turn.batch.attention.append(attention.BindAnswer(link, pdu))
         case _:
             control(turn, link, what, header)
-
-
-def _overtake(turn: Turn, link: Link, pdu: bytes) -> bool:
-    what = ruling(Side.SMSC, link.state, HEADER.unpack_from(pdu)[1])
-    if what in _OVERTAKING:
-        _act(turn, link, what, pdu)
-        return True
-    return False
 
 
 def _deliver(turn: Turn, link: Link, pdu: bytes, header: tuple[int, int, int, int]) -> None:

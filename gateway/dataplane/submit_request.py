@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from gateway.dataplane.link import Link
 from gateway.dataplane.parts import Joint, Part
 from gateway.domain.categories import TrafficClass
+from gateway.domain.msisdn import with_plus
 from gateway.domain.verdict import Action
 from gateway.filter.facts import TextFacts
 from gateway.filter.normalise.shapes import DIRECTED, SHAPED, hints_of
@@ -175,6 +176,43 @@ def _work(text: str) -> int:
     hints = hints_of(text)
     shaped = _SHAPED_WORK if hints & SHAPED else 1
     return len(text) * shaped * (_DIRECTED_WORK if hints & DIRECTED else 1)
+
+
+@dataclass(frozen=True, slots=True)
+class PartContext:
+    """Which parts a request brings, beside another `context` that it may have."""
+
+    places: tuple[PartPosition, ...]
+    context: object
+
+
+def context_of(message: SubmitRequest, care: Care) -> object:
+    """Return what must be known when the answer to a request comes; None if nothing.
+
+    These are its places in long messages, its schedule, and the destinations it was refused for.
+    Only a commercial message's schedule is noted: a refusal stops nothing else (R22). A new time
+    for a message (replace_sm) is noted without a check of its class: it only affects a noted
+    message.
+    """
+    places = tuple(place for place in care.places if place.joint.total > 1)
+    schedule = care.schedule
+    context: object = care.refused or None
+    if schedule is not None and schedule.message_id:
+        context = schedule
+    elif schedule is not None and _is_commercial(message, care):
+        reached = frozenset(care.reached)
+        there = tuple(
+            each
+            for each in schedule.destinations
+            if not reached or with_plus(each.address, each.ton) in reached
+        )
+        context = replace(schedule, destinations=there, refused=care.refused)
+    return PartContext(places, context) if places else context
+
+
+def _is_commercial(message: SubmitRequest, care: Care) -> bool:
+    copies = [each.message for each in care.addressees if each.message.verdict is None]
+    return any(one.traffic is TrafficClass.COMMERCIAL for one in copies or (message,))
 
 
 _KEPT = frozenset({Action.QUARANTINE, Action.DEFER})

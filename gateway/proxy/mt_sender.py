@@ -9,8 +9,8 @@ import structlog
 
 from gateway.dataplane.attention import OwnAnswer, SubscriberMessage
 from gateway.dataplane.link import Link
+from gateway.dataplane.plane import own_answer
 from gateway.dataplane.relay import message_id_of, renumbered
-from gateway.dataplane.rows import own_answer
 from gateway.domain.outbound_message import MAX_ATTEMPTS, OutboundMessage, OutboundState
 from gateway.domain.subscription import MessageEvidence, Subscription
 from gateway.proxy.connection import Connection

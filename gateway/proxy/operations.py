@@ -7,8 +7,8 @@ import structlog
 
 from gateway.dataplane.attention import Operation, ProhibitedMessage
 from gateway.dataplane.carriers import place_of, read_carrier
+from gateway.dataplane.plane import operation, own_answer
 from gateway.dataplane.request_reader import may_be_part, timing_of
-from gateway.dataplane.rows import operation, own_answer
 from gateway.domain.authority_report import prohibited_in
 from gateway.domain.msisdn import msisdn_of
 from gateway.domain.quarantine import HeldMessage, HoldState

@@ -8,8 +8,7 @@ from gateway.dataplane.attention import Hold
 from gateway.dataplane.carriers import Carrier, assembled, read_carrier
 from gateway.dataplane.judge_batch import UNCHECKED, note_hint
 from gateway.dataplane.plane import Plane
-from gateway.dataplane.request_reader import timing_of
-from gateway.dataplane.scheduled_note import schedule_of
+from gateway.dataplane.request_reader import schedule_of, timing_of
 from gateway.dataplane.submit_request import Schedule
 from gateway.domain.authority_report import prohibited_in
 from gateway.domain.categories import TrafficClass

@@ -5,7 +5,7 @@ from dataclasses import replace
 import orjson
 
 from gateway.dataplane.link import Link
-from gateway.dataplane.rows import decision, found, nothing_found, outcome, own_answer
+from gateway.dataplane.plane import decision, found, nothing_found, outcome, own_answer
 from gateway.domain.records import Why
 from gateway.domain.verdict import Action, Finding, Reason
 from gateway.records.lines import RecordLines
