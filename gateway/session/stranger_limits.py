@@ -344,7 +344,8 @@ class Lockouts:
 
 
 _Key = tuple[str, ...]
-_K, _V = TypeVar("_K"), TypeVar("_V")
+_K = TypeVar("_K")
+_V = TypeVar("_V")
 
 
 def _set_latest(values: OrderedDict[_K, _V], key: _K, value: _V, maximum: int) -> None:
