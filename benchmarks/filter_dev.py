@@ -22,8 +22,7 @@ from gateway.filter.classifier.model_file import read_model, write_model
 from gateway.filter.classifier.score import TextClass
 from gateway.filter.normalise.views import Views
 from gateway.systems.learning.cli.model_files import evaluation_as_json, goal_as_json
-from gateway.systems.learning.evaluation import evaluate
-from gateway.systems.learning.goals import goals_of
+from gateway.systems.learning.evaluation import evaluate, goals_of
 from gateway.systems.learning.samples import Sample, files_in, leaked, read_file
 from gateway.systems.learning.training import train
 

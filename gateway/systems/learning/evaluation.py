@@ -1,10 +1,9 @@
-"""What a model is worth: measured by class, by source, by attack, by kind of notice."""
+"""What a model is worth by class, source, disguise and kind of notice, beside what is asked."""
 
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -221,16 +220,13 @@ def _scored(
 ) -> _ScoredSamples:
     linear = model.of(text_class).linear
     parts = [np.zeros(0)]
-    for batch in _batches(samples):
+    for at in range(0, len(samples), _AT_ONCE):
+        batch = samples[at : at + _AT_ONCE]
         parts.append(linear.scores([one.text for one in batch]))
         told(len(batch))
     scores = np.concatenate(parts)
     is_spam = np.array([one.is_spam for one in samples], dtype=np.bool_)
     return _ScoredSamples(samples, scores, linear.calibration.probabilities(scores), is_spam)
-
-
-def _batches(samples: Sequence[Sample]) -> Iterator[Sequence[Sample]]:
-    yield from (samples[at : at + _AT_ONCE] for at in range(0, len(samples), _AT_ONCE))
 
 
 def _class_found(model: Model, text_class: TextClass, scored: _ScoredSamples) -> ClassFound:
@@ -241,7 +237,8 @@ def _class_found(model: Model, text_class: TextClass, scored: _ScoredSamples) ->
     found = scored.scores > threshold
     notices = {}
     for name, pattern in NOTICES.items():
-        is_one = ham & scored.chosen(partial(_has, pattern))
+        has_it = [bool(pattern.search(one.text.folded)) for one in scored.samples]
+        is_one = ham & np.array(has_it, dtype=np.bool_)
         notices[name] = (int(is_one.sum()), int((is_one & found).sum()))
     spam = scored.scores[scored.is_spam]
     known = {
@@ -257,10 +254,6 @@ def _class_found(model: Model, text_class: TextClass, scored: _ScoredSamples) ->
         known,
         reliability(scored.chances, scored.is_spam),
     )
-
-
-def _has(pattern: re.Pattern[str], sample: Sample) -> bool:
-    return pattern.search(sample.text.folded) is not None
 
 
 def _sources(
@@ -324,8 +317,8 @@ def _attacks(
 
 
 def _categorised(model: Model, samples: Iterable[Sample]) -> CategoryResults | None:
-    named = [(one, category_in(one.source)) for one in samples if one.is_spam]
-    named = [(one, category) for one, category in named if category]
+    spam = ((one, category_in(one.source)) for one in samples if one.is_spam)
+    named = [(one, category) for one, category in spam if category]
     if model.categories is None or not named:
         return None
     true = [category for _, category in named]
@@ -342,13 +335,88 @@ def _categorised(model: Model, samples: Iterable[Sample]) -> CategoryResults | N
 
 def mean_kept(attacks: Mapping[str, DisguiseResults]) -> float:
     """Return the mean recall over the disguises by the recall without one, 0 if unknown."""
+    kept = _recalls_kept(attacks)
+    return sum(kept) / len(kept) if kept else 0.0
+
+
+def _recalls_kept(attacks: Mapping[str, DisguiseResults]) -> list[float]:
     plain = attacks.get(UNCHANGED)
-    others = [one.recall for name, one in attacks.items() if name != UNCHANGED]
-    if plain is None or not plain.recall or not others:
-        return 0.0
-    return sum(others) / len(others) / plain.recall
+    if plain is None or not plain.recall:
+        return []
+    return [one.recall / plain.recall for name, one in attacks.items() if name != UNCHANGED]
 
 
-def error_of(found: ClassFound) -> float:
-    """Return the calibration error of a class."""
-    return calibration_error(found.bins)
+# By class: the best F1, the area under the ROC, and recall by the false positives tolerated.
+_ASKED_F1 = {TextClass.PORT: 0.95, TextClass.PERSON: 0.975, TextClass.FOREIGN: 0.95}
+_ASKED_AUC = {TextClass.PORT: 0.98}
+_ASKED_RECALLS = {
+    TextClass.PORT: {0.005: 0.85, 0.01: 0.90},
+    TextClass.PERSON: {0.001: 0.96},
+}
+_NOTICES_AT_MOST = 0.002
+_KEPT_ON_THE_MEAN, _KEPT_AT_WORST = 0.95, 0.90
+_ASKED_HARM_F1 = 0.985
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """One measure beside what was asked: at least that, or `at_most` that."""
+
+    name: str
+    asked: float
+    found: float
+    at_most: bool = False
+
+    @property
+    def is_reached(self) -> bool:
+        """Tell whether it is as good as was asked, or better."""
+        return self.found <= self.asked if self.at_most else self.found >= self.asked
+
+
+def goals_of(found: Evaluation, sources: Mapping[TextClass, str] | None = None) -> tuple[Goal, ...]:
+    """Return the goals for which something was measured.
+
+    A class is judged by all of its texts, or by those of one of `sources`: that spam against
+    the innocent texts of the whole class where a port sends, against its own elsewhere.
+    """
+    return (
+        *(
+            goal
+            for text_class, one in found.classes.items()
+            for goal in _of_class(text_class, one, (sources or {}).get(text_class, ""))
+        ),
+        *_of_disguises(found),
+        *_of_harm(found),
+    )
+
+
+def _of_class(text_class: TextClass, found: ClassFound, source: str) -> Iterator[Goal]:
+    is_port = text_class is TextClass.PORT
+    by_source = found.sources if is_port else found.alone
+    parting = by_source.get(source) if source else found.whole
+    if parting is None:
+        return
+    name = f"{text_class} ({source})" if source else str(text_class)
+    yield Goal(f"{name}: best F1", _ASKED_F1[text_class], parting.best_f1)
+    if text_class in _ASKED_AUC:
+        yield Goal(f"{name}: AUC", _ASKED_AUC[text_class], parting.auc)
+    for tolerated, asked in _ASKED_RECALLS.get(text_class, {}).items():
+        recall = parting.recalls[tolerated]
+        yield Goal(f"{name}: recall at FPR {100 * tolerated:g} %", asked, recall)
+    count = sum(count for count, _ in found.notices.values())
+    if is_port and count:
+        share = sum(hit for _, hit in found.notices.values()) / count
+        yield Goal("innocent notices found at FPR 1 %", _NOTICES_AT_MOST, share, at_most=True)
+
+
+def _of_disguises(found: Evaluation) -> Iterator[Goal]:
+    kept = _recalls_kept(found.attacks.get("zh", {}))
+    if kept:
+        mean = mean_kept(found.attacks["zh"])
+        yield Goal("Chinese disguises: recall kept on the mean", _KEPT_ON_THE_MEAN, mean)
+        yield Goal("Chinese disguises: recall kept at worst", _KEPT_AT_WORST, min(kept))
+
+
+def _of_harm(found: Evaluation) -> Iterator[Goal]:
+    if found.categories is not None and found.categories.has_harm:
+        yield Goal("fraud and illegal against advert: F1", _ASKED_HARM_F1, found.categories.harm_f1)

@@ -1,4 +1,4 @@
-"""A linear model of the n-grams of many texts: their matrix, weights, trust, and descent.
+"""A linear model of the n-grams of many texts: matrix, weights, trust, descent, calibration.
 
 Weights: Wang and Manning, "Baselines and Bigrams: Simple, Good Sentiment and Topic
 Classification" (ACL 2012). The values of an n-gram are multiplied by the log of how much likelier
@@ -25,6 +25,7 @@ from gateway.filter.classifier.linear import (
     BUCKETS,
     SIGNS,
     SPAM_GRAMS,
+    Calibration,
     Grams,
     buckets_of,
     signs_of,
@@ -270,3 +271,31 @@ def rows_of(matrix: Matrix, rows: Rows) -> Matrix:
 def _is_enough(is_spam: NDArray[np.bool_]) -> bool:
     spam = int(is_spam.sum())
     return min(spam, len(is_spam) - spam) >= _FEWEST
+
+
+_STEPS = 60
+_LEAST_SLOPE = 1e-3
+
+
+def calibrated(innocent: Floats, spam: Floats) -> Calibration:
+    """Return the sigmoid that fits best (Platt 1999, with the targets of Lin, Lin and Weng 2007).
+
+    The targets stay away from 0 and 1, so that scores that part the two wholly do not make a
+    certainty of every text.
+    """
+    scores = np.concatenate((innocent, spam))
+    low, high = 1 / (len(innocent) + 2), (len(spam) + 1) / (len(spam) + 2)
+    targets = np.repeat([low, high], [len(innocent), len(spam)])
+    slope, offset = 1.0, 0.0
+    for _ in range(_STEPS):
+        chances = Calibration(slope, offset).probabilities(scores)
+        missed, weight = targets - chances, chances * (1 - chances) + 1e-12
+        a, b, c = (weight * scores * scores).sum(), (weight * scores).sum(), weight.sum()
+        gradient_slope, gradient_offset = (missed * scores).sum(), missed.sum()
+        scale = a * c - b * b + 1e-9
+        step_slope = (c * gradient_slope - b * gradient_offset) / scale
+        step_offset = (a * gradient_offset - b * gradient_slope) / scale
+        # Far from the end a whole step may overshoot into where the sigmoid is flat.
+        damping = min(1.0, 2.0 / max(abs(step_slope), abs(step_offset), 1e-12))
+        slope, offset = slope + damping * step_slope, offset + damping * step_offset
+    return Calibration(max(float(slope), _LEAST_SLOPE), float(offset))

@@ -1,5 +1,6 @@
 """Labelled texts in files, with verdicts added, and split for training and measuring."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -165,6 +166,26 @@ def campaign_of(sample: Sample) -> str:
     return sample.group or skeleton(sample.text)
 
 
+def judging_sources(samples: Iterable[Sample]) -> dict[str, TextClass]:
+    """Return the sources that may stand for a class, each with the class of most of its spam.
+
+    They have spam, and there are innocent texts to tell it from: of the same source, or where
+    a port sends of any.
+    """
+    spam = Counter[tuple[str, TextClass]]()
+    innocent = set[tuple[str, TextClass]]()
+    for one in samples:
+        if one.is_spam:
+            spam[one.origin, one.text_class] += 1
+        else:
+            innocent |= {(one.origin, one.text_class), ("", one.text_class)}
+    return {
+        origin: text_class
+        for (origin, text_class), _ in reversed(spam.most_common())
+        if ("" if text_class is TextClass.PORT else origin, text_class) in innocent
+    }
+
+
 def _groups(path: Path, count: int) -> list[str]:
     groups = _lines_beside(path, ".groups")
     if groups and len(groups) != count:
@@ -232,10 +253,11 @@ def with_verdicts(
     left_out = repeated = 0
     for number, verdict in enumerate(verdicts):
         campaign = campaigns.of(number)
-        verdict.group = f"verdicts:{skeleton(verdicts[campaign].text)}"
+        name = skeleton(verdicts[campaign].text)
+        verdict.group = f"verdicts:{name}"
         if campaign in measured:
             left_out += 1
-        elif holds_out and campaign not in trained and _is_tenth(verdicts[campaign]):
+        elif holds_out and campaign not in trained and is_held_out(name):
             measured_too.append(verdict)
         elif taken.get(campaign, 0) >= _MOST_OF_A_CAMPAIGN:
             repeated += 1
@@ -247,8 +269,9 @@ def with_verdicts(
     )
 
 
-def _is_tenth(first: Sample) -> bool:
-    return crc32(skeleton(first.text).encode(errors="replace")) % _HELD_OUT_OF == 0
+def is_held_out(campaign: str) -> bool:
+    """Tell whether the texts of a campaign are measured on: those of every tenth are."""
+    return crc32(campaign.encode(errors="replace")) % _HELD_OUT_OF == 0
 
 
 class _CampaignGroups:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from gateway.systems.learning.training import calibrated
+from gateway.systems.learning.linear_model import calibrated
 
 
 def test_probabilities_come_true() -> None:

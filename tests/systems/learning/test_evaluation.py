@@ -6,7 +6,7 @@ import pytest
 from gateway.filter.classifier.model import Model
 from gateway.filter.classifier.score import TextClass
 from gateway.systems.learning.evaluation import (
-    error_of,
+    calibration_error,
     evaluate,
     is_attacked,
     mean_kept,
@@ -36,7 +36,7 @@ def test_a_model_that_parts_all_is_told_so(model: Model, corpus: Corpus) -> None
     assert found.whole.best_f1 == 1
     assert set(found.whole.recalls.values()) == {1.0}
     assert sum(told) == 80
-    assert error_of(found) < 0.2
+    assert calibration_error(found.bins) < 0.2
 
 
 def test_each_source_is_measured_against_all_and_alone(model: Model, corpus: Corpus) -> None:

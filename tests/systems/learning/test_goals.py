@@ -8,10 +8,11 @@ from gateway.systems.learning.evaluation import (
     ClassFound,
     DisguiseResults,
     Evaluation,
+    Goal,
     SeparationResults,
+    goals_of,
 )
-from gateway.systems.learning.goals import Goal, goals_of, judging
-from gateway.systems.learning.samples import Sample, sample_of
+from gateway.systems.learning.samples import Sample, judging_sources, sample_of
 
 GOOD = SeparationResults(400, 400, 0.98, 0.98, 0.99, {0.001: 0.97, 0.005: 0.9, 0.01: 0.95})
 BAD = SeparationResults(400, 400, 0.5, 0.6, 0.7, {0.001: 0.1, 0.005: 0.2, 0.01: 0.3})
@@ -86,15 +87,17 @@ def test_a_source_stands_for_the_class_of_most_of_its_spam() -> None:
         *of("theirs", "see you at noon", label="ham"),
     ]
 
-    assert judging(samples) == {"ours": TextClass.PORT, "theirs": TextClass.FOREIGN}
+    assert judging_sources(samples) == {"ours": TextClass.PORT, "theirs": TextClass.FOREIGN}
 
 
 def test_a_source_without_spam_or_without_innocent_texts_stands_for_no_class() -> None:
     spam = of("caught", "代开各类发票，电话联系")
 
-    assert judging(of("ours", "您的快递到了", label="ham")) == {}
-    assert judging(spam) == {}
-    assert judging([*spam, *of("ours", "您的快递到了", label="ham")]) == {"caught": TextClass.PORT}
+    assert judging_sources(of("ours", "您的快递到了", label="ham")) == {}
+    assert judging_sources(spam) == {}
+    assert judging_sources([*spam, *of("ours", "您的快递到了", label="ham")]) == {
+        "caught": TextClass.PORT
+    }
 
 
 def test_what_people_write_is_told_from_innocent_texts_of_the_same_source() -> None:
@@ -102,8 +105,8 @@ def test_what_people_write_is_told_from_innocent_texts_of_the_same_source() -> N
     chats = of("chats", "晚上一起吃饭吗", label="ham", is_port=False)
     own = of("caught", "我到楼下了", label="ham", is_port=False)
 
-    assert judging([*spam, *chats]) == {}
-    assert judging([*spam, *own]) == {"caught": TextClass.PERSON}
+    assert judging_sources([*spam, *chats]) == {}
+    assert judging_sources([*spam, *own]) == {"caught": TextClass.PERSON}
 
 
 def test_disguises_are_asked_on_the_mean_and_at_worst() -> None:

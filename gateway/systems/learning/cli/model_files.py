@@ -21,11 +21,12 @@ from gateway.systems.learning.evaluation import (
     ClassFound,
     DisguiseResults,
     Evaluation,
+    Goal,
     SeparationResults,
-    error_of,
+    calibration_error,
+    goals_of,
     mean_kept,
 )
-from gateway.systems.learning.goals import Goal, goals_of
 from gateway.systems.learning.samples import SampleError, SampleFile, read_file
 from gateway.terminal.failure import CommandError, misused
 from gateway.terminal.screen import print_table, say
@@ -188,7 +189,7 @@ def _class_as_json(one: ClassFound) -> dict[str, object]:
             f"{tolerated:g}": {"fpr": _rounded(alarms), "recall": _rounded(recall)}
             for tolerated, (alarms, recall) in one.known.items()
         },
-        "calibration_error": _rounded(error_of(one)),
+        "calibration_error": _rounded(calibration_error(one.bins)),
         "reliability": [
             {
                 "count": each.count,

@@ -25,8 +25,13 @@ from gateway.systems.learning.cli.model_files import (
 )
 from gateway.systems.learning.cli.options import ComparisonOptions, ModelChoice, TrainingTarget
 from gateway.systems.learning.cli.sample_list import all_samples
-from gateway.systems.learning.evaluation import POINT, Bin, Evaluation, evaluate, is_attacked
-from gateway.systems.learning.goals import judging
+from gateway.systems.learning.evaluation import (
+    POINT,
+    Bin,
+    Evaluation,
+    evaluate,
+    is_attacked,
+)
 from gateway.systems.learning.person_verdicts import ORIGIN, to_train_on
 from gateway.systems.learning.samples import (
     MAX_WEIGHT,
@@ -34,6 +39,7 @@ from gateway.systems.learning.samples import (
     SampleFile,
     SampleSplit,
     files_in,
+    judging_sources,
     leaked,
     with_verdicts,
 )
@@ -263,7 +269,7 @@ def _judged_by(names: Sequence[str], samples: Sequence[Sample]) -> dict[TextClas
     """Return the source by which each class is judged. Raises CommandError."""
     if not names:
         return {}
-    there = judging(samples)
+    there = judging_sources(samples)
     unknown = next((name for name in names if name not in there), None)
     if unknown is not None:
         raise misused(
