@@ -1,13 +1,22 @@
-"""The work of `smsward filter models`, `install`, `promote` and `rollback`."""
+"""The work of `smsward filter models`, `install`, `promote`, `rollback` and `compare --live`."""
 
-from collections.abc import Iterator
+import json
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 
+from gateway.filter.classifier.model import name_of
 from gateway.filter.classifier.model_file import MAX_FILE_OCTETS, ModelFileError
+from gateway.filter.classifier.score import DISPUTED, ModelAgreement
+from gateway.records.archive import RecordArchive, hour_of
+from gateway.records.sealed_values import Record, is_sealed, opened, text_of
 from gateway.runtime.clock import utcnow
-from gateway.runtime.sealing import KeyFileError, trusted_key
+from gateway.runtime.sealing import KeyFileError, Sealer, SealError, trusted_key
 from gateway.settings.gateway import GatewaySettings
+from gateway.smpp.text import readings
 from gateway.systems.learning.cli.options import ModelChangeOptions
 from gateway.systems.learning.model_directory import (
     STATE,
@@ -18,9 +27,19 @@ from gateway.systems.learning.model_directory import (
     ModelState,
     ModelStateError,
 )
+from gateway.systems.learning.person_verdicts import anonymous
 from gateway.terminal.failure import CommandError, ExitCode, misused
 from gateway.terminal.options import acting
-from gateway.terminal.screen import print_json, print_table, say, visible, warn
+from gateway.terminal.screen import (
+    counted,
+    print_json,
+    print_table,
+    progress_bar,
+    say,
+    visible,
+    warn,
+)
+from gateway.terminal.store import cannot_open, sealer_of
 
 _MAX_NOTE_CHARS = 200
 _SHOWN_DIGEST_CHARS = 12
@@ -221,3 +240,174 @@ def _event(one: ModelEvent) -> dict[str, object]:
 def _event_row(one: ModelEvent) -> tuple[str, ...]:
     when = f"{one.at:%Y-%m-%d %H:%M:%S}"
     return (str(one.number), when, one.act, short(one.digest), one.by, one.note)
+
+
+_SHOWN_NAMES = 10
+_MAX_CLASSES = 20
+_NONE_DISPUTED = "there is no text that only one of them stops"
+_NOT_ON_RECORD = "none of them is in the records: they hold texts where records.texts is true"
+
+
+@dataclass(frozen=True, slots=True)
+class _Live:
+    """What a gateway wrote of its two models."""
+
+    active: str
+    shadow: str
+    since: datetime
+    at: datetime
+    failed: int
+    texts: dict[str, dict[str, int]]
+    messages: dict[str, dict[str, int]]
+    sampled: dict[str, list[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class DisputedText:
+    """One text on which the models disagree, with its numbers masked."""
+
+    name: str
+    agreement: str
+    system_id: str
+    text: str
+
+
+def show_live(settings: GatewaySettings, *, with_texts: bool, as_json: bool) -> int:
+    """Print what a running gateway last said of its two models; return the exit code.
+
+    With `with_texts` what the records tell of the texts that they dispute.
+    """
+    models = directory_of(settings)
+    with in_words(models):
+        state, octets = models.state(), models.comparison()
+    if not octets:
+        raise CommandError(
+            "no gateway has compared two models yet",
+            advice="one must be in force and one in shadow: `smsward filter models`",
+        )
+    live = _live(octets)
+    if (live.active, live.shadow) != (state.active, state.shadow):
+        warn("these are not the models that stand now; a running gateway compares those soon")
+    texts = disputed_texts(settings, live.sampled, live.since) if with_texts else None
+    if as_json:
+        more = {} if texts is None else {"texts": list(map(asdict, texts))}
+        print_json({**json.loads(octets), **more})
+        return ExitCode.FINE
+    _print(live)
+    if texts:
+        rows = [
+            (one.name, one.agreement.replace("_", " "), one.system_id, one.text) for one in texts
+        ]
+        print_table(("name", "stopped by", "SP", "text"), rows)
+    elif with_texts:
+        say(_NOT_ON_RECORD if any(live.sampled.values()) else _NONE_DISPUTED)
+    return ExitCode.FINE
+
+
+def _live(octets: bytes) -> _Live:
+    """Return what the file says. Raises CommandError for one that no gateway wrote."""
+    try:
+        said = json.loads(octets)
+        return _Live(
+            active=str(said["active"]),
+            shadow=str(said["shadow"]),
+            since=_time(said["since"]),
+            at=_time(said["at"]),
+            failed=int(said["failed"]),
+            texts=_counts(said["counts"]),
+            messages=_counts(said["messages"]),
+            sampled={one: list(map(str, said["sampled"][one])) for one in DISPUTED},
+        )
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise CommandError(
+            "what a gateway said of its models cannot be read",
+            advice="a running gateway writes it anew within ten seconds",
+        ) from error
+
+
+def _counts(said: dict[str, dict[str, int]]) -> dict[str, dict[str, int]]:
+    return {
+        str(name): {one: int(counts[one]) for one in ModelAgreement}
+        for name, counts in list(said.items())[:_MAX_CLASSES]
+    }
+
+
+def _time(said: str) -> datetime:
+    time = datetime.fromisoformat(said)
+    if time.tzinfo is None:
+        raise ValueError("a time without an offset")
+    return time
+
+
+def _print(live: _Live) -> None:
+    rows = [
+        (name, counted, *(str(counts[name][one]) for one in ModelAgreement))
+        for name in live.texts
+        for counted, counts in (("texts", live.texts), ("messages", live.messages))
+    ]
+    columns = ("class", "", *(one.replace("_", " ") for one in ModelAgreement))
+    title = f"stopped by {short(live.active)} in force, {short(live.shadow)} in shadow"
+    print_table(columns, rows, title=title)
+    span = f"from {live.since.isoformat()} to {live.at.isoformat()}"
+    say(f"texts that were new to the gateway, and all messages that had them, {span}")
+    for one in DISPUTED:
+        if live.sampled[one]:
+            shown = " ".join(live.sampled[one][:_SHOWN_NAMES])
+            say(f"{one.replace('_', ' ')}, some of them: {shown}")
+    if live.failed:
+        warn(f"the model in shadow failed on {counted(live.failed, 'text')}")
+
+
+def disputed_texts(
+    settings: GatewaySettings, sampled: Mapping[str, Sequence[str]], since: datetime
+) -> list[DisputedText]:
+    """Return the sampled texts that the records since then hold, the last hour first.
+
+    `sampled` has the names by agreement. A long message was judged as a whole, and stands in
+    the records part by part: it is not found. Raises CommandError.
+    """
+    wanted = {name: agreement for agreement, names in sampled.items() for name in names}
+    directory = settings.records.directory
+    if not directory.is_dir():
+        raise misused(
+            f"there are no records at {directory.absolute()}",
+            "call this from the directory that the gateway runs in",
+        )
+    archive, sealer = RecordArchive(directory), sealer_of(settings)
+    hours = [hour for hour in archive.hours() if hour >= hour_of(since)]
+    found: dict[str, DisputedText] = {}
+    with progress_bar() as progress:
+        task = progress.add_task("looking through the records", total=len(hours))
+        for hour in reversed(hours):
+            if len(found) == len(wanted):
+                break
+            for record, text in _texts(archive, hour, sealer):
+                name = name_of(text)
+                if name in wanted and name not in found:
+                    said = str(record.get("system_id", ""))
+                    found[name] = DisputedText(name, wanted[name], said, anonymous(text))
+            progress.advance(task)
+    return list(found.values())
+
+
+def _texts(
+    archive: RecordArchive, hour: int, sealer: Sealer | None
+) -> Iterator[tuple[Record, str]]:
+    try:
+        for record in archive.read(hour):
+            said = text_of(_open(record, sealer)) if record.get("kind") == "text" else None
+            for text in readings(said[1], said[0]) if said is not None else ():
+                yield record, text
+    except SealError as error:
+        raise cannot_open(error) from error
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise CommandError(f"the records of an hour cannot be read: {why}") from error
+
+
+def _open(record: Record, sealer: Sealer | None) -> Record:
+    if sealer is not None:
+        return opened(record, sealer)
+    if is_sealed(record):
+        raise SealError("sealed, and there are no keys")
+    return record

@@ -1,6 +1,5 @@
 """The work of `smsward filter train`, `evaluate` and `compare`."""
 
-import asyncio
 import struct
 import zlib
 from collections.abc import Mapping, Sequence
@@ -24,7 +23,7 @@ from gateway.systems.learning.cli.model_files import (
     save_model,
 )
 from gateway.systems.learning.cli.options import ComparisonOptions, ModelChoice, TrainingTarget
-from gateway.systems.learning.cli.sample_list import all_samples
+from gateway.systems.learning.cli.samples import all_samples
 from gateway.systems.learning.evaluation import (
     POINT,
     Bin,
@@ -44,7 +43,6 @@ from gateway.systems.learning.samples import (
     with_verdicts,
 )
 from gateway.systems.learning.training import TrainingError, TrainingProgress, parted, train
-from gateway.terminal.deployment import load_settings
 from gateway.terminal.failure import CommandError, ExitCode, known, misused
 from gateway.terminal.screen import counted, print_json, print_table, progress_bar, say, warn
 
@@ -130,7 +128,7 @@ def samples_to_add(made: TrainingTarget, config: Path | None) -> SampleFile:
         raise misused(f"--weight: 1 to {MAX_WEIGHT}")
     if not made.add_samples:
         return SampleFile(ORIGIN, "", ())
-    kept = asyncio.run(all_samples(load_settings(config)))
+    kept = all_samples(config)
     digest = sha256("".join(sorted(f"{one.digest} {one.label}\n" for one in kept)).encode())
     return SampleFile(ORIGIN, digest.hexdigest(), tuple(map(to_train_on, kept)))
 

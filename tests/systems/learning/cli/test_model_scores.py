@@ -18,7 +18,7 @@ from gateway.filter.classifier.linear import BUCKETS, SIGNS, Calibration, Linear
 from gateway.filter.classifier.model import ClassModel, Model, Threshold
 from gateway.filter.classifier.model_file import write_model
 from gateway.filter.classifier.score import TextClass
-from gateway.systems.learning.cli.model_scores import batches
+from gateway.systems.learning.cli.model_files import batches
 
 Cli = Callable[..., CompletedProcess[str]]
 Score = Callable[..., CompletedProcess[str]]

@@ -9,7 +9,7 @@ from subprocess import CompletedProcess
 import pytest
 
 from gateway.stores import Stores
-from gateway.systems.learning.cli import sample_list
+from gateway.systems.learning.cli.samples import _text_from_stdin
 from gateway.systems.learning.model import NewSample, SampleLabel, SampleSource
 from gateway.terminal.failure import CommandError
 from gateway.terminal.options import acting
@@ -187,7 +187,7 @@ def test_a_text_that_is_no_utf_8_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("sys.stdin", stdin)
 
     with pytest.raises(CommandError, match="no UTF-8"):
-        sample_list._text_from_stdin()
+        _text_from_stdin()
 
 
 def test_nothing_is_added_where_the_deployment_learns_nothing(ask: Cli, deployment: Path) -> None:
