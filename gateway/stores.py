@@ -20,8 +20,7 @@ from gateway.systems.early_warnings.sql import WarningStore
 from gateway.systems.ended_relations import EndedRelations
 from gateway.systems.filings.sql import FilingStore
 from gateway.systems.known_peers import KnownPeerStore
-from gateway.systems.learning.model import SampleStore
-from gateway.systems.learning.sql import SqlSamples
+from gateway.systems.learning.sql import SampleStore
 from gateway.systems.legal_holds.sql import LegalHolds
 from gateway.systems.number_codes.sql import NumberCodeStore
 from gateway.systems.optout_notices.sql import NoticeStore
@@ -110,7 +109,7 @@ def stores_of(database: Database) -> Stores:
         journals=SqlJournals(database),
         final_messages=FinalMessages(database),
         ended_relations=EndedRelations(database),
-        samples=SqlSamples(database),
+        samples=SampleStore(database),
         scheduled=ScheduledStore(database, utcnow),
         warnings=WarningStore(database),
         notices=NoticeStore(database, utcnow),

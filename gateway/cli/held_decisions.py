@@ -25,8 +25,9 @@ from gateway.runtime.clock import monotonic, utcnow
 from gateway.settings.gateway import GatewaySettings
 from gateway.storage.errors import StoreUnavailable
 from gateway.stores import stores_of
-from gateway.systems.learning.model import SampleLabel, SampleSource, SampleStore
+from gateway.systems.learning.model import SampleLabel, SampleSource
 from gateway.systems.learning.person_verdicts import PersonVerdict, learnt_from
+from gateway.systems.learning.sql import SampleStore
 from gateway.systems.quarantine.model import MessageIds
 from gateway.systems.quarantine.service import ActResult, NotDone, Outcome, QuarantineDesk
 from gateway.systems.quarantine.sql import QuarantineStore

@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated, NamedTuple, Protocol, TypeAlias
+from typing import Annotated, Any, NamedTuple, Protocol, TypeAlias
 
 import orjson
 from cyclopts import App, Parameter
@@ -17,7 +17,6 @@ from gateway.domain.authority_report import AuthorityReport, ReportState
 from gateway.domain.msisdn import is_mobile, masked
 from gateway.runtime.clock import utcnow
 from gateway.systems.authority_reports.store import AuthorityReports
-from gateway.systems.learning.model import SampleStore
 from gateway.terminal.failure import CommandError, ExitCode, misused, run_async
 from gateway.terminal.options import MASKED, AsJson, By, ConfigDirectory, UnmaskOptions, acting
 from gateway.terminal.screen import (
@@ -47,11 +46,11 @@ class _ReportStores(Protocol):
     @property
     def authority_reports(self) -> AuthorityReports: ...
     @property
-    def samples(self) -> SampleStore: ...
+    def samples(self) -> Any: ...
 
 
 _Opened: TypeAlias = AbstractAsyncContextManager[_ReportStores]
-_Learn: TypeAlias = Callable[[SampleStore, Sequence[AuthorityReport], str], Awaitable[None]]
+_Learn: TypeAlias = Callable[[Any, Sequence[AuthorityReport], str], Awaitable[None]]
 
 
 @reports.command(name="list")

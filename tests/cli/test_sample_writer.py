@@ -13,7 +13,7 @@ from gateway.domain.quarantine import HeldMessage
 from gateway.storage.errors import StoreUnavailable
 from gateway.stores import Stores
 from gateway.systems.learning.model import KeptSample, NewSample, SampleLabel, SampleSource
-from gateway.systems.learning.sql import SqlSamples
+from gateway.systems.learning.sql import SampleStore
 from gateway.terminal.options import acting
 from simulators.builders import submit_sm
 
@@ -217,11 +217,11 @@ def test_nothing_is_kept_where_the_deployment_learns_nothing(
 def test_a_store_that_keeps_no_sample_undoes_no_decision(
     ask: Command, hold: Hold, samples: Samples, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def full(_store: SqlSamples, _samples: list[NewSample]) -> list[int | None]:
+    async def full(_store: SampleStore, _samples: list[NewSample]) -> list[int | None]:
         raise StoreUnavailable("no room")
 
     hold()
-    monkeypatch.setattr(SqlSamples, "keep", full)
+    monkeypatch.setattr(SampleStore, "keep", full)
 
     ran = ask("quarantine", "discard", str(FIRST))
 

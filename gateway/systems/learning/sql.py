@@ -1,4 +1,4 @@
-"""Labelled texts in SQL (contract: gateway.systems.learning.model)."""
+"""Texts that people have labelled, as rows of the store."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -41,10 +41,17 @@ samples_table = sa.Table(
 _sample = samples_table.c
 
 
-class SqlSamples(SqlStore):
-    """Samples as rows of `samples`, one for each digest."""
+class SampleStore(SqlStore):
+    """Keeps people's verdicts on texts. Every call may raise StoreUnavailable."""
 
     async def keep(self, samples: Sequence[NewSample]) -> list[int | None]:
+        """Keep samples in one commit, and return the number of each.
+
+        The latest verdict on a text replaces earlier ones. The number is None, and nothing is
+        changed, if a later verdict on the same text is on record. While there are more than
+        SAMPLES_KEPT, the oldest EVICTED_AT_ONCE are deleted, journaled as a purge of `samples`.
+        """
+
         async def run(connection: AsyncConnection) -> list[int | None]:
             numbers = [await _put(connection, sample) for sample in samples]
             while samples and await _evicted(connection, samples[-1]):
@@ -54,6 +61,7 @@ class SqlSamples(SqlStore):
         return await self._database.writer.write(run, rows=len(samples))
 
     async def get(self, number: int) -> KeptSample | None:
+        """Return one sample, or None."""
         row = await self._database.first(sa.select(samples_table).where(_sample.number == number))
         return None if row is None else _kept(row)
 
@@ -67,6 +75,10 @@ class SqlSamples(SqlStore):
         before: int | None = None,
         limit: int = 50,
     ) -> list[KeptSample]:
+        """Return the newest samples that fit, newest first.
+
+        For the next page give the last number as `before`.
+        """
         query = newest(
             samples_table,
             limit,
@@ -79,6 +91,7 @@ class SqlSamples(SqlStore):
         return list(map(_kept, await self._database.rows(query)))
 
     async def counts(self) -> list[SampleCount]:
+        """Return how many samples there are of each kind, by label, category and source."""
         kinds = (_sample.label, _sample.category, _sample.source)
         query = sa.select(*kinds, sa.func.count().label("count")).group_by(*kinds).order_by(*kinds)
         return [
@@ -94,10 +107,18 @@ class SqlSamples(SqlStore):
     async def kept_before(
         self, before: datetime, *, after: int = 0, limit: int = 500
     ) -> list[KeptSample]:
+        """Return samples with a verdict older than `before`, by number.
+
+        For the next page give the last number as `after`.
+        """
         query = oldest(samples_table, limit, _sample.at < before, after=after)
         return list(map(_kept, await self._database.rows(query)))
 
     async def forget(self, numbers: Sequence[int], purge: NewPurge) -> int:
+        """Delete samples; return how many.
+
+        The journal gets `purge` with that count in the same commit; nothing when it is 0.
+        """
         statement = sa.delete(samples_table).where(_sample.number.in_(numbers))
         return await purge_rows(self._database, statement, purge, len(numbers))
 

@@ -3,10 +3,9 @@
 # ruff: noqa: PLC0415 - see gateway.terminal
 
 import sys
-from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
@@ -18,7 +17,6 @@ from gateway.systems.learning.model import (
     KeptSample,
     SampleLabel,
     SampleSource,
-    SampleStore,
 )
 from gateway.terminal.failure import CommandError, ExitCode, known, misused
 from gateway.terminal.options import AsJson, By, ConfigDirectory, acting
@@ -35,7 +33,6 @@ _AT_ONCE = 500
 _PAGE = 1_000
 _ADVICE = "`smsward filter samples list` shows the numbers"
 
-T = TypeVar("T")
 Number = Annotated[int, Parameter(name="NO")]
 
 
@@ -96,7 +93,9 @@ def list_all(
 
     Example: smsward filter samples list --label spam --category loan
     """
+    from gateway.systems.learning.sql import SampleStore
     from gateway.terminal.deployment import require_sender
+    from gateway.terminal.store import on_store
 
     if not 1 <= wanted.limit <= _MAX_LISTED:
         raise misused(f"--limit: 1 to {_MAX_LISTED}", "--before NO gives the page after that one")
@@ -104,7 +103,7 @@ def list_all(
         "before": wanted.before and _sound(wanted.before),
         "category": None if wanted.category is None else _category(wanted.category),
     }
-    found = _asked(config, lambda store: store.find(**asked))
+    found = on_store(config, SampleStore, lambda store: store.find(**asked))
     if not found:
         require_sender(wanted.system_id, config)
     if as_json:
@@ -125,7 +124,10 @@ def show(number: Number, /, *, config: ConfigDirectory = None, as_json: AsJson =
 
     Example: smsward filter samples show 12
     """
-    sample = _asked(config, lambda store: store.get(_sound(number)))
+    from gateway.systems.learning.sql import SampleStore
+    from gateway.terminal.store import on_store
+
+    sample = on_store(config, SampleStore, lambda store: store.get(_sound(number)))
     if sample is None:
         raise CommandError(f"there is no sample {number}", advice=_ADVICE)
     told = _described(sample)
@@ -142,7 +144,10 @@ def count(*, config: ConfigDirectory = None, as_json: AsJson = False) -> int:
 
     Example: smsward filter samples count
     """
-    counts = [asdict(one) for one in _asked(config, lambda store: store.counts())]
+    from gateway.systems.learning.sql import SampleStore
+    from gateway.terminal.store import on_store
+
+    counts = [asdict(one) for one in on_store(config, SampleStore, lambda store: store.counts())]
     total = sum(one["count"] for one in counts)
     if as_json:
         print_json({"total": total, "kept": SAMPLES_KEPT, "counts": counts})
@@ -163,7 +168,9 @@ def add(*, said: SampleVerdict, config: ConfigDirectory = None, as_json: AsJson 
     Example: smsward filter samples add --label spam --source complaint --category loan < text
     """
     from gateway.systems.learning.person_verdicts import PersonVerdict, learnt_from
+    from gateway.systems.learning.sql import SampleStore
     from gateway.terminal.deployment import load_settings
+    from gateway.terminal.store import on_store
 
     if not load_settings(config).learning.samples:
         raise misused(
@@ -192,7 +199,7 @@ def add(*, said: SampleVerdict, config: ConfigDirectory = None, as_json: AsJson 
         (number,) = await store.keep([new])
         return None if number is None else await store.get(number)
 
-    sample = _asked(config, keep)
+    sample = on_store(config, SampleStore, keep)
     if sample is None:
         raise CommandError("a later verdict on the same text is on record", advice=_ADVICE)
     if as_json:
@@ -217,6 +224,9 @@ def forget(
 
     Example: smsward filter samples forget 12 13 --by lin
     """
+    from gateway.systems.learning.sql import SampleStore
+    from gateway.terminal.store import on_store
+
     if not 1 <= len(numbers) <= _MAX_FORGOTTEN:
         raise misused(f"give 1 to {_MAX_FORGOTTEN} numbers of samples", _ADVICE)
     wanted, name = [_sound(number) for number in dict.fromkeys(numbers)], acting(by)
@@ -233,7 +243,7 @@ def forget(
             gone += [one.number for one in found]
         return gone
 
-    gone = _asked(config, delete)
+    gone = on_store(config, SampleStore, delete)
     missing = [number for number in wanted if number not in set(gone)]
     if as_json:
         print_json({"forgotten": gone, "unknown": missing})
@@ -246,6 +256,8 @@ def forget(
 
 def all_samples(config: Path | None) -> list[KeptSample]:
     """Return every sample on record, the newest first."""
+    from gateway.systems.learning.sql import SampleStore
+    from gateway.terminal.store import on_store
 
     async def pages(store: SampleStore) -> list[KeptSample]:
         found: list[KeptSample] = []
@@ -253,22 +265,7 @@ def all_samples(config: Path | None) -> list[KeptSample]:
             found += page
         return found
 
-    return _asked(config, pages)
-
-
-def _asked(config: Path | None, question: Callable[[SampleStore], Awaitable[T]]) -> T:
-    """Return what the store of a deployment answers."""
-    import asyncio
-
-    from gateway.systems.learning.sql import SqlSamples
-    from gateway.terminal.deployment import load_settings
-    from gateway.terminal.store import opened_store
-
-    async def ask() -> T:
-        async with opened_store(load_settings(config), SqlSamples) as store:
-            return await question(store)
-
-    return asyncio.run(ask())
+    return on_store(config, SampleStore, pages)
 
 
 def _described(sample: KeptSample) -> dict[str, object]:
