@@ -27,7 +27,7 @@ from gateway.systems.optout_notices.sql import NoticeStore
 from gateway.systems.outbound_messages import OutboundMessageStore
 from gateway.systems.policy_history import PolicyStore
 from gateway.systems.preferences.sql import PreferenceStore
-from gateway.systems.quarantine.sql import FinalMessages, QuarantineStore
+from gateway.systems.quarantine.sql import QuarantineStore
 from gateway.systems.scheduled_messages import ScheduledStore
 from gateway.systems.subscriptions.sql import SubscriptionStore
 from gateway.systems.suspensions.sql import SuspensionStore
@@ -55,7 +55,6 @@ class Stores:
     number_codes: NumberCodeStore
     legal_holds: LegalHolds
     journals: SqlJournals
-    final_messages: FinalMessages
     ended_relations: EndedRelations
     samples: SampleStore
     scheduled: ScheduledStore
@@ -107,7 +106,6 @@ def stores_of(database: Database) -> Stores:
         number_codes=NumberCodeStore(database, utcnow),
         legal_holds=LegalHolds(database),
         journals=SqlJournals(database),
-        final_messages=FinalMessages(database),
         ended_relations=EndedRelations(database),
         samples=SampleStore(database),
         scheduled=ScheduledStore(database, utcnow),

@@ -217,15 +217,11 @@ def purgers_of(stores: Stores) -> Mapping[str, Purger]:
     by the time of their verdict. No legal hold keeps a sample: it is a copy to learn from,
     without the numbers that would make it evidence. Its message stays with the hold.
     """
-    messages = stores.final_messages
-
-    async def held_before(before: datetime, *, after: int = 0) -> Sequence[HeldMessage]:
-        return await messages.held_before(before, after_id=after)
-
+    messages = stores.quarantine
     preferences, suspensions, warnings = stores.preferences, stores.suspensions, stores.warnings
     reports, audits, samples = stores.authority_reports, stores.consent_audits, stores.samples
     return {
-        "messages": PagePurger("messages", held_before, messages.forget, _of_message),
+        "messages": PagePurger("messages", messages.held_before, messages.forget, _of_message),
         "relations": RelationPurger(stores.ended_relations),
         "reports": PagePurger("reports", reports.sent_before, reports.forget, _of_report),
         "audits": PagePurger("audits", audits.drawn_before, audits.forget, _of_audit),

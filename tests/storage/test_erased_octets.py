@@ -86,7 +86,7 @@ async def test_r72_what_was_purged_is_on_the_disk_no_more(
     await kept.samples.keep([sample])
     [on_record] = await kept.samples.find()
 
-    await kept.final_messages.forget([message.message_id], purge)
+    await kept.quarantine.forget([message.message_id], purge)
     await kept.samples.forget([on_record.number], replace(purge, what="samples"))
     assert await kept.empty_wal()
 

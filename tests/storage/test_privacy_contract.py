@@ -115,12 +115,12 @@ async def test_only_messages_that_are_done_with_and_old_are_found(
     )
 
     later = noon + timedelta(seconds=1)
-    found = await stores.final_messages.held_before(later)
+    found = await stores.quarantine.held_before(later)
 
     first = len(UNDER_WAY) + 1
     assert found == [message for message in messages if message.message_id >= first]
-    assert await stores.final_messages.held_before(noon) == []
-    page = await stores.final_messages.held_before(later, after_id=first, limit=2)
+    assert await stores.quarantine.held_before(noon) == []
+    page = await stores.quarantine.held_before(later, after=first, limit=2)
     assert [message.message_id for message in page] == [first + 1, first + 2]
 
 
@@ -130,7 +130,7 @@ async def test_what_is_forgotten_stands_in_the_journal_with_its_count(
     done = [held(message_id=n, state=HoldState.DISCARDED) for n in (1, 2)]
     await stores.quarantine.hold([*done, held(message_id=3), held(message_id=4, state=FINAL[0])])
 
-    assert await stores.final_messages.forget([1, 2, 2, 3, 99], purge) == 2
+    assert await stores.quarantine.forget([1, 2, 2, 3, 99], purge) == 2
 
     (noted,) = await stores.journals.purges()
     assert noted.count == 2
@@ -142,7 +142,7 @@ async def test_nothing_forgotten_is_nothing_journaled(
 ) -> None:
     await stores.quarantine.hold([held()])
 
-    assert await stores.final_messages.forget([1], purge) == 0
+    assert await stores.quarantine.forget([1], purge) == 0
 
     assert await stores.journals.purges() == []
 

@@ -2,43 +2,52 @@
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime
+from operator import attrgetter
 from typing import Unpack
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.domain.msisdn import spellings_of
 from gateway.domain.quarantine import FINAL_STATES, ROW_OCTETS, HeldMessage, HoldState, ReceiptState
 from gateway.domain.records import NewPurge
+from gateway.domain.verdict import Reason
 from gateway.storage.change_feed import ChangeKind, note_changes
-from gateway.storage.database import SqlStore
-from gateway.storage.journals import note_purge
+from gateway.storage.database import SqlStore, values_of
+from gateway.storage.journals import purge_rows
 from gateway.storage.sealed_columns import SEAL_OCTETS
-from gateway.storage.tables import held_messages
-from gateway.systems.quarantine import queries
+from gateway.storage.tables import (
+    IS_CAMPAIGN,
+    IS_DEFERRED,
+    IS_OWN_HOLD,
+    IS_PART,
+    IS_RECEIPT_DUE,
+    held_messages,
+)
 from gateway.systems.quarantine.model import (
+    EXPIRING_STATES,
     REPLACEABLE_STATES,
     HeldTotals,
     HoldMove,
     ReleasedId,
     Replacement,
 )
-from gateway.systems.quarantine.queries import (
-    columns_of_move,
-    fields_of,
-    hour_of,
-    id_of,
-    is_among,
-    message_of,
-)
 
 _OCTETS_PER_ROW = 4096
 _SEALED_VALUES = 2  # of the values that are measured: the request and its text
 
 _column = held_messages.c
+_ALL = sa.select(held_messages)
+_OLDEST_FIRST = _ALL.order_by(_column.message_id)
+_WAITING = sorted(set(HoldState) - FINAL_STATES)
+_STORED_OCTETS = sa.func.length(_column.pdu) + sa.func.length(
+    sa.cast(_column.joined, sa.LargeBinary)
+)
 _IS_FINAL = sa.and_(_column.state.in_(sorted(FINAL_STATES)), _column.receipt != ReceiptState.DUE)
+_IS_REPLACEABLE = _column.state.in_(sorted(REPLACEABLE_STATES))
 _UNHOLD = sa.delete(held_messages).where(
-    _column.message_id == sa.bindparam("held_id"), _column.state.in_(sorted(REPLACEABLE_STATES))
+    _column.message_id == sa.bindparam("held_id"), _IS_REPLACEABLE
 )
 
 _PUT_BACK = (
@@ -80,7 +89,7 @@ class QuarantineStore(SqlStore):
 
         `beside` writes about `rows` rows. If the messages are undone, its rows are not.
         """
-        values = [fields_of(item) for item in items]
+        values = [values_of(item) for item in items]
         keys = [{"held_id": item.message_id} for item in items]
 
         async def run(connection: AsyncConnection) -> None:
@@ -99,11 +108,13 @@ class QuarantineStore(SqlStore):
 
     async def get(self, message_id: int) -> HeldMessage | None:
         """Return one message in any state, or None."""
-        return next(iter(await self._messages(queries.one(message_id))), None)
+        row = await self._database.first(_ALL.where(_column.message_id == message_id))
+        return None if row is None else _message_of(row)
 
     async def get_many(self, message_ids: Collection[int]) -> list[HeldMessage]:
         """Return the existing messages of at most 1000 ids, oldest first."""
-        return await self._messages(queries.many(message_ids))
+        is_wanted = _column.message_id.in_(sorted(message_ids))
+        return await self._messages(_OLDEST_FIRST.where(is_wanted))
 
     async def find(
         self,
@@ -119,8 +130,11 @@ class QuarantineStore(SqlStore):
 
         For the next page give the last message_id as `before_id`.
         """
-        fitting = queries.fitting(system_id, campaign, categories)
-        return await self._messages(queries.newest(fitting, state, before_id, limit))
+        wanted = _fitting(system_id, campaign, categories, state)
+        if before_id is not None:
+            wanted.append(_column.message_id < before_id)
+        newest_first = _ALL.where(*wanted).order_by(_column.message_id.desc())
+        return await self._messages(newest_first.limit(limit))
 
     async def held_of(
         self, campaign: str, *, system_id: str | None = None, after_id: int = 0, limit: int = 1000
@@ -129,7 +143,13 @@ class QuarantineStore(SqlStore):
 
         For the next page give the last one as `after_id`.
         """
-        query = queries.held(queries.fitting(system_id, campaign, None), after_id, limit)
+        query = (
+            sa.select(_column.message_id)
+            .where(*_fitting(system_id, campaign, None, HoldState.HELD))
+            .where(_column.message_id > after_id)
+            .order_by(_column.message_id)
+            .limit(limit)
+        )
         return [row["message_id"] for row in await self._database.rows(query)]
 
     async def own_holds(self, msisdn: int, limit: int) -> list[HeldMessage]:
@@ -137,7 +157,9 @@ class QuarantineStore(SqlStore):
 
         All spellings of the number are found; at most `limit` messages.
         """
-        return await self._messages(queries.own_holds(msisdn, limit))
+        own = _ALL.where(IS_OWN_HOLD, _column.destination.in_(spellings_of(msisdn)))
+        # Ordered by the id itself, SQLite would scan all held messages in that order.
+        return await self._messages(own.order_by(-_column.message_id).limit(limit))
 
     async def count_by_state(
         self,
@@ -147,7 +169,11 @@ class QuarantineStore(SqlStore):
         categories: Collection[str] | None = None,
     ) -> dict[HoldState, int]:
         """Return how many messages that fit are in each state; states without any are 0."""
-        query = queries.counts_by_state(queries.fitting(system_id, campaign, categories))
+        query = (
+            sa.select(_column.state, sa.func.count().label("messages"))
+            .where(*_fitting(system_id, campaign, categories))
+            .group_by(_column.state)
+        )
         counts = dict.fromkeys(HoldState, 0)
         for row in await self._database.rows(query):
             counts[HoldState(row["state"])] = row["messages"]
@@ -158,11 +184,19 @@ class QuarantineStore(SqlStore):
 
         The octets are the sum of `HeldMessage.octets`, sealed or not.
         """
-        rows = await self._database.rows(queries.counts_waiting())
+        query = (
+            sa.select(
+                _column.system_id,
+                sa.func.count().label("messages"),
+                sa.func.sum(_STORED_OCTETS, type_=sa.Integer).label("octets"),
+            )
+            .where(_column.state.in_(_WAITING))
+            .group_by(_column.system_id)
+        )
         more = ROW_OCTETS - (_SEALED_VALUES * SEAL_OCTETS if self._database.is_sealed else 0)
         return {
             row["system_id"]: HeldTotals(row["messages"], row["octets"] + more * row["messages"])
-            for row in rows
+            for row in await self._database.rows(query)
         }
 
     async def move(self, message_id: int, **move: Unpack[HoldMove]) -> HeldMessage | None:
@@ -189,7 +223,7 @@ class QuarantineStore(SqlStore):
         if not message_ids:
             return []
         first = held_messages.alias()
-        is_there = sa.exists().where(first.c.message_id == message_ids[0], is_among(first, move))
+        is_there = sa.exists().where(first.c.message_id == message_ids[0], _is_among(first, move))
         return await self._move(message_ids, move, is_there)
 
     async def move_each(
@@ -206,14 +240,14 @@ class QuarantineStore(SqlStore):
     ) -> list[HeldMessage]:
         statement = (
             sa.update(held_messages)
-            .where(_column.message_id.in_(message_ids), is_among(held_messages, move), *provided)
-            .values(columns_of_move(move))
+            .where(_column.message_id.in_(message_ids), _is_among(held_messages, move), *provided)
+            .values(_columns_of_move(move))
             .returning(held_messages)
         )
 
         async def run(connection: AsyncConnection) -> list[HeldMessage]:
             rows = (await connection.execute(statement)).mappings().all()
-            moved = sorted(map(message_of, rows), key=id_of)
+            moved = sorted(map(_message_of, rows), key=attrgetter("message_id"))
             keys = [str(one.message_id) for one in moved]
             await note_changes(connection, ChangeKind.QUARANTINE, keys, move["at"])
             return moved
@@ -222,32 +256,27 @@ class QuarantineStore(SqlStore):
 
     async def parts_of(self, assembly: int) -> list[HeldMessage]:
         """Return the parts of a long message in any state, by part number, then by id."""
-        return await self._messages(queries.parts_of(assembly))
+        parts = _ALL.where(IS_PART, _column.assembly == assembly)
+        return await self._messages(parts.order_by(_column.part, _column.message_id))
 
     async def awaiting(self, after_id: int = 0, limit: int = 1000) -> list[HeldMessage]:
         """Return the parts that are DEFERRED because other parts are missing, by id.
 
         For the next page give the last message_id as `after_id`.
         """
-        return await self._messages(queries.awaiting(after_id, limit))
+        is_waiting = _column.reason == Reason.PARTS_AWAITED
+        waiting = _OLDEST_FIRST.where(IS_PART, IS_DEFERRED, is_waiting)
+        return await self._messages(waiting.where(_column.message_id > after_id).limit(limit))
 
     async def replace_pdu(self, message_id: int, replacement: Replacement) -> bool:
         """Replace the content of a message if it is HELD or DEFERRED; tell whether it was."""
         statement = (
             sa.update(held_messages)
-            .where(
-                _column.message_id == message_id,
-                _column.state.in_(sorted(REPLACEABLE_STATES)),
-            )
-            .values(fields_of(replacement))
+            .where(_column.message_id == message_id, _IS_REPLACEABLE)
+            .values(values_of(replacement))
         )
-
-        async def run(connection: AsyncConnection) -> bool:
-            return (await connection.execute(statement)).rowcount == 1
-
-        return await self._database.writer.write(
-            run, rows=1 + len(replacement.pdu) // _OCTETS_PER_ROW
-        )
+        rows = 1 + len(replacement.pdu) // _OCTETS_PER_ROW
+        return await self._database.change(statement, rows=rows) == 1
 
     async def take_due(
         self, now: datetime, system_ids: Collection[str], limit: int
@@ -258,7 +287,17 @@ class QuarantineStore(SqlStore):
         then. Expired messages are left alone. Each message goes to one caller only. No change
         rows are made: the caller itself releases them.
         """
-        due = queries.due(now, system_ids, limit)
+        due = (
+            sa.select(_column.message_id)
+            .where(
+                IS_DEFERRED,
+                _column.due_at <= now,
+                _column.expires_at > now,
+                _column.system_id.in_(sorted(system_ids)),
+            )
+            .order_by(_column.due_at, _column.message_id)
+            .limit(limit)
+        )
         # Usually nothing is due, and then the write lock is not needed.
         if not await self._database.rows(due.limit(1)):
             return []
@@ -272,21 +311,23 @@ class QuarantineStore(SqlStore):
         taken: list[HeldMessage] = []
 
         async def run(connection: AsyncConnection) -> None:
-            taken[:] = map(message_of, (await connection.execute(statement)).mappings())
+            taken[:] = map(_message_of, (await connection.execute(statement)).mappings())
 
         async def undo(connection: AsyncConnection) -> None:
             await connection.execute(_PUT_BACK, [{"taken_id": one.message_id} for one in taken])
 
         await self._database.writer.write(run, rows=limit, undo=undo)
-        return sorted(taken, key=hour_of)
+        return sorted(taken, key=attrgetter("due_at", "message_id"))
 
     async def due_receipts(self, system_id: str | None, limit: int) -> list[HeldMessage]:
         """Return messages with a receipt DUE, oldest first; of all SPs for None."""
-        return await self._messages(queries.due_receipts(system_id, limit))
+        of_sender = () if system_id is None else (_column.system_id == system_id,)
+        return await self._messages(_OLDEST_FIRST.where(IS_RECEIPT_DUE, *of_sender).limit(limit))
 
     async def owed_receipts(self) -> set[str]:
         """Return the system_id of every SP with a receipt that is DUE."""
-        return {row["system_id"] for row in await self._database.rows(queries.owed_receipts())}
+        query = sa.select(_column.system_id).where(IS_RECEIPT_DUE).distinct()
+        return {row["system_id"] for row in await self._database.rows(query)}
 
     async def receipt_sent(self, message_id: int) -> bool:
         """Mark a receipt that was DUE as SENT; tell whether it was DUE."""
@@ -303,58 +344,88 @@ class QuarantineStore(SqlStore):
         They are HELD or DEFERRED, or RELEASE_REQUESTED and not yet written to the SMSC: a
         message must not be released too late.
         """
-        return await self._messages(queries.expired(now, limit))
+        is_over = sa.and_(_column.state.in_(sorted(EXPIRING_STATES)), _column.expires_at <= now)
+        over = _ALL.where(is_over).order_by(_column.expires_at, _column.message_id)
+        return await self._messages(over.limit(limit))
 
     async def released_ids(self, limit: int = 100_000) -> list[ReleasedId]:
         """Return the newest released messages that asked for a receipt, newest first."""
-        rows = await self._database.rows(queries.released_ids(limit))
-        return [ReleasedId(**row) for row in rows]
+        query = (
+            sa.select(*(_column[name] for name in ReleasedId._fields))
+            .where(_column.state == HoldState.RELEASED, _column.receipt_asked)
+            .order_by(_column.message_id.desc())
+            .limit(limit)
+        )
+        return [ReleasedId(**row) for row in await self._database.rows(query)]
 
     async def in_flight(self, limit: int = 10_000) -> list[HeldMessage]:
         """Return messages that are RELEASING, oldest first.
 
         Those found at start-up were being sent to the SMSC by a process that has ended.
         """
-        return await self._messages(queries.in_flight(limit))
-
-    async def _messages(self, query: sa.Executable) -> list[HeldMessage]:
-        return [message_of(row) for row in await self._database.rows(query)]
-
-
-class FinalMessages(SqlStore):
-    """Finds and forgets held messages in a final state.
-
-    A message with a receipt still due is not included. Calls may raise StoreUnavailable.
-    """
+        is_released = _column.state == HoldState.RELEASING
+        return await self._messages(_OLDEST_FIRST.where(is_released).limit(limit))
 
     async def held_before(
-        self, before: datetime, *, after_id: int = 0, limit: int = 500
+        self, before: datetime, *, after: int = 0, limit: int = 500
     ) -> list[HeldMessage]:
         """Return messages in a final state that were held before `before`, by message_id.
 
-        For the next page give the last message_id as `after_id`.
+        A message with a receipt still due is not included. For the next page give the last
+        message_id as `after`.
         """
-        query = (
-            sa.select(held_messages)
-            .where(_IS_FINAL, _column.held_at < before, _column.message_id > after_id)
-            .order_by(_column.message_id)
-            .limit(limit)
-        )
-        return [message_of(row) for row in await self._database.rows(query)]
+        old = _OLDEST_FIRST.where(_IS_FINAL, _column.held_at < before)
+        return await self._messages(old.where(_column.message_id > after).limit(limit))
 
     async def forget(self, message_ids: Sequence[int], purge: NewPurge) -> int:
-        """Delete those of `message_ids` that are in a final state; return how many.
+        """Delete those of `message_ids` that `held_before` may return; return how many.
 
         The journal gets `purge` with that count in the same commit; nothing when it is 0.
         """
-        these = sa.and_(_IS_FINAL, _column.message_id.in_(message_ids))
+        statement = sa.delete(held_messages).where(_IS_FINAL, _column.message_id.in_(message_ids))
+        return await purge_rows(self._database, statement, purge, len(message_ids))
 
-        async def run(connection: AsyncConnection) -> int:
-            found = sa.select(sa.func.count()).select_from(held_messages).where(these)
-            count = int((await connection.execute(found)).scalar_one())
-            if count:
-                await connection.execute(sa.delete(held_messages).where(these))
-            await note_purge(connection, purge, count)
-            return count
+    async def _messages(self, query: sa.Executable) -> list[HeldMessage]:
+        return [_message_of(row) for row in await self._database.rows(query)]
 
-        return await self._database.writer.write(run, rows=len(message_ids))
+
+def _fitting(
+    system_id: str | None,
+    campaign: str | None,
+    categories: Collection[str] | None,
+    state: HoldState | None = None,
+) -> list[sa.ColumnElement[bool]]:
+    """Return the conditions for rows; None adds no condition."""
+    equal = {_column.system_id: system_id, _column.state: state}
+    wanted = [column == value for column, value in equal.items() if value is not None]
+    if campaign is not None:
+        wanted.append(sa.and_(IS_CAMPAIGN, _column.campaign == campaign))
+    if categories is not None:
+        wanted.append(_column.category.in_(sorted(categories)))
+    return wanted
+
+
+def _is_among(table: sa.FromClause, move: HoldMove) -> sa.ColumnElement[bool]:
+    """Tell what a move may start from."""
+    is_there = table.c.state.in_(sorted(move["allowed"]))
+    held_for = move.get("held_for")
+    return is_there if held_for is None else sa.and_(is_there, table.c.reason == held_for)
+
+
+def _columns_of_move(move: HoldMove) -> dict[str, object]:
+    """Return the columns that a move sets; marks are never taken away again."""
+    values: dict[str, object] = {"state": move["to"]}
+    names = ("note", "smsc_message_id", "receipt", "is_reviewed", "is_wanted")
+    values |= {name: value for name in names if (value := move.get(name))}
+    if grounds := move.get("grounds"):
+        values |= values_of(grounds)
+    if move.get("receipt") is ReceiptState.DUE:
+        values["receipt"] = sa.case(
+            (_column.receipt_asked, ReceiptState.DUE.value), else_=_column.receipt
+        )
+    return values
+
+
+def _message_of(row: sa.RowMapping) -> HeldMessage:
+    enums = {"state": HoldState(row["state"]), "receipt": ReceiptState(row["receipt"])}
+    return HeldMessage(**{**row, **enums})
