@@ -1,10 +1,8 @@
 """All stores of a database."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from gateway.runtime.clock import monotonic, utcnow
 from gateway.runtime.sealing import Keys
 from gateway.storage.change_feed import ChangeFeed, SqlChanges
 from gateway.storage.database import Database
@@ -92,25 +90,25 @@ def stores_of(database: Database) -> Stores:
     quarantine = QuarantineStore(database)
     return Stores(
         quarantine=quarantine,
-        consent=ConsentStore(database, utcnow),
-        consent_lists=ConsentLists(database, utcnow, monotonic, asyncio.sleep),
+        consent=ConsentStore(database),
+        consent_lists=ConsentLists(database),
         consent_audits=SqlConsentAudits(database),
         authority_reports=SqlAuthorityReports(database, quarantine),
         changes=SqlChanges(database),
         policies=PolicyStore(database),
-        preferences=PreferenceStore(database, utcnow),
-        subscriptions=SubscriptionStore(database, utcnow),
-        suspensions=SuspensionStore(database, utcnow),
-        filings=FilingStore(database, utcnow),
-        outbound_messages=OutboundMessageStore(database, utcnow),
-        number_codes=NumberCodeStore(database, utcnow),
+        preferences=PreferenceStore(database),
+        subscriptions=SubscriptionStore(database),
+        suspensions=SuspensionStore(database),
+        filings=FilingStore(database),
+        outbound_messages=OutboundMessageStore(database),
+        number_codes=NumberCodeStore(database),
         legal_holds=LegalHolds(database),
         journals=SqlJournals(database),
         ended_relations=EndedRelations(database),
         samples=SampleStore(database),
-        scheduled=ScheduledStore(database, utcnow),
+        scheduled=ScheduledStore(database),
         warnings=WarningStore(database),
-        notices=NoticeStore(database, utcnow),
+        notices=NoticeStore(database),
         empty_wal=database.empty_wal,
         known_peers=KnownPeerStore(database),
         close=database.close,

@@ -32,8 +32,7 @@ from gateway.settings.gateway import GatewaySettings
 from gateway.storage.errors import StoreUnavailable
 from gateway.stores import Stores
 from gateway.systems.early_warnings.sql import WarningStore
-from gateway.systems.suspensions.follower import SuspensionsFollower
-from gateway.systems.suspensions.service import SuspensionDesk
+from gateway.systems.suspensions.service import SuspensionDesk, SuspensionsFollower
 from gateway.systems.suspensions.sql import SuspensionStore
 
 log = structlog.get_logger()

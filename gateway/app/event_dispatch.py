@@ -37,8 +37,8 @@ from gateway.session.operations import Side
 from gateway.stores import Stores
 from gateway.systems.preferences.service import obey as prefer
 from gateway.systems.quarantine.own_holds import OwnWords
-from gateway.systems.subscriptions.catalogue import Catalogue
 from gateway.systems.subscriptions.dialogue import Dialogue, Word
+from gateway.systems.subscriptions.model import Catalogue
 from gateway.systems.subscriptions.order_requests import Courtesy, OrderDesk
 from gateway.systems.subscriptions.service import SubscriptionDesk
 

@@ -25,8 +25,8 @@ from gateway.storage.change_feed import ChangeKind, Copy
 from gateway.storage.errors import StoreUnavailable
 from gateway.stores import Stores
 from gateway.systems.consent.follower import ConsentFollower
-from gateway.systems.filings.follower import FilingsFollower
-from gateway.systems.preferences.follower import PreferencesFollower
+from gateway.systems.filings.service import FilingsFollower
+from gateway.systems.preferences.service import PreferencesFollower
 from gateway.systems.quarantine.service import QuarantineDesk
 
 log = structlog.get_logger()

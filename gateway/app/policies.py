@@ -35,7 +35,7 @@ from gateway.systems.policy_history import (
     PolicyStore,
     ReloadRequestState,
 )
-from gateway.systems.subscriptions.catalogue import Catalogue
+from gateway.systems.subscriptions.model import Catalogue
 
 log = structlog.get_logger()
 

@@ -24,7 +24,7 @@ from gateway.policy.replies.intents import Intent, MoContext, ReplyMeaning, mean
 from gateway.settings.directories import config_directory
 from gateway.settings.fault import FaultCollector
 from gateway.settings.senders import load_senders, load_services
-from gateway.systems.subscriptions.catalogue import Catalogue
+from gateway.systems.subscriptions.model import Catalogue
 from gateway.systems.subscriptions.texts import price_of
 from gateway.terminal.deployment import faulty, load_settings
 from gateway.terminal.failure import CommandError, ExitCode, misused

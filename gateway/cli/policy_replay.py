@@ -44,8 +44,8 @@ from gateway.settings.fault import SettingsError
 from gateway.settings.gateway import GatewaySettings, keys_of
 from gateway.stores import Stores, stores_of
 from gateway.systems.consent.follower import ConsentFollower
-from gateway.systems.filings.follower import FilingsFollower
-from gateway.systems.preferences.follower import PreferencesFollower
+from gateway.systems.filings.service import FilingsFollower
+from gateway.systems.preferences.service import PreferencesFollower
 from gateway.terminal.arguments import moment_of
 from gateway.terminal.deployment import Deployment, faulty, faulty_policies, load_deployment
 from gateway.terminal.failure import CommandError, ExitCode, known, misused

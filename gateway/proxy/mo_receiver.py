@@ -15,8 +15,8 @@ from gateway.smpp.pdu import Pdu, decode
 from gateway.smpp.status import DecodeError
 from gateway.smpp.text import decode_text
 from gateway.smpp.udh import split_udh
-from gateway.systems.subscriptions.catalogue import Catalogue
 from gateway.systems.subscriptions.dialogue import Word, digest_of, meaning_in
+from gateway.systems.subscriptions.model import Catalogue
 
 _MESSAGE_TYPE = 0x3C  # bits of esm_class; set for receipts and the like, not subscribers' texts
 _UDHI = 0x40

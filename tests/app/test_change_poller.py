@@ -17,9 +17,9 @@ from gateway.runtime.clock import utcnow
 from gateway.runtime.tasks import spawn
 from gateway.storage.errors import StoreUnavailable
 from gateway.systems.consent.follower import ConsentFollower
-from gateway.systems.filings.follower import FilingsFollower
-from gateway.systems.preferences.follower import PreferencesFollower
-from gateway.systems.suspensions.follower import SuspensionsFollower
+from gateway.systems.filings.service import FilingsFollower
+from gateway.systems.preferences.service import PreferencesFollower
+from gateway.systems.suspensions.service import SuspensionsFollower
 from simulators.esme import RawEsme
 from simulators.smsc import SimulatedSmsc
 from simulators.wire import CommandStatus

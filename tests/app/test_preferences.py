@@ -11,8 +11,7 @@ from gateway.policy.preferences import Preferences
 from gateway.policy.replies.hub_words import preference_of
 from gateway.runtime.clock import utcnow
 from gateway.storage.errors import StoreUnavailable
-from gateway.systems.preferences.follower import PreferencesFollower
-from gateway.systems.preferences.service import obey
+from gateway.systems.preferences.service import PreferencesFollower, obey
 from simulators.esme import RawEsme
 from simulators.smsc import SimulatedSmsc
 from simulators.wire import CommandStatus

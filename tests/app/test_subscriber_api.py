@@ -21,7 +21,7 @@ from gateway.policy.checks.outside_window import usual_hours
 from gateway.policy.hours import Window, WindowSet
 from gateway.settings.senders import load_offered
 from gateway.stores import open_store
-from gateway.systems.subscriptions.catalogue import Catalogue
+from gateway.systems.subscriptions.model import Catalogue
 from gateway.web.access import ClientAccess
 from simulators.esme import RawEsme
 from simulators.smsc import SimulatedSmsc

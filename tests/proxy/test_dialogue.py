@@ -30,9 +30,8 @@ from gateway.runtime.clock import utcnow
 from gateway.settings.gateway import GatewaySettings
 from gateway.storage.errors import StoreUnavailable
 from gateway.stores import Stores
-from gateway.systems.subscriptions.catalogue import Catalogue
 from gateway.systems.subscriptions.dialogue import Dialogue
-from gateway.systems.subscriptions.model import Changes, SubscriptionStep
+from gateway.systems.subscriptions.model import Catalogue, Changes, SubscriptionStep
 from gateway.systems.subscriptions.service import SubscriptionDesk
 from simulators import builders
 from simulators.esme import RawEsme

@@ -15,7 +15,7 @@ from gateway.policy.ruleset import RuleSet
 from gateway.proxy.mo_receiver import MoReceiver
 from gateway.runtime.clock import utcnow
 from gateway.session.operations import Side
-from gateway.systems.subscriptions.catalogue import Catalogue
+from gateway.systems.subscriptions.model import Catalogue
 from simulators import builders
 
 SUBSCRIBER, PORT, HUB = "13800138000", "10690001", "10086"

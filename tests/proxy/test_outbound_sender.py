@@ -29,7 +29,7 @@ from gateway.session.timers import Timers
 from gateway.settings.gateway import GatewaySettings
 from gateway.storage.errors import StoreUnavailable
 from gateway.stores import Stores, open_store
-from gateway.systems.subscriptions.catalogue import Catalogue
+from gateway.systems.subscriptions.model import Catalogue
 from gateway.systems.subscriptions.order_requests import (
     Courtesy,
     OrderDesk,

@@ -15,7 +15,7 @@ LIMITS = {
     "classes named by a participle or gerund": 0,
     "modules named by a participle or gerund": 0,
     "docstrings in a mannered form": 10,
-    "modules of under 60 lines with one importer": 2,
+    "modules of under 60 lines with one importer": 1,
     "folders of over 25 modules": 0,
     "modules of over 500 lines": 0,
 }

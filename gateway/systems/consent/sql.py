@@ -1,5 +1,6 @@
 """The store of subscribers' answers (同意与退订)."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
 from datetime import datetime
 from typing import TypeAlias
@@ -8,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.consent import Answer, ConsentAnswer
+from gateway.runtime.clock import monotonic, utcnow
 from gateway.storage.change_feed import ChangeKind, note_batch
 from gateway.storage.database import Database, SqlStore, values_of
 from gateway.storage.dialect import insert_or_update
@@ -192,9 +194,9 @@ class ConsentLists(SqlStore):
     def __init__(
         self,
         database: Database,
-        utcnow: Callable[[], datetime],
-        monotonic: Callable[[], float],
-        sleep: Callable[[float], Awaitable[None]],
+        utcnow: Callable[[], datetime] = utcnow,
+        monotonic: Callable[[], float] = monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         super().__init__(database, utcnow)
         self._monotonic = monotonic

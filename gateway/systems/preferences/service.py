@@ -1,5 +1,6 @@
-"""Do what a subscriber's command asks for, and say so in one short message (R51)."""
+"""Do what a subscriber writes about what to receive, and keep all preferences at hand."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from gateway.domain.categories import TrafficClass, category_of
@@ -15,8 +16,34 @@ from gateway.domain.preferences import (
     with_preference,
     without_preference,
 )
+from gateway.policy.preferences import Preferences
 from gateway.policy.replies.hub_words import PreferenceCommand, Verb
+from gateway.storage.change_feed import ChangeFeed, ChangeKind, FeedFollower
 from gateway.systems.preferences.sql import PreferenceStore
+
+
+class PreferencesFollower(FeedFollower):
+    """Follows every subscriber's preferences; one change is one subscriber's few lines."""
+
+    kind = ChangeKind.PREFERENCES
+
+    def __init__(self, store: PreferenceStore, feed: ChangeFeed, preferences: Preferences) -> None:
+        super().__init__(feed, preferences)
+        self._store = store
+        self._preferences = preferences
+
+    async def _load(self) -> int:
+        fresh = Preferences()
+        async for rows in self._store.all_preferences():
+            fresh.load(rows)
+        self._preferences.replace(fresh)
+        return len(fresh)
+
+    async def _apply(self, keys: Sequence[str]) -> None:
+        msisdns = sorted(map(int, keys))
+        found = await self._store.packed_of(msisdns)
+        self._preferences.load((one, found.get(one, "")) for one in msisdns)
+
 
 MAX_REPLY_CHARS = 70  # one message in UCS-2
 

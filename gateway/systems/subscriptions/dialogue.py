@@ -25,8 +25,8 @@ from gateway.domain.subscription import (
 from gateway.policy.replies.intents import Intent, MoContext, ReplyMeaning, meaning_of
 from gateway.policy.replies.mo_words import key_of
 from gateway.systems.subscriptions import texts
-from gateway.systems.subscriptions.catalogue import Catalogue
 from gateway.systems.subscriptions.model import (
+    Catalogue,
     Changes,
     ConsentRequest,
     ConsentRequestState,

@@ -30,9 +30,9 @@ from gateway.policy.checks.outside_window import AskingHours
 from gateway.policy.preferences import Preferences
 from gateway.storage.errors import StoreUnavailable
 from gateway.systems.subscriptions import texts
-from gateway.systems.subscriptions.catalogue import Catalogue
 from gateway.systems.subscriptions.dialogue import YES_WITHIN, digest_of, terms_for
 from gateway.systems.subscriptions.model import (
+    Catalogue,
     Changes,
     ConsentAnswers,
     SubscriberRecords,

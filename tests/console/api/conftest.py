@@ -28,7 +28,7 @@ from gateway.systems.optout_notices.api import notices
 from gateway.systems.preferences.api import preferences
 from gateway.systems.quarantine.api import own_holds
 from gateway.systems.subscriptions.api import orders
-from gateway.systems.subscriptions.catalogue import Catalogue
+from gateway.systems.subscriptions.model import Catalogue
 from gateway.systems.subscriptions.order_requests import Courtesy, OrderDesk
 from gateway.web.access import ClientAccess
 from tests.memory_stores import memory_stores

@@ -13,7 +13,7 @@ from gateway.storage.change_feed import Change, SqlChanges
 from gateway.storage.database import Database
 from gateway.storage.errors import StoreUnavailable
 from gateway.stores import Stores
-from gateway.systems.filings.follower import FilingsFollower
+from gateway.systems.filings.service import FilingsFollower
 
 LICENCE = Licence("shop", "粤B2-20200001", date(2027, 3, 31))
 SIGNATURE = Signature("shop", "示例商城")

@@ -22,7 +22,7 @@ from gateway.storage.change_feed import Change
 from gateway.storage.database import Database
 from gateway.storage.errors import StoreUnavailable
 from gateway.stores import Stores
-from gateway.systems.preferences.follower import PreferencesFollower
+from gateway.systems.preferences.service import PreferencesFollower
 from gateway.systems.preferences.sql import PreferenceRow, PreferenceStore
 
 ORIGIN = ChangeOrigin(Channel.MO, datetime(2025, 11, 25, 12, tzinfo=UTC))

@@ -15,8 +15,8 @@ from gateway.domain.subscription import (
     Terms,
 )
 from gateway.stores import Stores
-from gateway.systems.subscriptions.catalogue import Catalogue
 from gateway.systems.subscriptions.dialogue import Dialogue, Word, WordOutcome, digest_of
+from gateway.systems.subscriptions.model import Catalogue
 from gateway.systems.subscriptions.service import SubscriptionDesk
 
 SUBSCRIBER = 8613800138000

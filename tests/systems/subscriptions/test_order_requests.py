@@ -24,9 +24,8 @@ from gateway.policy.hours import HolidayCalendar, OnHolidays, Window, WindowSet
 from gateway.storage.errors import StoreUnavailable
 from gateway.stores import Stores
 from gateway.systems.subscriptions import order_requests
-from gateway.systems.subscriptions.catalogue import Catalogue
 from gateway.systems.subscriptions.dialogue import WordOutcome, digest_of
-from gateway.systems.subscriptions.model import Changes, ConsentRequest
+from gateway.systems.subscriptions.model import Catalogue, Changes, ConsentRequest
 from gateway.systems.subscriptions.order_requests import (
     Courtesy,
     OrderDesk,

@@ -9,7 +9,7 @@ from gateway.domain.suspension import Lift, NewSuspension
 from gateway.policy.knowledge import SuspendedSources
 from gateway.storage.errors import StoreUnavailable
 from gateway.stores import Stores
-from gateway.systems.suspensions.follower import SuspensionsFollower
+from gateway.systems.suspensions.service import SuspensionsFollower
 
 NUMBER = 8613900000001
 NOON = datetime(2026, 9, 30, 12, tzinfo=UTC)

@@ -1,6 +1,5 @@
 """The work of `smsward consent import`: lists of answers, checked, sorted and recorded."""
 
-import asyncio
 import csv
 import gzip
 import sqlite3
@@ -17,8 +16,7 @@ from rich.progress import Progress
 
 from gateway.domain.consent import Answer
 from gateway.domain.msisdn import misread_as
-from gateway.runtime.clock import monotonic, utcnow
-from gateway.storage.database import Database
+from gateway.runtime.clock import utcnow
 from gateway.storage.sealed_columns import Kept
 from gateway.systems.consent.answer_lines import (
     MAX_LINE_OCTETS,
@@ -28,8 +26,8 @@ from gateway.systems.consent.answer_lines import (
     ListRejectedError,
     Unsaid,
 )
+from gateway.systems.consent.cli import AnswerDefaults, Scope
 from gateway.systems.consent.cli.answers import end_of_option, scope_of
-from gateway.systems.consent.cli.options import AnswerDefaults, Scope
 from gateway.systems.consent.sql import ANSWERS_PER_COMMIT, ConsentLists, KeptAnswer, PlainAnswer
 from gateway.terminal.arguments import is_odd
 from gateway.terminal.deployment import load_settings, senders_of
@@ -230,7 +228,7 @@ async def import_answers(
         stack.enter_context(_faults_in_words(rejects))
         lines = None if rejects is None else stack.enter_context(private_file(rejects))
         progress = stack.enter_context(progress_bar())
-        async with opened_store(load_settings(config), _lists_on) as lists:
+        async with opened_store(load_settings(config), ConsentLists) as lists:
             answers = SortedAnswers(lists.number_seal())
             stack.callback(answers.close)
             noted = Rejections(lines), Doubts()
@@ -367,7 +365,3 @@ def report(recorded: int, rejections: Rejections, rejects: Path | None, *, as_js
         )
         print_table(("rejected because", "lines", "first"), rows)
         say(f"they are in {rejects}" if rejects else "add --rejects FILE to keep them")
-
-
-def _lists_on(database: Database) -> ConsentLists:
-    return ConsentLists(database, utcnow, monotonic, asyncio.sleep)

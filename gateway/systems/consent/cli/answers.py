@@ -1,6 +1,5 @@
 """The work of `smsward consent`: subscribers' answers, recorded, looked up and as CSV."""
 
-import asyncio
 import csv
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,11 +12,10 @@ from pathlib import Path
 from gateway.domain.consent import EVERY_SENDER, NUMBERS_AT_ONCE, Answer, ConsentAnswer, end_said
 from gateway.domain.msisdn import masked, misread_as, readings_of, spelled
 from gateway.domain.sender import companions_of
-from gateway.runtime.clock import monotonic, utcnow
+from gateway.runtime.clock import utcnow
 from gateway.settings.gateway import GatewaySettings
-from gateway.storage.database import Database
 from gateway.systems.consent.answer_lines import COLUMNS, EVERY_SENDER_CELL, answer_cell
-from gateway.systems.consent.cli.options import Scope
+from gateway.systems.consent.cli import Scope
 from gateway.systems.consent.sql import ConsentLists, ConsentStore
 from gateway.terminal.arguments import subscriber_of, warn_of_odd
 from gateway.terminal.deployment import load_settings, require_sender, senders_of
@@ -55,9 +53,7 @@ async def record_answers(
     answers = [
         ConsentAnswer(msisdn, system_id, answer, now, channel, evidence, end) for msisdn in about
     ]
-    async with opened_store(
-        load_settings(config), lambda database: ConsentStore(database, utcnow)
-    ) as store:
+    async with opened_store(load_settings(config), ConsentStore) as store:
         change = await store.record(answers)
         if answer is not Answer.REFUSED and system_id != EVERY_SENDER:
             await _warn_of_refusals(store, msisdns)
@@ -72,9 +68,7 @@ async def show_answers(config: Path, number: str, system_id: str | None, *, as_j
     senders = senders_of(config) or {}
     asked = [system_id] if system_id else sorted(senders)
     companions = companions_of(senders.values())
-    async with opened_store(
-        load_settings(config), lambda database: ConsentStore(database, utcnow)
-    ) as store:
+    async with opened_store(load_settings(config), ConsentStore) as store:
         scopes = (EVERY_SENDER, *asked)
         found = await _answers(store, msisdn, scopes)
         shared = await _shared_refusals(store, msisdn, asked, companions)
@@ -255,7 +249,7 @@ async def export_answers(
     scope = EVERY_SENDER if wanted.all_senders else wanted.system_id
     written, now = 0, utcnow()
     try:
-        async with opened_store(settings, _lists_on) as lists:
+        async with opened_store(settings, ConsentLists) as lists:
             with (
                 nullcontext(sys.stdout)
                 if output is None
@@ -289,7 +283,3 @@ def _line(answer: ConsentAnswer, now: datetime, *, unmask: bool) -> tuple[str, .
         visible(answer.evidence),
         "" if answer.until is None else answer.until.isoformat(),
     )
-
-
-def _lists_on(database: Database) -> ConsentLists:
-    return ConsentLists(database, utcnow, monotonic, asyncio.sleep)
