@@ -12,7 +12,6 @@ from gateway.settings.gateway import GatewaySettings
 from gateway.stores import stores_of
 from gateway.systems.policy_history import (
     VERSIONS_KEPT,
-    NewPolicyRequest,
     PolicyRequest,
     PolicyStore,
     PolicyVersion,
@@ -106,7 +105,7 @@ async def _asked(
 ) -> PolicyRequest:
     """Ask for a reload; return the request as it stands when answered, or after the wait."""
     short = visible(note.strip())[:_MAX_NOTE_CHARS]
-    wanted = NewPolicyRequest(acting(wish.by), short, force, utcnow())
+    wanted = PolicyRequest(acting(wish.by), short, force, utcnow())
     number = await store.ask(wanted)
     deadline = monotonic() + wish.wait_s
     while True:

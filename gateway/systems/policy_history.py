@@ -47,24 +47,18 @@ class ReloadRequestState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class NewPolicyRequest:
-    """A person's request to load the policies; `force` bypasses the shrink guard."""
-
-    by: str
-    note: str
-    force: bool
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class PolicyRequest:
-    """A request on record. `said` is the digest in force once it is taken, or why it is not."""
+    """A person's request to load the policies; `force` bypasses the shrink guard.
 
-    number: int
+    `said` is the digest in force once it is taken, or why it is not. `number` is 0 until the
+    store has given one.
+    """
+
     by: str
     note: str
     force: bool
     at: datetime
+    number: int = 0
     state: ReloadRequestState = ReloadRequestState.OPEN
     said: str = ""
 
@@ -151,9 +145,10 @@ class PolicyStore(SqlStore):
         query = sa.select(_version.archive).where(_version.number == number)
         return next((bytes(row["archive"]) for row in await self._database.rows(query)), b"")
 
-    async def ask(self, request: NewPolicyRequest) -> int:
+    async def ask(self, request: PolicyRequest) -> int:
         """Keep an open request and return its number; the newest REQUESTS_KEPT are kept."""
-        values = values_of(request) | {"state": ReloadRequestState.OPEN, "said": ""}
+        values = values_of(request)
+        del values["number"]
 
         async def run(connection: AsyncConnection) -> int:
             number = await added(connection, policy_requests, values)

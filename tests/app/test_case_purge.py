@@ -46,7 +46,7 @@ REPORT = NewAuthorityReport(
     stopped_at=THEN,
 )
 HOLD = LegalHold(
-    1, THEN - timedelta(days=1), THEN + timedelta(days=1), None, None, "诈骗", "公7", "lin", NOW
+    THEN - timedelta(days=1), THEN + timedelta(days=1), None, None, "诈骗", "公7", "lin", NOW, 1
 )
 
 

@@ -23,7 +23,6 @@ from gateway.settings.senders import load_senders
 from gateway.storage.database import Database
 from gateway.storage.errors import StoreUnavailable
 from gateway.systems.policy_history import (
-    NewPolicyRequest,
     NewPolicyVersion,
     PolicyRequest,
     PolicyStore,
@@ -208,9 +207,9 @@ async def test_a_wish_in_the_store_is_met_and_answered(start: Start, tmp_path: P
     store = gateway.stores.policies
     fraud(tmp_path / "policies", "免费领奖")
 
-    careful = await store.ask(NewPolicyRequest("lin", "", force=False, at=NOON))
+    careful = await store.ask(PolicyRequest("lin", "", force=False, at=NOON))
     refused = await answered(store.request, careful)
-    forced = await store.ask(NewPolicyRequest("lin", "on purpose", force=True, at=NOON))
+    forced = await store.ask(PolicyRequest("lin", "on purpose", force=True, at=NOON))
     taken = await answered(store.request, forced)
 
     assert refused.state is ReloadRequestState.REFUSED
@@ -237,7 +236,7 @@ async def test_a_saved_file_that_somebody_asked_for_is_recorded_under_their_name
     monkeypatch.setattr(policies, "_EVERY_S", 3600)
     gateway = await start()
     fraud(tmp_path / "policies", "代开发票", "免费领奖")
-    await gateway.stores.policies.ask(NewPolicyRequest("lin", "rollback", force=True, at=NOON))
+    await gateway.stores.policies.ask(PolicyRequest("lin", "rollback", force=True, at=NOON))
 
     await gateway.reload_changed("file change")
 
@@ -262,7 +261,7 @@ async def test_a_store_that_does_not_answer_leaves_wishes_open_and_is_told_of_on
 
     store = Failing(database)
     requests = PolicyRequests(store, reload)
-    await store.ask(NewPolicyRequest("lin", "", force=False, at=NOON))
+    await store.ask(PolicyRequest("lin", "", force=False, at=NOON))
     await requests.meet()
     await requests.meet()
     first = (list(met), [line["event"] for line in log])

@@ -6,7 +6,7 @@ from gateway.app.change_poller import Rounds
 from gateway.app.policies import PolicyRequests
 from gateway.storage.errors import StoreUnavailable
 from gateway.stores import Stores
-from gateway.systems.policy_history import NewPolicyRequest, PolicyRequest, ReloadRequestState
+from gateway.systems.policy_history import PolicyRequest, ReloadRequestState
 
 NOON = datetime(2025, 11, 25, 12, tzinfo=UTC)
 
@@ -20,8 +20,8 @@ async def test_a_reload_that_fails_is_answered_and_not_asked_for_ever(stores: St
             raise ValueError("nobody foresaw it")
         return "d" * 12, ()
 
-    first = await policies.ask(NewPolicyRequest("lin", "", force=False, at=NOON))
-    second = await policies.ask(NewPolicyRequest("wu", "", force=False, at=NOON))
+    first = await policies.ask(PolicyRequest("lin", "", force=False, at=NOON))
+    second = await policies.ask(PolicyRequest("wu", "", force=False, at=NOON))
     requests, rounds = PolicyRequests(policies, reload), Rounds()
 
     went_well = [await rounds.take("policy_requests", requests.meet) for _ in range(3)]
@@ -41,7 +41,7 @@ async def test_what_waits_for_a_store_stays_open(stores: Stores) -> None:
     async def reload(_request: PolicyRequest) -> tuple[str, tuple[str, ...]]:
         raise StoreUnavailable("no answer in time")
 
-    await policies.ask(NewPolicyRequest("lin", "", force=False, at=NOON))
+    await policies.ask(PolicyRequest("lin", "", force=False, at=NOON))
 
     await PolicyRequests(policies, reload).meet()
 

@@ -92,7 +92,7 @@ def job(*holds: LegalHold, **changes: object) -> PurgeJob:
 
 def case(**changes: object) -> LegalHold:
     since, until = RECORDED - timedelta(days=1), RECORDED + timedelta(days=1)
-    usual = LegalHold(1, since, until, None, HELD, "fraud", "case 7", "lin", RECORDED)
+    usual = LegalHold(since, until, None, HELD, "fraud", "case 7", "lin", RECORDED, 1)
     changed: LegalHold = replace(usual, **changes)  # type: ignore[arg-type]
     return changed
 

@@ -22,7 +22,7 @@ SAMPLE = NewSample(
     by="lin",
 )
 HOLD = LegalHold(
-    1, THEN - timedelta(days=1), THEN + timedelta(days=1), "shop", None, "case", "12", "wu", NOW
+    THEN - timedelta(days=1), THEN + timedelta(days=1), "shop", None, "case", "12", "wu", NOW, 1
 )
 
 

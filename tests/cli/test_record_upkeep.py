@@ -18,7 +18,7 @@ from gateway.records.archive import RecordArchive, hour_of
 from gateway.records.files import HourFiles
 from gateway.records.lines import RecordLines
 from gateway.runtime.clock import utcnow
-from gateway.systems.legal_holds.model import NewLegalHold
+from gateway.systems.legal_holds.model import LegalHold
 from gateway.terminal.options import acting
 
 Cli = Callable[..., CompletedProcess[str]]
@@ -157,7 +157,7 @@ def test_r72_a_day_after_the_case_is_closed_its_records_go(
     work: Work, archive: RecordArchive, in_store: InStore
 ) -> None:
     yesterday = utcnow() - timedelta(days=1, minutes=1)
-    case = NewLegalHold(
+    case = LegalHold(
         RECORDED, RECORDED + timedelta(hours=1), None, 8613800138007, "fraud", "7", "lin", RECORDED
     )
 

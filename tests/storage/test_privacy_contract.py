@@ -10,7 +10,7 @@ import pytest
 from gateway.domain.quarantine import HeldMessage, HoldState, ReceiptState
 from gateway.domain.records import Access, JournalState, NewAccess, NewPurge, Purge
 from gateway.stores import Stores
-from gateway.systems.legal_holds.model import LegalHold, NewLegalHold
+from gateway.systems.legal_holds.model import LegalHold
 
 pytestmark = pytest.mark.every_store
 
@@ -27,9 +27,9 @@ UNDER_WAY = tuple(state for state in HoldState if state not in FINAL)
 
 
 @pytest.fixture
-def hold(noon: datetime) -> NewLegalHold:
+def hold(noon: datetime) -> LegalHold:
     since = noon - timedelta(days=30)
-    return NewLegalHold(since, noon, "sp1", 8613800138000, "诈骗", "公(2025)7", "lin", noon)
+    return LegalHold(since, noon, "sp1", 8613800138000, "诈骗", "公(2025)7", "lin", noon)
 
 
 @pytest.fixture
@@ -37,23 +37,18 @@ def purge(noon: datetime) -> NewPurge:
     return NewPurge("records", noon - timedelta(days=200), noon, 8, noon, "lin")
 
 
-async def test_a_hold_comes_back_as_it_was_added(
-    stores: Stores, hold: NewLegalHold, noon: datetime
-) -> None:
+async def test_a_hold_comes_back_as_it_was_added(stores: Stores, hold: LegalHold) -> None:
     assert await stores.legal_holds.listed() == []
 
     number = await stores.legal_holds.add(hold)
 
-    since = noon - timedelta(days=30)
-    expected = LegalHold(
-        1, since, noon, "sp1", 8613800138000, "诈骗", "公(2025)7", "lin", noon, None, ""
-    )
+    expected = replace(hold, number=1)
     assert number == 1
     assert await stores.legal_holds.listed() == [expected]
 
 
 async def test_a_hold_may_be_on_every_sender_and_subscriber(
-    stores: Stores, hold: NewLegalHold
+    stores: Stores, hold: LegalHold
 ) -> None:
     await stores.legal_holds.add(replace(hold, system_id=None, msisdn=None))
 
@@ -61,7 +56,7 @@ async def test_a_hold_may_be_on_every_sender_and_subscriber(
     assert (found.system_id, found.msisdn) == (None, None)
 
 
-async def test_a_hold_is_lifted_once(stores: Stores, hold: NewLegalHold, noon: datetime) -> None:
+async def test_a_hold_is_lifted_once(stores: Stores, hold: LegalHold, noon: datetime) -> None:
     number = await stores.legal_holds.add(hold)
     await stores.legal_holds.add(hold)
 

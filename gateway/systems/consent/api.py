@@ -184,17 +184,9 @@ def _standing(
 def _proof(evidence: AgreementEvidence | None) -> ConsentProof:
     if evidence is None:
         return ConsentProof()
-    text = evidence.text
-    return ConsentProof(
-        who=evidence.who or "",
-        when=evidence.when,
-        channel=evidence.channel or "",
-        text_sha256=evidence.text_sha256 or (_digest(text) if text is not None else ""),
-        scope=evidence.scope or "",
-        valid_until=evidence.valid_until,
-        message_ids=evidence.message_ids,
-        document_sha256=evidence.document_sha256 or "",
-    )
+    given = evidence.model_dump(exclude={"text"}, exclude_none=True)
+    shown = {} if evidence.text is None else {"text_sha256": _digest(evidence.text)}
+    return ConsentProof(**shown | given)
 
 
 def _digest(text: str) -> str:

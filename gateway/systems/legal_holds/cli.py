@@ -9,7 +9,7 @@ from cyclopts import App, Parameter
 
 from gateway.domain.msisdn import masked
 from gateway.runtime.clock import utcnow
-from gateway.systems.legal_holds.model import LIFT_GRACE, LegalHold, NewLegalHold
+from gateway.systems.legal_holds.model import LIFT_GRACE, LegalHold
 from gateway.terminal.failure import CommandError, ExitCode, misused
 from gateway.terminal.options import AsJson, By, ConfigDirectory, Period, acting
 from gateway.terminal.screen import print_json, print_table, say
@@ -41,7 +41,7 @@ def add(
     scope, why, of = scope_of(period), said(reason), said(reference)
     if not why or not of:
         raise misused("--reason and --reference: must not be empty")
-    new = NewLegalHold(
+    new = LegalHold(
         scope.since, scope.until, scope.system_id, scope.msisdn, why, of, acting(by), utcnow()
     )
     number = on_store(config, LegalHolds, lambda holds: holds.add(new))
@@ -96,7 +96,8 @@ def lift(
 
 def _described(hold: LegalHold) -> dict[str, object]:
     number = None if hold.msisdn is None else masked(hold.msisdn)
-    shown = asdict(hold) | {"subscriber": number, "in_force": hold.is_in_force(utcnow())}
+    shown = {"number": hold.number} | asdict(hold)
+    shown |= {"subscriber": number, "in_force": hold.is_in_force(utcnow())}
     del shown["msisdn"]
     return shown
 

@@ -8,11 +8,12 @@ LIFT_GRACE = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class NewLegalHold:
-    """A request to keep records of ``since <= time < until``, for a case or an authority.
+class LegalHold:
+    """Keeps records of ``since <= time < until``, for a case or an authority.
 
     With `system_id`, only records about that SP; with `msisdn`, only about that subscriber.
-    `reason` and `reference` (the number of the case or of the letter) are never empty.
+    `reason` and `reference` (the number of the case or of the letter) are never empty. `number`
+    is 0 until the store has given one; numbers increase and are never reused.
     """
 
     since: datetime
@@ -23,21 +24,7 @@ class NewLegalHold:
     reference: str
     by: str
     at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class LegalHold:
-    """A hold on record; numbers increase and are never reused."""
-
-    number: int
-    since: datetime
-    until: datetime
-    system_id: str | None
-    msisdn: int | None = field(repr=False)
-    reason: str
-    reference: str
-    by: str
-    at: datetime
+    number: int = 0
     lifted_at: datetime | None = None
     lifted_by: str = ""
 

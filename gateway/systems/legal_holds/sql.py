@@ -8,7 +8,7 @@ from gateway.storage.database import SqlStore, added, values_of
 from gateway.storage.dialect import NEVER_REUSED, ROW_NUMBER, columns
 from gateway.storage.sealed_columns import SealedNumber
 from gateway.storage.tables import UtcTime, metadata
-from gateway.systems.legal_holds.model import LegalHold, NewLegalHold
+from gateway.systems.legal_holds.model import LegalHold
 
 # One column for each field of LegalHold.
 legal_holds = sa.Table(
@@ -31,9 +31,10 @@ _hold = legal_holds.c
 class LegalHolds(SqlStore):
     """Keeps legal holds. Every call raises StoreUnavailable when the store does not answer."""
 
-    async def add(self, hold: NewLegalHold) -> int:
+    async def add(self, hold: LegalHold) -> int:
         """Keep a hold and return its number; it is durable when this returns."""
-        values = values_of(hold) | {"lifted_by": ""}
+        values = values_of(hold)
+        del values["number"]
         return await self._database.writer.write(
             lambda connection: added(connection, legal_holds, values)
         )

@@ -22,7 +22,7 @@ from gateway.domain.subscription import (
     Terms,
 )
 from gateway.storage.change_feed import ChangeKind, note_batch
-from gateway.storage.database import SqlStore
+from gateway.storage.database import SqlStore, values_of
 from gateway.storage.dialect import insert_or_update, upsert
 from gateway.storage.outbound_messages import add_outbound_message
 from gateway.storage.tables import (
@@ -46,46 +46,34 @@ from gateway.systems.subscriptions.model import (
 )
 
 _TERMS = tuple(field.name for field in fields(Terms))
-_PROOFS = tuple(field.name for field in fields(OrderEvidence))
-_OWN = (
-    "msisdn",
-    "system_id",
-    "service_id",
-    "since",
-    "asked_until",
-    "trial_until",
-    "step",
-    "asked_from",
-    "unanswered",
-)
-_SESSION = ("msisdn", "port", "until", "shown")
+# The fields of a subscription that are columns as they are, and those of its parts are not.
+_OWN = [
+    *("msisdn", "system_id", "service_id", "since", "asked_until", "trial_until", "step"),
+    *("asked_from", "unanswered"),
+]
 
 
-def values_of(subscription: Subscription) -> dict[str, object]:
-    """Return the columns of a subscription, all but its change."""
+def _order_values(subscription: Subscription) -> dict[str, object]:
     return {
         **{name: getattr(subscription, name) for name in _OWN},
-        **{name: getattr(subscription.terms, name) for name in _TERMS},
+        **values_of(subscription.terms),
         "state": subscription.state.value,
         "due_at": subscription.due_at,
         "evidence": _written(subscription.evidence),
     }
 
 
-def subscription_of(row: sa.RowMapping) -> Subscription:
-    """Return the subscription that stands in `row`."""
-    own = {name: row[name] for name in _OWN}
+def _order_of(row: sa.RowMapping) -> Subscription:
     terms = {name: row[name] for name in _TERMS} | {"cycle": Cycle(row["cycle"])}
     return Subscription(
-        **own,
+        **{name: row[name] for name in _OWN},
         terms=Terms(**terms),
         state=SubscriptionState(row["state"]),
         evidence=_read(row["evidence"]),
     )
 
 
-def event_values_of(step: SubscriptionStep) -> dict[str, object]:
-    """Return the columns of the event row that a step leaves."""
+def _event_values(step: SubscriptionStep) -> dict[str, object]:
     after, said = step.after, step.said
     return {
         "msisdn": after.msisdn,
@@ -99,44 +87,32 @@ def event_values_of(step: SubscriptionStep) -> dict[str, object]:
     }
 
 
-def request_values_of(request: ConsentRequest) -> dict[str, object]:
-    """Return the columns of a request for consent."""
-    values = {field.name: getattr(request, field.name) for field in fields(ConsentRequest)}
-    return values | {"likeness": f"{request.likeness:016x}", "state": request.state.value}
+def _request_values(request: ConsentRequest) -> dict[str, object]:
+    likeness = f"{request.likeness:016x}"
+    return values_of(request) | {"likeness": likeness, "state": request.state.value}
 
 
-def request_of(row: sa.RowMapping) -> ConsentRequest:
-    """Return the request that stands in `row`."""
-    return ConsentRequest(
-        **{
-            **row,
-            "likeness": int(row["likeness"], 16),
-            "state": ConsentRequestState(row["state"]),
-        }
-    )
+def _request_of(row: sa.RowMapping) -> ConsentRequest:
+    likeness, state = int(row["likeness"], 16), ConsentRequestState(row["state"])
+    return ConsentRequest(**{**row, "likeness": likeness, "state": state})
 
 
-def session_values_of(session: OfferSession) -> dict[str, object]:
-    """Return the columns of a session."""
-    values = {name: getattr(session, name) for name in _SESSION}
-    return values | {"kind": session.kind.value, "items": json.dumps(session.items)}
+def _session_values(session: OfferSession) -> dict[str, object]:
+    items = json.dumps(session.items)
+    return values_of(session) | {"kind": session.kind.value, "items": items}
 
 
-def session_of(row: sa.RowMapping) -> OfferSession:
-    """Return the session that stands in `row`."""
-    return OfferSession(
-        **{name: row[name] for name in _SESSION},
-        kind=SessionKind(row["kind"]),
-        items=tuple((system_id, service) for system_id, service in json.loads(row["items"])),
-    )
+def _session_of(row: sa.RowMapping) -> OfferSession:
+    items = tuple((system_id, service) for system_id, service in json.loads(row["items"]))
+    return OfferSession(**{**row, "kind": SessionKind(row["kind"]), "items": items})
 
 
 def _written(evidence: OrderEvidence) -> str:
-    said = {name: getattr(evidence, name) for name in _PROOFS}
+    said = ((name, getattr(evidence, name)) for name in evidence.__slots__)
     return json.dumps(
         {
             name: (one.message_id, one.text_sha256, one.at.isoformat())
-            for name, one in said.items()
+            for name, one in said
             if one is not None
         }
     )
@@ -175,9 +151,9 @@ class SubscriptionStore(SqlStore):
             pending = (await connection.execute(asked.order_by(_asked.asked_at))).mappings()
             session = (await connection.execute(_offered(msisdn, port, now))).mappings().first()
             return SubscriberRecords(
-                tuple(map(subscription_of, held)),
-                tuple(map(request_of, pending)),
-                None if session is None else session_of(session),
+                tuple(map(_order_of, held)),
+                tuple(map(_request_of, pending)),
+                None if session is None else _session_of(session),
             )
 
         return await self._database.read(run)
@@ -195,7 +171,7 @@ class SubscriptionStore(SqlStore):
             if changes.steps:
                 await self._take_steps(connection, changes.steps)
             for request in changes.requests:
-                values = request_values_of(request)
+                values = _request_values(request)
                 await connection.execute(
                     sa.update(consent_requests).where(_is_request(request)).values(values)
                 )
@@ -210,14 +186,14 @@ class SubscriptionStore(SqlStore):
         self, connection: AsyncConnection, steps: tuple[SubscriptionStep, ...]
     ) -> None:
         number = await note_batch(connection, ChangeKind.SUBSCRIPTION, self._utcnow())
-        rows = [values_of(step.after) | {"change": number} for step in steps]
+        rows = [_order_values(step.after) | {"change": number} for step in steps]
         await connection.execute(upsert(subscriptions), rows)
-        await connection.execute(sa.insert(subscription_events), [*map(event_values_of, steps)])
+        await connection.execute(sa.insert(subscription_events), [*map(_event_values, steps)])
 
     async def session_of(self, msisdn: int, port: str, now: datetime) -> OfferSession | None:
         """Return the session of a port, None without one or when it has ended."""
         row = await self._database.first(_offered(msisdn, port, now))
-        return None if row is None else session_of(row)
+        return None if row is None else _session_of(row)
 
     async def keep_session(self, session: OfferSession) -> None:
         """Open or replace the session of its port."""
@@ -230,7 +206,7 @@ class SubscriptionStore(SqlStore):
     ) -> None:
         """Append the result of sending a request, with the SMSC's id; no state changes."""
         step = SubscriptionStep(subscription, SENT if is_taken else UNSENT, said)
-        values = event_values_of(step) | {"at": said.at}
+        values = _event_values(step) | {"at": said.at}
         await self._database.change(sa.insert(subscription_events), values)
 
     async def ask(self, request: ConsentRequest) -> bool:
@@ -238,7 +214,7 @@ class SubscriptionStore(SqlStore):
         statement = insert_or_update(consent_requests).on_conflict_do_nothing()
 
         async def run(connection: AsyncConnection) -> bool:
-            made = await connection.execute(statement, request_values_of(request))
+            made = await connection.execute(statement, _request_values(request))
             return made.rowcount > 0
 
         return await self._database.writer.write(run)
@@ -255,7 +231,7 @@ class SubscriptionStore(SqlStore):
             .where(_asked.msisdn == msisdn, _asked.system_id == system_id)
             .order_by(_asked.asked_at.desc(), _asked.likeness)
         )
-        return [request_of(row) for row in await self._database.rows(query)]
+        return [_request_of(row) for row in await self._database.rows(query)]
 
     async def waiting_of(self, system_id: str, limit: int) -> int:
         """Return how many orders of an SP wait for a first yes; count up to `limit`."""
@@ -268,7 +244,7 @@ class SubscriptionStore(SqlStore):
     async def due(self, now: datetime, limit: int) -> list[Subscription]:
         """Return subscriptions that are due to lapse, the earliest first."""
         query = sa.select(subscriptions).where(_column.due_at <= now).order_by(_column.due_at)
-        return [subscription_of(row) for row in await self._database.rows(query.limit(limit))]
+        return [_order_of(row) for row in await self._database.rows(query.limit(limit))]
 
     async def requests_due(self, now: datetime, limit: int) -> list[ConsentRequest]:
         """Return pending requests past their time, the earliest first."""
@@ -278,7 +254,7 @@ class SubscriptionStore(SqlStore):
             .order_by(_asked.until)
             .limit(limit)
         )
-        return [request_of(row) for row in await self._database.rows(query)]
+        return [_request_of(row) for row in await self._database.rows(query)]
 
     async def forget_sessions(self, now: datetime) -> int:
         """Delete sessions that are over; return how many."""
@@ -294,7 +270,7 @@ class SubscriptionStore(SqlStore):
             query = query.where(_column.system_id == wanted.system_id)
         if wanted.state is not None:
             query = query.where(_column.state == wanted.state.value)
-        return [subscription_of(row) for row in await self._database.rows(query)]
+        return [_order_of(row) for row in await self._database.rows(query)]
 
     async def history(self, msisdn: int, service: ServiceKey) -> list[SubscriptionEvent]:
         """Return every step of one subscription, the earliest first."""
@@ -388,4 +364,4 @@ async def _keep_session(
             sa.delete(table).where(sa.tuple_(table.c.msisdn, table.c.port) == closes)
         )
     if session is not None:
-        await connection.execute(upsert(table), session_values_of(session))
+        await connection.execute(upsert(table), _session_values(session))

@@ -10,7 +10,6 @@ import pytest
 from gateway.stores import Stores
 from gateway.systems import policy_history
 from gateway.systems.policy_history import (
-    NewPolicyRequest,
     NewPolicyVersion,
     PolicyRequest,
     PolicyVersion,
@@ -30,8 +29,8 @@ def version(noon: datetime) -> Builder:
 
 
 @pytest.fixture
-def wish(noon: datetime) -> NewPolicyRequest:
-    return NewPolicyRequest("lin", "abridged on purpose", force=True, at=noon)
+def wish(noon: datetime) -> PolicyRequest:
+    return PolicyRequest("lin", "abridged on purpose", force=True, at=noon)
 
 
 @pytest.fixture
@@ -99,11 +98,9 @@ async def test_old_versions_are_forgotten_and_their_numbers_not_given_again(
     assert [one.number for one in await stores.policies.versions()] == [5, 4, 3]
 
 
-async def test_a_wish_is_open_until_it_is_answered(
-    stores: Stores, wish: NewPolicyRequest, noon: datetime
-) -> None:
+async def test_a_wish_is_open_until_it_is_answered(stores: Stores, wish: PolicyRequest) -> None:
     number = await stores.policies.ask(wish)
-    asked = PolicyRequest(1, "lin", "abridged on purpose", force=True, at=noon)
+    asked = replace(wish, number=1)
     assert await stores.policies.open_request() == asked
 
     assert await stores.policies.answer(number, ReloadRequestState.TAKEN, "0123456789ab")
@@ -114,7 +111,7 @@ async def test_a_wish_is_open_until_it_is_answered(
     )
 
 
-async def test_a_wish_is_answered_once(stores: Stores, wish: NewPolicyRequest) -> None:
+async def test_a_wish_is_answered_once(stores: Stores, wish: PolicyRequest) -> None:
     number = await stores.policies.ask(wish)
     await stores.policies.answer(number, ReloadRequestState.TAKEN, "0123456789ab")
 
@@ -126,9 +123,7 @@ async def test_a_wish_is_answered_once(stores: Stores, wish: NewPolicyRequest) -
     assert found.state is ReloadRequestState.TAKEN
 
 
-async def test_wishes_are_met_in_the_order_they_came(
-    stores: Stores, wish: NewPolicyRequest
-) -> None:
+async def test_wishes_are_met_in_the_order_they_came(stores: Stores, wish: PolicyRequest) -> None:
     first, second = [await stores.policies.ask(wish) for _ in range(2)]
     assert first < second
 
@@ -142,7 +137,7 @@ async def test_wishes_are_met_in_the_order_they_came(
 
 
 @pytest.mark.usefixtures("few_are_kept")
-async def test_old_wishes_are_forgotten(stores: Stores, wish: NewPolicyRequest) -> None:
+async def test_old_wishes_are_forgotten(stores: Stores, wish: PolicyRequest) -> None:
     for _ in range(5):
         await stores.policies.ask(wish)
 
