@@ -48,7 +48,7 @@ from benchmarks.processes import (
     wait_until,
 )
 from gateway.domain.policy import Enforcement
-from gateway.records.files import read_records
+from gateway.records.writer import read_records
 from gateway.runtime.tasks import spawn
 from gateway.storage.tables import changes, consent_answers
 from simulators import builders

@@ -32,9 +32,9 @@ from gateway.domain.consent import Answer, ConsentAnswer
 from gateway.domain.policy import Enforcement
 from gateway.domain.records import DecisionRow, OutcomeRow, Row, Why
 from gateway.records.archive import RecordArchive
-from gateway.records.files import HourFiles
 from gateway.records.lines import RecordLines
 from gateway.records.upkeep import seal_closed
+from gateway.records.writer import HourFiles
 from gateway.settings.bundles.bundle import load_bundle
 from gateway.settings.gateway import keys_of, load_gateway, load_sealer
 from gateway.stores import open_store

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from gateway.runtime.sealing import Keys
-from gateway.storage.change_feed import ChangeFeed, SqlChanges
+from gateway.storage.change_feed import ChangeFeed
 from gateway.storage.database import Database
 from gateway.storage.journals import SqlJournals
 from gateway.storage.open import open_database
@@ -94,7 +94,7 @@ def stores_of(database: Database) -> Stores:
         consent_lists=ConsentLists(database),
         consent_audits=SqlConsentAudits(database),
         authority_reports=SqlAuthorityReports(database, quarantine),
-        changes=SqlChanges(database),
+        changes=ChangeFeed(database),
         policies=PolicyStore(database),
         preferences=PreferenceStore(database),
         subscriptions=SubscriptionStore(database),

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Executable, update
 
-from gateway.storage.change_feed import SqlChanges
+from gateway.storage.change_feed import ChangeFeed
 from gateway.storage.database import Database
 from gateway.storage.tables import held_messages
 from gateway.stores import Stores, open_store
@@ -24,7 +24,7 @@ async def memory_stores() -> AsyncIterator[Stores]:
 
 def database_of(stores: Stores) -> Database:
     """Return the database of open stores."""
-    assert isinstance(stores.changes, SqlChanges)
+    assert isinstance(stores.changes, ChangeFeed)
     return stores.changes._database
 
 

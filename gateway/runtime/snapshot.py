@@ -36,6 +36,11 @@ class BoundedCounter(Generic[K]):
         else:
             counts[self._other] = counts.get(self._other, 0) + count
 
+    def add_all(self, counts: Mapping[K, int]) -> None:
+        """Count what others have counted."""
+        for key, count in counts.items():
+            self.add(key, count)
+
     def counts(self) -> dict[K, int]:
         """Return a copy; safe from any thread."""
         return self._counts.copy()
@@ -56,51 +61,35 @@ class Histogram:
         self.buckets[min(value.bit_length(), _BUCKETS - 1)] += 1
 
 
+@dataclass(slots=True, eq=False)
 class Counters:
-    """Everything that only grows, since the process started. For the loop's thread."""
+    """Everything that only grows, since the process started. For the loop's thread.
 
-    __slots__ = (
-        "answer_us",
-        "answers",
-        "binds",
-        "classifier_failures",
-        "filter_failures",
-        "framing_errors",
-        "link_losses",
-        "malformed_pdus",
-        "replies_put_back",
-        "replies_unheard",
-        "sender_submits",
-        "stray_answers",
-        "submits",
-        "tick_failures",
-        "tick_us",
-        "timeouts",
+    `submits` is keyed by action and reason, `sender_submits` by system_id and action, `answers` by
+    the command_status of the SMSC's submit_sm_resp, `binds` by the reason of a BindVerdict ("ok"
+    stands).
+    """
+
+    submits: BoundedCounter[tuple[str, str]] = field(
+        default_factory=lambda: BoundedCounter((OTHER, OTHER))
     )
-
-    def __init__(self) -> None:
-        # By action and reason.
-        self.submits: BoundedCounter[tuple[str, str]] = BoundedCounter((OTHER, OTHER))
-        # By system_id and action.
-        self.sender_submits: BoundedCounter[tuple[str, str]] = BoundedCounter(
-            (OTHER, OTHER), MAX_SYSTEM_IDS * _ACTIONS
-        )
-        # By command_status of the SMSC's submit_sm_resp.
-        self.answers: BoundedCounter[int] = BoundedCounter(-1)
-        # By the reason of a BindVerdict; "ok" stands.
-        self.binds: BoundedCounter[str] = BoundedCounter(OTHER)
-        self.link_losses = 0
-        self.stray_answers = 0
-        self.framing_errors = 0
-        self.timeouts = 0
-        self.malformed_pdus = 0
-        self.filter_failures = 0
-        self.classifier_failures = 0
-        self.replies_put_back = 0
-        self.replies_unheard = 0
-        self.tick_failures = 0
-        self.tick_us = Histogram()
-        self.answer_us = Histogram()
+    sender_submits: BoundedCounter[tuple[str, str]] = field(
+        default_factory=lambda: BoundedCounter((OTHER, OTHER), MAX_SYSTEM_IDS * _ACTIONS)
+    )
+    answers: BoundedCounter[int] = field(default_factory=lambda: BoundedCounter(-1))
+    binds: BoundedCounter[str] = field(default_factory=lambda: BoundedCounter(OTHER))
+    link_losses: int = 0
+    stray_answers: int = 0
+    framing_errors: int = 0
+    timeouts: int = 0
+    malformed_pdus: int = 0
+    filter_failures: int = 0
+    classifier_failures: int = 0
+    replies_put_back: int = 0
+    replies_unheard: int = 0
+    tick_failures: int = 0
+    tick_us: Histogram = field(default_factory=Histogram)
+    answer_us: Histogram = field(default_factory=Histogram)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,7 @@
-"""The change feed that every process follows: the store is the message bus."""
+"""The change feed that every process follows: the store is the message bus.
+
+Outbound messages are added here: several systems do so with what they write.
+"""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,10 +14,11 @@ from typing import ClassVar, Protocol
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.domain.outbound_message import NewOutboundMessage, OutboundState
 from gateway.runtime.clock import monotonic
-from gateway.storage.database import Database
+from gateway.storage.database import Database, added, values_of
 from gateway.storage.errors import StoreUnavailable
-from gateway.storage.tables import changes
+from gateway.storage.tables import changes, outbound_messages
 
 # The key of a preferences change after the feed has forgotten its subscriber.
 UNNAMED = "-1"
@@ -50,15 +54,21 @@ class Change:
     at: datetime
 
 
-class ChangeFeed(Protocol):
-    """Reads changes; the other stores write them in the same commit as the changed data.
+class ChangeFeed:
+    """Reads the rows of `changes`; stores write them in the commit of the changed data.
 
     A change becomes visible together with its data, and never after a change with a higher
     number. Every call raises StoreUnavailable when the store does not answer.
     """
 
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
     async def changes(self, after: int, limit: int = 1000) -> list[Change]:
         """Return at most `limit` changes with numbers above `after`, lowest first."""
+        query = select(changes).where(_column.number > after).order_by(_column.number).limit(limit)
+        rows = await self._database.rows(query)
+        return [Change(**{**row, "kind": ChangeKind(row["kind"])}) for row in rows]
 
     async def latest(self) -> int:
         """Return the highest number given so far, 0 before the first.
@@ -66,6 +76,9 @@ class ChangeFeed(Protocol):
         A process calls this before it loads a snapshot and then follows from this number:
         changes already in the snapshot are seen twice, none is missed.
         """
+        query = select(func.coalesce(func.max(_column.number), 0).label("latest"))
+        rows = await self._database.rows(query)
+        return int(rows[0]["latest"])
 
     async def prune(self, before: datetime) -> int:
         """Forget the changes made before `before`; return how many.
@@ -73,6 +86,9 @@ class ChangeFeed(Protocol):
         The latest change is always kept. A reader that has missed a forgotten change must
         load its snapshot again, so `before` must lie far behind every reader.
         """
+        latest = select(func.max(_column.number)).scalar_subquery()
+        statement = delete(changes).where(_column.at < before, _column.number < latest)
+        return await self._database.change(statement)
 
     async def forget_subscribers(self, before: datetime) -> int:
         """Replace the key of preferences changes before `before` by UNNAMED; return how many.
@@ -80,40 +96,9 @@ class ChangeFeed(Protocol):
         The number of a subscriber who asked for deletion must not stay here for days. A reader
         that finds UNNAMED must load its snapshot again.
         """
-
-
-class SqlChanges:
-    """Changes as rows of `changes`."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def changes(self, after: int, limit: int = 1000) -> list[Change]:
-        query = select(changes).where(_column.number > after).order_by(_column.number).limit(limit)
-        rows = await self._database.rows(query)
-        return [Change(**{**row, "kind": ChangeKind(row["kind"])}) for row in rows]
-
-    async def latest(self) -> int:
-        query = select(func.coalesce(func.max(_column.number), 0).label("latest"))
-        rows = await self._database.rows(query)
-        return int(rows[0]["latest"])
-
-    async def prune(self, before: datetime) -> int:
-        latest = select(func.max(_column.number)).scalar_subquery()
-        statement = delete(changes).where(_column.at < before, _column.number < latest)
-        return await self._database.change(statement)
-
-    async def forget_subscribers(self, before: datetime) -> int:
-        statement = (
-            update(changes)
-            .where(
-                _column.kind == ChangeKind.PREFERENCES,
-                _column.at < before,
-                _column.key != UNNAMED,
-            )
-            .values(key=UNNAMED)
-        )
-        return await self._database.change(statement)
+        is_named = _column.kind == ChangeKind.PREFERENCES, _column.key != UNNAMED
+        old = update(changes).where(*is_named, _column.at < before)
+        return await self._database.change(old.values(key=UNNAMED))
 
 
 async def note_changes(
@@ -130,6 +115,19 @@ async def note_batch(connection: AsyncConnection, kind: ChangeKind, at: datetime
     values = {"kind": kind, "key": "", "at": at}
     made = await connection.execute(insert(changes).returning(_column.number), values)
     return int(made.scalar_one())
+
+
+async def add_outbound_message(
+    connection: AsyncConnection, outbound: NewOutboundMessage, at: datetime
+) -> int:
+    """Insert an outbound message and its change within the transaction of what asks for it."""
+    values = values_of(outbound)
+    del values["not_before"]
+    standing = {"state": OutboundState.WAITING.value, "attempts": 0, "message_id": ""}
+    values |= {**standing, "kind": outbound.kind.value, "free_at": outbound.due_at}
+    number = await added(connection, outbound_messages, values)
+    await note_changes(connection, ChangeKind.ERRAND, (str(number),), at)
+    return number
 
 
 class Copy(Protocol):

@@ -1,10 +1,37 @@
-"""SQL that differs between databases: today that of SQLite, whose files are in sqlite.py."""
+"""All that differs between databases, today that of SQLite: its SQL, faults, files and engines.
 
-from collections.abc import Sequence
+An engine is durable, private to its owner and shared by several processes; or in memory.
+"""
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from itertools import count
+from pathlib import Path
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, ColumnElement, Index, Integer, Table, TextClause, text
+from sqlalchemy import (
+    URL,
+    BigInteger,
+    Column,
+    ColumnElement,
+    Connection,
+    Index,
+    Integer,
+    Table,
+    TextClause,
+    event,
+    text,
+)
 from sqlalchemy.dialects.sqlite import Insert, insert
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from gateway.storage.errors import StoreUnavailable
 
 # SQLite numbers its rows by an INTEGER key for free; a BIGINT key would be a second index.
 ROW_NUMBER = BigInteger().with_variant(Integer, "sqlite")
@@ -54,3 +81,146 @@ def upsert(
         set_={name: statement.excluded[name] for name in rest},
         where=where,
     )
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Raise StoreUnavailable in place of a driver's fault or a deadline that passed.
+
+    Its text names the kind of fault only, never a statement's values. IntegrityError
+    passes: it is the caller's fault.
+    """
+    try:
+        yield
+    except IntegrityError:
+        raise
+    except DBAPIError as error:
+        raise StoreUnavailable(_kind_of(error)) from error
+    except (PoolTimeoutError, TimeoutError) as error:
+        raise StoreUnavailable("no answer in time") from error
+
+
+def _kind_of(error: DBAPIError) -> str:
+    name = getattr(error.orig, "sqlite_errorname", "")
+    return f"{error.orig} ({name})" if name else type(error.orig).__name__
+
+
+_PRIVATE = 0o600
+_PRIVATE_DIRECTORY = 0o700
+_WAL_OCTETS = 64 * 1024 * 1024
+_READERS = 4
+_DRIVER = "sqlite+aiosqlite"
+
+_numbers = count(1)
+
+
+def prepare_file(path: Path, *, busy_s: float) -> None:
+    """Create the database file with mode 0600 (for any umask) and its directories.
+
+    SQLite gives its -wal and -shm files the mode of the database. An existing file gets the same
+    mode, so others cannot read it. Raises OSError if the file cannot be created or opened, and
+    sqlite3.OperationalError if it stays locked for `busy_s`.
+    """
+    path.parent.mkdir(mode=_PRIVATE_DIRECTORY, parents=True, exist_ok=True)
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        # One process at a time: if two switch a new file to WAL, one fails at once in SQLite, in
+        # spite of its busy timeout.
+        fcntl.flock(directory, fcntl.LOCK_EX)
+        _make_private(path)
+        with closing(sqlite3.connect(path, timeout=busy_s)) as connection:
+            connection.execute("PRAGMA journal_mode=WAL")
+        # SQLite syncs the content of the file; we must sync its directory entry.
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def _make_private(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _PRIVATE)
+    try:
+        os.fchmod(descriptor, _PRIVATE)
+    finally:
+        os.close(descriptor)
+
+
+class MemoryFile:
+    """A copy of a database in memory: its connections share and lock it as they do a file."""
+
+    def __init__(self, template: sqlite3.Connection) -> None:
+        # SQLite shares it by its name, within the process, while one connection is open.
+        name = f"file:/smsward-{next(_numbers)}"
+        self.url = URL.create(_DRIVER, database=name, query={"vfs": "memdb", "uri": "true"})
+        self._connection = sqlite3.connect(f"{name}?vfs=memdb", uri=True)
+        template.backup(self._connection)
+
+    def close(self) -> None:
+        """Forget it, once all its engines are disposed of."""
+        self._connection.close()
+
+
+def reading_engine(place: Path | URL, *, busy_s: float) -> AsyncEngine:
+    """Return an engine of a few connections that can only read."""
+    engine = _engine(place, busy_s=busy_s, connections=_READERS)
+    _on_connect(engine, "PRAGMA query_only=ON")
+    return engine
+
+
+def writing_engine(
+    place: Path | URL, *, busy_s: float, max_octets: int | None = None
+) -> AsyncEngine:
+    """Return an engine with one connection; its commits are on the disk when they return.
+
+    `max_octets` limits the file size: beyond it writes fail as on a full disk.
+    """
+    engine = _engine(place, busy_s=busy_s, connections=1)
+    _on_connect(
+        engine,
+        "PRAGMA journal_mode=WAL",
+        "PRAGMA synchronous=FULL",
+        # Deleted data is overwritten, for any build of SQLite.
+        "PRAGMA secure_delete=ON",
+        # REPLACE deletes rows: without this, triggers that forbid a deletion are not fired.
+        "PRAGMA recursive_triggers=ON",
+        f"PRAGMA journal_size_limit={_WAL_OCTETS}",
+        *_size_limit(max_octets),
+    )
+    # A transaction that reads first and then writes fails at once if another process wrote in
+    # between, in spite of the busy timeout: take the write lock first.
+    event.listen(engine.sync_engine, "begin", _begin_immediate)
+    return engine
+
+
+def _engine(place: Path | URL, *, busy_s: float, connections: int) -> AsyncEngine:
+    return create_async_engine(
+        place if isinstance(place, URL) else URL.create(_DRIVER, database=str(place)),
+        pool_size=connections,
+        max_overflow=0,
+        pool_timeout=2 * busy_s,
+        # The driver's own BEGIN comes too late for a transaction that starts by reading.
+        connect_args={"timeout": busy_s, "isolation_level": None},
+        # An exception must not carry a message's octets or a subscriber's number.
+        hide_parameters=True,
+    )
+
+
+def _on_connect(engine: AsyncEngine, *pragmas: str) -> None:
+    def run(connection: DBAPIConnection, _record: object) -> None:
+        cursor = connection.cursor()
+        for pragma in pragmas:
+            cursor.execute(pragma)
+        cursor.close()
+
+    listener: Callable[[DBAPIConnection, object], None] = run
+    event.listen(engine.sync_engine, "connect", listener)
+
+
+def _size_limit(max_octets: int | None) -> tuple[str, ...]:
+    if max_octets is None:
+        return ()
+    page_octets = 4096  # SQLite's default, which a new file gets
+    return (f"PRAGMA max_page_count={max(1, max_octets // page_octets)}",)
+
+
+def _begin_immediate(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -9,7 +9,7 @@ engine without one keeps values as they are.
 
 from collections.abc import Callable
 from functools import partial
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
@@ -98,30 +98,45 @@ def _seal_of(dialect: Dialect) -> Seal | None:
     return seal if isinstance(seal, Seal) else None
 
 
-class SealedNumber(TypeDecorator[int]):
+class _SealedColumn(TypeDecorator[_V]):
+    """Values that are sealed if the engine has a seal, else kept as they are."""
+
+    cache_ok = True
+
+    def ways(self, seal: Seal) -> tuple[Callable[[_V], object], Callable[[Any], _V]]:
+        """Return what seals a value, and what opens it."""
+        raise NotImplementedError
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[_V | None], object] | None:
+        """Return what seals."""
+        seal = _seal_of(dialect)
+        if seal is None:
+            return super().bind_processor(dialect)
+        sealed, _ = self.ways(seal)
+        return lambda value: None if value is None else sealed(value)
+
+    def result_processor(
+        self, dialect: Dialect, coltype: object
+    ) -> Callable[[object], _V | None] | None:
+        """Return what opens."""
+        seal = _seal_of(dialect)
+        if seal is None:
+            return super().result_processor(dialect, coltype)
+        return _opening(self.ways(seal)[1])
+
+
+class SealedNumber(_SealedColumn[int]):
     """A subscriber's number: an integer, or 24 octets."""
 
     impl = BigInteger
     cache_ok = True
 
-    def bind_processor(self, dialect: Dialect) -> Callable[[int | None], object] | None:
-        """Return what seals; None where values are kept as they are."""
-        seal = _seal_of(dialect)
-        return None if seal is None else _unless_none(seal.number)
-
-    def result_processor(
-        self, dialect: Dialect, coltype: object
-    ) -> Callable[[Kept | None], int | None] | None:
-        """Return what opens; None where values are kept as they are."""
-        del coltype
-        seal = _seal_of(dialect)
-        if seal is None:
-            return None
-        opened = _opening(seal.opened_number)
-        return opened  # noqa: RET504 - mypy infers too much from the return type
+    def ways(self, seal: Seal) -> tuple[Callable[[int], Kept], Callable[[Kept], int]]:
+        """Return what seals a number, and what opens it."""
+        return seal.number, seal.opened_number
 
 
-class SealedText(TypeDecorator[str]):
+class SealedText(_SealedColumn[str]):
     """A text of the column `place`, ``table.column``."""
 
     impl: type[String] = Text
@@ -131,21 +146,9 @@ class SealedText(TypeDecorator[str]):
         super().__init__()
         self.place = place
 
-    def bind_processor(self, dialect: Dialect) -> Callable[[str | None], object] | None:
-        """Return what seals; None where values are kept as they are."""
-        seal = _seal_of(dialect)
-        return None if seal is None else _unless_none(partial(seal.text, place=self.place))
-
-    def result_processor(
-        self, dialect: Dialect, coltype: object
-    ) -> Callable[[bytes | str | None], str | None] | None:
-        """Return what opens; None where values are kept as they are."""
-        del coltype
-        seal = _seal_of(dialect)
-        if seal is None:
-            return None
-        opened = _opening(partial(seal.opened_text, place=self.place))
-        return opened  # noqa: RET504 - mypy infers too much from the return type
+    def ways(self, seal: Seal) -> tuple[Callable[[str], bytes], Callable[[bytes | str], str]]:
+        """Return what seals a text, and what opens it."""
+        return partial(seal.text, place=self.place), partial(seal.opened_text, place=self.place)
 
 
 class SealedAddress(SealedText):
@@ -160,7 +163,7 @@ class SealedAddress(SealedText):
         self.place = place
 
 
-class SealedOctets(TypeDecorator[bytes]):
+class SealedOctets(_SealedColumn[bytes]):
     """A whole PDU of the column `place`, ``table.column``."""
 
     impl = LargeBinary
@@ -170,21 +173,9 @@ class SealedOctets(TypeDecorator[bytes]):
         super().__init__()
         self.place = place
 
-    def bind_processor(self, dialect: Dialect) -> Callable[[bytes | None], object] | None:
-        """Return what seals."""
-        seal = _seal_of(dialect)
-        if seal is None:
-            return super().bind_processor(dialect)
-        return _unless_none(partial(seal.octets, place=self.place))
-
-    def result_processor(
-        self, dialect: Dialect, coltype: object
-    ) -> Callable[[bytes | None], bytes | None] | None:
-        """Return what opens."""
-        seal = _seal_of(dialect)
-        if seal is None:
-            return super().result_processor(dialect, coltype)
-        return _opening(partial(seal.opened_octets, place=self.place))
+    def ways(self, seal: Seal) -> tuple[Callable[[bytes], bytes], Callable[[bytes], bytes]]:
+        """Return what seals octets, and what opens them."""
+        return partial(seal.octets, place=self.place), partial(seal.opened_octets, place=self.place)
 
 
 class KeyOrNumber(TypeDecorator[str]):
@@ -217,10 +208,6 @@ class KeyOrNumber(TypeDecorator[str]):
 
 
 SEALED_TYPES = (SealedNumber, SealedText, SealedOctets, KeyOrNumber)
-
-
-def _unless_none(seal: Callable[[_V], _K]) -> Callable[[_V | None], _K | None]:
-    return lambda value: None if value is None else seal(value)
 
 
 def _opening(unseal: Callable[[_K], _V]) -> Callable[[_K | None], _V | None]:

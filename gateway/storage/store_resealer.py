@@ -12,19 +12,21 @@ from sqlalchemy import Column, Table
 
 from gateway.runtime.file_lock import FileLock
 from gateway.runtime.sealing import Keys
+from gateway.storage.dialect import prepare_file, writing_engine
 from gateway.storage.errors import StoreUnavailable
-from gateway.storage.open import file_of, upgrade
-from gateway.storage.sealed_columns import KeyOrNumber, Seal, SealedNumber, SealedOctets
-from gateway.storage.seals import (
+from gateway.storage.open import (
     NUMBER_KINDS,
     ONLY_ROW,
     SealMismatch,
+    file_of,
+    locked,
     proof_of,
     seal_with,
     sealed_tables,
+    upgrade,
     was_sealed_by,
 )
-from gateway.storage.sqlite import prepare_file, writing_engine
+from gateway.storage.sealed_columns import KeyOrNumber, Seal, SealedNumber, SealedOctets
 
 # What SQLite holds.
 Value: TypeAlias = int | str | bytes | None
@@ -136,7 +138,7 @@ def reseal_database(url: str, keys: Keys, told: Told) -> int:
     path = file_of(url)
     if path is None:
         raise ValueError("nothing of it is kept")
-    with _alone(path), _in_words():
+    with _alone(path):
         prepare_file(path, busy_s=_BUSY_S)
         asyncio.run(_upgrade(path))
         with closing(sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)) as connection:
@@ -147,7 +149,7 @@ def reseal_database(url: str, keys: Keys, told: Told) -> int:
                 return 0
             resealing = ValueResealer(keys, is_open=not previous)
             done = _reseal_all(connection, resealing, told)
-            _leave_no_trace(connection)
+            connection.execute("VACUUM")  # or old values would stay in free pages of the file
             connection.execute("UPDATE store_seals SET previous = NULL, is_bound = 1")
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             return done
@@ -155,24 +157,14 @@ def reseal_database(url: str, keys: Keys, told: Told) -> int:
 
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
-    try:
-        share = FileLock.whole(path)
-    except BlockingIOError as error:
-        raise StoreUnavailable("a gateway, an API or a command has it open: stop them") from error
-    except OSError as error:
-        raise StoreUnavailable(f"no lock beside {path}: {error.strerror}") from error
-    try:
-        yield
-    finally:
-        share.release()
-
-
-@contextmanager
-def _in_words() -> Iterator[None]:
+    busy = "a gateway, an API or a command has it open: stop them"
+    share = locked(FileLock.whole, path, busy)
     try:
         yield
     except sqlite3.Error as error:
         raise StoreUnavailable(str(error)) from error
+    finally:
+        share.release()
 
 
 async def _upgrade(path: Path) -> None:
@@ -188,7 +180,8 @@ def _begin(connection: sqlite3.Connection, keys: Keys) -> str | None:
     seal = seal_with(keys)
     row = connection.execute("SELECT key_id, proof, previous FROM store_seals").fetchone()
     previous = _previous_of(row, seal, keys)
-    if previous is None and _is_unbound(connection):
+    is_unbound = connection.execute("SELECT 1 FROM store_seals WHERE NOT is_bound").fetchone()
+    if previous is None and is_unbound is not None:
         previous = seal.key_id
     if previous is not None:
         connection.execute(
@@ -197,10 +190,6 @@ def _begin(connection: sqlite3.Connection, keys: Keys) -> str | None:
             (ONLY_ROW, seal.key_id, proof_of(seal), previous),
         )
     return previous
-
-
-def _is_unbound(connection: sqlite3.Connection) -> bool:
-    return connection.execute("SELECT 1 FROM store_seals WHERE NOT is_bound").fetchone() is not None
 
 
 def _previous_of(row: tuple[str, bytes, str | None] | None, seal: Seal, keys: Keys) -> str | None:
@@ -228,7 +217,8 @@ def _previous_of(row: tuple[str, bytes, str | None] | None, seal: Seal, keys: Ke
 
 def _reseal_all(connection: sqlite3.Connection, resealing: ValueResealer, told: Told) -> int:
     tables = list(sealed_tables())
-    total = sum(_count(connection, table) for table, _ in tables)
+    counted = (f"SELECT count(*) FROM {table.name}" for table, _ in tables)  # noqa: S608 - of ours
+    total = sum(int(connection.execute(count).fetchone()[0]) for count in counted)
     seen = done = 0
     for table, columns in tables:
         walk = _Walk(table, columns)
@@ -242,16 +232,6 @@ def _reseal_all(connection: sqlite3.Connection, resealing: ValueResealer, told: 
             # A row with a sealed primary key may move, and be read again later.
             told(min(seen, total), total)
     return done
-
-
-def _count(connection: sqlite3.Connection, table: Table) -> int:
-    counted = connection.execute(f"SELECT count(*) FROM {table.name}")  # noqa: S608 - of ours
-    return int(counted.fetchone()[0])
-
-
-def _leave_no_trace(connection: sqlite3.Connection) -> None:
-    """Rewrite the file, so that old values do not stay in its free pages."""
-    connection.execute("VACUUM")
 
 
 class _Walk:

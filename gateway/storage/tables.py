@@ -204,3 +204,27 @@ dialogue_sessions = sa.Table(
     sa.Column("until", UtcTime, nullable=False, index=True),
     sa.Column("shown", sa.Integer, nullable=False),
 )
+
+IS_WAITING = sa.text("state = 'waiting'")
+
+# One column for each field of OutboundMessage, and until when a process has claimed it.
+outbound_messages = sa.Table(
+    "errands",
+    metadata,
+    sa.Column("number", ROW_NUMBER, primary_key=True),
+    sa.Column("port", sa.String(21), nullable=False),
+    sa.Column("msisdn", SealedNumber, nullable=False),
+    sa.Column("text", SealedText("errands.text"), nullable=False),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("ref", sa.String(64), nullable=False),
+    *columns(UtcTime, "created_at", "not_after"),
+    sa.Column("state", sa.String(8), nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("message_id", sa.String(65), nullable=False),
+    sa.Column("free_at", UtcTime, nullable=False),
+    # What every gateway asks every few moments.
+    partial_index("ix_errands_waiting", "port", "number", where=IS_WAITING),
+    sa.Index(None, "created_at"),
+    # The feed of changes names them: a number must never be given again.
+    **NEVER_REUSED,
+)

@@ -14,8 +14,9 @@ from gateway.domain.outbound_message import (
     OutboundMessage,
     OutboundState,
 )
+from gateway.storage.change_feed import add_outbound_message
 from gateway.storage.database import SqlStore
-from gateway.storage.outbound_messages import IS_WAITING, add_outbound_message, outbound_messages
+from gateway.storage.tables import IS_WAITING, outbound_messages
 
 _column = outbound_messages.c
 _SHOWN = [_column[field.name] for field in fields(OutboundMessage)]

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from gateway.runtime.file_lock import OwnerLock
+from gateway.runtime.file_lock import FileLock
 
 HOLD_AND_DIE = """
 import os, sys
 from pathlib import Path
-from gateway.runtime.file_lock import OwnerLock
-OwnerLock.beside(Path(sys.argv[1]))
+from gateway.runtime.file_lock import FileLock
+FileLock.owner(Path(sys.argv[1]))
 print("held", flush=True)
 sys.stdin.read()
 os.abort()
@@ -21,19 +21,19 @@ os.abort()
 
 def test_a_second_owner_is_refused_and_told_what_is_taken(tmp_path: Path) -> None:
     path = tmp_path / "smsward.db"
-    OwnerLock.beside(path)
+    FileLock.owner(path)
 
     with pytest.raises(OSError, match=r"another gateway works on .*smsward\.db"):
-        OwnerLock.beside(path)
+        FileLock.owner(path)
 
 
 def test_who_lets_go_lets_others_in(tmp_path: Path) -> None:
-    first = OwnerLock.beside(tmp_path / "smsward.db")
+    first = FileLock.owner(tmp_path / "smsward.db")
 
     first.release()
     first.release()
 
-    second = OwnerLock.beside(tmp_path / "smsward.db")
+    second = FileLock.owner(tmp_path / "smsward.db")
     assert (tmp_path / "smsward.db.lock").stat().st_mode & 0o777 == 0o600
     second.release()
 
@@ -49,8 +49,8 @@ def test_a_process_that_died_is_in_nobodys_way(tmp_path: Path) -> None:
     assert other.stdout is not None
     assert other.stdout.readline() == b"held\n"
     with pytest.raises(OSError, match="another gateway"):
-        OwnerLock.beside(path)
+        FileLock.owner(path)
 
     other.communicate()
 
-    OwnerLock.beside(path).release()
+    FileLock.owner(path).release()

@@ -1,12 +1,13 @@
 import ast
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import gateway
-from gateway.runtime.events import EVENTS
+from gateway.runtime.logging import EVENTS
 
 LEVELS = {"debug", "info", "warning", "error", "critical", "exception"}
 PACKAGE = Path(gateway.__file__).parent
@@ -48,15 +49,15 @@ def test_every_event_the_program_logs_is_on_the_list() -> None:
 
 
 def test_no_event_is_on_the_list_that_the_program_never_logs() -> None:
-    named = {
+    named = Counter(
         node.value
         for path in PACKAGE.rglob("*.py")
-        if path.name != "events.py"
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
-    }
+    )
 
-    assert set(EVENTS) - named == set()
+    # Once on the list itself.
+    assert [event for event in EVENTS if named[event] < 2] == []
 
 
 def test_the_scan_sees_loggers_under_any_usual_name() -> None:

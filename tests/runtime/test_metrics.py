@@ -2,10 +2,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import pytest
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from gateway.runtime.metrics import GatewayCollector, render, render_snapshot
+from gateway.runtime.metrics import GatewayCollector, render_snapshot
 from gateway.runtime.snapshot import (
     MAX_SYSTEM_IDS,
     Counters,
@@ -155,6 +155,6 @@ def test_registering_takes_no_snapshot_and_every_scrape_takes_one(snapshot: Snap
     registry.register(GatewayCollector(take))
     assert taken == []
 
-    render(registry)
-    render(registry)
+    generate_latest(registry)
+    generate_latest(registry)
     assert len(taken) == 2

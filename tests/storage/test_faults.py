@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from gateway.storage.dialect import translated
 from gateway.storage.errors import StoreUnavailable
-from gateway.storage.sqlite import translated
 
 STATEMENT = "SELECT 13800138000"
 

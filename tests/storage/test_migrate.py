@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import Connection
 
 from gateway.domain.quarantine import HeldMessage
+from gateway.storage.dialect import writing_engine
 from gateway.storage.open import TablesMismatch, upgrade
-from gateway.storage.sqlite import writing_engine
 from gateway.storage.tables import held_messages, metadata
 from gateway.stores import open_store
 from gateway.systems.policy_history import (

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway import stores as _all_tables
+from gateway.storage.open import SEALED_TABLES, sealed_tables
 from gateway.storage.sealed_columns import (
     AFTER_ALL,
     BEFORE_ALL,
@@ -14,7 +15,6 @@ from gateway.storage.sealed_columns import (
     SealedOctets,
     SealedText,
 )
-from gateway.storage.seals import SEALED_TABLES, sealed_tables
 from gateway.storage.tables import metadata
 
 SEAL = Seal("k1", bytes(64))
@@ -114,7 +114,7 @@ def test_every_table_with_sealed_columns_is_looked_at_before_a_store_is_sealed()
 
 
 def test_a_process_that_does_not_know_all_tables_cannot_go_through_them() -> None:
-    script = "from gateway.storage.seals import sealed_tables; list(sealed_tables())"
+    script = "from gateway.storage.open import sealed_tables; list(sealed_tables())"
 
     ended = subprocess.run(  # noqa: S603 - our own interpreter
         [sys.executable, "-c", script], capture_output=True, text=True, check=False
@@ -126,7 +126,7 @@ def test_a_process_that_does_not_know_all_tables_cannot_go_through_them() -> Non
 
 def test_the_command_that_seals_a_store_anew_knows_all_tables() -> None:
     script = (
-        "import gateway.cli.record_upkeep; from gateway.storage.seals import sealed_tables;"
+        "import gateway.stores; from gateway.storage.open import sealed_tables;"
         " print(len(list(sealed_tables())))"
     )
 

@@ -12,7 +12,7 @@ import pytest
 from gateway.domain.consent import ConsentAnswer
 from gateway.runtime.sealing import Keys
 from gateway.storage.errors import StoreUnavailable
-from gateway.storage.seals import SealMismatch
+from gateway.storage.open import SealMismatch
 from gateway.stores import open_store
 
 AnswerBuilder: TypeAlias = Callable[..., ConsentAnswer]

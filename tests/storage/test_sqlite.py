@@ -15,8 +15,8 @@ from sqlalchemy.exc import OperationalError
 
 from gateway.domain.consent import ConsentAnswer
 from gateway.domain.quarantine import HeldMessage, HoldState
+from gateway.storage.dialect import reading_engine, writing_engine
 from gateway.storage.errors import StoreUnavailable
-from gateway.storage.sqlite import reading_engine, writing_engine
 from gateway.stores import Stores, open_store
 
 Builder: TypeAlias = Callable[..., HeldMessage]

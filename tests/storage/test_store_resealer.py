@@ -28,7 +28,7 @@ from gateway.domain.suspension import NewSuspension
 from gateway.runtime.sealing import Keys
 from gateway.storage import store_resealer
 from gateway.storage.errors import StoreUnavailable
-from gateway.storage.seals import SealMismatch
+from gateway.storage.open import SealMismatch
 from gateway.stores import Stores, open_store, reseal_store
 
 AnswerBuilder: TypeAlias = Callable[..., ConsentAnswer]

@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy import Connection, event, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from gateway.storage.database import BatchingWriter, Statements
+from gateway.storage.dialect import writing_engine
 from gateway.storage.errors import StoreUnavailable
-from gateway.storage.sqlite import writing_engine
-from gateway.storage.writer import BatchingWriter, Statements
 
 MakeWriter: TypeAlias = Callable[..., BatchingWriter]
 

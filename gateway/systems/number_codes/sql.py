@@ -9,9 +9,9 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.outbound_message import NewOutboundMessage
+from gateway.storage.change_feed import add_outbound_message
 from gateway.storage.database import SqlStore, values_of
 from gateway.storage.dialect import NEVER_REUSED, ROW_NUMBER, columns
-from gateway.storage.outbound_messages import add_outbound_message
 from gateway.storage.sealed_columns import SealedNumber
 from gateway.storage.tables import UtcTime, metadata
 

@@ -12,7 +12,7 @@ from cyclopts import App, Parameter
 from gateway.domain.msisdn import masked
 from gateway.domain.sender import Sender
 from gateway.systems.optout_notices.model import Notice, NoticeBatch, NoticeStanding
-from gateway.terminal.failure import CommandError, ExitCode, known, misused
+from gateway.terminal.failure import CommandError, ExitCode, known, misused, run_async
 from gateway.terminal.options import MASKED, AsJson, ConfigDirectory, UnmaskOptions
 from gateway.terminal.screen import counted, print_json, print_listed, print_table, say, visible
 
@@ -83,7 +83,7 @@ def next_batch(
 
     directory = config_of(config)
     about = f"the next refusals for {system_id}"
-    unmask = is_unmasked(load_settings(directory), unmasking, "notices next", about)
+    unmask = run_async(is_unmasked(load_settings(directory), unmasking, "notices next", about))
     _check(directory, system_id)
     batch = on_store(directory, NoticeStore, lambda store: store.next_batch(system_id))
     if as_json:

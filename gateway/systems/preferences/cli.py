@@ -28,7 +28,7 @@ from gateway.domain.preferences import (
     without_preference,
 )
 from gateway.runtime.clock import utcnow
-from gateway.terminal.failure import CommandError, ExitCode, misused
+from gateway.terminal.failure import CommandError, ExitCode, misused, run_async
 from gateway.terminal.options import MASKED, AsJson, ConfigDirectory, UnmaskOptions, acting
 from gateway.terminal.screen import counted, print_json, print_listed, private_file, say, visible
 
@@ -189,7 +189,9 @@ def export(
     from gateway.terminal.store import is_unmasked, on_store
 
     directory, about = config_of(config), f"preferences of {masked_number(number)}"
-    unmask = is_unmasked(load_settings(directory), unmasking, "preferences export", about)
+    unmask = run_async(
+        is_unmasked(load_settings(directory), unmasking, "preferences export", about)
+    )
     msisdn = _msisdn(number)
 
     async def run(store: PreferenceStore) -> tuple[PreferenceList, list[JournalEntry]]:

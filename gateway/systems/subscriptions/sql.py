@@ -21,10 +21,9 @@ from gateway.domain.subscription import (
     SubscriptionState,
     Terms,
 )
-from gateway.storage.change_feed import ChangeKind, note_batch
+from gateway.storage.change_feed import ChangeKind, add_outbound_message, note_batch
 from gateway.storage.database import SqlStore, values_of
 from gateway.storage.dialect import insert_or_update, upsert
-from gateway.storage.outbound_messages import add_outbound_message
 from gateway.storage.tables import (
     IS_PENDING,
     IS_REQUEST_PENDING,

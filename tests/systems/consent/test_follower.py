@@ -17,13 +17,14 @@ from gateway.domain.subscription import (
 )
 from gateway.policy.knowledge import ConsentSets
 from gateway.storage import change_feed
-from gateway.storage.change_feed import Change
+from gateway.storage.change_feed import Change, ChangeFeed
 from gateway.storage.database import Database
 from gateway.storage.errors import StoreUnavailable
 from gateway.stores import Stores
 from gateway.systems.consent.follower import ConsentFollower
 from gateway.systems.consent.sql import AnswerRow, ConsentStore
 from gateway.systems.subscriptions.model import Changes, SubscriptionStep
+from tests.memory_stores import database_of
 
 NOON = datetime(2025, 11, 25, 12, tzinfo=UTC)
 SUBSCRIBER = 8613800138000
@@ -137,7 +138,7 @@ async def test_changes_of_other_kinds_are_passed_over(
 async def test_the_sets_are_not_current_while_the_store_cannot_be_read(
     stores: Stores, sets: ConsentSets
 ) -> None:
-    class Failing:
+    class Failing(ChangeFeed):
         """A feed that fails while `is_down`."""
 
         is_down = True
@@ -145,18 +146,9 @@ async def test_the_sets_are_not_current_while_the_store_cannot_be_read(
         async def changes(self, after: int, limit: int = 1000) -> list[Change]:
             if self.is_down:
                 raise StoreUnavailable("gone")
-            return await stores.changes.changes(after, limit)
+            return await super().changes(after, limit)
 
-        async def latest(self) -> int:
-            return await stores.changes.latest()
-
-        async def prune(self, before: datetime) -> int:
-            return await stores.changes.prune(before)
-
-        async def forget_subscribers(self, before: datetime) -> int:
-            return await stores.changes.forget_subscribers(before)
-
-    feed = Failing()
+    feed = Failing(database_of(stores))
     follower = ConsentFollower(stores.consent, stores.subscriptions, feed, sets)
     await follower.load()
     await stores.consent.record([answer(SUBSCRIBER, "sp1", Answer.REFUSED)])

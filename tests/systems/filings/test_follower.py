@@ -9,7 +9,7 @@ import pytest
 
 from gateway.domain.filings import Filing, Licence, PortScope, Signature
 from gateway.policy.filings import Filings
-from gateway.storage.change_feed import Change, SqlChanges
+from gateway.storage.change_feed import Change, ChangeFeed
 from gateway.storage.database import Database
 from gateway.storage.errors import StoreUnavailable
 from gateway.stores import Stores
@@ -20,7 +20,7 @@ SIGNATURE = Signature("shop", "示例商城")
 SCOPE = PortScope("bank", "10621234", "福建")
 
 
-class Moody(SqlChanges):
+class Moody(ChangeFeed):
     """A feed that cannot be read while it `is_down`."""
 
     is_down = False

@@ -18,12 +18,13 @@ from gateway.domain.preferences import (
 )
 from gateway.policy.preferences import Preferences
 from gateway.runtime.clock import utcnow
-from gateway.storage.change_feed import Change
+from gateway.storage.change_feed import Change, ChangeFeed
 from gateway.storage.database import Database
 from gateway.storage.errors import StoreUnavailable
 from gateway.stores import Stores
 from gateway.systems.preferences.service import PreferencesFollower
 from gateway.systems.preferences.sql import PreferenceRow, PreferenceStore
+from tests.memory_stores import database_of
 
 ORIGIN = ChangeOrigin(Channel.MO, datetime(2025, 11, 25, 12, tzinfo=UTC))
 SUBSCRIBER = 8613800138000
@@ -140,7 +141,7 @@ async def test_changes_of_other_kinds_are_passed_over(
 async def test_the_last_known_preferences_hold_while_the_store_cannot_be_read(
     stores: Stores, preferences: Preferences
 ) -> None:
-    class Failing:
+    class Failing(ChangeFeed):
         """A feed that fails while `is_down`."""
 
         is_down = False
@@ -148,18 +149,9 @@ async def test_the_last_known_preferences_hold_while_the_store_cannot_be_read(
         async def changes(self, after: int, limit: int = 1000) -> list[Change]:
             if self.is_down:
                 raise StoreUnavailable("gone")
-            return await stores.changes.changes(after, limit)
+            return await super().changes(after, limit)
 
-        async def latest(self) -> int:
-            return await stores.changes.latest()
-
-        async def prune(self, before: datetime) -> int:
-            return await stores.changes.prune(before)
-
-        async def forget_subscribers(self, before: datetime) -> int:
-            return await stores.changes.forget_subscribers(before)
-
-    feed = Failing()
+    feed = Failing(database_of(stores))
     follower = PreferencesFollower(stores.preferences, feed, preferences)
     await stores.preferences.change(SUBSCRIBER, to(LOANS), ORIGIN)
     await follower.load()

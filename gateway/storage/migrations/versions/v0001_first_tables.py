@@ -1,6 +1,5 @@
 """The first tables, with what guards those that are only added to."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,7 +11,139 @@ branch_labels = None
 depends_on = None
 
 _ROW_NUMBER = sa.BigInteger().with_variant(sa.Integer, "sqlite")
-_TIME = sa.BigInteger()  # microseconds since 1970
+
+# What stands for a type in _SCHEMA; a number is that of the characters of a string.
+_KINDS: dict[str, Any] = {
+    "row": _ROW_NUMBER,
+    "int": sa.Integer,
+    "small": sa.SmallInteger,
+    "long": sa.BigInteger,
+    "time": sa.BigInteger,  # microseconds since 1970
+    "date": sa.Date,
+    "text": sa.Text,
+    "octets": sa.LargeBinary,
+    "bool": sa.Boolean,
+}
+# Each table with its primary key, and its columns as name:type, ? where it may be NULL, =default.
+# Without a key it has a number, which is not given again when its row was deleted.
+_SCHEMA = """\
+held_messages by message_id
+  message_id:row system_id:16 source:65 destination:65 pdu:octets reason:64 rule:text
+  category:text evidence:text digest:64 receipt_asked:bool held_at:time expires_at:time state:32
+  receipt:8 smsc_message_id:65 note:text joined:text due_at:time? is_reviewed:bool=false
+  assembly:long=0 part:int=0 is_wanted:bool=false campaign:17=
+
+consent_answers by msisdn scope
+  msisdn:long scope:16 answer:8 since:time channel:text change:long evidence:text= until:time?
+
+changes
+  kind:32 key:text at:time
+
+policy_versions
+  digest:64 name:text at:time by:text note:text archive:octets
+
+policy_requests
+  by:text note:text force:bool at:time state:8 said:text
+
+store_seals by number
+  number:int key_id:16 proof:octets previous:16? is_bound:bool=false
+
+legal_holds
+  since:time until:time system_id:16? msisdn:long? reason:text reference:text by:text at:time
+  lifted_at:time? lifted_by:text
+
+purge_log
+  what:32 since:time until:time count:long at:time by:text chain:64=
+
+access_log
+  by:text action:32 reason:text about:text at:time chain:64=
+
+consent_audits
+  system_id:16 drawn_at:time by:text seed:long size:int population:long
+
+consent_audit_items by audit item
+  audit:long item:int msisdn:long since:time channel:text state:8 note:text answered_at:time?
+  answered_by:text
+
+authority_reports
+  message_id:long system_id:16 source:65 msisdn:long? recipients:int action:16 rule:text
+  category:text keyword:text digest:64 text:text text_sha256:64 stopped_at:time severity:8 state:8
+  sent_at:time? sent_by:text reference:text
+
+errands
+  port:21 msisdn:long text:text kind:16 ref:64 created_at:time not_after:time state:8 attempts:int
+  message_id:65 free_at:time
+
+number_codes
+  msisdn:long code_hash:text created_at:time until:time attempts:int
+
+number_sessions by token_sha256
+  token_sha256:64 msisdn:long until:time
+
+licences by system_id
+  system_id:16 number:text valid_until:date
+
+signatures by system_id name
+  system_id:16 name:64 sources:text
+
+templates by system_id id
+  system_id:16 id:64 kind:32 text:text max_variable:int
+
+port_scopes by system_id port
+  system_id:16 port:20 province:text
+
+approvals by system_id port reference
+  system_id:16 port:20 reference:64 valid_from:date valid_until:date
+
+known_peers by system_id origin
+  system_id:16 origin:64 bound_at:time
+
+notice_cursors by system_id
+  system_id:16 heard_change:long=0 heard_msisdn:long=-1 heard_scope:16= given_change:long?
+  given_msisdn:long? given_scope:16? batch_id:long=0 delivered_at:time? attempts:int=0
+  failing_since:time? next_try_at:time? failed_at:time? failure:text= claimed_by:32=
+  claimed_until:time?
+
+preferences by msisdn
+  msisdn:long rules:text
+
+preference_journal
+  msisdn:long at:time channel:8 by:text before:text after:text is_erasure:bool
+
+subscriptions by msisdn system_id service_id
+  msisdn:long system_id:16 service_id:32 sender_name:text name:text port:20 price_fen:long cycle:8
+  trial_days:int since:time state:16 asked_until:time? trial_until:time? due_at:time?
+  evidence:text step:int change:long asked_from:21= unanswered:int=0
+
+subscription_events
+  msisdn:long system_id:16 service_id:32 at:time act:16 state:16 message_id:text text_sha256:64
+
+consent_requests by msisdn system_id likeness
+  msisdn:long system_id:16 likeness:16 text_sha256:64 asked_at:time until:time state:16
+  message_id:text answer_id:text port:21= agreed_until:time?
+
+dialogue_sessions by msisdn port
+  msisdn:long port:20 kind:16 items:text until:time shown:int
+
+samples
+  text:text digest:text label:8 category:32 source:16 text_class:16 system_id:16 at:time by:text
+
+scheduled_messages
+  system_id:16 smsc:64 message_id:65 source_ton:small source_npi:small source:65 dest_ton:small
+  dest_npi:small destination:65 msisdn:long scheduled_at:time is_refused:bool free_at:time
+  misread_as:long?
+
+suspensions
+  msisdn:long system_id:16 rule:32 since:time until:time state:8 is_told:bool lifted_at:time?
+  lifted_by:text note:text
+
+warnings
+  code:4 rule:32 system_id:16 port:20 severity:8 count:long on_trial:long first_at:time
+  last_at:time samples:text state:8 answer_by:text? answer_at:time? answer_note:text?
+  closing_by:text? closing_at:time? closing_note:text? category:text= campaign:17=
+"""
+# Millions of short rows that are read in the order of their key.
+_IN_KEY_ORDER = frozenset({"consent_answers", "preferences"})
 
 # Rows are only ever added: a journal whose rows may be changed proves nothing (R72, R73).
 _JOURNALS = ("access_log", "purge_log")
@@ -93,348 +224,35 @@ def upgrade() -> None:
 
 
 def _make_tables() -> None:
-    op.create_table(
-        "held_messages",
-        sa.Column("message_id", _ROW_NUMBER, nullable=False, autoincrement=False),
-        sa.Column("system_id", sa.String(16), nullable=False),
-        *_columns(sa.String(65), "source", "destination"),
-        sa.Column("pdu", sa.LargeBinary, nullable=False),
-        sa.Column("reason", sa.String(64), nullable=False),
-        *_columns(sa.Text, "rule", "category", "evidence"),
-        sa.Column("digest", sa.String(64), nullable=False),
-        sa.Column("receipt_asked", sa.Boolean, nullable=False),
-        *_columns(_TIME, "held_at", "expires_at"),
-        sa.Column("state", sa.String(32), nullable=False),
-        sa.Column("receipt", sa.String(8), nullable=False),
-        sa.Column("smsc_message_id", sa.String(65), nullable=False),
-        *_columns(sa.Text, "note", "joined"),
-        sa.Column("due_at", _TIME, nullable=True),
-        sa.Column("is_reviewed", sa.Boolean, nullable=False, server_default=sa.false()),
-        sa.Column("assembly", sa.BigInteger, nullable=False, server_default="0"),
-        sa.Column("part", sa.Integer, nullable=False, server_default="0"),
-        sa.Column("is_wanted", sa.Boolean, nullable=False, server_default=sa.false()),
-        sa.Column("campaign", sa.String(17), nullable=False, server_default=""),
-        sa.PrimaryKeyConstraint("message_id", name="pk_held_messages"),
-    )
-    op.create_table(
-        "consent_answers",
-        sa.Column("msisdn", sa.BigInteger, nullable=False, autoincrement=False),
-        sa.Column("scope", sa.String(16), nullable=False),
-        sa.Column("answer", sa.String(8), nullable=False),
-        sa.Column("since", _TIME, nullable=False),
-        sa.Column("channel", sa.Text, nullable=False),
-        sa.Column("change", sa.BigInteger, nullable=False),
-        sa.Column("evidence", sa.Text, nullable=False, server_default=""),
-        sa.Column("until", _TIME, nullable=True),
-        sa.PrimaryKeyConstraint("msisdn", "scope", name="pk_consent_answers"),
-        sqlite_with_rowid=False,
-    )
-    _numbered_table(
-        "changes",
-        sa.Column("kind", sa.String(32), nullable=False),
-        sa.Column("key", sa.Text, nullable=False),
-        sa.Column("at", _TIME, nullable=False),
-    )
-    _numbered_table(
-        "policy_versions",
-        sa.Column("digest", sa.String(64), nullable=False),
-        sa.Column("name", sa.Text, nullable=False),
-        sa.Column("at", _TIME, nullable=False),
-        *_columns(sa.Text, "by", "note"),
-        sa.Column("archive", sa.LargeBinary, nullable=False),
-    )
-    _numbered_table(
-        "policy_requests",
-        *_columns(sa.Text, "by", "note"),
-        sa.Column("force", sa.Boolean, nullable=False),
-        sa.Column("at", _TIME, nullable=False),
-        sa.Column("state", sa.String(8), nullable=False),
-        sa.Column("said", sa.Text, nullable=False),
-    )
-    op.create_table(
-        "store_seals",
-        sa.Column("number", sa.Integer, nullable=False, autoincrement=False),
-        sa.Column("key_id", sa.String(16), nullable=False),
-        sa.Column("proof", sa.LargeBinary, nullable=False),
-        sa.Column("previous", sa.String(16), nullable=True),
-        sa.Column("is_bound", sa.Boolean, nullable=False, server_default=sa.false()),
-        sa.PrimaryKeyConstraint("number", name="pk_store_seals"),
-    )
-    _numbered_table(
-        "legal_holds",
-        *_columns(_TIME, "since", "until"),
-        sa.Column("system_id", sa.String(16), nullable=True),
-        sa.Column("msisdn", sa.BigInteger, nullable=True),
-        *_columns(sa.Text, "reason", "reference", "by"),
-        sa.Column("at", _TIME, nullable=False),
-        sa.Column("lifted_at", _TIME, nullable=True),
-        sa.Column("lifted_by", sa.Text, nullable=False),
-    )
-    _numbered_table(
-        "purge_log",
-        sa.Column("what", sa.String(32), nullable=False),
-        *_columns(_TIME, "since", "until"),
-        sa.Column("count", sa.BigInteger, nullable=False),
-        sa.Column("at", _TIME, nullable=False),
-        sa.Column("by", sa.Text, nullable=False),
-        sa.Column("chain", sa.String(64), nullable=False, server_default=""),
-    )
-    _numbered_table(
-        "access_log",
-        sa.Column("by", sa.Text, nullable=False),
-        sa.Column("action", sa.String(32), nullable=False),
-        *_columns(sa.Text, "reason", "about"),
-        sa.Column("at", _TIME, nullable=False),
-        sa.Column("chain", sa.String(64), nullable=False, server_default=""),
-    )
-    _numbered_table(
-        "consent_audits",
-        sa.Column("system_id", sa.String(16), nullable=False),
-        sa.Column("drawn_at", _TIME, nullable=False),
-        sa.Column("by", sa.Text, nullable=False),
-        sa.Column("seed", sa.BigInteger, nullable=False),
-        sa.Column("size", sa.Integer, nullable=False),
-        sa.Column("population", sa.BigInteger, nullable=False),
-    )
-    op.create_table(
-        "consent_audit_items",
-        sa.Column("audit", sa.BigInteger, nullable=False, autoincrement=False),
-        sa.Column("item", sa.Integer, nullable=False, autoincrement=False),
-        sa.Column("msisdn", sa.BigInteger, nullable=False),
-        sa.Column("since", _TIME, nullable=False),
-        sa.Column("channel", sa.Text, nullable=False),
-        sa.Column("state", sa.String(8), nullable=False),
-        sa.Column("note", sa.Text, nullable=False),
-        sa.Column("answered_at", _TIME, nullable=True),
-        sa.Column("answered_by", sa.Text, nullable=False),
-        sa.PrimaryKeyConstraint("audit", "item", name="pk_consent_audit_items"),
-    )
-    _numbered_table(
-        "authority_reports",
-        sa.Column("message_id", sa.BigInteger, nullable=False),
-        sa.Column("system_id", sa.String(16), nullable=False),
-        sa.Column("source", sa.String(65), nullable=False),
-        sa.Column("msisdn", sa.BigInteger, nullable=True),
-        sa.Column("recipients", sa.Integer, nullable=False),
-        sa.Column("action", sa.String(16), nullable=False),
-        *_columns(sa.Text, "rule", "category", "keyword"),
-        sa.Column("digest", sa.String(64), nullable=False),
-        sa.Column("text", sa.Text, nullable=False),
-        sa.Column("text_sha256", sa.String(64), nullable=False),
-        sa.Column("stopped_at", _TIME, nullable=False),
-        *_columns(sa.String(8), "severity", "state"),
-        sa.Column("sent_at", _TIME, nullable=True),
-        *_columns(sa.Text, "sent_by", "reference"),
-    )
-    _numbered_table(
-        "errands",
-        sa.Column("port", sa.String(21), nullable=False),
-        sa.Column("msisdn", sa.BigInteger, nullable=False),
-        sa.Column("text", sa.Text, nullable=False),
-        sa.Column("kind", sa.String(16), nullable=False),
-        sa.Column("ref", sa.String(64), nullable=False),
-        *_columns(_TIME, "created_at", "not_after"),
-        sa.Column("state", sa.String(8), nullable=False),
-        sa.Column("attempts", sa.Integer, nullable=False),
-        sa.Column("message_id", sa.String(65), nullable=False),
-        sa.Column("free_at", _TIME, nullable=False),
-    )
-    _numbered_table(
-        "number_codes",
-        sa.Column("msisdn", sa.BigInteger, nullable=False),
-        sa.Column("code_hash", sa.Text, nullable=False),
-        *_columns(_TIME, "created_at", "until"),
-        sa.Column("attempts", sa.Integer, nullable=False),
-    )
-    op.create_table(
-        "number_sessions",
-        sa.Column("token_sha256", sa.String(64), nullable=False),
-        sa.Column("msisdn", sa.BigInteger, nullable=False),
-        sa.Column("until", _TIME, nullable=False),
-        sa.PrimaryKeyConstraint("token_sha256", name="pk_number_sessions"),
-    )
-    op.create_table(
-        "licences",
-        sa.Column("system_id", sa.String(16), nullable=False),
-        sa.Column("number", sa.Text, nullable=False),
-        sa.Column("valid_until", sa.Date, nullable=False),
-        sa.PrimaryKeyConstraint("system_id", name="pk_licences"),
-    )
-    op.create_table(
-        "signatures",
-        sa.Column("system_id", sa.String(16), nullable=False),
-        sa.Column("name", sa.String(64), nullable=False),
-        sa.Column("sources", sa.Text, nullable=False),
-        sa.PrimaryKeyConstraint("system_id", "name", name="pk_signatures"),
-    )
-    op.create_table(
-        "templates",
-        sa.Column("system_id", sa.String(16), nullable=False),
-        sa.Column("id", sa.String(64), nullable=False),
-        sa.Column("kind", sa.String(32), nullable=False),
-        sa.Column("text", sa.Text, nullable=False),
-        sa.Column("max_variable", sa.Integer, nullable=False),
-        sa.PrimaryKeyConstraint("system_id", "id", name="pk_templates"),
-    )
-    op.create_table(
-        "port_scopes",
-        sa.Column("system_id", sa.String(16), nullable=False),
-        sa.Column("port", sa.String(20), nullable=False),
-        sa.Column("province", sa.Text, nullable=False),
-        sa.PrimaryKeyConstraint("system_id", "port", name="pk_port_scopes"),
-    )
-    op.create_table(
-        "approvals",
-        sa.Column("system_id", sa.String(16), nullable=False),
-        sa.Column("port", sa.String(20), nullable=False),
-        sa.Column("reference", sa.String(64), nullable=False),
-        *_columns(sa.Date, "valid_from", "valid_until"),
-        sa.PrimaryKeyConstraint("system_id", "port", "reference", name="pk_approvals"),
-    )
-    op.create_table(
-        "known_peers",
-        sa.Column("system_id", sa.String(16), nullable=False),
-        sa.Column("origin", sa.String(64), nullable=False),
-        sa.Column("bound_at", _TIME, nullable=False),
-        sa.PrimaryKeyConstraint("system_id", "origin", name="pk_known_peers"),
-    )
-    op.create_table(
-        "notice_cursors",
-        sa.Column("system_id", sa.String(16), nullable=False),
-        sa.Column("heard_change", sa.BigInteger, nullable=False, server_default="0"),
-        sa.Column("heard_msisdn", sa.BigInteger, nullable=False, server_default="-1"),
-        sa.Column("heard_scope", sa.String(16), nullable=False, server_default=""),
-        *_columns(sa.BigInteger, "given_change", "given_msisdn", nullable=True),
-        sa.Column("given_scope", sa.String(16), nullable=True),
-        sa.Column("batch_id", sa.BigInteger, nullable=False, server_default="0"),
-        sa.Column("delivered_at", _TIME, nullable=True),
-        sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
-        *_columns(_TIME, "failing_since", "next_try_at", "failed_at", nullable=True),
-        sa.Column("failure", sa.Text, nullable=False, server_default=""),
-        sa.Column("claimed_by", sa.String(32), nullable=False, server_default=""),
-        sa.Column("claimed_until", _TIME, nullable=True),
-        sa.PrimaryKeyConstraint("system_id", name="pk_notice_cursors"),
-    )
-    op.create_table(
-        "preferences",
-        sa.Column("msisdn", sa.BigInteger, nullable=False, autoincrement=False),
-        sa.Column("rules", sa.Text, nullable=False),
-        sa.PrimaryKeyConstraint("msisdn", name="pk_preferences"),
-        sqlite_with_rowid=False,
-    )
-    _numbered_table(
-        "preference_journal",
-        sa.Column("msisdn", sa.BigInteger, nullable=False),
-        sa.Column("at", _TIME, nullable=False),
-        sa.Column("channel", sa.String(8), nullable=False),
-        *_columns(sa.Text, "by", "before", "after"),
-        sa.Column("is_erasure", sa.Boolean, nullable=False),
-    )
-    op.create_table(
-        "subscriptions",
-        sa.Column("msisdn", sa.BigInteger, nullable=False, autoincrement=False),
-        sa.Column("system_id", sa.String(16), nullable=False),
-        sa.Column("service_id", sa.String(32), nullable=False),
-        *_columns(sa.Text, "sender_name", "name"),
-        sa.Column("port", sa.String(20), nullable=False),
-        sa.Column("price_fen", sa.BigInteger, nullable=False),
-        sa.Column("cycle", sa.String(8), nullable=False),
-        sa.Column("trial_days", sa.Integer, nullable=False),
-        sa.Column("since", _TIME, nullable=False),
-        sa.Column("state", sa.String(16), nullable=False),
-        *_columns(_TIME, "asked_until", "trial_until", "due_at", nullable=True),
-        sa.Column("evidence", sa.Text, nullable=False),
-        sa.Column("step", sa.Integer, nullable=False),
-        sa.Column("change", sa.BigInteger, nullable=False),
-        sa.Column("asked_from", sa.String(21), nullable=False, server_default=""),
-        sa.Column("unanswered", sa.Integer, nullable=False, server_default="0"),
-        sa.PrimaryKeyConstraint("msisdn", "system_id", "service_id", name="pk_subscriptions"),
-    )
-    _numbered_table(
-        "subscription_events",
-        sa.Column("msisdn", sa.BigInteger, nullable=False),
-        sa.Column("system_id", sa.String(16), nullable=False),
-        sa.Column("service_id", sa.String(32), nullable=False),
-        sa.Column("at", _TIME, nullable=False),
-        *_columns(sa.String(16), "act", "state"),
-        sa.Column("message_id", sa.Text, nullable=False),
-        sa.Column("text_sha256", sa.String(64), nullable=False),
-    )
-    op.create_table(
-        "consent_requests",
-        sa.Column("msisdn", sa.BigInteger, nullable=False, autoincrement=False),
-        *_columns(sa.String(16), "system_id", "likeness"),
-        sa.Column("text_sha256", sa.String(64), nullable=False),
-        *_columns(_TIME, "asked_at", "until"),
-        sa.Column("state", sa.String(16), nullable=False),
-        *_columns(sa.Text, "message_id", "answer_id"),
-        sa.Column("port", sa.String(21), nullable=False, server_default=""),
-        sa.Column("agreed_until", _TIME, nullable=True),
-        sa.PrimaryKeyConstraint("msisdn", "system_id", "likeness", name="pk_consent_requests"),
-    )
-    op.create_table(
-        "dialogue_sessions",
-        sa.Column("msisdn", sa.BigInteger, nullable=False, autoincrement=False),
-        sa.Column("port", sa.String(20), nullable=False),
-        sa.Column("kind", sa.String(16), nullable=False),
-        sa.Column("items", sa.Text, nullable=False),
-        sa.Column("until", _TIME, nullable=False),
-        sa.Column("shown", sa.Integer, nullable=False),
-        sa.PrimaryKeyConstraint("msisdn", "port", name="pk_dialogue_sessions"),
-    )
-    _numbered_table(
-        "samples",
-        *_columns(sa.Text, "text", "digest"),
-        sa.Column("label", sa.String(8), nullable=False),
-        sa.Column("category", sa.String(32), nullable=False),
-        *_columns(sa.String(16), "source", "text_class", "system_id"),
-        sa.Column("at", _TIME, nullable=False),
-        sa.Column("by", sa.Text, nullable=False),
-    )
-    _numbered_table(
-        "scheduled_messages",
-        sa.Column("system_id", sa.String(16), nullable=False),
-        sa.Column("smsc", sa.String(64), nullable=False),
-        sa.Column("message_id", sa.String(65), nullable=False),
-        *_columns(sa.SmallInteger, "source_ton", "source_npi"),
-        sa.Column("source", sa.String(65), nullable=False),
-        *_columns(sa.SmallInteger, "dest_ton", "dest_npi"),
-        sa.Column("destination", sa.String(65), nullable=False),
-        sa.Column("msisdn", sa.BigInteger, nullable=False),
-        sa.Column("scheduled_at", _TIME, nullable=False),
-        sa.Column("is_refused", sa.Boolean, nullable=False),
-        sa.Column("free_at", _TIME, nullable=False),
-        sa.Column("misread_as", sa.BigInteger, nullable=True),
-    )
-    _numbered_table(
-        "suspensions",
-        sa.Column("msisdn", sa.BigInteger, nullable=False),
-        sa.Column("system_id", sa.String(16), nullable=False),
-        sa.Column("rule", sa.String(32), nullable=False),
-        *_columns(_TIME, "since", "until"),
-        sa.Column("state", sa.String(8), nullable=False),
-        sa.Column("is_told", sa.Boolean, nullable=False),
-        sa.Column("lifted_at", _TIME, nullable=True),
-        *_columns(sa.Text, "lifted_by", "note"),
-    )
-    _numbered_table(
-        "warnings",
-        sa.Column("code", sa.String(4), nullable=False),
-        sa.Column("rule", sa.String(32), nullable=False),
-        sa.Column("system_id", sa.String(16), nullable=False),
-        sa.Column("port", sa.String(20), nullable=False),
-        sa.Column("severity", sa.String(8), nullable=False),
-        *_columns(sa.BigInteger, "count", "on_trial"),
-        *_columns(_TIME, "first_at", "last_at"),
-        sa.Column("samples", sa.Text, nullable=False),
-        sa.Column("state", sa.String(8), nullable=False),
-        sa.Column("answer_by", sa.Text, nullable=True),
-        sa.Column("answer_at", _TIME, nullable=True),
-        *_columns(sa.Text, "answer_note", "closing_by", nullable=True),
-        sa.Column("closing_at", _TIME, nullable=True),
-        sa.Column("closing_note", sa.Text, nullable=True),
-        sa.Column("category", sa.Text, nullable=False, server_default=""),
-        sa.Column("campaign", sa.String(17), nullable=False, server_default=""),
+    for block in _SCHEMA.split("\n\n"):
+        head, *lines = block.splitlines()
+        name, _, key = head.partition(" by ")
+        keys = key.split()
+        columns = [
+            _column(one, is_key=one.partition(":")[0] in keys) for one in " ".join(lines).split()
+        ]
+        if not keys:
+            keys, columns = ["number"], [sa.Column("number", _ROW_NUMBER, nullable=False), *columns]
+        op.create_table(
+            name,
+            *columns,
+            sa.PrimaryKeyConstraint(*keys, name=f"pk_{name}"),
+            sqlite_autoincrement=not key,
+            sqlite_with_rowid=name not in _IN_KEY_ORDER,
+        )
+
+
+def _column(written: str, *, is_key: bool) -> sa.Column[Any]:
+    """Return the column that is written as in _SCHEMA."""
+    said, has_default, default = written.partition("=")
+    name, _, kind = said.rstrip("?").partition(":")
+    value = sa.false() if kind == "bool" else default
+    return sa.Column(
+        name,
+        sa.String(int(kind)) if kind.isdigit() else _KINDS[kind],
+        nullable=said.endswith("?"),
+        server_default=value if has_default else None,
+        autoincrement=False if is_key else "auto",
     )
 
 
@@ -459,25 +277,6 @@ def _guard_histories() -> None:
         _refuse(table, "update", "UPDATE OF " + ", ".join(f'"{column}"' for column in columns))
         exists = f"EXISTS (SELECT 1 FROM {table} WHERE number = NEW.number)"  # noqa: S608 - of ours
         _refuse(table, "insert", "INSERT", exists)
-
-
-def _numbered_table(name: str, *columns: sa.Column[Any]) -> None:
-    op.create_table(
-        name,
-        sa.Column("number", _ROW_NUMBER, nullable=False),
-        *columns,
-        sa.PrimaryKeyConstraint("number", name=f"pk_{name}"),
-        # The number of a row that was deleted is not given again.
-        sqlite_autoincrement=True,
-    )
-
-
-def _columns(
-    kind: sa.types.TypeEngine[Any] | type[sa.types.TypeEngine[Any]],
-    *names: str,
-    nullable: bool = False,
-) -> Iterator[sa.Column[Any]]:
-    return (sa.Column(name, kind, nullable=nullable) for name in names)
 
 
 def _index(name: str, table: str, columns: str, where: str, *, unique: bool = False) -> None:

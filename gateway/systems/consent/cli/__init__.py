@@ -200,7 +200,7 @@ def export_list(
     from gateway.terminal.store import is_unmasked
 
     settings, wanted = load_settings(config), ExportQuery(system_id, all_senders, answer)
-    unmask = is_unmasked(settings, unmasking, "consent export", described(wanted))
+    unmask = asyncio.run(is_unmasked(settings, unmasking, "consent export", described(wanted)))
     return asyncio.run(export_answers(settings, wanted, output, config, unmask=unmask))
 
 

@@ -13,8 +13,8 @@ import pytest
 from gateway.domain.records import Row, Why
 from gateway.filter.classifier.model import name_of
 from gateway.filter.classifier.score import Comparison, ModelAgreement, TextClass
-from gateway.records.files import HourFiles
 from gateway.records.lines import RecordLines
+from gateway.records.writer import HourFiles
 from gateway.systems.learning.model_directory import ModelDirectory
 
 Cli = Callable[..., CompletedProcess[str]]
