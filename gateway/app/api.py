@@ -17,8 +17,8 @@ from typing import NoReturn
 import structlog
 from fastapi import APIRouter
 
-from gateway.app.own_holds import own_holds_in
-from gateway.app.run import EXIT_FAILED, EXIT_OK, EXIT_SETTINGS, ReloadTrigger, watch
+from gateway.app.event_dispatch import own_holds_in
+from gateway.app.run import ReloadTrigger, watch
 from gateway.console.application import build_api, health
 from gateway.console.http_server import HttpServer
 from gateway.domain.subscription import Hub, Service
@@ -45,13 +45,10 @@ from gateway.systems.quarantine.api import own_holds
 from gateway.systems.subscriptions.api import orders
 from gateway.systems.subscriptions.model import Catalogue
 from gateway.systems.subscriptions.order_requests import Courtesy, OrderDesk
+from gateway.terminal.failure import ExitCode
 from gateway.web.access import ClientAccess
 
 log = structlog.get_logger()
-
-
-_REF_OCTETS = 12
-_TOKEN_OCTETS = 32
 
 
 def routers_of_subscribers(
@@ -71,27 +68,19 @@ def routers_of_subscribers(
     desk = NumberCodeDesk(stores.number_codes, port, _CHANCE) if port is not None else None
     known = Subscribers(desk, utcnow, Guesses(monotonic))
     return [
-        orders(order_desk, stores.subscriptions, utcnow, _new_ref),
+        orders(order_desk, stores.subscriptions, utcnow, _NEW_REF),
         sessions(known),
         preferences(stores.preferences, known),
         own_holds(own_holds_in(stores), known),
     ]
 
 
-def _new_code() -> str:
-    return f"{secrets.randbelow(10**CODE_DIGITS):0{CODE_DIGITS}}"
-
-
-def _new_token() -> str:
-    return secrets.token_urlsafe(_TOKEN_OCTETS)
-
-
-def _new_ref() -> str:
-    return secrets.token_hex(_REF_OCTETS)
-
-
-_CHANCE = Chance(_new_code, _new_token, _new_ref)
-
+_NEW_REF = partial(secrets.token_hex, 12)
+_CHANCE = Chance(
+    lambda: f"{secrets.randbelow(10**CODE_DIGITS):0{CODE_DIGITS}}",
+    partial(secrets.token_urlsafe, 32),
+    _NEW_REF,
+)
 
 _STOP_S = 3.0
 _SHOWN_FAULTS = 20
@@ -226,7 +215,7 @@ async def _serve(config: Path, policies: Path) -> int:
     if settings is None or known is None or gathering.faults:
         for fault in gathering.faults:
             print(fault, file=sys.stderr)  # noqa: T201 - for a person, before there is a log
-        return EXIT_SETTINGS
+        return ExitCode.MISUSED
     loop, asked, cause = asyncio.get_running_loop(), asyncio.Event(), ReloadTrigger()
     loop.set_exception_handler(report_loop_error)
     loop.add_signal_handler(signal.SIGHUP, cause.arise, "SIGHUP")
@@ -240,12 +229,12 @@ async def _serve(config: Path, policies: Path) -> int:
     except (OSError, StoreUnavailable, ssl.SSLError) as error:
         log.error("api.failed", said=str(error))
         await api.stop()
-        return EXIT_FAILED
+        return ExitCode.FAILED
     spawn(watch((config, policies), cause), name="watch")
     spawn(_reload_on(cause, api, config, policies), name="reload")
     await asked.wait()
     await api.stop()
-    return EXIT_OK
+    return ExitCode.FINE
 
 
 def _known(config: Path) -> tuple[ApiSettings, frozenset[str], tuple[Service, ...]]:

@@ -9,8 +9,7 @@ from typing import NoReturn
 
 import structlog
 
-from gateway.app.change_poller import Rounds
-from gateway.app.health import GatewayHealth
+from gateway.app.followers import Rounds
 from gateway.app.webhook_client import Postman, WebhookNotifier
 from gateway.dataplane.plane import Plane
 from gateway.domain.sender import Sender
@@ -78,7 +77,10 @@ class EarlyWarnings:
         """Give what gathered to the store; what it does not take is tried again."""
         for one in self._plane.warnings.take():
             self._keep(one)
-        self._say_unsorted()
+        unsorted = self._plane.warnings.others + self._dropped
+        if unsorted > self._said:
+            log.error("warning.kinds_exceeded", messages=unsorted - self._said)
+            self._said = unsorted
         try:
             while self._waiting:
                 some = list(self._waiting.values())[:_AT_ONCE]
@@ -86,17 +88,16 @@ class EarlyWarnings:
                 for one in some:
                     del self._waiting[one.kind]
         except StoreUnavailable as error:
-            self._note_failure(error)
+            if not self._is_failing:
+                log.error("warning.write_failed", said=str(error))
+            self._is_failing = True
         else:
             self._is_failing = False
 
     def _totals(self) -> Mapping[str, tuple[int, int]]:
-        tally = self._plane.tally
+        sent, unknown = self._plane.tally.senders, self._plane.tally.unknown
         return {
-            system_id: (
-                tally.senders.get((system_id, _FORWARD), 0),
-                tally.unknown.get(system_id, 0),
-            )
+            system_id: (sent.get((system_id, _FORWARD), 0), unknown.get(system_id, 0))
             for system_id in self._plane.rules.accounts
         }
 
@@ -111,31 +112,16 @@ class EarlyWarnings:
 
     def _tell(self, raised: Sequence[EarlyWarning]) -> None:
         for warning in raised:
-            code, rule, system_id, port = warning.gathered.kind
-            self._raised[code.value] += 1
-            severity = warning.gathered.severity
+            gathered, kind = warning.gathered, warning.gathered.kind
+            self._raised[kind.code.value] += 1
             log.warning(
                 "warning.raised",
                 number=warning.number,
-                code=code.value,
-                rule=rule,
-                system_id=system_id,
-                port=port,
-                severity=severity.value if severity is not None else "",
-                category=warning.gathered.category,
-                campaign=warning.gathered.campaign,
+                **kind._asdict() | {"code": kind.code.value},
+                severity=gathered.severity.value if gathered.severity is not None else "",
+                category=gathered.category,
+                campaign=gathered.campaign,
             )
-
-    def _say_unsorted(self) -> None:
-        unsorted = self._plane.warnings.others + self._dropped
-        if unsorted > self._said:
-            log.error("warning.kinds_exceeded", messages=unsorted - self._said)
-            self._said = unsorted
-
-    def _note_failure(self, error: StoreUnavailable) -> None:
-        if not self._is_failing:
-            self._is_failing = True
-            log.error("warning.write_failed", said=str(error))
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,13 +260,6 @@ class Suspensions:
             await self._desk.end_due(utcnow())
 
 
-def reporting_to_the_authority(tick: Tick, stores: Stores) -> ReportWriter:
-    """Have what the data path refuses for prohibited content kept for the authority."""
-    reporting = ReportWriter(stores.authority_reports)
-    tick.report = reporting.stopped
-    return reporting
-
-
 async def last_message_id(stores: Stores) -> int:
     """Return the highest message id on record: of what is held, or only reported.
 
@@ -304,13 +283,14 @@ class BackgroundTasks:
         rounds: Rounds,
     ) -> None:
         rules = tick.pipeline.plane.rules
-        self.reporting = reporting_to_the_authority(tick, stores)
+        self.reporting = ReportWriter(stores.authority_reports)
+        tick.report = self.reporting.stopped
         self.cancelling = ScheduledCanceller(
             tick, stores.scheduled, stores.changes, routes, settings.smscs[0].name
         )
         self.suspensions = Suspensions(tick, stores, routes, settings.hub, rounds)
-        self._warnings = EarlyWarnings(tick.pipeline.plane, rules.knowledge, stores.warnings)
-        self._notifying = WebhookNotifier(
+        self.warnings = EarlyWarnings(tick.pipeline.plane, rules.knowledge, stores.warnings)
+        self.notifying = WebhookNotifier(
             stores.notices, stores.changes, Postman(settings.webhooks.networks)
         )
 
@@ -320,30 +300,23 @@ class BackgroundTasks:
         """Start all tasks; `broken` is called if a task fails that must not end."""
         self.follow(senders)
         return [
-            spawn(self._notifying.watch(), name="notices"),  # traffic can go on without notices
+            spawn(self.notifying.watch(), name="notices"),  # traffic can go on without notices
             spawn(self.reporting.keep(), name="authority-reports", on_failure=broken),
-            spawn(self._warnings.watch(), name="early-warning", on_failure=broken),
+            spawn(self.warnings.watch(), name="early-warning", on_failure=broken),
             spawn(self.suspensions.follow(), name="follow-suspensions", on_failure=broken),
         ]
 
     def follow(self, senders: Mapping[str, Sender]) -> None:
         """Deliver notices to the present `senders`."""
-        self._notifying.follow(senders)
-
-    def show(self, standing: GatewayHealth) -> None:
-        """Add its health to what a scrape of the metrics shows."""
-        standing.notices = self._notifying.health
-        standing.warnings = self._warnings.health
-        standing.reports = self.reporting.health
-        standing.scheduled = lambda: self.cancelling.outcomes
+        self.notifying.follow(senders)
 
     def stop(self) -> None:
         """Stop delivering notices to SPs."""
-        self._notifying.stop()
+        self.notifying.stop()
 
     async def hand_over(self) -> None:
         """Store what was gathered last; call it after the loops have ended."""
-        await self._warnings.hand_over()
+        await self.warnings.hand_over()
         await self.suspensions.hand_over()
         await self.reporting.finish()
         await self.cancelling.hand_over()

@@ -1,22 +1,21 @@
 """Hand each event of the tick to its handler, and set up the dialogue with subscribers."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import structlog
 
-from gateway.app.followers import Driven
-from gateway.app.own_holds import own_holds_in
+from gateway.app.followers import EventParts
 from gateway.dataplane import attention
+from gateway.dataplane.carriers import place_of, text_together
 from gateway.domain.outbound_message import OutboundKind, OutboundMessage
+from gateway.domain.quarantine import HeldMessage
 from gateway.domain.subscription import Hub
 from gateway.policy.checks.outside_window import AskingHours, asking_hours
 from gateway.policy.knowledge import ConsentSets
 from gateway.policy.replies.hub_words import HoldCommand, HubCommand
 from gateway.proxy.consent_book import ConsentAsker, ConsentBook
 from gateway.proxy.esme_session import Routes
-from gateway.proxy.hold_writer import HoldWriter
 from gateway.proxy.mo_receiver import MoReceiver
 from gateway.proxy.mt_sender import (
     Confirmation,
@@ -25,22 +24,41 @@ from gateway.proxy.mt_sender import (
     OutboundSender,
     OutboundSource,
 )
-from gateway.proxy.operations import Operations
 from gateway.proxy.receipts import OwnReceipt
 from gateway.proxy.release_sender import Release
 from gateway.proxy.replies import Replies
 from gateway.proxy.scheduled_canceller import OnCancel
-from gateway.proxy.sessions import Sessions
-from gateway.proxy.smsc_dialler import Dialler
 from gateway.proxy.tick import Tick
 from gateway.session.operations import Side
 from gateway.stores import Stores
 from gateway.systems.preferences.service import obey as prefer
-from gateway.systems.quarantine.own_holds import OwnWords
+from gateway.systems.quarantine.model import MessageIds
+from gateway.systems.quarantine.own_holds import HeldPart, OwnHolds, OwnWords
+from gateway.systems.quarantine.service import QuarantineDesk
 from gateway.systems.subscriptions.dialogue import Dialogue, Word
 from gateway.systems.subscriptions.model import Catalogue
 from gateway.systems.subscriptions.order_requests import Courtesy, OrderDesk
 from gateway.systems.subscriptions.service import SubscriptionDesk
+
+
+class HeldTexts:
+    """Reads held messages for code that does not know SMPP."""
+
+    def part_of(self, held: HeldMessage) -> HeldPart | None:
+        """Return which part of a long message `held` is, None if it is not a part."""
+        place = place_of(held)
+        return None if place is None else HeldPart(place.reference, place.total, place.number)
+
+    def text_of(self, together: Sequence[HeldMessage]) -> str:
+        """Return the text of one message, or of all its parts in order."""
+        return text_together(together)
+
+
+def own_holds_in(stores: Stores) -> OwnHolds:
+    """Return the service for messages held by subscribers' own preferences (R50)."""
+    # Nothing is put into quarantine here, so this desk issues no id.
+    desk = QuarantineDesk(stores.quarantine, MessageIds(worker=0))
+    return OwnHolds(stores.quarantine, desk, HeldTexts())
 
 
 def asking_for_consent(tick: Tick, stores: Stores) -> ConsentAsker:
@@ -106,19 +124,7 @@ log = structlog.get_logger()
 _FRAMING = "command_length"
 
 
-@dataclass(frozen=True, slots=True)
-class Attendants:
-    """Everyone who attends to something."""
-
-    sessions: Sessions
-    dialler: Dialler
-    holding: HoldWriter
-    operations: Operations
-    asking: ConsentAsker
-    driven: Driven
-
-
-def attend_with(who: Attendants, tick: Tick) -> None:
+def attend_with(who: EventParts, tick: Tick) -> None:
     """Let `who` attend to what `tick` hands over."""
 
     def turned() -> None:
@@ -131,7 +137,7 @@ def attend_with(who: Attendants, tick: Tick) -> None:
 
 
 def _attend(  # noqa: C901, PLR0912 - a table, a line for each kind
-    who: Attendants, tick: Tick, item: attention.Attention
+    who: EventParts, tick: Tick, item: attention.Attention
 ) -> None:
     match item:
         case attention.Hold():
@@ -141,21 +147,21 @@ def _attend(  # noqa: C901, PLR0912 - a table, a line for each kind
         case attention.OwnAnswer(context=attention.Ask() as context):
             who.asking.answered(item, context)
         case attention.ReleaseReceipt():
-            who.driven.receipts.received(item)
+            who.receipts.received(item)
         case attention.OwnAnswer(context=Release() as context):
-            who.driven.releasing.submitting.answered(item, context)
+            who.releasing.submitting.answered(item, context)
         case attention.OwnAnswer(context=OwnReceipt() as context):
-            who.driven.receipts.answered(item, context)
+            who.receipts.answered(item, context)
         case attention.OwnAnswer(context=Confirmation() as context):
-            who.driven.replies.answered(item, context)
+            who.replies.answered(item, context)
         case attention.OwnAnswer(context=OutboundRequest() as context):
-            who.driven.outbound_messages.answered(item, context)
+            who.outbound_messages.answered(item, context)
         case attention.OwnAnswer(context=OnCancel() as context):
-            who.driven.cancelling.answered(item, context)
+            who.cancelling.answered(item, context)
         case attention.ScheduledAtSmsc():
-            who.driven.cancelling.taken(item)
+            who.cancelling.taken(item)
         case attention.SubscriberMessage():
-            who.driven.replies.heard(item)
+            who.replies.heard(item)
         case attention.Operation():
             who.operations.begin(item)
         case attention.Bind():
@@ -174,7 +180,7 @@ def _attend(  # noqa: C901, PLR0912 - a table, a line for each kind
             pass
 
 
-def _close(who: Attendants, tick: Tick, item: attention.FramingFault) -> None:
+def _close(who: EventParts, tick: Tick, item: attention.FramingFault) -> None:
     connection = tick.connections.get(item.link)
     if connection is None:
         return

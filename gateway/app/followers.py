@@ -1,10 +1,11 @@
-"""The loops that poll the store: refusals, releases, expiry, receipts."""
+"""The loops that poll the store: refusals, releases, expiry, receipts. Each step on its own."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import NoReturn
+from typing import NoReturn, Protocol
 
 import structlog
 
@@ -12,15 +13,19 @@ import structlog
 # they would delay traffic while they are compiled.
 import gateway.kernel.display_loops
 import gateway.policy.number_set  # noqa: F401
-from gateway.app.change_poller import Follower, PollInterval, Rounds, keep_current
 from gateway.policy.knowledge import Knowledge
-from gateway.proxy.hold_writer import HeldCounts
+from gateway.proxy.consent_book import ConsentAsker
+from gateway.proxy.hold_writer import HeldCounts, HoldWriter
 from gateway.proxy.mt_sender import OutboundSender
+from gateway.proxy.operations import Operations
 from gateway.proxy.receipts import ReceiptDesk
 from gateway.proxy.release_follower import ReleaseFollower
 from gateway.proxy.replies import Replies
 from gateway.proxy.scheduled_canceller import ScheduledCanceller
-from gateway.runtime.clock import utcnow
+from gateway.proxy.sessions import Sessions
+from gateway.proxy.smsc_dialler import Dialler
+from gateway.runtime.clock import monotonic, utcnow
+from gateway.runtime.tasks import spawn, wait_listening
 from gateway.storage.change_feed import ChangeKind, Copy
 from gateway.storage.errors import StoreUnavailable
 from gateway.stores import Stores
@@ -30,6 +35,107 @@ from gateway.systems.preferences.service import PreferencesFollower
 from gateway.systems.quarantine.service import QuarantineDesk
 
 log = structlog.get_logger()
+
+# The least time that a look gets, even if the copy is late already.
+_LOOK_S = 0.5
+
+
+class Rounds:
+    """Takes steps; `failures` counts, by step, those ended by a fault other than the store's."""
+
+    def __init__(self) -> None:
+        self.failures: Counter[str] = Counter()
+        self._broken: set[str] = set()
+
+    async def take(self, name: str, step: Callable[[], Awaitable[object]]) -> bool:
+        """Take the step `name`; tell whether it succeeded.
+
+        The first failure in a row is logged, and the recovery. Raises StoreUnavailable, which
+        is not a fault of the step, and no other exception.
+        """
+        try:
+            await step()
+        except StoreUnavailable:
+            raise
+        except Exception as error:  # any fault of a step: the step is taken again next time
+            self.failures[name] += 1
+            if name not in self._broken:
+                self._broken.add(name)
+                log.error("follower.failed", step=name, exc_info=error)
+            return False
+        if name in self._broken:
+            self._broken.discard(name)
+            log.info("follower.recovered", step=name)
+        return True
+
+
+class Follower(Protocol):
+    """Copies changes of the store into memory."""
+
+    async def catch_up(self) -> int:
+        """Copy what changed; return how much. Raises StoreUnavailable."""
+
+
+@dataclass(frozen=True, slots=True)
+class PollInterval:
+    """How often to look, and how long looks may fail before the copy is not current."""
+
+    every_s: float
+    stale_s: float
+
+
+async def keep_current(
+    rounds: Rounds,
+    name: str,
+    follower: Follower,
+    copy: Copy,
+    pace: PollInterval,
+    behind: Callable[[str], None],
+) -> NoReturn:
+    """Let `follower` catch up for ever; `copy` is not current after failures for too long.
+
+    Too long means `pace.stale_s` of failed looks, or of one look without an answer. Only time in
+    which the event loop was free to take the answer counts: a delay of our own is no fault of
+    the store. `behind` is called with the reason once each time.
+    """
+    listened_s, is_behind, wait_s = 0.0, False, pace.every_s
+    look: asyncio.Future[str | None] | None = None
+    try:
+        while True:
+            await asyncio.sleep(wait_s)
+            listened_s += wait_s
+            began, wait_s = monotonic(), pace.every_s
+            look = spawn(_look(rounds, name, follower), name=f"look-{name}")
+            took_s = await wait_listening({look}, max(_LOOK_S, pace.stale_s - listened_s))
+            if not look.done() and not is_behind:
+                is_behind, copy.is_current = True, False
+                behind("it did not answer in time")
+            said = await look
+            if said is None:
+                listened_s, is_behind = 0.0, False
+                # Under load a look takes long, so the next one starts sooner, or the copy would
+                # be too old.
+                wait_s = max(pace.every_s / 4, pace.every_s - (monotonic() - began))
+                continue
+            listened_s += took_s
+            was_behind, is_behind = is_behind, is_behind or listened_s >= pace.stale_s
+            copy.is_current = not is_behind  # a short lock of the store stops no traffic
+            if is_behind and not was_behind:
+                behind(said)
+    finally:
+        if look is not None:
+            look.cancel()
+        copy.is_current = False  # the loop has ended, so the copy is not followed any more
+
+
+async def _look(rounds: Rounds, name: str, follower: Follower) -> str | None:
+    """Catch up once; return what failed, None for success."""
+    try:
+        is_well = await rounds.take(name, follower.catch_up)
+    except StoreUnavailable as error:
+        return str(error)
+    return None if is_well else "follower.failed tells why"
+
 
 # A refusal must hold within a second in every process (DESIGN section 6).
 _EVERY_S = 0.25
@@ -46,9 +152,17 @@ _SUBSCRIBERS_NAMED = timedelta(hours=1)  # in the feed; a later reader must load
 
 
 @dataclass(frozen=True, slots=True)
-class Driven:
-    """The parts that the loops drive: they do not see by themselves what other processes wrote."""
+class EventParts:
+    """The parts that events of the tick go to; some are driven by the loops here, too.
 
+    Those do not see by themselves what other processes wrote.
+    """
+
+    sessions: Sessions
+    dialler: Dialler
+    holding: HoldWriter
+    operations: Operations
+    asking: ConsentAsker
     desk: QuarantineDesk
     releasing: ReleaseFollower
     receipts: ReceiptDesk
@@ -73,43 +187,35 @@ class Followers:
         self,
         stores: Stores,
         knowledge: Knowledge,
-        driven: Driven,
+        parts: EventParts,
         counts: HeldCounts,
         rounds: Rounds,
     ) -> None:
         self.held: dict[str, int] = {}
         self._stores = stores
         self._knowledge = knowledge
+        feed = stores.changes
         self._consent = ConsentFollower(
-            stores.consent, stores.subscriptions, stores.changes, knowledge.consent
+            stores.consent, stores.subscriptions, feed, knowledge.consent
         )
-        self._filings = FilingsFollower(stores.filings, stores.changes, knowledge.filings)
-        self._preferences = PreferencesFollower(
-            stores.preferences, stores.changes, knowledge.preferences
-        )
-        self._desk = driven.desk
-        self._releasing = driven.releasing
-        self._receipts = driven.receipts
-        self._outbound = driven.outbound_messages
-        self._cancelling = driven.cancelling
+        self._filings = FilingsFollower(stores.filings, feed, knowledge.filings)
+        self._preferences = PreferencesFollower(stores.preferences, feed, knowledge.preferences)
+        self._parts = parts
         self._counts = counts
         self._seen = 0
         self._is_failing = False
-        self._rounds = rounds
-        self._steps = self._steps_of(driven)
+        self.rounds = rounds
+        self._steps = self._steps_of(parts)
 
     async def begin(self) -> None:
         """Load what the store holds. Raises StoreUnavailable."""
-        answers = await self._consent.load()
-        log.info("consent.loaded", answers=answers)
-        filings = await self._filings.load()
-        log.info("filings.loaded", filings=filings)
-        subscribers = await self._preferences.load()
-        log.info("preferences.loaded", subscribers=subscribers)
+        log.info("consent.loaded", answers=await self._consent.load())
+        log.info("filings.loaded", filings=await self._filings.load())
+        log.info("preferences.loaded", subscribers=await self._preferences.load())
         await self._begin_counting()
-        await self._cancelling.begin()
-        await self._releasing.begin()
-        await self._receipts.begin()
+        await self._parts.cancelling.begin()
+        await self._parts.releasing.begin()
+        await self._parts.receipts.begin()
         await self._count()
 
     async def _begin_counting(self) -> None:
@@ -127,39 +233,28 @@ class Followers:
         """
         await self._consent.catch_up()
 
-    async def follow_consent(self) -> NoReturn:
-        """Keep the consent sets current; log when they may not be."""
+    def follow(self) -> Mapping[str, Coroutine[object, object, NoReturn]]:
+        """Return the loops, by name. What they keep current is logged when it may not be.
 
-        def behind(said: str) -> None:
-            log.error("consent.behind", said=said)
+        While filings are behind, the known ones stay valid.
+        """
+        known = self._knowledge
+        return {
+            "consent": self._keep_current("consent.behind", self._consent, known.consent),
+            "filings": self._keep_current("filings.behind", self._filings, known.filings),
+            "preferences": self._keep_current(
+                "preferences.behind", self._preferences, known.preferences
+            ),
+            "quarantine": self._follow_quarantine(),
+        }
 
-        await self._keep_current("consent", self._consent, self._knowledge.consent, behind)
-
-    async def follow_filings(self) -> NoReturn:
-        """Keep the filings current; while they are not, the known ones stay valid."""
-
-        def behind(said: str) -> None:
-            log.error("filings.behind", said=said)
-
-        await self._keep_current("filings", self._filings, self._knowledge.filings, behind)
-
-    async def follow_preferences(self) -> NoReturn:
-        """Keep the preferences current; log when they may not be."""
-
-        def behind(said: str) -> None:
-            log.error("preferences.behind", said=said)
-
-        await self._keep_current(
-            "preferences", self._preferences, self._knowledge.preferences, behind
+    async def _keep_current(self, event: str, follower: Follower, copy: Copy) -> NoReturn:
+        pace, name = PollInterval(_EVERY_S, _STALE_S), event.partition(".")[0]
+        await keep_current(
+            self.rounds, name, follower, copy, pace, lambda said: log.error(event, said=said)
         )
 
-    async def _keep_current(
-        self, name: str, follower: Follower, copy: Copy, behind: Callable[[str], None]
-    ) -> NoReturn:
-        pace = PollInterval(_EVERY_S, _STALE_S)
-        await keep_current(self._rounds, name, follower, copy, pace, behind)
-
-    async def follow_quarantine(self) -> NoReturn:
+    async def _follow_quarantine(self) -> NoReturn:
         """Take the steps that release, expire and report messages."""
         turn = 0
         while True:
@@ -168,59 +263,47 @@ class Followers:
             is_well = True
             for step in self._steps:
                 if turn % step.every == 0:
-                    is_well &= await self._take(step)
-            if is_well:
-                self._note_success()
-
-    async def _take(self, step: _FollowStep) -> bool:
-        """Take one step; return False if the store failed. The other steps go on in any case."""
-        try:
-            await self._rounds.take(step.name, step.take)
-        except StoreUnavailable as error:
-            self._note_failure(error)
-            return False
-        return True
-
-    def _note_failure(self, error: StoreUnavailable) -> None:
-        if not self._is_failing:
-            self._is_failing = True
-            log.error("store.failed", said=str(error))
-
-    def _note_success(self) -> None:
-        if self._is_failing:
-            self._is_failing = False
-            log.info("store.recovered")
+                    try:
+                        await self.rounds.take(step.name, step.take)
+                    except StoreUnavailable as error:  # the other steps go on in any case
+                        is_well = False
+                        if not self._is_failing:
+                            self._is_failing = True
+                            log.error("store.failed", said=str(error))
+            if is_well and self._is_failing:
+                self._is_failing = False
+                log.info("store.recovered")
 
     async def _follow_changes(self) -> None:
         changes = await self._stores.changes.changes(self._seen, _CHANGES_AT_ONCE)
         moved = {int(change.key) for change in changes if change.kind is ChangeKind.QUARANTINE}
         found = await self._stores.quarantine.get_many(moved) if moved else []
         for held in found:
-            self._releasing.want(held)
+            self._parts.releasing.want(held)
         self._counts.follow(found, is_all=len(changes) < _CHANGES_AT_ONCE)
         if any(change.kind is ChangeKind.ERRAND for change in changes):
-            self._outbound.wake()
+            self._parts.outbound_messages.wake()
         if any(change.kind is ChangeKind.CONSENT for change in changes):
-            self._cancelling.heard(self._seen, changes[-1].number)
+            self._parts.cancelling.heard(self._seen, changes[-1].number)
         if changes:
             self._seen = changes[-1].number
 
-    def _steps_of(self, driven: Driven) -> tuple[_FollowStep, ...]:
+    def _steps_of(self, parts: EventParts) -> tuple[_FollowStep, ...]:
         return (
             _FollowStep("changes", self._follow_changes),
-            _FollowStep("due", driven.releasing.take_due),
-            _FollowStep("releases", driven.releasing.release_wanted),
-            _FollowStep("replies", driven.replies.keep_unkept),
-            _FollowStep("errands", driven.outbound_messages.run),
-            _FollowStep("cancelling", driven.cancelling.run),
-            _FollowStep("receipts", driven.receipts.send_due, _RECEIPTS_EVERY),
+            _FollowStep("due", parts.releasing.take_due),
+            _FollowStep("releases", parts.releasing.release_wanted),
+            _FollowStep("replies", parts.replies.keep_unkept),
+            _FollowStep("errands", parts.outbound_messages.run),
+            _FollowStep("cancelling", parts.cancelling.run),
+            _FollowStep("receipts", parts.receipts.send_due, _RECEIPTS_EVERY),
             _FollowStep("expiry", self._expire, _EXPIRY_EVERY),
-            _FollowStep("overdue_replies", driven.replies.end_overdue, _EXPIRY_EVERY),
+            _FollowStep("overdue_replies", parts.replies.end_overdue, _EXPIRY_EVERY),
             _FollowStep("count", self._count, _EXPIRY_EVERY),
             _FollowStep("released_reports", self._settle_reports, _REPORTS_EVERY),
             _FollowStep("old_changes", self._prune, _PRUNE_EVERY),
-            _FollowStep("old_replies", driven.replies.forget_overdue, _PRUNE_EVERY),
-            _FollowStep("old_errands", driven.outbound_messages.forget_old, _PRUNE_EVERY),
+            _FollowStep("old_replies", parts.replies.forget_overdue, _PRUNE_EVERY),
+            _FollowStep("old_errands", parts.outbound_messages.forget_old, _PRUNE_EVERY),
             _FollowStep("old_codes", self._forget_codes, _PRUNE_EVERY),
         )
 
@@ -238,7 +321,7 @@ class Followers:
         await self._stores.number_codes.forget(utcnow())
 
     async def _expire(self) -> None:
-        expired = await self._desk.expire_due(utcnow())
+        expired = await self._parts.desk.expire_due(utcnow())
         if expired:
             log.info("quarantine.expired", messages=len(expired))
 

@@ -10,19 +10,28 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from gateway.app.background import BackgroundTasks, last_message_id
-from gateway.app.change_poller import InstalledModels, Rounds, installed_models
 from gateway.app.event_dispatch import (
-    Attendants,
     asking_for_consent,
     attend_with,
     replies_to_subscribers,
     sending_outbound,
 )
-from gateway.app.followers import Driven, Followers
-from gateway.app.health import DiskWatch, GatewayHealth, StoreFile, free_octets
+from gateway.app.followers import EventParts, Followers, Rounds
+from gateway.app.health import (
+    DiskWatch,
+    GatewayHealth,
+    InstalledModels,
+    StoreFile,
+    free_octets,
+    installed_models,
+)
 from gateway.app.housekeeping import Housekeeping
-from gateway.app.policies import Policies, PolicyHistory, PolicyRequests, warn_if_open
-from gateway.console.probes import MetricsReaders, ProbeServer, Readiness, probe_app
+from gateway.app.policies import (
+    Policies,
+    PolicyRequests,
+    warn_if_open,
+)
+from gateway.console.http_server import MetricsReaders, ProbeServer, Readiness, probe_app
 from gateway.dataplane.pipeline import Pipeline
 from gateway.dataplane.plane import Plane
 from gateway.domain.sender import Sender
@@ -46,9 +55,8 @@ from gateway.proxy.release_follower import ReleaseFollower
 from gateway.proxy.sessions import Sessions, UnboundConnections
 from gateway.proxy.smsc_dialler import Dialler, Target
 from gateway.proxy.tick import Tick
-from gateway.records.files import prepare_directory
-from gateway.records.writer import Records
-from gateway.runtime.file_lock import OwnerLock
+from gateway.records.writer import Records, prepare_directory
+from gateway.runtime.file_lock import FileLock
 from gateway.runtime.tasks import cancel_all, set_aside, spawn
 from gateway.session.stranger_limits import Lockouts
 from gateway.settings import credentials
@@ -137,7 +145,7 @@ class Gateway:
         self.disk = DiskWatch(free_octets, settings.disk, self.plane)
         self._loops: list[asyncio.Task[NoReturn]] = []
         self._stores: Stores | None = None
-        self._alone: OwnerLock | None = None
+        self._alone: FileLock | None = None
         self._requests: PolicyRequests | None = None
         self._probes: ProbeServer | None = None
         self._standing: GatewayHealth | None = None
@@ -183,7 +191,6 @@ class Gateway:
         holding = HoldWriter(
             self.tick, stores.quarantine, assembling, beside.reporting, self._held_counts
         )
-        operations = Operations(self.tick, stores.quarantine, desk, self._held_counts)
         replies = replies_to_subscribers(
             self.tick,
             stores,
@@ -193,7 +200,12 @@ class Gateway:
             lambda: self.policies.catalogue,
         )
         replies.restore = beside.suspensions.restore
-        driven = Driven(
+        parts = EventParts(
+            self.sessions,
+            self.dialler,
+            holding,
+            Operations(self.tick, stores.quarantine, desk, self._held_counts),
+            asking,
             desk,
             releasing,
             receipts,
@@ -203,24 +215,29 @@ class Gateway:
             ),
             beside.cancelling,
         )
-        attendants = Attendants(self.sessions, self.dialler, holding, operations, asking, driven)
-        attend_with(attendants, self.tick)
-        followers = Followers(stores, self._knowledge, driven, self._held_counts, rounds)
+        attend_with(parts, self.tick)
+        followers = Followers(stores, self._knowledge, parts, self._held_counts, rounds)
         for begin in (followers.begin, beside.suspensions.begin, assembling.begin):
             await begin()
         models = await self._begin_models(rounds)
-        await self.policies.begin(PolicyHistory(stores.policies))
+        await self.policies.begin(stores.policies)
         requests = self._requests = PolicyRequests(stores.policies, self._reload_as_asked)
         standing = self._standing = GatewayHealth(
-            self.tick, self.sessions, self.gate, holding, self.records
+            tick=self.tick,
+            sessions=self.sessions,
+            gate=self.gate,
+            holding=holding,
+            held_counts=self._held_counts,
+            followers=followers,
+            policies=self.policies,
+            models=models,
+            beside=beside,
+            disk=self.disk,
+            unlisted=self.unlisted,
         )
-        standing.held = lambda: followers.held
-        standing.refused_faults, standing.unlisted = self._refused_faults, self.unlisted
-        standing.failures, standing.models = lambda: rounds.failures, models.health
-        beside.show(standing)
         self._loops += beside.begin(self.policies.senders, self.broken)
         await self._answer_probes(standing)
-        self._watch_disks(holding, standing)
+        self._watch_disks(holding)
         self._keep_on(followers, requests, rounds)
         self._keep_house()
         await followers.catch_up()  # what was done since they had loaded took its time
@@ -240,7 +257,7 @@ class Gateway:
         file = file_of(self.settings.store.url)
         if file is not None:
             # Two would issue the same ids, and put each other's releases in doubt.
-            self._alone = OwnerLock.beside(file)
+            self._alone = FileLock.owner(file)
         await self._begin_known_peers(stores)
         self._ids = MessageIds(worker=0, after=await last_message_id(stores))
         return stores
@@ -272,22 +289,15 @@ class Gateway:
     def _keep_on(self, followers: Followers, requests: PolicyRequests, rounds: Rounds) -> None:
         """Begin the loops without which no traffic may pass."""
         for coro, name in (
-            (followers.follow_consent(), "follow-consent"),
-            (followers.follow_filings(), "follow-filings"),
-            (followers.follow_preferences(), "follow-preferences"),
-            (followers.follow_quarantine(), "follow-quarantine"),
+            *((coro, f"follow-{name}") for name, coro in followers.follow().items()),
             (requests.follow(rounds), "follow-policy-requests"),
             (self.keeper.keep(), "keeper"),
             (self.records.flush_regularly(), "records"),
         ):
             self._loops.append(spawn(coro, name=name, on_failure=self.broken))
 
-    def _refused_faults(self) -> int:
-        return self.policies.refused_faults
-
-    def _watch_disks(self, holding: HoldWriter, standing: GatewayHealth) -> None:
+    def _watch_disks(self, holding: HoldWriter) -> None:
         """Refuse what would be written, before there is no room to write it."""
-        standing.disk, standing.held_octets = self.disk.health, self._held_counts.octets
         self.tick.is_disk_full = lambda: self.disk.stage_of("records") is DiskStage.FULL
         holding.is_disk_full = lambda: self.disk.stage_of("store") is DiskStage.FULL
         records = self.settings.records.directory, self.records

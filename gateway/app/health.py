@@ -1,19 +1,27 @@
-"""How the gateway and its disks stand, for machines that ask: readiness and metrics."""
+"""Disks and models that are watched, and how the gateway stands: readiness and metrics."""
 
 import asyncio
+import json
 import os
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import NoReturn, TypeAlias
+from typing import NoReturn
 
 import structlog
 
-from gateway.console.probes import Readiness
+from gateway.app.background import BackgroundTasks
+from gateway.app.followers import Followers, Rounds
+from gateway.app.policies import Policies
+from gateway.console.http_server import Readiness
 from gateway.dataplane.link import Link
 from gateway.dataplane.plane import Plane
 from gateway.domain.verdict import Action
+from gateway.filter.classifier.model import NO_MODELS, ModelPair
+from gateway.filter.classifier.model_file import ModelFileError
+from gateway.filter.classifier.score import Comparison, Scorer
 from gateway.policy.checks.suspicious import unscored
 from gateway.policy.disk_stages import DiskReserve, DiskStage, DiskStages
 from gateway.proxy.gate import Gate
@@ -21,24 +29,22 @@ from gateway.proxy.hold_writer import HeldCounts, HoldWriter
 from gateway.proxy.sessions import Sessions
 from gateway.proxy.tick import Tick
 from gateway.records.writer import Records
-from gateway.runtime.clock import monotonic
+from gateway.runtime.clock import monotonic, utcnow
+from gateway.runtime.sealing import KeyFileError, trusted_key
 from gateway.runtime.snapshot import (
     Counters,
     DiskHealth,
     ModelsHealth,
-    NoticesHealth,
     PolicyIdentity,
-    ReportsHealth,
     Snapshot,
-    WarningsHealth,
 )
 from gateway.runtime.tasks import spawn
+from gateway.settings.fault import whole_file_fault
+from gateway.settings.gateway import LearningSettings
 from gateway.storage.errors import StoreUnavailable
+from gateway.systems.learning.model_directory import STATE, ModelDirectory, ModelStateError
 
 log = structlog.get_logger()
-
-# Returns the octets that may be written below a directory, as `free_octets` does.
-FreeSpace: TypeAlias = Callable[[Path], int]
 
 _EVERY_S = 2.0
 _PATIENCE_S = 5.0
@@ -74,7 +80,7 @@ class DiskWatch:
     does not answer, stays in the stage that it was in.
     """
 
-    def __init__(self, free: FreeSpace, reserve: DiskReserve, plane: Plane) -> None:
+    def __init__(self, free: Callable[[Path], int], reserve: DiskReserve, plane: Plane) -> None:
         self.stages = {one: DiskStages(reserve) for one in ("store", "records")}
         self._free = free
         self._reserve = reserve
@@ -88,12 +94,10 @@ class DiskWatch:
 
     def health(self) -> DiskHealth:
         """Return how the disks stand."""
-        free = {one: stages.free_octets for one, stages in self.stages.items()}
-        return DiskHealth(
-            free_octets={one: octets for one, octets in free.items() if octets is not None},
-            stages={one: int(stages.stage) for one, stages in self.stages.items()},
-            stopped=len(self._plane.stopped),
-        )
+        all_free = {one: stages.free_octets for one, stages in self.stages.items()}
+        free = {one: octets for one, octets in all_free.items() if octets is not None}
+        stages = {one: int(stages.stage) for one, stages in self.stages.items()}
+        return DiskHealth(free, stages, len(self._plane.stopped))
 
     async def watch(
         self, records: tuple[Path, Records], store: StoreFile | None, counts: HeldCounts
@@ -132,11 +136,10 @@ class DiskWatch:
                 )
             return
         self._unread.discard(volume)
-        stages = self.stages[volume]
-        before = stages.stage
-        stages.look(free, written, monotonic())
-        if stages.stage is not before:
-            _tell(volume, stages.stage, free)
+        before = self.stage_of(volume)
+        self.stages[volume].look(free, written, monotonic())
+        if self.stage_of(volume) is not before:
+            _tell(volume, self.stage_of(volume), free)
 
     async def _free_of(self, volume: str, directory: Path) -> int:
         """Ask in a thread. One that does not come back is waited for, not asked again."""
@@ -178,119 +181,229 @@ def _tell(volume: str, stage: DiskStage, free: int) -> None:
             log.warning("disk.low", volume=volume, free_octets=free, stage=stage.name.lower())
 
 
-OPEN_WARNING = "the policy forwards everything"
-LOW_DISK_WARNING = (
-    "the disk of the {} fills up: make room, or SPs are refused (smsward_disk_free_octets)"
-)
+_MODELS_EVERY_S = 5.0
+_DIGEST_CHARS = 12
+
+_GONE = f"{STATE} is gone: put the models directory back as it was"
+
+
+class InstalledModels:
+    """Keeps the classifier that is asked the one that `smsward filter models` calls active.
+
+    The one in shadow is asked beside it, and what they dispute is kept for who wants to see it.
+    What cannot be used is told once and changes nothing: the model in force stays, also where
+    the directory that had one is gone. `ask` lets a scorer, or none, be asked from now on.
+    """
+
+    def __init__(
+        self,
+        directory: ModelDirectory,
+        ask: Callable[[Scorer | None], None],
+        clock: Callable[[], datetime] = utcnow,
+    ) -> None:
+        self.pair = NO_MODELS
+        self.comparison = Comparison("", "")
+        self._directory = directory
+        self._ask = ask
+        self._clock = clock
+        self._stamp: tuple[int, ...] = ()
+        self._scorer: Scorer | None = None
+        self._since = clock()
+        self._fault = ""
+        self._is_untold = False
+
+    async def keep(self, rounds: Rounds, every_s: float = _MODELS_EVERY_S) -> NoReturn:
+        """Look for changes, and tell what was compared, until cancelled."""
+        while True:
+            await asyncio.sleep(every_s)
+            await rounds.take("models", self.refresh)
+            await rounds.take("models-told", self.tell)
+
+    async def refresh(self) -> None:
+        """Take over what has changed in the directory, if it can be used."""
+        try:
+            stamp = await asyncio.to_thread(self._directory.stamp)
+            if stamp != self._stamp:
+                await self._read(stamp)
+            elif self._fault == _GONE:
+                self._note("")
+        except (ModelFileError, ModelStateError) as error:
+            self._note(str(error))
+        except OSError as error:
+            self._note(error.strerror or "cannot be read")
+        # New rules were compiled for the classifier of that moment.
+        self._ask(self._scorer)
+
+    async def tell(self) -> None:
+        """Write what was compared for who asks, if there are two models."""
+        if self._scorer is None or self.pair.shadow is None:
+            return
+        told = {
+            "since": self._since.isoformat(timespec="seconds"),
+            "at": self._clock().isoformat(timespec="seconds"),
+            **self.comparison.as_json(),
+        }
+        try:
+            await asyncio.to_thread(self._directory.write_comparison, json.dumps(told).encode())
+        except OSError as error:
+            if not self._is_untold:
+                log.error("models.report_failed", said=error.strerror)
+            self._is_untold = True
+        else:
+            self._is_untold = False
+
+    def health(self) -> ModelsHealth:
+        """Return what scrapes tell."""
+        if self.pair.shadow is None:
+            return ModelsHealth(*self.pair.digests)
+        texts, messages = (
+            {
+                (str(text_class), str(agreement)): count
+                for text_class, counts in counted.items()
+                for agreement, count in counts.items()
+            }
+            for counted in (self.comparison.counts, self.comparison.messages)
+        )
+        return ModelsHealth(*self.pair.digests, texts, messages, self.comparison.failed)
+
+    async def _read(self, stamp: tuple[int, ...]) -> None:
+        pair, fault = await asyncio.to_thread(self._directory.pair)
+        # It may go while it is read, which then finds no models at all.
+        if not await asyncio.to_thread(self._directory.stamp):
+            self._note(_GONE)
+            return
+        self._stamp = stamp
+        self._take(pair)
+        self._note(fault)
+
+    def _note(self, fault: str) -> None:
+        if fault and fault != self._fault:
+            log.error("models.refused", fault=fault)
+        self._fault = fault
+
+    def _take(self, pair: ModelPair) -> None:
+        if pair.digests == self.pair.digests:
+            return
+        self.pair, self._since = pair, self._clock()
+        self.comparison = Comparison(*pair.digests)
+        self._scorer = pair.scorer(self.comparison)
+        active, shadow = (digest[:_DIGEST_CHARS] for digest in pair.digests)
+        log.info("models.loaded", active=active, shadow=shadow)
+
+
+def installed_models(
+    learning: LearningSettings, ask: Callable[[Scorer | None], None]
+) -> InstalledModels:
+    """Return what keeps the models of a deployment.
+
+    Raises SettingsError, or OSError, for a trusted key that has gone since the settings were read.
+    """
+    keys = []
+    for path in learning.trusted_keys:
+        try:
+            keys.append(trusted_key(path))
+        except KeyFileError as error:
+            raise whole_file_fault(path, "holds no public Ed25519 key in PEM") from error
+    return InstalledModels(ModelDirectory(learning.models, keys), ask)
+
+
 REFUSED_WARNING = (
     "the last reload was refused, the policy before it is in force: `smsward policy check` and "
     "the log (policy.refused) tell the faults"
 )
 
 
+@dataclass(slots=True, eq=False)
 class GatewayHealth:
-    """Reads plain counters of all parts; nothing is counted twice for it."""
+    """Reads plain counters of all parts; nothing is counted twice for it.
 
-    def __init__(
-        self, tick: Tick, sessions: Sessions, gate: Gate, holding: HoldWriter, records: Records
-    ) -> None:
-        self.is_started = False
-        self.held: Callable[[], Mapping[str, int]] = dict
-        self.refused_faults: Callable[[], int] = int
-        self.unlisted: Callable[[], int] = int
-        self.warnings: Callable[[], WarningsHealth] = WarningsHealth
-        self.notices: Callable[[], NoticesHealth] = NoticesHealth
-        self.reports: Callable[[], ReportsHealth] = ReportsHealth
-        self.scheduled: Callable[[], Mapping[str, int]] = dict
-        self.failures: Callable[[], Mapping[str, int]] = dict
-        self.disk: Callable[[], DiskHealth] = DiskHealth
-        self.held_octets: Callable[[], Mapping[str, int]] = dict
-        self.models: Callable[[], ModelsHealth] = ModelsHealth
-        self._tick = tick
-        self._sessions = sessions
-        self._gate = gate
-        self._holding = holding
-        self._records = records
+    `unlisted` tells how many log events were not on the closed list.
+    """
 
-    @property
-    def _plane(self) -> Plane:
-        return self._tick.pipeline.plane
+    tick: Tick
+    sessions: Sessions
+    gate: Gate
+    holding: HoldWriter
+    held_counts: HeldCounts
+    followers: Followers
+    policies: Policies
+    models: InstalledModels
+    beside: BackgroundTasks
+    disk: DiskWatch
+    unlisted: Callable[[], int]
+    is_started: bool = False
 
     def readiness(self, *, consent_is_current: bool) -> Readiness:
         """Tell whether traffic should come here."""
-        rules = self._plane.rules
-        stages = self.disk().stages
+        rules, records = self.tick.pipeline.plane.rules, self.tick.records
+        stages = self.disk.health().stages
         low = sorted(volume for volume, stage in stages.items() if stage > DiskStage.WELL)
         warnings = (
-            *(LOW_DISK_WARNING.format(volume) for volume in low),
-            *((OPEN_WARNING,) if rules.bundle.is_open else ()),
-            *((REFUSED_WARNING,) if self.refused_faults() else ()),
+            *(
+                f"the disk of the {volume} fills up: make room, or SPs are refused"
+                " (smsward_disk_free_octets)"
+                for volume in low
+            ),
+            *(("the policy forwards everything",) if rules.bundle.is_open else ()),
+            *((REFUSED_WARNING,) if self.policies.refused_faults else ()),
             *(one.en for one in unscored(rules.bundle.rules, rules.knowledge.scorer)),
         )
         return Readiness(
             checks={
                 "started": self.is_started,
-                "not_draining": not self._sessions.leaving.is_draining,
-                "store": not self._holding.is_failing,
+                "not_draining": not self.sessions.leaving.is_draining,
+                "store": not self.holding.is_failing,
                 "consent_is_current": consent_is_current,
-                "records": not self._records.failing,
-                "records_have_room": not self._records.is_full,
+                "records": not records.failing,
+                "records_have_room": not records.is_full,
                 "disk_has_room": stages.get("records") != DiskStage.FULL,
             },
             warnings=warnings,
             is_degraded=bool(low),
         )
 
-    def sessions(self) -> dict[tuple[str, str], int]:
-        """Return how many links stand on each side in each state."""
-        links: Counter[tuple[str, str]] = Counter(
-            (link.side.value, link.state.value) for link in self._tick.connections
-        )
-        return dict(links)
-
     def snapshot(self) -> Snapshot:
         """Return what one scrape tells."""
-        bundle = self._plane.rules.bundle
+        bundle = self.tick.pipeline.plane.rules.bundle
+        links = Counter((link.side.value, link.state.value) for link in self.tick.connections)
         return Snapshot(
             counters=self._counters(),
-            sessions=self.sessions(),
-            in_flight=_in_flight(self._sessions.pairs),
-            held=self.held(),
-            records=self._records.health(),
-            policy=PolicyIdentity(bundle.name, bundle.digest, self.refused_faults()),
+            sessions=links,
+            in_flight=_in_flight(self.sessions.pairs),
+            held=self.followers.held,
+            records=self.tick.records.health(),
+            policy=PolicyIdentity(bundle.name, bundle.digest, self.policies.refused_faults),
             unlisted_events=self.unlisted(),
-            warnings=self.warnings(),
-            notices=self.notices(),
-            reports=self.reports(),
-            scheduled=self.scheduled(),
-            follower_failures=dict(self.failures()),
-            models=self.models(),
-            disk=self.disk(),
-            held_octets=self.held_octets(),
+            warnings=self.beside.warnings.health(),
+            notices=self.beside.notifying.health(),
+            reports=self.beside.reporting.health(),
+            scheduled=self.beside.cancelling.outcomes,
+            follower_failures=dict(self.followers.rounds.failures),
+            models=self.models.health(),
+            disk=self.disk.health(),
+            held_octets=self.held_counts.octets(),
         )
 
     def _counters(self) -> Counters:
-        rules, tally, counters = self._plane.rules, self._plane.tally, Counters()
+        rules, tally = self.tick.pipeline.plane.rules, self.tick.pipeline.plane.tally
+        counters = Counters(
+            link_losses=tally.link_lost,
+            stray_answers=tally.stray + tally.late,
+            framing_errors=tally.framing_faults,
+            timeouts=tally.timeouts,
+            malformed_pdus=tally.malformed,
+            filter_failures=tally.filter_failures,
+            classifier_failures=rules.scan.unscored + rules.knowledge.unscored,
+            replies_put_back=tally.replies_put_back,
+            replies_unheard=tally.replies_unheard,
+            tick_failures=self.tick.failures,
+        )
         counters.submits.add((Action.FORWARD.value, ""), tally.forwarded)
-        for verdict, count in tally.verdicts.items():
-            counters.submits.add(verdict, count)
-        for sender, count in tally.senders.items():
-            counters.sender_submits.add(sender, count)
-        for status, count in tally.answers.items():
-            counters.answers.add(status, count)
-        for reason, count in self._gate.binds.items():
-            counters.binds.add(reason, count)
-        counters.link_losses = tally.link_lost
-        counters.stray_answers = tally.stray + tally.late
-        counters.framing_errors = tally.framing_faults
-        counters.timeouts = tally.timeouts
-        counters.malformed_pdus = tally.malformed
-        counters.filter_failures = tally.filter_failures
-        counters.classifier_failures = rules.scan.unscored + rules.knowledge.unscored
-        counters.replies_put_back = tally.replies_put_back
-        counters.replies_unheard = tally.replies_unheard
-        counters.tick_failures = self._tick.failures
-        counters.tick_us = self._tick.turn_us
+        counters.submits.add_all(tally.verdicts)
+        counters.sender_submits.add_all(tally.senders)
+        counters.answers.add_all(tally.answers)
+        counters.binds.add_all(self.gate.binds)
+        counters.tick_us = self.tick.turn_us
         counters.answer_us.total = tally.latency_us_total
         for bits, count in enumerate(tally.latency_us[: len(counters.answer_us.buckets)]):
             counters.answer_us.buckets[bits] = count

@@ -1,15 +1,17 @@
-"""Policies and senders in force: load, compile off the loop, swap or refuse, keep their history."""
+"""Policies and senders in force: load and compile off the loop, swap or refuse.
+
+Every policy that comes into force is kept in the history.
+"""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
 import structlog
 
-from gateway.app.change_poller import Rounds
-from gateway.app.startup_log import tell_known_passwords
+from gateway.app.followers import Rounds
 from gateway.dataplane.pipeline import Pipeline
 from gateway.domain.policy import KeywordList
 from gateway.domain.sender import Sender
@@ -25,6 +27,7 @@ from gateway.settings.bundles.archive import packed
 from gateway.settings.bundles.bundle import ReadBundle, read_bundle
 from gateway.settings.bundles.difference import missing_senders, shrunk
 from gateway.settings.bundles.selftest import selftest_faults
+from gateway.settings.credentials import is_samples_own
 from gateway.settings.fault import FaultCollector, SettingsError
 from gateway.settings.filings import load_provinces
 from gateway.settings.senders import load_senders, load_services
@@ -40,26 +43,8 @@ from gateway.systems.subscriptions.model import Catalogue
 log = structlog.get_logger()
 
 
-class PolicyHistory:
-    """Keeps who put which policy in force; what the store does not take stops no reload."""
-
-    def __init__(self, store: PolicyStore) -> None:
-        self._store = store
-
-    async def keep(
-        self, bundle: Bundle, files: Mapping[str, bytes], *, by: str, note: str = ""
-    ) -> None:
-        """Record `bundle` with its files, unless it is the newest on record already."""
-        archive = await to_thread(packed, files) if files else b""
-        version = NewPolicyVersion(bundle.digest, bundle.name, utcnow(), by, note, archive)
-        try:
-            await self._store.record(version)
-        except StoreUnavailable as error:
-            log.error("policy.history_failed", digest=bundle.digest, said=str(error))
-
-
 _EVERY_S = 0.5
-_SHOWN_FAULTS = 20
+_SHOWN = 20
 _FAILED = "the gateway failed to load them: its log tells why (follower.failed)"
 
 # Loads the policies for a request; returns the digest in force, and the faults if refused.
@@ -97,17 +82,14 @@ class PolicyRequests:
                         )
                         raise
                     state = ReloadRequestState.REFUSED if faults else ReloadRequestState.TAKEN
-                    said = "\n".join(faults[:_SHOWN_FAULTS]) if faults else digest
+                    said = "\n".join(faults[:_SHOWN]) if faults else digest
                     await self._store.answer(request.number, state, said)
             except StoreUnavailable as error:
-                self._note_failure(error)
+                if not self._is_failing:
+                    log.error("policy.request_unreadable", said=str(error))
+                self._is_failing = True
             else:
                 self._is_failing = False
-
-    def _note_failure(self, error: StoreUnavailable) -> None:
-        if not self._is_failing:
-            self._is_failing = True
-            log.error("policy.request_unreadable", said=str(error))
 
 
 _AT_ONCE = 1_000
@@ -135,7 +117,7 @@ class Policies:
     ) -> None:
         self.senders: Mapping[str, Sender] = {}
         self.catalogue = Catalogue()
-        self.history: PolicyHistory | None = None
+        self._history: PolicyStore | None = None
         # Number of faults of the last reload, if it was refused.
         self.refused_faults = 0
         self._pipeline = pipeline
@@ -151,9 +133,9 @@ class Policies:
         """Use this table for the provinces of subscribers from now on (R04)."""
         self._knowledge.provinces = provinces
 
-    async def begin(self, history: PolicyHistory) -> None:
+    async def begin(self, history: PolicyStore) -> None:
         """Record the policy in force, and every later one, in `history`."""
-        self.history = history
+        self._history = history
         bundle = self._pipeline.plane.rules.bundle
         async with self._lock:
             try:
@@ -162,7 +144,23 @@ class Policies:
                 read = ReadBundle(bundle, {})
             # If the files were changed since, they are not those of the policy in force.
             files = read.files if read.bundle.digest == bundle.digest else {}
-            await history.keep(bundle, files, by="start")
+            await self._record(bundle, files, by="start", note="")
+
+    async def _record(
+        self, bundle: Bundle, files: Mapping[str, bytes], *, by: str, note: str
+    ) -> None:
+        """Record `bundle` with its files, unless it is the newest on record already.
+
+        What the store does not take stops no reload.
+        """
+        if self._history is None:
+            return
+        archive = await to_thread(packed, files) if files else b""
+        version = NewPolicyVersion(bundle.digest, bundle.name, utcnow(), by, note, archive)
+        try:
+            await self._history.record(version)
+        except StoreUnavailable as error:
+            log.error("policy.history_failed", digest=bundle.digest, said=str(error))
 
     async def reload(
         self, *, force: bool = False, by: str = "reload", note: str = ""
@@ -177,7 +175,7 @@ class Policies:
             faults = await self._reload(by, note, force=force)
             self.refused_faults = len(faults)
             if faults:
-                log.error("policy.refused", faults=faults[:_SHOWN_FAULTS], count=len(faults))
+                log.error("policy.refused", faults=faults[:_SHOWN], count=len(faults))
             return faults
 
     async def _reload(self, by: str, note: str, *, force: bool) -> tuple[str, ...]:
@@ -192,8 +190,8 @@ class Policies:
             # The scan as it is now: later, a scan with another model may take over its texts.
             await to_thread(_let_go, before, self._pipeline.plane.rules.scan)
             policies = read[0].policies
-            if self.history is not None and policies.bundle.digest != digest:
-                await self.history.keep(policies.bundle, policies.files, by=by, note=note)
+            if policies.bundle.digest != digest:
+                await self._record(policies.bundle, policies.files, by=by, note=note)
             del policies
         if read[0].policies.bundle is not self._pipeline.plane.rules.bundle:
             await to_thread(_forget, read)
@@ -291,3 +289,10 @@ def warn_if_open(bundle: Bundle) -> None:
     """Log a warning if the policy stops nothing."""
     if bundle.is_open:
         log.warning("bundle.open", name=bundle.name, digest=bundle.digest)
+
+
+def tell_known_passwords(senders: Iterable[Sender]) -> None:
+    """Log the SPs that still have a password of the shipped sample: anybody can bind as them."""
+    known = sorted(one.system_id for one in senders if is_samples_own(one.password))
+    if known:
+        log.warning("senders.exposed", senders=known[:_SHOWN], count=len(known))

@@ -14,14 +14,17 @@ import structlog
 from watchfiles import awatch
 
 from gateway.app.gateway import Gateway
-from gateway.app.startup_log import tell_known_passwords, tell_readable_secrets
+from gateway.app.policies import tell_known_passwords
+from gateway.domain.sender import Sender
+from gateway.records.archive import words_of
 from gateway.runtime.tasks import report_loop_error, spawn
 from gateway.settings.bundles.bundle import load_proven
 from gateway.settings.fault import FaultCollector, SettingsError
 from gateway.settings.filings import load_provinces
 from gateway.settings.gateway import load_gateway
-from gateway.settings.senders import load_senders, load_services
+from gateway.settings.senders import are_secrets_readable, load_senders, load_services
 from gateway.storage.errors import StoreUnavailable
+from gateway.terminal.failure import ExitCode
 
 log = structlog.get_logger()
 
@@ -90,11 +93,6 @@ def _identities(places: Iterable[Path]) -> dict[Path, tuple[int, int]]:
     return found
 
 
-EXIT_OK = 0
-EXIT_FAILED = 1
-EXIT_SETTINGS = 2
-
-
 def run(config: Path, policies: Path, unlisted: Callable[[], int] = int) -> int:
     """Run a gateway until it is told to stop; return the process's exit code.
 
@@ -129,7 +127,7 @@ async def _run(config: Path, policies: Path, unlisted: Callable[[], int]) -> int
     except SettingsError as error:
         for fault in error.faults:
             print(fault, file=sys.stderr)  # noqa: T201 - for a person, before there is a log
-        return EXIT_SETTINGS
+        return ExitCode.MISUSED
     assert settings is not None and senders is not None  # noqa: S101, PT018
     assert bundle is not None and provinces is not None  # noqa: S101, PT018
     tell_known_passwords(senders.values())
@@ -145,21 +143,23 @@ async def _run(config: Path, policies: Path, unlisted: Callable[[], int]) -> int
         gateway.unlisted = unlisted
         gateway.policies.know(provinces)
     except (OSError, ssl.SSLError) as error:
-        log.error("gateway.failed", said=_said(error))
-        return EXIT_FAILED
+        log.error("gateway.failed", said=words_of(error))
+        return ExitCode.FAILED
     try:
         await gateway.start()
     except (OSError, StoreUnavailable, ssl.SSLError, SettingsError) as error:
-        log.error("gateway.failed", said=_said(error))
+        log.error("gateway.failed", said=words_of(error))
         await gateway.stop()
-        return EXIT_FAILED
+        return ExitCode.FAILED
     await _serve(gateway, (config, policies), cause)
-    return EXIT_OK
+    return ExitCode.FINE
 
 
-def _said(error: Exception) -> str:
-    """Return what is wrong without the number that the system has for it."""
-    return (isinstance(error, OSError) and error.strerror) or str(error)
+def tell_readable_secrets(path: Path, senders: Iterable[Sender]) -> None:
+    """Log that every account of this machine can read passwords or keys of SPs."""
+    with suppress(OSError):  # it was read a moment ago and may be gone or replaced now
+        if are_secrets_readable(path, senders):
+            log.warning("senders.readable", path=str(path), do="chmod 640")
 
 
 async def _serve(gateway: Gateway, directories: tuple[Path, Path], cause: ReloadTrigger) -> None:

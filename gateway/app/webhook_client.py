@@ -1,8 +1,9 @@
 """HTTP to the webhooks of SPs, from a thread of its own, to addresses that are allowed.
 
-A name server that hangs blocks a thread, and a TLS handshake costs milliseconds: neither
-may delay the loop that carries the traffic. `gateway.app.webhook_addresses` says why addresses are
-checked. One task for each SP tells it of its subscribers' answers (R36, R37).
+A name server that hangs blocks a thread, and a TLS handshake costs milliseconds: neither may delay
+the loop that carries the traffic. An SP chooses the URL and the address: unchecked, it could reach
+what only this machine can, above all the metadata service of a cloud (169.254.169.254). One task
+for each SP tells it of its subscribers' answers (R36, R37).
 """
 
 import asyncio
@@ -13,11 +14,11 @@ import ssl
 import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, nullcontext, suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import NoReturn
 
 import httpcore
@@ -25,7 +26,6 @@ import httpx
 import structlog
 
 from gateway import __version__
-from gateway.app.webhook_addresses import Address, Network, may_be_dialled
 from gateway.domain.consent import EVERY_SENDER
 from gateway.domain.sender import Sender, Webhook
 from gateway.runtime.clock import utcnow
@@ -43,6 +43,46 @@ from gateway.systems.optout_notices.service import (
     signature_of,
 )
 from gateway.systems.optout_notices.sql import NoticeStore
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+# IPv6 networks with an IPv4 address at the end, which a translator dials (RFC 6052, 8215, 4291,
+# 2765).
+_TRANSLATED = tuple(
+    map(IPv6Network, ("64:ff9b::/96", "64:ff9b:1::/48", "::/96", "::ffff:0:0:0/96"))
+)
+# Not allowed although some count as global: protocol addresses (RFC 6890), 6to4 relays (RFC 7526),
+# the host of an Azure machine, the prefix of a local translator, and sites (RFC 3879).
+_NOT_PUBLIC = [
+    *map(ip_network, ("192.0.0.0/24", "192.88.99.0/24", "168.63.129.16/32")),
+    *map(ip_network, ("64:ff9b:1::/48", "fec0::/10")),
+]
+
+
+def may_be_dialled(address: Address, networks: Iterable[Network] = ()) -> bool:
+    """Tell whether a webhook may have this address: public, or in one of `networks`."""
+    return any(address in network for network in networks) or all(map(_is_public, _meant(address)))
+
+
+def _is_public(address: Address) -> bool:
+    is_local = any(address in network for network in _NOT_PUBLIC)
+    return address.is_global and not address.is_multicast and not is_local
+
+
+def _meant(address: Address) -> Iterator[Address]:
+    """Yield the address, and the IPv4 addresses that routers or this system map it to."""
+    if isinstance(address, IPv6Address):
+        inner = address.ipv4_mapped
+        if inner is not None:
+            yield inner
+            return
+        if any(address in network for network in _TRANSLATED):
+            yield IPv4Address(int(address) & 0xFFFFFFFF)
+        if address.sixtofour is not None:
+            yield address.sixtofour
+    yield address
+
 
 log = structlog.get_logger()
 
@@ -205,7 +245,11 @@ class Postman:
                 self._client.stream("POST", url, content=body, headers=headers) as answer,
             ):
                 said = "" if answer.is_success else f"HTTP {answer.status_code}"
-                await _read_out(answer)
+                octets = 0
+                async for chunk in answer.aiter_raw():
+                    octets += len(chunk)
+                    if octets > _ANSWER_OCTETS:
+                        break
         except TimeoutError:
             return _LATE if said is None else said
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
@@ -213,29 +257,16 @@ class Postman:
         return said
 
 
-async def _read_out(answer: httpx.Response) -> None:
-    """Read a short answer to its end; stop reading a long one."""
-    octets = 0
-    async for chunk in answer.aiter_raw():
-        octets += len(chunk)
-        if octets > _ANSWER_OCTETS:
-            return
+def _reason(error: BaseException | None) -> str:
+    """Return why no answer came, without any text from the peer.
 
-
-def _reason(error: BaseException) -> str:
-    """Return why no answer came, without any text from the peer."""
-    for cause in _causes(error):
-        for kind, words in _REASONS.items():
-            if isinstance(cause, kind):
-                return words
-    return "the connection ended without an answer"
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield the causes, innermost first: httpx itself mostly reports only "no connection"."""
-    if error is not None:
-        yield from _causes(error.__cause__ or error.__context__)
-        yield error
+    The innermost cause counts: httpx itself mostly reports only "no connection".
+    """
+    words = "the connection ended without an answer"
+    while error is not None:
+        words = next((said for kind, said in _REASONS.items() if isinstance(error, kind)), words)
+        error = error.__cause__ or error.__context__
+    return words
 
 
 _EVERY_S = 1.0
@@ -272,9 +303,7 @@ class WebhookNotifier:
         self._seen: int | None = None
         self._is_failing = False
         self._delivered = self._failed = self._given_up = 0
-        # Randomness without a security purpose.
-        jitter = random.random
-        self._around = CourierContext(utcnow, jitter, secrets.token_hex(8))
+        self._around = CourierContext(utcnow, random.random, secrets.token_hex(8))
 
     def follow(self, senders: Mapping[str, Sender]) -> None:
         """Deliver to the webhooks of `senders` and to no others from now on."""
@@ -306,24 +335,17 @@ class WebhookNotifier:
         """Return the health for one scrape of the metrics."""
         now = utcnow()
         waits = [now - one.waiting_since for one in self._rounds.values() if one.waiting_since]
-        return NoticesHealth(
-            waiting_s=max((wait.total_seconds() for wait in waits), default=0.0),
-            delivered=self._delivered,
-            failed=self._failed,
-            given_up=self._given_up,
-        )
+        waiting_s = max((wait.total_seconds() for wait in waits), default=0.0)
+        return NoticesHealth(waiting_s, self._delivered, self._failed, self._given_up)
 
     def _begin(self, system_id: str, webhook: Webhook) -> None:
         async def bring(batch: NoticeBatch, attempts: int) -> str:
-            async with self._turn(attempts):
+            async with self._doubtful if attempts else nullcontext():
                 return await self._post(webhook, system_id, batch)
 
         courier = Courier(system_id, self._store, bring, self._around)
         around = self._rounds[system_id] = _Round(webhook, courier)
         around.task = spawn(self._go(around), name=f"notices-{system_id}")
-
-    def _turn(self, attempts: int) -> AbstractAsyncContextManager[object]:
-        return self._doubtful if attempts else nullcontext()
 
     async def _post(self, webhook: Webhook, system_id: str, batch: NoticeBatch) -> str:
         body, timestamp = body_of(system_id, batch), int(utcnow().timestamp())
@@ -351,10 +373,9 @@ class WebhookNotifier:
             while (delivery := await self._next(courier)).delivered:
                 self._tell(courier.system_id, delivery)
             self._tell(courier.system_id, delivery)
-            waiting = delivery.again_in is not None
-            around.waiting_since = (
-                await self._store.waiting_since(courier.system_id) if waiting else None
-            )
+            waits = delivery.again_in is not None
+            since = await self._store.waiting_since(courier.system_id) if waits else None
+            around.waiting_since = since
         except StoreUnavailable as error:
             if not self._is_failing:
                 self._is_failing = True

@@ -20,12 +20,17 @@ from datetime import UTC, datetime
 from io import BufferedReader, BufferedWriter
 from pathlib import Path
 
-from gateway.records.files import MAX_LINE_OCTETS, is_named, lock_alone, records_of
+from gateway.records.writer import MAX_LINE_OCTETS, is_named, lock_alone, records_of
 
 _HOUR_S = 3600
 _NAME = re.compile(r"cdr-([0-9]{8}-[0-9]{2})(?:\.([0-9]{1,6}))?\.jsonl(\.gz)?")
 _OPEN = 1_000_000  # sorts after every closed part
 _LOOKS = 5
+
+
+def words_of(error: Exception) -> str:
+    """Return what is wrong without the number that the system has for it."""
+    return (isinstance(error, OSError) and error.strerror) or str(error)
 
 
 class ArchiveBusyError(Exception):
@@ -97,9 +102,10 @@ class RecordArchive:
     def opened(self, hour: int, stack: ExitStack) -> list[tuple[HourFile, BufferedReader]]:
         """Open all files of one hour before any is read: an open file cannot disappear.
 
-        Raises FileNotFoundError if files keep disappearing while they are opened.
+        Raises FileNotFoundError if files keep disappearing while they are opened, ValueError for
+        a pipe.
         """
-        for _ in range(_LOOKS):
+        for _ in range(_LOOKS - 1):
             try:
                 return self._open(hour, stack)
             except FileNotFoundError:
@@ -146,11 +152,11 @@ class RecordArchive:
                 yield HourFile(hour, int(named[2] or part), is_sealed, path)
 
     def _open(self, hour: int, stack: ExitStack) -> list[tuple[HourFile, BufferedReader]]:
-        return [
-            (file, stack.enter_context(file.path.open("rb")))
-            for file in self.files()
-            if file.hour == hour
-        ]
+        found = [file for file in self.files() if file.hour == hour]
+        for file in found:
+            if file.path.is_fifo():  # opening it would wait for a writer
+                raise ValueError(f"{file.path.name} is a pipe and no file")
+        return [(file, stack.enter_context(file.path.open("rb"))) for file in found]
 
 
 def start_of(hour: int) -> datetime:
@@ -224,11 +230,11 @@ def scan_hour(archive: RecordArchive, hour: int, told: Told) -> Iterator[FileLin
     whole. Raises OSError, EOFError, zlib.error, or ValueError for what has no lines.
     """
     with ExitStack() as stack:
-        for path, raw, is_packed in _opened(archive, hour, stack):
+        for file, raw in archive.opened(hour, stack):
             # Two names of one file where it is not packed: only how far it is read matters.
-            file = gzip.GzipFile(fileobj=raw) if is_packed else raw
+            octets = gzip.GzipFile(fileobj=raw) if file.is_sealed else raw
             done = 0
-            for lines in _blocks(path, file):
+            for lines in _blocks(file.path, octets):
                 told(raw.tell() - done)
                 done = raw.tell()
                 yield lines
@@ -244,28 +250,6 @@ def size_of(archive: RecordArchive, first_hour: int, last_hour: int) -> int:
             except OSError:  # sealed meanwhile, or what is wrong is said when it is read
                 continue
     return sizes
-
-
-def _opened(
-    archive: RecordArchive, hour: int, stack: ExitStack
-) -> list[tuple[Path, BufferedReader, bool]]:
-    """Open all files of one hour before any is read: what is open can no longer vanish."""
-    for look in range(_LOOKS):
-        opened: list[tuple[Path, BufferedReader, bool]] = []
-        try:
-            for file in archive.files():
-                if file.hour == hour:
-                    if file.path.is_fifo():  # opening it would wait for a writer
-                        raise ValueError(f"{file.path.name} is a pipe and no file")
-                    raw = stack.enter_context(file.path.open("rb"))
-                    opened.append((file.path, raw, file.is_sealed))
-        except FileNotFoundError:
-            stack.close()
-            if look == _LOOKS - 1:
-                raise
-        else:
-            return opened
-    raise AssertionError  # the last look returns or raises
 
 
 def _blocks(path: Path, file: BufferedReader | gzip.GzipFile) -> Iterator[FileLines]:

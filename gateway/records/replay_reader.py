@@ -18,7 +18,7 @@ import orjson
 
 from gateway.domain.verdict import Action
 from gateway.filter.scan import CodedText
-from gateway.records.archive import FileLines, RecordArchive, scan_hour, size_of
+from gateway.records.archive import FileLines, RecordArchive, scan_hour, size_of, words_of
 from gateway.records.sealed_values import opened
 from gateway.runtime.sealing import Keys, Sealer, SealError
 
@@ -285,8 +285,7 @@ class BlockReader:
         try:
             yield from scan_hour(self._archive, hour, told)
         except (OSError, EOFError, ValueError, zlib.error) as error:
-            why = error.strerror if isinstance(error, OSError) and error.strerror else error
-            raise HourUnreadableError(hour, str(why)) from error
+            raise HourUnreadableError(hour, words_of(error)) from error
 
     def _block(self, hour: int, lines: FileLines, octets: int) -> Block:
         decisions: list[Decision] = []

@@ -227,23 +227,6 @@ def _stamp(moment: datetime) -> str:
 Text = tuple[int, bytes]
 
 
-def decisions_with_texts(records: Iterable[Record]) -> Iterator[tuple[Record, Text | None]]:
-    """Yield the decisions among one hour's opened records, each with its text.
-
-    None where no text was kept, or none that can be read. Texts of one hour stay in memory:
-    the gateway writes each once.
-    """
-    texts: dict[object, Text] = {}
-    for record in records:
-        kind = record.get("kind")
-        if kind == "decision":
-            yield record, texts.get(record.get("text"))
-        elif kind == "text":
-            text = text_of(record)
-            if text is not None:
-                texts[record.get("id")] = text
-
-
 def text_of(record: Record) -> Text | None:
     """Return what an opened record of a text holds, None where that cannot be read."""
     data_coding, octets = record.get("data_coding"), record.get("octets")

@@ -11,8 +11,8 @@ from io import BufferedIOBase
 import orjson
 
 from gateway.records.archive import HourFile, RecordArchive, hour_of, replacing, start_of
-from gateway.records.files import MAX_LINE_OCTETS, whole_lines
 from gateway.records.sealed_values import Record, RecordPicker, RecordScope, sealed
+from gateway.records.writer import MAX_LINE_OCTETS, whole_lines
 from gateway.runtime.sealing import Sealer
 
 # After a clock was set back, or a disk error, rows of the hour before may still come.

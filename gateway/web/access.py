@@ -227,7 +227,7 @@ def _refuse_body(scope: Scope) -> None:
     Everybody may ask for a public path, and a body that is waited for takes a place.
     """
     if scope["method"] not in _WITHOUT_BODY:
-        raise ProblemError(Problem.NOT_ALLOWED, headers={"Allow": "GET, HEAD"} | _LAST)
+        raise ProblemError(Problem.METHOD_NOT_ALLOWED, headers={"Allow": "GET, HEAD"} | _LAST)
     headers = Headers(scope=scope)
     if headers.get("content-length", "0") != "0" or "transfer-encoding" in headers:
         raise ProblemError(Problem.TOO_LARGE, "no body belongs here", headers=_LAST)

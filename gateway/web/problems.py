@@ -22,99 +22,45 @@ _MAX_FAULTS = 20
 _URN = "urn:smsward:problem:"
 
 
-@dataclass(frozen=True, slots=True)
-class _ProblemKind:
-    code: str
-    status: HTTPStatus
-    title: str
-    title_zh: str
-
-
 class Problem(Enum):
     """The kinds of problems; clients tell them apart by `type`, people by the titles."""
 
-    NOT_JSON = _ProblemKind(
-        "not-json", HTTPStatus.BAD_REQUEST, "The body is no JSON.", "请求内容不是有效的 JSON。"
-    )
-    UNKNOWN_TOKEN = _ProblemKind(
-        "unknown-token", HTTPStatus.UNAUTHORIZED, "No client has this token.", "令牌无效。"
-    )
-    FORBIDDEN = _ProblemKind(
-        "forbidden", HTTPStatus.FORBIDDEN, "This client may not do this.", "该客户端无此权限。"
-    )
-    NOT_PROVED = _ProblemKind(
-        "not-proved", HTTPStatus.FORBIDDEN, "The number is not proved.", "号码验证未通过。"
-    )
-    ONLY_THE_SUBSCRIBER = _ProblemKind(
-        "only-the-subscriber",
-        HTTPStatus.FORBIDDEN,
+    NOT_JSON = 400, "The body is no JSON.", "请求内容不是有效的 JSON。"
+    UNKNOWN_TOKEN = 401, "No client has this token.", "令牌无效。"
+    FORBIDDEN = 403, "This client may not do this.", "该客户端无此权限。"
+    NOT_PROVED = 403, "The number is not proved.", "号码验证未通过。"
+    ONLY_THE_SUBSCRIBER = (
+        403,
         "Only the subscriber takes a refusal back (R37).",
         "退订只能由用户本人撤销。",
     )
-    NOT_FOUND = _ProblemKind(
-        "not-found", HTTPStatus.NOT_FOUND, "There is no such thing.", "请求的资源不存在。"
-    )
-    NOT_ALLOWED = _ProblemKind(
-        "method-not-allowed",
-        HTTPStatus.METHOD_NOT_ALLOWED,
-        "This cannot be done here.",
-        "不支持该请求方法。",
-    )
-    TOO_SLOW = _ProblemKind(
-        "too-slow",
-        HTTPStatus.REQUEST_TIMEOUT,
-        "The body did not come in time.",
-        "未能及时收到请求内容。",
-    )
-    CONFLICT = _ProblemKind(
-        "conflict",
-        HTTPStatus.CONFLICT,
-        "What is on record does not allow this.",
-        "与现有记录冲突。",
-    )
-    TOO_LARGE = _ProblemKind(
-        "too-large",
-        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-        "The body is too large; send several.",
-        "请求内容过大，请分多次提交。",
-    )
-    NOT_SENT_AS_JSON = _ProblemKind(
-        "not-sent-as-json",
-        HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-        "The body is not sent as JSON.",
-        "请求内容未声明为 JSON 类型。",
-    )
-    NOT_AS_DESCRIBED = _ProblemKind(
-        "not-as-described",
-        HTTPStatus.UNPROCESSABLE_ENTITY,
-        "The request is not as described.",
-        "请求内容不符合接口说明。",
-    )
-    TOO_MANY = _ProblemKind(
-        "too-many",
-        HTTPStatus.TOO_MANY_REQUESTS,
-        "Too many requests; try again later.",
-        "请求过多，请稍后再试。",
-    )
-    BROKEN = _ProblemKind(
-        "broken",
-        HTTPStatus.INTERNAL_SERVER_ERROR,
-        "The gateway made a mistake; nothing is promised.",
-        "系统内部错误。",
-    )
-    UNAVAILABLE = _ProblemKind(
-        "unavailable",
-        HTTPStatus.SERVICE_UNAVAILABLE,
+    NOT_FOUND = 404, "There is no such thing.", "请求的资源不存在。"
+    METHOD_NOT_ALLOWED = 405, "This cannot be done here.", "不支持该请求方法。"
+    TOO_SLOW = 408, "The body did not come in time.", "未能及时收到请求内容。"
+    CONFLICT = 409, "What is on record does not allow this.", "与现有记录冲突。"
+    TOO_LARGE = 413, "The body is too large; send several.", "请求内容过大，请分多次提交。"
+    NOT_SENT_AS_JSON = 415, "The body is not sent as JSON.", "请求内容未声明为 JSON 类型。"
+    NOT_AS_DESCRIBED = 422, "The request is not as described.", "请求内容不符合接口说明。"
+    TOO_MANY = 429, "Too many requests; try again later.", "请求过多，请稍后再试。"
+    BROKEN = 500, "The gateway made a mistake; nothing is promised.", "系统内部错误。"
+    UNAVAILABLE = (
+        503,
         "The store does not answer; nothing was recorded.",
         "存储暂不可用，未作任何记录。",
     )
+
+    def __init__(self, status: int, title: str, title_zh: str) -> None:
+        self.code = self.name.lower().replace("_", "-")
+        self.status = HTTPStatus(status)
+        self.title = title
+        self.title_zh = title_zh
 
 
 # What the framework raises by itself.
 _BY_STATUS = {
     HTTPStatus.BAD_REQUEST: Problem.NOT_JSON,
     HTTPStatus.NOT_FOUND: Problem.NOT_FOUND,
-    HTTPStatus.METHOD_NOT_ALLOWED: Problem.NOT_ALLOWED,
+    HTTPStatus.METHOD_NOT_ALLOWED: Problem.METHOD_NOT_ALLOWED,
 }
 
 
@@ -137,7 +83,7 @@ class ProblemError(Exception):
         faults: Sequence[RequestFault] = (),
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(problem.value.title)
+        super().__init__(problem.title)
         self.problem = problem
         self.detail = detail
         self.faults = faults
@@ -151,7 +97,7 @@ def not_as_described(pointer: str, problem: str) -> ProblemError:
 
 def response_to(error: ProblemError) -> JSONResponse:
     """Return the answer that tells of `error`."""
-    kind = error.problem.value
+    kind = error.problem
     body: dict[str, object] = {
         "type": _URN + kind.code,
         "title": kind.title,

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gateway.app.purge import (
+from gateway.app.housekeeping import (
     PurgeJob,
     PurgeResult,
     purge_before,

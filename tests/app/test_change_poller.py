@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from gateway.app import followers, policies
-from gateway.app.change_poller import PollInterval, Rounds, keep_current
+from gateway.app.followers import PollInterval, Rounds, keep_current
 from gateway.app.gateway import Gateway
 from gateway.app.policies import PolicyRequests
 from gateway.domain.consent import Answer, ConsentAnswer

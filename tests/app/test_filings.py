@@ -10,7 +10,7 @@ from gateway.app import followers
 from gateway.app import gateway as composition
 from gateway.app.gateway import Gateway
 from gateway.domain.filings import Licence, Signature
-from gateway.storage.change_feed import Change, SqlChanges
+from gateway.storage.change_feed import Change, ChangeFeed
 from gateway.storage.database import Database
 from gateway.storage.errors import StoreUnavailable
 from gateway.stores import Stores, stores_of
@@ -23,7 +23,7 @@ Until = Callable[[Callable[[], bool]], Awaitable[None]]
 LICENCE = Licence("sp1", "粤B2-20200001", date(2099, 3, 31))
 
 
-class FeedOfMoods(SqlChanges):
+class FeedOfMoods(ChangeFeed):
     """A feed that cannot be read while it `is_down`."""
 
     is_down = False

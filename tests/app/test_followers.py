@@ -14,7 +14,7 @@ from gateway.app.gateway import Gateway
 from gateway.domain.consent import Answer, ConsentAnswer
 from gateway.domain.quarantine import HoldState
 from gateway.runtime.clock import utcnow
-from gateway.storage.change_feed import Change, ChangeKind, SqlChanges
+from gateway.storage.change_feed import Change, ChangeFeed, ChangeKind
 from gateway.storage.database import Database
 from gateway.storage.errors import StoreUnavailable
 from gateway.storage.tables import changes
@@ -36,7 +36,7 @@ SOURCE, DESTINATION = "10690001", "13800138000"
 SUBSCRIBER = 8613800138000
 
 
-class FeedOfMoods(SqlChanges):
+class FeedOfMoods(ChangeFeed):
     """A feed that cannot be read while it `is_down`; counts what it is asked."""
 
     def __init__(self, database: Database) -> None:

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from gateway.app import housekeeping
 from gateway.app.housekeeping import Housekeeping
-from gateway.records.files import HourFiles
+from gateway.records.writer import HourFiles
 from gateway.runtime.tasks import spawn
 from gateway.stores import open_store
 

@@ -13,8 +13,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from structlog.testing import capture_logs
 
-from gateway.app.change_poller import InstalledModels, Rounds, installed_models
+from gateway.app.followers import Rounds
 from gateway.app.gateway import Gateway
+from gateway.app.health import InstalledModels, installed_models
 from gateway.filter.classifier.linear import BUCKETS, SIGNS, Calibration, LinearModel
 from gateway.filter.classifier.model import ClassModel, Model, PairedScorer, Threshold
 from gateway.filter.classifier.model_file import write_model

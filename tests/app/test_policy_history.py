@@ -15,7 +15,7 @@ import pytest
 from gateway.app import policies
 from gateway.app.gateway import Gateway
 from gateway.app.policies import PolicyRequests
-from gateway.app.run import EXIT_OK, EXIT_SETTINGS, run
+from gateway.app.run import run
 from gateway.settings.bundles.archive import unpacked
 from gateway.settings.bundles.bundle import load_bundle
 from gateway.settings.gateway import load_gateway
@@ -28,6 +28,7 @@ from gateway.systems.policy_history import (
     PolicyStore,
     ReloadRequestState,
 )
+from gateway.terminal.failure import ExitCode
 from gateway.terminal.options import acting
 
 LogLines = list[dict[str, object]]
@@ -64,7 +65,7 @@ def test_a_gateway_whose_policy_fails_its_own_test_does_not_start(
     code = run(*deploy(files={"policies/selftest.yaml": selftest}))
 
     shown = capsys.readouterr().err
-    assert code == EXIT_SETTINGS
+    assert code == ExitCode.MISUSED
     assert "policies/selftest.yaml:3:5 self-test: expected quarantine by K-FRAUD" in shown
 
 
@@ -177,7 +178,7 @@ def test_the_history_says_what_made_the_gateway_reload(
         fraud(directories[1], "代开发票", "免费领奖")
         await told("policy.reloaded")
 
-    assert run_here(directories, story) == EXIT_OK
+    assert run_here(directories, story) == ExitCode.FINE
     assert history_of(tmp_path) == [("start", ""), ("file change", "")]
 
 
@@ -195,7 +196,7 @@ def test_the_history_says_so_when_it_was_a_signal(
         os.kill(os.getpid(), signal.SIGHUP)
         await told("policy.reloaded")
 
-    assert run_here(directories, story) == EXIT_OK
+    assert run_here(directories, story) == ExitCode.FINE
     assert history_of(tmp_path) == [("start", ""), ("SIGHUP", "")]
 
 

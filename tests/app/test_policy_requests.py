@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from gateway.app.change_poller import Rounds
+from gateway.app.followers import Rounds
 from gateway.app.policies import PolicyRequests
 from gateway.storage.errors import StoreUnavailable
 from gateway.stores import Stores

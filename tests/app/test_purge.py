@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.app.purge import (
+from gateway.app.housekeeping import (
     PurgeJob,
     PurgeResult,
     RecordPurger,
@@ -30,8 +30,8 @@ from gateway.domain.subscription import (
 )
 from gateway.policy.knowledge import ConsentSets
 from gateway.records.archive import RecordArchive, hour_of
-from gateway.records.files import HourFiles
 from gateway.records.lines import RecordLines
+from gateway.records.writer import HourFiles
 from gateway.storage.errors import StoreUnavailable
 from gateway.stores import Stores
 from gateway.systems.legal_holds.model import LegalHold

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.app.gateway import Gateway
 from gateway.records.archive import RecordArchive, hour_of
-from gateway.records.sealed_values import decisions_with_texts, opened
+from gateway.records.sealed_values import opened
 from gateway.records.upkeep import seal_closed
 from gateway.runtime.clock import utcnow
 from gateway.settings.gateway import load_gateway, load_sealer
@@ -17,6 +17,7 @@ from gateway.smpp.text import readings
 from simulators import builders
 from simulators.esme import RawEsme
 from simulators.smsc import SimulatedSmsc
+from tests.recorded_texts import decisions_with_texts
 
 Deploy = Callable[..., tuple[Path, Path]]
 Start = Callable[..., Awaitable[Gateway]]

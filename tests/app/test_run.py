@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from gateway.app.gateway import Gateway
-from gateway.app.run import EXIT_FAILED, EXIT_OK, EXIT_SETTINGS, run
+from gateway.app.run import run
+from gateway.terminal.failure import ExitCode
 from simulators import builders
 from simulators.esme import RawEsme
 from simulators.smsc import Behaviour, SimulatedSmsc
@@ -67,7 +68,7 @@ def test_sigterm_answers_what_is_under_way_unbinds_both_sides_and_ends_well(
 
     code = run_here(deploy(free_smsc_port), story)
 
-    assert code == EXIT_OK
+    assert code == ExitCode.FINE
     assert counters == [(1, 1)]
 
 
@@ -89,7 +90,7 @@ def test_a_second_sigterm_does_not_wait(
 
                 assert esme.pdus().empty()
 
-    assert run_here(deploy(free_smsc_port), story) == EXIT_OK
+    assert run_here(deploy(free_smsc_port), story) == ExitCode.FINE
 
 
 def test_sigint_is_as_good_as_sigterm(deploy: Deploy, run_here: RunHere, told: Told) -> None:
@@ -98,7 +99,7 @@ def test_sigint_is_as_good_as_sigterm(deploy: Deploy, run_here: RunHere, told: T
         assert (await told("signal.received"))["signal"] == "SIGINT"
         await told("gateway.stopped")
 
-    assert run_here(deploy(), story) == EXIT_OK
+    assert run_here(deploy(), story) == ExitCode.FINE
 
 
 def test_without_uvloop_the_loop_of_asyncio_will_do(
@@ -110,7 +111,7 @@ def test_without_uvloop_the_loop_of_asyncio_will_do(
         async with await RawEsme.connect(*address) as esme:
             assert await esme.bind("sp1", "secret") == CommandStatus.ESME_RBINDFAIL
 
-    assert run_here(deploy(), story) == EXIT_OK
+    assert run_here(deploy(), story) == ExitCode.FINE
 
 
 # Reloading
@@ -150,7 +151,7 @@ def test_sighup_takes_new_policies_over(
             assert reloaded["digest"] == unchanged["digest"]
             await esme.unbind()
 
-    assert run_here(directories, story) == EXIT_OK
+    assert run_here(directories, story) == ExitCode.FINE
 
 
 def test_a_saved_file_is_taken_over_and_a_faulty_one_is_not(
@@ -185,7 +186,7 @@ def test_a_saved_file_is_taken_over_and_a_faulty_one_is_not(
             assert now.command_status == CommandStatus.ESME_RSUBMITFAIL
             assert header_of(farewell).command_id == CommandId.UNBIND
 
-    assert run_here(directories, story) == EXIT_OK
+    assert run_here(directories, story) == ExitCode.FINE
 
 
 def test_what_the_gateway_writes_itself_is_no_change(
@@ -214,7 +215,7 @@ def test_what_the_gateway_writes_itself_is_no_change(
             await told("policy.reloaded")
             await esme.unbind()
 
-    assert run_here((config, policies), story) == EXIT_OK
+    assert run_here((config, policies), story) == ExitCode.FINE
     assert "policy.unchanged" not in [line["event"] for line in log]
 
 
@@ -232,7 +233,7 @@ def test_a_sighup_that_comes_while_it_starts_is_kept_for_later(
     async def story(_address: tuple[str, int]) -> None:
         await told("policy.unchanged")
 
-    assert run_here(deploy(), story) == EXIT_OK
+    assert run_here(deploy(), story) == ExitCode.FINE
 
 
 # Not starting
@@ -250,7 +251,7 @@ def test_every_fault_of_every_file_is_shown_at_once(
     code = run(*deploy(files=files))
 
     shown = capsys.readouterr().err.splitlines()
-    assert code == EXIT_SETTINGS
+    assert code == ExitCode.MISUSED
     for place in ("gateway.yaml:2:", "gateway.yaml:3:", "senders.yaml:2:", "bundle.yaml:1:"):
         assert [line for line in shown if place in line], place
 
@@ -326,7 +327,7 @@ def test_what_keeps_it_from_starting_is_told(
     code = run(config, policies)
 
     (failed,) = [line for line in log if line["event"] == "gateway.failed"]
-    assert code == EXIT_FAILED
+    assert code == ExitCode.FAILED
     assert why in str(failed["said"])
     assert "gateway.started" not in [line["event"] for line in log]
 
@@ -373,7 +374,7 @@ async def test_a_process_lives_as_its_operator_tells_it(
     assert held.is_ok
     assert refused.command_status == CommandStatus.ESME_RSUBMITFAIL
     assert header_of(farewell).command_id == CommandId.UNBIND
-    assert await child.wait() == EXIT_OK
+    assert await child.wait() == ExitCode.FINE
     assert smsc.counters.unbinds == 1
 
 
@@ -390,4 +391,4 @@ async def test_a_process_that_cannot_start_says_why_and_ends(
     failed = await line_of(child, "gateway.failed")
 
     assert "cannot listen on 127.0.0.1" in str(failed["said"])
-    assert await child.wait() == EXIT_FAILED
+    assert await child.wait() == ExitCode.FAILED

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from gateway.app.purge import PurgeJob, PurgeResult, purge_before, purgers_of
+from gateway.app.housekeeping import PurgeJob, PurgeResult, purge_before, purgers_of
 from gateway.stores import Stores
 from gateway.systems.learning.model import NewSample, SampleLabel, SampleSource
 from gateway.systems.legal_holds.model import LegalHold

@@ -3,7 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.app.startup_log import tell_directories, tell_known_passwords, tell_readable_secrets
+from gateway.app.policies import tell_known_passwords
+from gateway.app.run import tell_readable_secrets
+from gateway.cli.operate import tell_directories
 from gateway.domain.sender import Webhook
 from gateway.settings.credentials import hash_password
 from gateway.settings.senders import load_senders

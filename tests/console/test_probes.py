@@ -11,7 +11,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
 
-from gateway.console.probes import MetricsReaders, ProbeServer, Readiness, probe_app
+from gateway.console.http_server import MetricsReaders, ProbeServer, Readiness, probe_app
 from gateway.runtime.snapshot import Counters, PolicyIdentity, RecordsHealth, Snapshot
 
 READY = Readiness({"listeners": True, "store": True}, ("policy forwards everything",))

@@ -18,7 +18,7 @@ from starlette.applications import Starlette
 from gateway.app import followers
 from gateway.app import gateway as composition
 from gateway.app.gateway import Gateway
-from gateway.console.probes import MetricsReaders
+from gateway.console.http_server import MetricsReaders
 from gateway.domain.consent import Answer, ConsentAnswer
 from gateway.domain.policy import ContentRule, Enforcement, KeywordList, ListAction
 from gateway.domain.quarantine import HeldMessage, HoldState

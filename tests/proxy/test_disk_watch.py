@@ -13,7 +13,7 @@ import pytest
 from gateway.app import gateway as composition
 from gateway.app import health
 from gateway.app.gateway import Gateway
-from gateway.app.health import DiskWatch, FreeSpace, free_octets
+from gateway.app.health import DiskWatch, free_octets
 from gateway.dataplane.plane import Plane
 from gateway.domain.sender import Sender
 from gateway.policy.disk_stages import DiskReserve, DiskStage
@@ -237,7 +237,7 @@ async def test_a_real_disk_that_one_sp_fills_takes_what_the_others_write(
     sender: BuildSender,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def small(free: FreeSpace, _reserve: DiskReserve, plane: Plane) -> DiskWatch:
+    def small(free: Callable[[Path], int], _reserve: DiskReserve, plane: Plane) -> DiskWatch:
         return DiskWatch(free, DiskReserve(10 * MIB, 8 * MIB, MIB), plane)
 
     monkeypatch.setattr(composition, "DiskWatch", small)

@@ -13,7 +13,7 @@ from gateway.records.archive import (
     replacing,
     start_of,
 )
-from gateway.records.files import HourFiles
+from gateway.records.writer import HourFiles
 
 HOUR = hour_of(datetime(2013, 9, 30, 9, tzinfo=UTC))
 

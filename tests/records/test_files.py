@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.records.files import (
+from gateway.records.writer import (
     MAX_LINE_OCTETS,
     HourFiles,
     lock_alone,

@@ -7,10 +7,10 @@ import pytest
 
 from gateway.domain.records import DecisionRow
 from gateway.records.archive import RecordArchive, start_of
-from gateway.records.files import HourFiles
 from gateway.records.lines import RecordLines
 from gateway.records.sealed_values import RecordScope, opened
 from gateway.records.upkeep import FilePurge, plan_purge, purge, seal_closed
+from gateway.records.writer import HourFiles
 from gateway.runtime.sealing import Sealer
 
 Decision = Callable[..., DecisionRow]

@@ -11,10 +11,10 @@ import pytest
 from gateway.domain.records import DecisionRow
 from gateway.records import upkeep as record_seal
 from gateway.records.archive import RecordArchive
-from gateway.records.files import HourFiles, read_records
 from gateway.records.lines import RecordLines
 from gateway.records.sealed_values import opened
 from gateway.records.upkeep import SealResult, due, seal_closed
+from gateway.records.writer import HourFiles, read_records
 from gateway.runtime.sealing import Sealer
 
 Decision = Callable[..., DecisionRow]

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from gateway.domain.records import DecisionRow
 from gateway.records.lines import RecordLines
-from gateway.records.sealed_values import decisions_with_texts
+from tests.recorded_texts import decisions_with_texts
 
 Decision = Callable[..., DecisionRow]
 Record = dict[str, object]

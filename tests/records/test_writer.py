@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.domain.records import DecisionRow, OutcomeRow
-from gateway.records.files import HourFiles, lock_alone, read_records
-from gateway.records.writer import Records
+from gateway.records.writer import HourFiles, Records, lock_alone, read_records
 from gateway.runtime.logging import configure_logging
 from gateway.runtime.snapshot import RecordsHealth
 from gateway.runtime.tasks import spawn

@@ -17,7 +17,7 @@ from gateway.app.webhook_client import Postman, WebhookNotifier
 from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer
 from gateway.domain.sender import BindLimits, Rate, Sender, SenderState, Webhook
 from gateway.runtime.clock import utcnow
-from gateway.storage.change_feed import SqlChanges
+from gateway.storage.change_feed import ChangeFeed
 from gateway.storage.database import Database
 from gateway.storage.errors import StoreUnavailable
 from gateway.systems.consent.sql import ConsentStore
@@ -254,7 +254,7 @@ class NoticesOfMoods(NoticeStore):
         ago = timedelta(hours=hours)
         self.consent, self.feed = (
             ConsentStore(database, lambda: utcnow() - ago),
-            SqlChanges(database),
+            ChangeFeed(database),
         )
         self.is_down = True
         self.asked = 0

@@ -13,7 +13,7 @@ import orjson
 import pytest
 from fastapi import APIRouter, FastAPI
 
-from gateway.app.own_holds import own_holds_in
+from gateway.app.event_dispatch import own_holds_in
 from gateway.console.application import build_api, health
 from gateway.domain.api_client import ApiClient, ApiRole, RefusalChannel
 from gateway.domain.consent import ConsentAnswer

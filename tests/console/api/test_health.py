@@ -5,12 +5,12 @@ import asyncio
 import pytest
 
 from gateway.console.application import GOOD_FOR_S, Pulse
-from gateway.storage.change_feed import SqlChanges
+from gateway.storage.change_feed import ChangeFeed
 from gateway.storage.database import Database
 from gateway.storage.errors import StoreUnavailable
 
 
-class Feed(SqlChanges):
+class Feed(ChangeFeed):
     """A feed that counts its looks, and cannot be read while it `is_down`."""
 
     def __init__(self, database: Database) -> None:

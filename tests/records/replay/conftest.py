@@ -23,7 +23,6 @@ from gateway.policy.hours import Window, WindowSet
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.ruleset import RuleSet
 from gateway.records.archive import RecordArchive
-from gateway.records.files import HourFiles
 from gateway.records.lines import RecordLines
 from gateway.records.record_replay import (
     EVERYTHING,
@@ -34,6 +33,7 @@ from gateway.records.record_replay import (
 )
 from gateway.records.replay_judge import Judge
 from gateway.records.replay_reader import BlockReader
+from gateway.records.writer import HourFiles
 from gateway.runtime.sealing import Keys
 from gateway.session.operations import SessionState, Side
 from simulators import builders
