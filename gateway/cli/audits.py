@@ -4,24 +4,14 @@
 
 import csv
 import secrets
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Protocol, TypeAlias
+from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from gateway.cli.options import (
-    ALL_AUDITS,
-    NOTHING_FOUND,
-    TABLE,
-    AuditFilter,
-    DrawOptions,
-    ItemFile,
-    ItemProofOptions,
-)
-from gateway.domain.consent import Answer, ConsentAnswer
+from gateway.domain.consent import Answer
 from gateway.domain.msisdn import masked
 from gateway.runtime.clock import utcnow
 from gateway.systems.consent.cli import consent
@@ -33,14 +23,13 @@ from gateway.systems.consent_audits.model import (
     share_proven,
 )
 from gateway.systems.consent_audits.service import (
-    AssertedConsents,
     AuditDesk,
     AuditOutcome,
     ItemProof,
     draw,
 )
-from gateway.terminal.failure import CommandError, ExitCode, known, misused, run_async
-from gateway.terminal.options import MASKED, AsJson, ConfigDirectory, UnmaskOptions, acting
+from gateway.terminal.failure import CommandError, ExitCode, known, misused
+from gateway.terminal.options import MASKED, AsJson, By, ConfigDirectory, UnmaskOptions, acting
 from gateway.terminal.screen import (
     counted,
     print_json,
@@ -75,25 +64,76 @@ consent.command(audit)
 Number = Annotated[int, Parameter(name="NO")]
 
 
-class _AnswerLists(Protocol):
-    # The store of consents imports SQL, which help does not need.
-    def listed(self, *, scope: str, answer: Answer) -> AsyncIterator[list[ConsentAnswer]]: ...
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class DrawOptions:
+    """Which sample is to be drawn."""
+
+    system_id: Annotated[str, Parameter(help="The SP whose asserted answers are sampled.")]
+    sample: Annotated[int, Parameter(help="How many to draw, at random.")] = 50
+    seed: Annotated[
+        int | None,
+        Parameter(help="Draw as an earlier audit with this seed did; a new one unless said."),
+    ] = None
+    by: By = None
 
 
-class _AuditStores(Protocol):
-    @property
-    def consent(self) -> AssertedConsents: ...
-    @property
-    def consent_lists(self) -> _AnswerLists: ...
-    @property
-    def consent_audits(self) -> ConsentAudits: ...
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class AuditFilter:
+    """Which audits to list."""
+
+    system_id: Annotated[str | None, Parameter(help="Only those of this SP.")] = None
+    before: Annotated[int | None, Parameter(help="Only those older than this number.")] = None
+    limit: Annotated[int, Parameter(help="At most so many, the newest first.")] = 50
 
 
-_Opened: TypeAlias = AbstractAsyncContextManager[_AuditStores]
+ALL_AUDITS = AuditFilter()
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class ItemFile:
+    """Where the items go: a table unless said."""
+
+    csv: Annotated[
+        Path | None, Parameter(help="Write the items as CSV, in a file for its owner alone.")
+    ] = None
+    as_json: AsJson = False
+
+
+TABLE = ItemFile()
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class ItemProofOptions:
+    """What the SP could show for one item."""
+
+    proven: Annotated[
+        bool, Parameter(negative="", show_default=False, help="There is proof: see --evidence.")
+    ] = False
+    unproven: Annotated[
+        bool, Parameter(negative="", show_default=False, help="There is no proof.")
+    ] = False
+    evidence: Annotated[
+        str,
+        Parameter(show_default=False, help="What proves it; or what was shown that does not."),
+    ] = ""
+    revoke: Annotated[
+        bool,
+        Parameter(
+            negative="", show_default=False, help="Without proof: count it as refused from now on."
+        ),
+    ] = False
+    by: By = None
+
+
+NOTHING_FOUND = ItemProofOptions()
 
 
 @audit.command(name="draw")
-def draw_sample(
+async def draw_sample(
     *,
     drawing: DrawOptions,
     file: ItemFile = TABLE,
@@ -109,89 +149,23 @@ def draw_sample(
 
     Example: smsward consent audit draw --system-id sp1 --csv sample.csv --unmask --reason "audit"
     """
-    from gateway.terminal.deployment import config_of
-
-    directory = config_of(config)
-    about = f"a sample of {drawing.sample} of {drawing.system_id}"
-    opened, unmask = _unmasked(directory, unmasking, "consent audit draw", about)
-    return run_async(_draw(opened, directory, drawing, file, unmask=unmask))
-
-
-@audit.command
-def show(
-    number: Number,
-    /,
-    *,
-    file: ItemFile = TABLE,
-    unmasking: UnmaskOptions = MASKED,
-    config: ConfigDirectory = None,
-) -> int:
-    """Show an audit with its items. Numbers are masked, unless --unmask comes with a --reason.
-
-    Example: smsward consent audit show 3
-    """
-    opened, unmask = _unmasked(config, unmasking, "consent audit show", f"audit {number}")
-    return run_async(_show(opened, number, file, unmask=unmask))
-
-
-@audit.command(name="list")
-def list_all(
-    *, listed: AuditFilter = ALL_AUDITS, config: ConfigDirectory = None, as_json: AsJson = False
-) -> int:
-    """List audits, the newest first, with the share that was proven.
-
-    In brackets stands between which the share of all asserted answers most likely lies.
-
-    Example: smsward consent audit list --system-id sp1
-    """
-    return run_async(_list(_opened(config), listed, config, as_json=as_json))
-
-
-@audit.command
-def answer(
-    number: Number,
-    /,
-    *,
-    item: Annotated[int, Parameter(help="Which item of the audit.")],
-    findings: ItemProofOptions = NOTHING_FOUND,
-    config: ConfigDirectory = None,
-    as_json: AsJson = False,
-) -> int:
-    """Note what the SP could show for one item. Once: it cannot be changed.
-
-    With proof the answer counts as agreed, as of the day that the SP asserts. Without, it stays
-    asserted, or with --revoke counts as refused. What the subscriber has said since stands in
-    either case.
-
-    Example: smsward consent audit answer 3 --item 7 --proven --evidence "form 117, signed"
-
-    Example: smsward consent audit answer 3 --item 8 --unproven --revoke
-    """
-    return run_async(_answer(_opened(config), number, item, findings, as_json=as_json))
-
-
-def _opened(config: Path | None) -> _Opened:
-    return _unmasked(config, MASKED, "", "")[0]
-
-
-def _unmasked(
-    config: Path | None, unmasking: UnmaskOptions, action: str, about: str
-) -> tuple[_Opened, bool]:
-    """Return the stores of a deployment, to be opened, and whether whole numbers are shown."""
     from gateway.stores import stores_of
-    from gateway.terminal.deployment import load_settings
+    from gateway.terminal.deployment import config_of, load_settings, senders_of
     from gateway.terminal.store import is_unmasked, opened_store
 
-    settings = load_settings(config)
-    return opened_store(settings, stores_of), is_unmasked(settings, unmasking, action, about)
-
-
-async def _draw(
-    opened: _Opened, config: Path, drawing: DrawOptions, file: ItemFile, *, unmask: bool
-) -> int:
-    _check(drawing, config)
+    directory = config_of(config)
+    settings = load_settings(directory)
+    about = f"a sample of {drawing.sample} of {drawing.system_id}"
+    unmask = await is_unmasked(settings, unmasking, "consent audit draw", about)
+    if not 1 <= drawing.sample <= _MAX_SAMPLE:
+        raise misused(f"--sample: 1 to {_MAX_SAMPLE}")
+    if drawing.seed is not None and not 0 <= drawing.seed <= _MAX_SEED:
+        raise misused(f"--seed: 0 to {_MAX_SEED}")
+    senders = senders_of(directory)
+    if senders is not None and drawing.system_id not in senders:
+        warn(f"there is no sender {drawing.system_id} in senders.yaml; there are: {known(senders)}")
     seed = secrets.randbelow(_MAX_SEED) if drawing.seed is None else drawing.seed
-    async with opened as stores:
+    async with opened_store(settings, stores_of) as stores:
         asserted = stores.consent_lists.listed(scope=drawing.system_id, answer=Answer.ASSERTED)
         with progress_bar() as progress:
             task = progress.add_task("answers looked at", total=None)
@@ -215,8 +189,26 @@ async def _draw(
     return ExitCode.FINE
 
 
-async def _show(opened: _Opened, number: int, file: ItemFile, *, unmask: bool) -> int:
-    async with opened as stores:
+@audit.command
+async def show(
+    number: Number,
+    /,
+    *,
+    file: ItemFile = TABLE,
+    unmasking: UnmaskOptions = MASKED,
+    config: ConfigDirectory = None,
+) -> int:
+    """Show an audit with its items. Numbers are masked, unless --unmask comes with a --reason.
+
+    Example: smsward consent audit show 3
+    """
+    from gateway.stores import stores_of
+    from gateway.terminal.deployment import load_settings
+    from gateway.terminal.store import is_unmasked, opened_store
+
+    settings = load_settings(config)
+    unmask = await is_unmasked(settings, unmasking, "consent audit show", f"audit {number}")
+    async with opened_store(settings, stores_of) as stores:
         audit = await _audit(stores.consent_audits, number)
         items = await stores.consent_audits.items_of(number)
     if not (file.as_json or file.csv is not None):
@@ -225,36 +217,69 @@ async def _show(opened: _Opened, number: int, file: ItemFile, *, unmask: bool) -
     return ExitCode.FINE
 
 
-async def _list(opened: _Opened, listed: AuditFilter, config: Path | None, *, as_json: bool) -> int:
+@audit.command(name="list")
+async def list_all(
+    *, listed: AuditFilter = ALL_AUDITS, config: ConfigDirectory = None, as_json: AsJson = False
+) -> int:
+    """List audits, the newest first, with the share that was proven.
+
+    In brackets stands between which the share of all asserted answers most likely lies.
+
+    Example: smsward consent audit list --system-id sp1
+    """
+    from gateway.stores import stores_of
+    from gateway.terminal.deployment import load_settings, require_sender
+    from gateway.terminal.store import opened_store
+
+    settings = load_settings(config)
     if not 1 <= listed.limit <= _MAX_LISTED:
         raise misused(f"--limit: 1 to {_MAX_LISTED}", "--before NO gives the page after that one")
-    async with opened as stores:
+    async with opened_store(settings, stores_of) as stores:
         audits = await stores.consent_audits.listed(**asdict(listed))
     if not audits:
-        from gateway.terminal.deployment import require_sender
-
         require_sender(listed.system_id, config)
     shown, rows = list(map(_described, audits)), map(_audit_row, audits)
     print_listed(shown, _AUDIT_COLUMNS, rows, "no audits", as_json=as_json)
     return ExitCode.FINE
 
 
-async def _answer(
-    opened: _Opened, number: int, item: int, findings: ItemProofOptions, *, as_json: bool
+@audit.command
+async def answer(
+    number: Number,
+    /,
+    *,
+    item: Annotated[int, Parameter(help="Which item of the audit.")],
+    findings: ItemProofOptions = NOTHING_FOUND,
+    config: ConfigDirectory = None,
+    as_json: AsJson = False,
 ) -> int:
-    from gateway.terminal.arguments import said
+    """Note what the SP could show for one item. Once: it cannot be changed.
 
-    shown = _shown(findings, said(findings.evidence))
-    async with opened as stores:
-        audit = await _audit(stores.consent_audits, number)
-        asked = await stores.consent_audits.item_of(number, item)
+    With proof the answer counts as agreed, as of the day that the SP asserts. Without, it stays
+    asserted, or with --revoke counts as refused. What the subscriber has said since stands in
+    either case.
+
+    Example: smsward consent audit answer 3 --item 7 --proven --evidence "form 117, signed"
+
+    Example: smsward consent audit answer 3 --item 8 --unproven --revoke
+    """
+    from gateway.stores import stores_of
+    from gateway.terminal.arguments import said
+    from gateway.terminal.deployment import load_settings
+    from gateway.terminal.store import opened_store
+
+    settings = load_settings(config)
+    proof = _proof(findings, said(findings.evidence))
+    async with opened_store(settings, stores_of) as stores:
+        audits = stores.consent_audits
+        audit, asked = await _audit(audits, number), await audits.item_of(number, item)
         if asked is None:
             raise CommandError(
                 f"audit {number} has no item {item}",
                 advice=f"`smsward consent audit show {number}` lists those it has",
             )
-        outcome = await AuditDesk(stores.consent_audits, stores.consent).answer(audit, asked, shown)
-        audit = await _audit(stores.consent_audits, number)
+        outcome = await AuditDesk(audits, stores.consent).answer(audit, asked, proof)
+        audit = await _audit(audits, number)
     if outcome is AuditOutcome.ANSWERED_BEFORE:
         raise CommandError(f"item {item} was answered before: nothing is changed")
     if as_json:
@@ -265,19 +290,7 @@ async def _answer(
     return ExitCode.FINE
 
 
-def _check(drawing: DrawOptions, config: Path) -> None:
-    if not 1 <= drawing.sample <= _MAX_SAMPLE:
-        raise misused(f"--sample: 1 to {_MAX_SAMPLE}")
-    if drawing.seed is not None and not 0 <= drawing.seed <= _MAX_SEED:
-        raise misused(f"--seed: 0 to {_MAX_SEED}")
-    from gateway.terminal.deployment import senders_of
-
-    senders = senders_of(config)
-    if senders is not None and drawing.system_id not in senders:
-        warn(f"there is no sender {drawing.system_id} in senders.yaml; there are: {known(senders)}")
-
-
-def _shown(findings: ItemProofOptions, note: str) -> ItemProof:
+def _proof(findings: ItemProofOptions, note: str) -> ItemProof:
     """Return what was found. Raises CommandError for findings that contradict themselves."""
     if findings.proven is findings.unproven:
         raise misused("give either --proven or --unproven")
@@ -294,8 +307,19 @@ def _shown(findings: ItemProofOptions, note: str) -> ItemProof:
 def _show_items(
     audit: ConsentAudit, items: Sequence[AuditItem], file: ItemFile, *, unmask: bool
 ) -> None:
+    """Print the items, or write them as CSV, for their owner alone. Raises CommandError."""
     if file.csv is not None:
-        _write_items(file.csv, audit, items, unmask=unmask)
+        try:
+            with private_file(file.csv, is_whole=unmask) as lines:
+                table = csv.writer(lines, lineterminator="\n")
+                table.writerow(_CSV_COLUMNS)
+                for item in items:
+                    number, name, _, *said = _item_row(item, unmask=unmask)
+                    since = item.since.isoformat()
+                    table.writerow((audit.number, number, name, since, *map(visible, said)))
+        except OSError as error:
+            raise CommandError(f"{file.csv} cannot be written: {error.strerror}") from error
+        say(f"written: {counted(len(items), 'item')} to {visible(str(file.csv))}")
     if file.as_json:
         shown = [_described_item(item, unmask=unmask) for item in items]
         print_json({**_described(audit), "items": shown})
@@ -312,20 +336,6 @@ async def _audit(audits: ConsentAudits, number: int) -> ConsentAudit:
             f"there is no audit {number}", advice="`smsward consent audit list` lists them"
         )
     return audit
-
-
-def _write_items(
-    path: Path, audit: ConsentAudit, items: Sequence[AuditItem], *, unmask: bool
-) -> None:
-    """Write the items as CSV, for their owner alone. Raises CommandError."""
-    try:
-        with private_file(path, is_whole=unmask) as file:
-            lines = csv.writer(file, lineterminator="\n")
-            lines.writerow(_CSV_COLUMNS)
-            lines.writerows(_csv_row(audit, item, unmask=unmask) for item in items)
-    except OSError as error:
-        raise CommandError(f"{path} cannot be written: {error.strerror}") from error
-    say(f"written: {counted(len(items), 'item')} to {visible(str(path))}")
 
 
 def _described(audit: ConsentAudit) -> dict[str, object]:
@@ -380,19 +390,6 @@ def _item_row(item: AuditItem, *, unmask: bool) -> tuple[str, ...]:
         item.state,
         item.note,
         item.answered_by,
-    )
-
-
-def _csv_row(audit: ConsentAudit, item: AuditItem, *, unmask: bool) -> tuple[str, ...]:
-    return (
-        str(audit.number),
-        str(item.item),
-        _number(item, unmask=unmask),
-        item.since.isoformat(),
-        visible(item.channel),
-        item.state,
-        visible(item.note),
-        visible(item.answered_by),
     )
 
 

@@ -2,14 +2,14 @@
 
 # ruff: noqa: PLC0415 - reading a model imports what takes most of a second
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict
 from datetime import date, timedelta
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from pathlib import Path
 from socket import AI_NUMERICHOST, getaddrinfo
 from urllib.parse import urlsplit
 
-from gateway.app.webhook_addresses import Address, Network, may_be_dialled
 from gateway.domain.policy import Enforcement
 from gateway.domain.sender import Sender
 from gateway.filter.classifier.score import Scorer
@@ -52,6 +52,11 @@ def check_deployment(config: Path, policies: Path, *, as_json: bool) -> int:
         *classifier_warnings_of(deployment),
     )
     read = {"configuration": str(config), "policies": str(policies), **summary}
+    return report_sound(read, warnings, as_json=as_json)
+
+
+def report_sound(read: Mapping[str, object], warnings: Collection[str], *, as_json: bool) -> int:
+    """Print what files without faults come to, with warnings; return the exit code."""
     if as_json:
         print_json({"ok": True, "faults": [], **read, "warnings": warnings})
         return ExitCode.FINE
@@ -124,12 +129,14 @@ def record_warnings_of(settings: GatewaySettings) -> Iterable[str]:
 
 
 def unreachable_webhooks_of(
-    senders: Iterable[Sender], networks: Collection[Network]
+    senders: Iterable[Sender], networks: Collection[IPv4Network | IPv6Network]
 ) -> Iterable[str]:
     """Yield the SPs with a webhook at an address that is never dialled.
 
     Where a host name leads is only known once it is.
     """
+    from gateway.app.webhook_client import may_be_dialled
+
     for sender in senders:
         address = None if sender.webhook is None else _literal(sender.webhook.url)
         if address is not None and not may_be_dialled(address, networks):
@@ -139,7 +146,7 @@ def unreachable_webhooks_of(
             )
 
 
-def _literal(url: str) -> Address | None:
+def _literal(url: str) -> IPv4Address | IPv6Address | None:
     """Return the address that a URL names itself, as those who dial it read it."""
     host = urlsplit(url).hostname
     try:
@@ -200,15 +207,7 @@ def stray_categories_of(bundle: Bundle, policies: Path) -> Iterable[str]:
 def report_faults(faults: tuple[Fault, ...], *, as_json: bool) -> None:
     """Print faults, one a line, or as JSON."""
     if as_json:
-        listed = [
-            {
-                "path": str(fault.path),
-                "line": fault.line,
-                "column": fault.column,
-                "problem": fault.problem,
-            }
-            for fault in faults
-        ]
+        listed = [asdict(fault) | {"path": str(fault.path)} for fault in faults]
         print_json({"ok": False, "faults": listed})
         return
     for fault in faults:

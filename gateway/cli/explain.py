@@ -9,10 +9,16 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from gateway.cli.options import Submit
 from gateway.domain.sender import BindType
-from gateway.terminal.failure import run_async
-from gateway.terminal.options import USUAL_PLACES, AsJson, ConfigDirectory, Directories, Lang
+from gateway.terminal.failure import misused
+from gateway.terminal.options import (
+    USUAL_PLACES,
+    AsJson,
+    ConfigDirectory,
+    Directories,
+    Lang,
+    Submit,
+)
 
 explain = App(name="explain", help="Say what would be decided of a message, and why.", sort_key=4)
 
@@ -64,7 +70,7 @@ NO_REPLY = Mo()
 
 
 @explain.command(name="submit")
-def explain_submit(
+async def explain_submit(
     *,
     message: Submit,
     views: Annotated[
@@ -94,13 +100,11 @@ def explain_submit(
     from gateway.terminal.deployment import load_deployment, located
 
     deployment = load_deployment(*located(directories))
-    return run_async(
-        explain_message(deployment, message, lang=lang, as_json=as_json, with_views=views)
-    )
+    return await explain_message(deployment, message, lang=lang, as_json=as_json, with_views=views)
 
 
 @explain.command(name="bind")
-def explain_bind(
+async def explain_bind(
     *,
     bind: BindQuestion,
     lang: Lang = "en",
@@ -114,12 +118,12 @@ def explain_bind(
 
     Example: smsward explain bind --system-id sp1 --peer 203.0.113.7 --type tx
     """
-    from gateway.cli.explain_bind import explain_admission
+    from gateway.cli.explain_peers import explain_admission
     from gateway.terminal.deployment import load_deployment, located
 
     deployment = load_deployment(*located(directories))
     asked = (bind.system_id, bind.peer, bind.bind_type)
-    return run_async(explain_admission(deployment, asked, bind.at, lang=lang, as_json=as_json))
+    return await explain_admission(deployment, asked, bind.at, lang=lang, as_json=as_json)
 
 
 @explain.command(name="mo")
@@ -138,10 +142,17 @@ def explain_mo(
 
     Example: smsward explain mo --from 13800138000 --to 10690001 --text R --advertised R
     """
-    from gateway.cli.explain_reply import Question, explain_file, explain_reply
+    from gateway.cli.explain_peers import explain_file, explain_reply
+    from gateway.policy.replies.intents import MoContext
 
-    question = Question(reply.text, reply.advertised, reply.pending, reply.listed)
+    before = MoContext(reply.advertised, reply.pending, reply.listed)
     if reply.file is not None:
-        return explain_file(reply.file, question, config)
+        if reply.text is not None or before != MoContext():
+            raise misused("--file: what came before a reply stands in its line, not in options")
+        if config is not None:
+            raise misused("--config goes with one --text, not with --file")
+        return explain_file(reply.file)
+    if reply.text is None:
+        raise misused("there is no --text", "give --text, or --file for many at once")
     route = (reply.source, reply.destination)
-    return explain_reply(question, route, config, lang=lang, as_json=as_json)
+    return explain_reply(reply.text, before, route, config, lang=lang, as_json=as_json)

@@ -6,7 +6,7 @@ they are what stands in the files and in the log of the SP.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import chain
 
 from gateway.domain.policy import KeywordList
@@ -126,10 +126,6 @@ class TextView:
     letters: str
     sound: str
 
-    def as_json(self) -> dict[str, object]:
-        """Return the view for programs, its characters as they are."""
-        return asdict(self)
-
     def rows(self, lang: str) -> Iterator[tuple[str, str, str, str]]:
         """Yield a row for each text that differs, with the names of the views that have it."""
         names: dict[str, list[str]] = {}
@@ -157,14 +153,10 @@ def _views_of(reading: int, text: str) -> Iterator[TextView]:
     # What swells was never looked at: the text counts as unreadable for it.
     sent = Views(deflated(text) if is_inflated(text) else text)
     orders = map(Views, displayed(sent.raw)) if sent.hints & DIRECTED else ()
-    for read, seen in (("as sent", sent), *(("as displayed", order) for order in orders)):
-        yield _view(reading, read, seen)
-        for further in seen.further:
-            yield _view(reading, f"{read}, with marks", further)
-
-
-def _view(reading: int, read: str, seen: Views) -> TextView:
-    return TextView(reading, read, seen.raw, seen.folded, seen.letters, seen.sound)
+    for read, first in (("as sent", sent), *(("as displayed", order) for order in orders)):
+        marked = ((f"{read}, with marks", further) for further in first.further)
+        for said, seen in ((read, first), *marked):
+            yield TextView(reading, said, seen.raw, seen.folded, seen.letters, seen.sound)
 
 
 def _escaped(found: re.Match[str]) -> str:

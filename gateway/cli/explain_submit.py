@@ -7,7 +7,6 @@ from math import isfinite
 from zoneinfo import ZoneInfo
 
 from gateway.cli.config_check import installed_scorer
-from gateway.cli.explain_bind import knowledge_of
 from gateway.cli.explain_labels import (
     ListBehind,
     lists_behind,
@@ -16,7 +15,7 @@ from gateway.cli.explain_labels import (
     text_views,
     worded,
 )
-from gateway.cli.options import Submit
+from gateway.cli.explain_peers import knowledge_of
 from gateway.domain.categories import TrafficClass, category_of
 from gateway.domain.msisdn import msisdn_of
 from gateway.domain.policy import Enforcement
@@ -35,7 +34,8 @@ from gateway.smpp.status import EncodeError
 from gateway.smpp.text import encode_text, readings
 from gateway.terminal.arguments import moment_asked, oddity_of
 from gateway.terminal.deployment import Deployment
-from gateway.terminal.failure import ExitCode, known, misused
+from gateway.terminal.failure import ExitCode, misused
+from gateway.terminal.options import Submit
 from gateway.terminal.screen import (
     print_fields,
     print_json,
@@ -116,8 +116,7 @@ async def explain_message(
     explained = await _judged(deployment, message)
     views = text_views(explained.readings) if with_views else None
     if as_json:
-        told = views if views is None else [one.as_json() for one in views]
-        print_json(_as_json(explained, deployment.bundle) | {"views": told})
+        print_json(_as_json(explained, deployment.bundle) | {"views": views})
         return ExitCode.FINE
     _print(explained, deployment.bundle, lang)
     if views is not None:
@@ -128,11 +127,7 @@ async def explain_message(
 
 
 async def _judged(deployment: Deployment, message: Submit) -> Explanation:
-    if message.system_id not in deployment.senders:
-        raise misused(
-            f"there is no sender {message.system_id} in senders.yaml",
-            f"there are: {known(deployment.senders)}",
-        )
+    deployment.require_sender(message.system_id)
     source, destination = _address("--from", message.source), _address("--to", message.destination)
     data_coding, octets = _encoded(message)
     texts = readings(octets, data_coding)
@@ -238,7 +233,7 @@ def _finding(
     behind = lists.get((finding.rule, finding.evidence))
     return {
         "rule": finding.rule,
-        "title": {"zh": citation.title.zh, "en": citation.title.en},
+        "title": citation.title,
         "article": citation.article,
         "reason": finding.reason,
         "action": finding.action,
@@ -278,9 +273,9 @@ def _other(one: RelatedRule) -> dict[str, object]:
     rule, note = one.rule, one.note
     return {
         "rule": rule.id,
-        "title": {"zh": rule.title.zh, "en": rule.title.en},
+        "title": rule.title,
         "article": rule.article,
-        "note": {"zh": note.zh, "en": note.en},
+        "note": note,
     }
 
 

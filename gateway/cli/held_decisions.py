@@ -150,11 +150,11 @@ async def release_messages(
     asked = array("q")
     async with opened_store(settings, stores_of) as stores:
         desk, found = _desk(stores.quarantine), await chosen.found_in(stores.quarantine)
-
-        async def ask(numbers: Sequence[int]) -> list[Outcome]:
-            return await desk.request_release_each(numbers, name, utcnow())
-
-        async for some in _each("asking for release", found, ask):
+        async for some in _each(
+            "asking for release",
+            found,
+            lambda numbers: desk.request_release_each(numbers, name, utcnow()),
+        ):
             let_go = _done(some)
             await learn_from_reviews(settings, stores.samples, let_go, SampleLabel.HAM, name)
             asked.extend(held.message_id for held in let_go)
@@ -174,11 +174,9 @@ async def discard_messages(
     name, outcomes = acting(by), Outcomes(chosen.campaign, chosen.system_id)
     async with opened_store(settings, stores_of) as stores:
         desk, found = _desk(stores.quarantine), await chosen.found_in(stores.quarantine)
-
-        async def drop(numbers: Sequence[int]) -> list[Outcome]:
-            return await desk.discard_each(numbers, name, utcnow())
-
-        async for some in _each("discarding", found, drop):
+        async for some in _each(
+            "discarding", found, lambda numbers: desk.discard_each(numbers, name, utcnow())
+        ):
             await learn_from_reviews(settings, stores.samples, _done(some), SampleLabel.SPAM, name)
             outcomes.add(some)
     outcomes.show(found.left, as_json=as_json)

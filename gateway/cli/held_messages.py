@@ -6,10 +6,9 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.cli.options import Selection
 from gateway.dataplane.carriers import assembled, read_carrier
 from gateway.domain.categories import CATEGORIES, category_of, covered_by
-from gateway.domain.msisdn import is_mobile, masked
+from gateway.domain.msisdn import masked
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.settings.gateway import GatewaySettings
 from gateway.smpp.status import DecodeError
@@ -19,8 +18,10 @@ from gateway.systems.quarantine.model import is_message_id
 from gateway.systems.quarantine.sql import QuarantineStore
 from gateway.terminal.deployment import require_sender
 from gateway.terminal.failure import CommandError, ExitCode, known, misused
+from gateway.terminal.options import Selection
 from gateway.terminal.screen import (
     console,
+    masked_source,
     print_fields,
     print_json,
     print_table,
@@ -150,7 +151,7 @@ def described(held: HeldMessage, *, unmask: bool = False) -> dict[str, object]:
         "state": held.state,
         "note": held.note,
         "system_id": held.system_id,
-        "source": held.source if unmask else _source(held),
+        "source": held.source if unmask else masked_source(held.source),
         "destination": held.destination if unmask else masked(held.destination),
         "reason": held.reason,
         "rule": held.rule,
@@ -267,19 +268,13 @@ def _row(held: HeldMessage) -> tuple[str, ...]:
         str(held.message_id),
         held.state,
         held.system_id,
-        _source(held),
+        masked_source(held.source),
         masked(held.destination),
         held.reason,
         held.rule,
         told_category(held.category),
         masked_numbers(held.evidence),
     )
-
-
-def _source(held: HeldMessage) -> str:
-    """Return the source address; a personal number is masked, a port is not."""
-    is_person = is_mobile(held.source.encode("latin-1", "replace"))
-    return masked(held.source.removeprefix("+")) if is_person else held.source
 
 
 def _when(held: HeldMessage, when: str) -> str:

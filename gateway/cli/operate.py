@@ -2,12 +2,22 @@
 
 # ruff: noqa: PLC0415 - see gateway.terminal
 
+# ruff: noqa: PLC0415 - see gateway.terminal
+import getpass
+import json
+import secrets
+import sys
+from base64 import b64encode
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
-from cyclopts import Parameter
+from cyclopts import App, Parameter
 
-from gateway.terminal.options import USUAL_PLACES, AsJson, Directories
+from gateway.domain.api_client import ApiRole, RefusalChannel
+from gateway.terminal.failure import CommandError, ExitCode, misused
+from gateway.terminal.options import USUAL_PLACES, AsJson, ConfigDirectory, Directories
+from gateway.terminal.screen import counted, print_json, progress_bar, say, visible
 
 Level = Literal["debug", "info", "warning", "error"]
 
@@ -36,7 +46,6 @@ def run(
     config, policies, are_shipped = located_own(directories, "run")
     if check_only:
         return _check(config, policies, as_json=False)
-    from gateway.app.startup_log import tell_directories
     from gateway.runtime.logging import LogLevel, configure_logging
 
     events = configure_logging(level=LogLevel(log_level))
@@ -96,7 +105,239 @@ def demo(
     return asyncio.run(run_demo(Wishes(seconds, port, keep=keep, as_json=as_json)))
 
 
+def tell_directories(config: Path, policies: Path, *, are_shipped: bool) -> None:
+    """Log which directories are read; as a warning if the policies are the shipped ones."""
+    import structlog
+
+    log = structlog.get_logger()
+    places = {"config": str(config.absolute()), "policies": str(policies.absolute())}
+    if are_shipped:
+        log.warning("directories.chosen", **places, shipped="policies", own_with="--policies DIR")
+    else:
+        log.info("directories.chosen", **places)
+
+
 def _check(config: Path, policies: Path, *, as_json: bool) -> int:
     from gateway.cli.config_check import check_deployment
 
     return check_deployment(config, policies, as_json=as_json)
+
+
+_MAX_SYSTEM_ID_CHARS = 15  # SMPP 3.4, 5.2.1, less its NUL
+_KEY_OCTETS = 64  # AES-256 for either half of SIV
+# What is read of a line; a password has at most eight octets.
+_MAX_PASSWORD_CHARS = 256
+_EXAMPLE = """\
+write one, with the line of `smsward api new-token` for each client:
+version: 1
+address: "127.0.0.1:8080"
+clients:
+  - {name: shop, role: sp, system_id: shop, token: "sha256:…"}
+  - {name: 营业厅, role: clerk, channels: [hall], token: "sha256:…"}"""
+
+api = App(name="api", sort_key=4)  # helped by what it does without a command
+
+
+@api.default
+def serve(
+    *,
+    directories: Directories = USUAL_PLACES,
+    log_level: Annotated[Level, Parameter(help="What is worth a line on stderr.")] = "info",
+) -> int:
+    """Run the HTTP API (开放接口) for SPs and clerks, in the foreground.
+
+    It takes refusals and agreements, and tells SPs of what subscribers said. A process of its
+    own beside the gateway, on the same store; clients and address stand in api.yaml. SIGTERM
+    and Ctrl-C stop it; SIGHUP and saved files reload clients and SPs, and the hours in which
+    the policy lets subscribers be asked.
+
+    Example: smsward api --config /etc/smsward --policies /etc/smsward/policies
+    """
+    from gateway.app.api import serve_api
+    from gateway.runtime.logging import LogLevel, configure_logging
+    from gateway.terminal.deployment import located_own
+
+    config, policies, are_shipped = located_own(directories, "api")
+    path = config / "api.yaml"
+    if not path.exists():
+        raise misused(f"there is no {path}, so nobody may ask anything", _EXAMPLE)
+    configure_logging(level=LogLevel(log_level))
+    tell_directories(config, policies, are_shipped=are_shipped)
+    return serve_api(config, policies)
+
+
+@api.command
+def new_token(
+    *,
+    name: Annotated[str, Parameter(help="What to call the client.")] = "client",
+    role: Annotated[
+        ApiRole, Parameter(help="What it is for: an SP, a clerk, the subscribers' app.")
+    ] = ApiRole.SP,
+    system_id: Annotated[str | None, Parameter(help="The SP that a client of role sp is.")] = None,
+    channel: Annotated[
+        list[RefusalChannel] | None,
+        Parameter(negative="", help="A way whose refusals a clerk may record; hall unless said."),
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Print a fresh token, and the line for api.yaml that knows it. The token is kept nowhere.
+
+    Example: smsward api new-token --name shop --system-id sp1
+
+    Example: smsward api new-token --name 营业厅 --role clerk --channel hall --json
+    """
+    from gateway.settings.api import client_name_problem
+    from gateway.settings.credentials import digest_of
+
+    problem = client_name_problem(name)
+    if problem is not None:
+        raise misused(f"--name: {visible(name[:40])}: {problem}")
+    own = _own(role, system_id, channel or ())
+    token = secrets.token_urlsafe(32)
+    digest = f"sha256:{digest_of(token).hex()}"
+    if as_json:
+        print_json({"token": token, "client": {"name": name, "role": role, **own, "token": digest}})
+        return ExitCode.FINE
+    words = "".join(f", {key}: {_written(value)}" for key, value in own.items())
+    say(f"for the client, kept nowhere else: {token}")
+    say("for api.yaml, below clients:")
+    say(f'  - {{name: {name}, role: {role}{words}, token: "{digest}"}}')
+    say("the client sends it as the header Authorization: Bearer TOKEN")
+    return ExitCode.FINE
+
+
+keys = App(name="keys", help="Keys that records and the store are sealed with (密钥).", sort_key=9)
+sender = App(name="sender", help="What is needed to admit an SP.", sort_key=7)
+
+
+@keys.command
+def new(*, key_id: Annotated[str, Parameter("--id", help="What to call it.")] = "k1") -> int:
+    """Print a fresh key, one line for the file that privacy.keys in gateway.yaml names.
+
+    To rotate, add a line with another id, name it in privacy.current, and keep the old lines:
+    what was sealed with them is opened with them. Losing a key is losing what it sealed.
+
+    Example: (umask 077; smsward keys new --id k1 > /etc/smsward/keys.yaml)
+
+    Example: smsward keys new --id k2 >> /etc/smsward/keys.yaml
+    """
+    from gateway.runtime.sealing import KEY_ID
+
+    if not KEY_ID.fullmatch(key_id):
+        raise misused(f"--id: {visible(key_id[:40])}: an id has 1 to 16 of a-z, 0-9, - and _")
+    say(f"{key_id}: {b64encode(secrets.token_bytes(_KEY_OCTETS)).decode()}")
+    return ExitCode.FINE
+
+
+@keys.command
+def reseal(*, config: ConfigDirectory = None, as_json: AsJson = False) -> int:
+    """Seal subscribers' numbers and texts in the store with the key that privacy.current names.
+
+    Once keys are set up for a store that had none, and after each rotation: until then neither
+    the gateway nor the API nor any command opens the store. Stop them first; a million answers
+    take about a minute. Whatever stops this, call it again.
+
+    Example: smsward keys reseal --config /etc/smsward
+    """
+    from gateway.storage.errors import StoreUnavailable
+    from gateway.storage.open import file_of
+    from gateway.stores import reseal_store
+    from gateway.terminal.deployment import load_settings
+    from gateway.terminal.store import keys_at_hand, store_file
+
+    settings = load_settings(config)
+    sealing = keys_at_hand(settings)
+    if sealing is None:
+        raise misused(
+            "there are no keys to seal with",
+            "make one with `smsward keys new`, and name its file in gateway.yaml: privacy.keys",
+        )
+    path = store_file(settings)
+    if file_of(settings.store.url) is None or not path.is_file():
+        raise CommandError(
+            f"there is no store at {path.absolute()}",
+            advice="name the gateway's --config, and call this from the directory it runs in;"
+            " a new store is sealed from its first start",
+        )
+    with progress_bar() as progress:
+        task = progress.add_task("sealing", total=None)
+        try:
+            rows = reseal_store(
+                settings.store.url,
+                sealing,
+                lambda done, total: progress.update(task, completed=done, total=total),
+            )
+        except StoreUnavailable as error:
+            raise CommandError(
+                f"the store at {path.absolute()} is not resealed: {error}",
+                advice="what was done is kept: call this again, and it goes on from there",
+            ) from error
+    if as_json:
+        print_json({"key": sealing.current, "rows": rows})
+    else:
+        said = f"sealed anew: {counted(rows, 'row')}"
+        say(f"{said}; the store is sealed with the key {sealing.current}")
+    return ExitCode.FINE
+
+
+@sender.command
+def hash_password() -> int:
+    """Turn a password into what senders.yaml holds: a PHC string of argon2id.
+
+    On a terminal it is asked for twice and not shown; otherwise it is the first line of the
+    standard input. A bind carries at most eight octets of it (SMPP 3.4, 5.2.2).
+
+    Example: smsward sender hash-password < password.txt
+    """
+    from gateway.settings import credentials
+
+    secret = (
+        _asked_password()
+        if sys.stdin.isatty()
+        else sys.stdin.readline(_MAX_PASSWORD_CHARS).rstrip("\r\n")
+    )
+    try:
+        phc = credentials.hash_password(secret)
+    except ValueError as error:
+        raise misused(str(error)) from None
+    sys.stdout.write(f"{phc}\n")
+    return ExitCode.FINE
+
+
+def _own(
+    role: ApiRole, system_id: str | None, channels: Sequence[RefusalChannel]
+) -> dict[str, object]:
+    """Return what a client of `role` has beside name and token. Raises CommandError."""
+    if system_id is not None and role is not ApiRole.SP:
+        raise misused(f"--system-id: only a client of the role sp speaks for an SP, not {role}")
+    if channels and role is not ApiRole.CLERK:
+        raise misused(f"--channel: only a client of the role clerk has channels, not {role}")
+    if role is ApiRole.CLERK:
+        return {"channels": list(dict.fromkeys(channels)) or [RefusalChannel.HALL]}
+    if role is not ApiRole.SP:
+        return {}
+    if system_id is not None and not _is_system_id(system_id):
+        raise misused("--system-id: 1 to 15 characters that can be shown, as in senders.yaml")
+    return {"system_id": system_id or "…"}
+
+
+def _is_system_id(text: str) -> bool:
+    return text.isprintable() and 1 <= len(text) <= _MAX_SYSTEM_ID_CHARS
+
+
+def _written(value: object) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(value)}]"
+    # A string of JSON is one of YAML, whatever is in it.
+    return str(value) if value == "…" else json.dumps(value, ensure_ascii=False)
+
+
+def _asked_password() -> str:
+    try:
+        secret = getpass.getpass("Password: ")
+        repeated = getpass.getpass("Once more: ")
+    except EOFError:
+        raise misused("no password was given") from None
+    if secret != repeated:
+        raise misused("the two passwords differ", "try again")
+    return secret

@@ -8,9 +8,16 @@ from typing import Annotated, Literal
 from cyclopts import App, Parameter
 
 from gateway.cli.explain import explain_submit
-from gateway.cli.options import ALL_RECORDS, NO_REASON, ReloadOptions, ReplayOptions
-from gateway.terminal.failure import run_async
-from gateway.terminal.options import USUAL_PLACES, AsJson, ConfigDirectory, Directories
+from gateway.terminal.options import (
+    ALL_RECORDS,
+    NO_REASON,
+    USUAL_PLACES,
+    AsJson,
+    ConfigDirectory,
+    Directories,
+    ReloadOptions,
+    ReplayOptions,
+)
 
 policy = App(
     name="policy",
@@ -151,7 +158,7 @@ def replay(
 
 
 @policy.command
-def history(
+async def history(
     *,
     limit: Annotated[int, Parameter(help="The last so many.")] = 50,
     config: ConfigDirectory = None,
@@ -164,11 +171,11 @@ def history(
     from gateway.cli.policy_versions import show_history
     from gateway.terminal.deployment import load_settings
 
-    return run_async(show_history(load_settings(config), limit, as_json=as_json))
+    return await show_history(load_settings(config), limit, as_json=as_json)
 
 
 @policy.command
-def rollback(
+async def rollback(
     number: Annotated[int, Parameter(name="N")],
     /,
     *,
@@ -187,11 +194,11 @@ def rollback(
     from gateway.terminal.deployment import load_settings, own_policies_of
 
     policies = own_policies_of(directories.policies)
-    return run_async(roll_back(load_settings(directories.config), policies, number, wish))
+    return await roll_back(load_settings(directories.config), policies, number, wish)
 
 
 @policy.command
-def reload(*, wish: ReloadOptions = NO_REASON, config: ConfigDirectory = None) -> int:
+async def reload(*, wish: ReloadOptions = NO_REASON, config: ConfigDirectory = None) -> int:
     """Have the running gateway load its policies and senders, and say what became of it.
 
     With --force a keyword list may lose more than half of its words, the bundle more than
@@ -204,4 +211,4 @@ def reload(*, wish: ReloadOptions = NO_REASON, config: ConfigDirectory = None) -
     from gateway.cli.policy_versions import reload_policies
     from gateway.terminal.deployment import load_settings
 
-    return run_async(reload_policies(load_settings(config), wish))
+    return await reload_policies(load_settings(config), wish)

@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 from gateway.cli.config_check import (
     bundle_summary_of,
     report_faults,
+    report_sound,
     stray_categories_of,
     warnings_of,
 )
@@ -31,11 +32,9 @@ from gateway.terminal.failure import ExitCode
 from gateway.terminal.screen import (
     console,
     counted,
-    print_fields,
     print_json,
     print_table,
     say,
-    warn,
 )
 
 _SHOWN_WORDS = 20
@@ -50,13 +49,7 @@ def check_policies(directory: Path, *, as_json: bool) -> int:
         return ExitCode.MISUSED
     read = {"policies": str(directory), **bundle_summary_of(bundle)}
     warnings = (*warnings_of((), bundle), *stray_categories_of(bundle, directory))
-    if as_json:
-        print_json({"ok": True, "faults": [], **read, "warnings": warnings})
-        return ExitCode.FINE
-    print_fields((name, str(value)) for name, value in read.items())
-    for warning in warnings:
-        warn(warning)
-    return ExitCode.FINE
+    return report_sound(read, warnings, as_json=as_json)
 
 
 def diff_policies(old: Path, new: Path, *, as_json: bool) -> int:
@@ -219,7 +212,7 @@ def as_mapping(rule: Rule) -> dict[str, object]:
     """Return a rule for programs."""
     return {
         "id": rule.id,
-        "title": {"zh": rule.title.zh, "en": rule.title.en},
+        "title": rule.title,
         "article": rule.article,
         "check": rule.check.name,
         "parameters": parameters_of(rule),

@@ -5,7 +5,7 @@ import gc
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from math import inf
@@ -13,7 +13,6 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from gateway.cli.config_check import installed_scorer
-from gateway.cli.options import ReplayOptions
 from gateway.cli.policy_versions import files_of
 from gateway.policy.bundle import Bundle
 from gateway.policy.filings import Filings
@@ -37,20 +36,20 @@ from gateway.records.replay_reader import (
     UnchangedReason,
     reading,
 )
-from gateway.runtime.sealing import Keys
 from gateway.settings.bundles.archive import restore
 from gateway.settings.bundles.bundle import load_bundle
 from gateway.settings.fault import SettingsError
-from gateway.settings.gateway import GatewaySettings, keys_of
+from gateway.settings.gateway import GatewaySettings
 from gateway.stores import Stores, stores_of
 from gateway.systems.consent.follower import ConsentFollower
 from gateway.systems.filings.service import FilingsFollower
 from gateway.systems.preferences.service import PreferencesFollower
 from gateway.terminal.arguments import moment_of
-from gateway.terminal.deployment import Deployment, faulty, faulty_policies, load_deployment
-from gateway.terminal.failure import CommandError, ExitCode, known, misused
+from gateway.terminal.deployment import Deployment, faulty_policies, load_deployment
+from gateway.terminal.failure import CommandError, ExitCode, misused
+from gateway.terminal.options import ReplayOptions
 from gateway.terminal.screen import print_fields, print_json, print_table, progress_bar, say, warn
-from gateway.terminal.store import opened_store, store_file
+from gateway.terminal.store import keys_at_hand, opened_store, store_file
 
 # Objects; what is loaded stays, and records are gone when the next are read. With the usual 700
 # a tenth of the time goes into looking for more.
@@ -71,15 +70,6 @@ _WHY = {
 
 
 @dataclass(frozen=True, slots=True)
-class _StoreKnowledge:
-    """What the store holds, and what it does not."""
-
-    knowledge: Knowledge
-    old: Bundle | None
-    warnings: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class ReplayComparison:
     """What came of a replay, and of what; `old` is None where the records themselves are old."""
 
@@ -87,7 +77,6 @@ class ReplayComparison:
     old: str | None
     new: str
     records: Path
-    lines: int
     warnings: tuple[str, ...]
 
 
@@ -96,16 +85,20 @@ def replay_policies(config: Path, policies: Path, asked: ReplayOptions, *, as_js
     deployment = load_deployment(config, policies)
     archive, wanted = _archive(deployment.settings, asked), _wanted(deployment, asked)
     # The reading starts now, so that there is something to judge when the bundles are loaded.
-    with _collecting_rarely(), reading(archive, _keys(deployment.settings)) as read:
-        found = asyncio.run(_known(deployment, asked))
-        tally = _replayed(RecordReplay(archive, wanted), _replayer(deployment, found), read)
+    with _collecting_rarely(), reading(archive, keys_at_hand(deployment.settings)) as read:
+        knowledge, old, warnings = asyncio.run(_known(deployment, asked))
+        senders = tuple(deployment.senders.values())
+        replayer = Replayer(
+            Judge(deployment.bundle, senders, knowledge),
+            None if old is None else Judge(old, senders, knowledge),
+        )
+        tally = _replayed(RecordReplay(archive, wanted), replayer, read)
     compared = ReplayComparison(
         tally,
-        old=None if found.old is None else found.old.digest,
+        old=None if old is None else old.digest,
         new=deployment.bundle.digest,
         records=archive.directory,
-        lines=tally.lines,
-        warnings=found.warnings,
+        warnings=warnings,
     )
     (print_replay_json if as_json else print_replay)(compared)
     return ExitCode.FINE
@@ -119,12 +112,6 @@ def _collecting_rarely() -> Iterator[None]:
         yield
     finally:
         gc.set_threshold(*usual)
-
-
-def _replayer(deployment: Deployment, found: _StoreKnowledge) -> Replayer:
-    senders = tuple(deployment.senders.values())
-    old = None if found.old is None else Judge(found.old, senders, found.knowledge)
-    return Replayer(Judge(deployment.bundle, senders, found.knowledge), old)
 
 
 def _replayed(replay: RecordReplay, replayer: Replayer, read: Read) -> ReplayTally:
@@ -155,22 +142,12 @@ def _archive(settings: GatewaySettings, asked: ReplayOptions) -> RecordArchive:
     return RecordArchive(directory)
 
 
-def _keys(settings: GatewaySettings) -> Keys | None:
-    try:
-        return keys_of(settings)
-    except SettingsError as error:
-        raise faulty(error.faults) from error
-
-
 def _wanted(deployment: Deployment, asked: ReplayOptions) -> DecisionQuery:
     since, until = _epoch(asked.since, -inf), _epoch(asked.until, inf)
     if since >= until:
         raise misused("--until: must be later than --since")
-    if asked.sender is not None and asked.sender not in deployment.senders:
-        raise misused(
-            f"there is no sender {asked.sender} in senders.yaml",
-            f"there are: {known(deployment.senders)}",
-        )
+    if asked.sender is not None:
+        deployment.require_sender(asked.sender)
     return DecisionQuery(since, until, asked.sender)
 
 
@@ -178,8 +155,10 @@ def _epoch(given: datetime | None, otherwise: float) -> float:
     return otherwise if given is None else moment_of(given).timestamp()
 
 
-async def _known(deployment: Deployment, asked: ReplayOptions) -> _StoreKnowledge:
-    """Return what rules look things up in as it stands now, and the bundle of `--old`."""
+async def _known(
+    deployment: Deployment, asked: ReplayOptions
+) -> tuple[Knowledge, Bundle | None, tuple[str, ...]]:
+    """Return what rules look up as it stands now, the bundle of `--old`, and warnings."""
     settings = deployment.settings
     scorer, problems = installed_scorer(settings.learning)
     told = tuple(one.en for one in problems)
@@ -190,12 +169,12 @@ async def _known(deployment: Deployment, asked: ReplayOptions) -> _StoreKnowledg
     path = store_file(settings).absolute()
     if number is None and not path.exists():
         warning = f"there is no store at {path}: no answer, preference or filing is known here"
-        return _StoreKnowledge(knowledge, old, (warning, *told))
+        return knowledge, old, (warning, *told)
     async with opened_store(settings, stores_of) as stores:
         if number is not None:
             old = _restored(number, await files_of(stores.policies, number))
         await _learn(knowledge, stores)
-    return _StoreKnowledge(knowledge, old, told)
+    return knowledge, old, told
 
 
 async def _learn(knowledge: Knowledge, stores: Stores) -> None:
@@ -268,7 +247,7 @@ def print_replay_json(compared: ReplayComparison) -> None:
             "old": compared.old,
             "new": compared.new,
             "records": str(compared.records),
-            "lines": compared.lines,
+            "lines": tally.lines,
             "decisions": tally.decisions,
             "judged": tally.judged,
             "without_text": tally.unseen,
@@ -280,10 +259,10 @@ def print_replay_json(compared: ReplayComparison) -> None:
                 for (old, new), count in tally.by_action.most_common()
             ],
             "by_rule": [
-                {**_pair(change), "count": found.count, "samples": list(map(asdict, found.samples))}
+                {**_pair(change), "count": found.count, "samples": found.samples}
                 for change, found in _ranked(tally)
             ],
-            "by_sender": {name: asdict(found) for name, found in tally.by_sender.items()},
+            "by_sender": tally.by_sender,
             "not_judged": {kept.value: count for kept, count in tally.kept.most_common()},
             "warnings": (_TODAY, *compared.warnings),
         }
@@ -292,7 +271,7 @@ def print_replay_json(compared: ReplayComparison) -> None:
 
 def _summary(compared: ReplayComparison) -> Iterator[tuple[str, str]]:
     tally = compared.tally
-    yield "records", f"{compared.records}: {compared.lines} lines, {tally.decisions} decisions"
+    yield "records", f"{compared.records}: {tally.lines} lines, {tally.decisions} decisions"
     yield "compared", f"{compared.old or 'what was recorded'} with {compared.new}"
     unseen = f", {tally.unseen} of them without their text" if tally.unseen else ""
     yield "judged again", f"{tally.judged}{unseen}"

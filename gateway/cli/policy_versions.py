@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from gateway.cli.options import ReloadOptions
+from gateway.records.archive import words_of
 from gateway.runtime.clock import monotonic, utcnow
 from gateway.settings.bundles.archive import restore, unpacked
 from gateway.settings.bundles.bundle import load_bundle
@@ -18,7 +18,7 @@ from gateway.systems.policy_history import (
     ReloadRequestState,
 )
 from gateway.terminal.failure import CommandError, ExitCode, misused
-from gateway.terminal.options import acting
+from gateway.terminal.options import ReloadOptions, acting
 from gateway.terminal.screen import print_listed, say, visible, warn
 from gateway.terminal.store import opened_store
 
@@ -51,9 +51,9 @@ async def roll_back(
         try:
             removed = restore(directory, files)
         except (OSError, ValueError) as error:
-            reason = (isinstance(error, OSError) and error.strerror) or str(error)
             raise CommandError(
-                f"{directory} cannot be written: {reason}", advice="call it again afterwards"
+                f"{directory} cannot be written: {words_of(error)}",
+                advice="call it again afterwards",
             ) from error
         say(f"version {number} is in {directory} again")
         if removed:

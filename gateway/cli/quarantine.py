@@ -2,16 +2,24 @@
 
 # ruff: noqa: PLC0415 - see gateway.terminal
 
+from dataclasses import dataclass
 from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from gateway.cli.options import EVERYTHING, NO_CAMPAIGN, Selection, Whole
 from gateway.domain.msisdn import masked
 from gateway.runtime.clock import utcnow
 from gateway.systems.preferences.cli import preferences
-from gateway.terminal.failure import ExitCode, run_async
-from gateway.terminal.options import MASKED, NOT_NEGATIVE, AsJson, ConfigDirectory, UnmaskOptions
+from gateway.terminal.failure import ExitCode
+from gateway.terminal.options import (
+    EVERYTHING,
+    MASKED,
+    NOT_NEGATIVE,
+    AsJson,
+    ConfigDirectory,
+    Selection,
+    UnmaskOptions,
+)
 from gateway.terminal.screen import print_listed
 
 _HOLD_COLUMNS = ("", "id", "from", "held at (UTC)", "until (UTC)")
@@ -23,6 +31,23 @@ quarantine = App(
 )
 
 
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """The campaign that is decided on as a whole."""
+
+    campaign: Annotated[
+        str | None,
+        Parameter(help="In place of ids: all that is held of this campaign, by its id."),
+    ] = None
+    system_id: Annotated[str | None, Parameter(help="Of the campaign only what this SP sent.")] = (
+        None
+    )
+
+
+NO_CAMPAIGN = Whole()
+
+
 Ids = Annotated[
     list[str] | None,
     Parameter(name="ID", allow_leading_hyphen=True, negative="", help="Ids, or - to read stdin."),
@@ -31,7 +56,7 @@ By = Annotated[str | None, Parameter(help="Who decides; noted as said by your ac
 
 
 @quarantine.command(name="list")
-def list_held(
+async def list_held(
     *, selection: Selection = EVERYTHING, config: ConfigDirectory = None, as_json: AsJson = False
 ) -> int:
     """List held messages, the newest first. Subscribers' numbers are masked.
@@ -45,11 +70,11 @@ def list_held(
     from gateway.cli.held_messages import list_messages
     from gateway.terminal.deployment import load_settings
 
-    return run_async(list_messages(load_settings(config), selection, config, as_json=as_json))
+    return await list_messages(load_settings(config), selection, config, as_json=as_json)
 
 
 @quarantine.command
-def show(
+async def show(
     message_id: Annotated[str, Parameter(name="ID")],
     /,
     *,
@@ -69,15 +94,15 @@ def show(
     """
     from gateway.cli.held_messages import number_of, show_message
     from gateway.terminal.deployment import load_settings
-    from gateway.terminal.store import is_text_unmasked
+    from gateway.terminal.store import is_unmasked
 
     settings, about = load_settings(config), f"message {number_of(message_id)}"
-    unmask = is_text_unmasked(settings, unmasking, "quarantine show", about)
-    return run_async(show_message(settings, message_id, unmask=unmask, as_json=as_json))
+    unmask = await is_unmasked(settings, unmasking, "quarantine show", about, is_text=True)
+    return await show_message(settings, message_id, unmask=unmask, as_json=as_json)
 
 
 @quarantine.command
-def release(
+async def release(
     ids: Ids = None,
     /,
     *,
@@ -106,15 +131,13 @@ def release(
     from gateway.cli.held_messages import MessageSelection
     from gateway.terminal.deployment import load_settings
 
-    chosen, settings = (
-        MessageSelection(ids or [], whole.campaign, whole.system_id),
-        load_settings(config),
-    )
-    return run_async(release_messages(settings, chosen, by, wait_s=wait_s, as_json=as_json))
+    chosen = MessageSelection(ids or [], whole.campaign, whole.system_id)
+    settings = load_settings(config)
+    return await release_messages(settings, chosen, by, wait_s=wait_s, as_json=as_json)
 
 
 @quarantine.command
-def discard(
+async def discard(
     ids: Ids = None,
     /,
     *,
@@ -133,15 +156,13 @@ def discard(
     from gateway.cli.held_messages import MessageSelection
     from gateway.terminal.deployment import load_settings
 
-    chosen, settings = (
-        MessageSelection(ids or [], whole.campaign, whole.system_id),
-        load_settings(config),
-    )
-    return run_async(discard_messages(settings, chosen, by, as_json=as_json))
+    chosen = MessageSelection(ids or [], whole.campaign, whole.system_id)
+    settings = load_settings(config)
+    return await discard_messages(settings, chosen, by, as_json=as_json)
 
 
 @preferences.command
-def holds(
+async def holds(
     number: Annotated[str, Parameter(help="The subscriber's number.")],
     /,
     *,
@@ -156,20 +177,15 @@ def holds(
 
     Example: smsward preferences holds 13800138000
     """
-    from gateway.app.own_holds import own_holds_in
+    from gateway.app.event_dispatch import own_holds_in
     from gateway.stores import stores_of
-    from gateway.systems.quarantine.own_holds import OwnHold
     from gateway.terminal.arguments import subscriber_of
     from gateway.terminal.deployment import load_settings
     from gateway.terminal.store import opened_store
 
     settings, msisdn = load_settings(config), subscriber_of(number)
-
-    async def own_holds() -> list[OwnHold]:
-        async with opened_store(settings, stores_of) as stores:
-            return list(await own_holds_in(stores).list_own(msisdn, utcnow()))
-
-    found = run_async(own_holds())
+    async with opened_store(settings, stores_of) as stores:
+        found = await own_holds_in(stores).list_own(msisdn, utcnow())
     told = masked(msisdn)
     described = [
         {

@@ -8,9 +8,13 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from gateway.domain.records import Access, Purge
 from gateway.systems.legal_holds.cli import hold
-from gateway.terminal.failure import run_async
+from gateway.terminal.failure import ExitCode, misused
 from gateway.terminal.options import MASKED, AsJson, By, ConfigDirectory, Period, UnmaskOptions
+from gateway.terminal.screen import print_listed
+
+_MAX_LISTED = 10_000
 
 records = App(
     name="records", help="Records of decisions and outcomes (CDR): read, seal, purge.", sort_key=8
@@ -34,7 +38,7 @@ def show(
 
     Example: smsward records show var/cdr --limit 20
     """
-    from gateway.cli.record_export import show_records
+    from gateway.cli.record_work import show_records
 
     return show_records(place, limit, unmasking, config, as_json=as_json)
 
@@ -57,7 +61,7 @@ def export(
     Example: smsward records export --from 2013-09-30T08:00 --to 2013-09-30T12:00
     --number 13800138000 --unmask --reason "case 2013-118" -o case.jsonl
     """
-    from gateway.cli.record_export import export_records
+    from gateway.cli.record_work import export_records
     from gateway.terminal.deployment import load_settings
 
     return export_records(load_settings(config), period, unmasking, output, as_json=as_json)
@@ -71,14 +75,14 @@ def seal(*, config: ConfigDirectory = None, as_json: AsJson = False) -> int:
 
     Example: smsward records seal --config config
     """
-    from gateway.cli.record_upkeep import seal_records
+    from gateway.cli.record_work import seal_records
     from gateway.terminal.deployment import load_settings
 
     return seal_records(load_settings(config), as_json=as_json)
 
 
 @records.command
-def purge(
+async def purge(
     *,
     dry_run: Annotated[
         bool, Parameter(negative="", show_default=False, help="Only count what would go.")
@@ -99,15 +103,15 @@ def purge(
 
     Example: smsward records purge --dry-run --now 2014-03-01
     """
-    from gateway.cli.record_upkeep import purge_records
+    from gateway.cli.record_work import purge_records
     from gateway.terminal.deployment import load_settings
 
     settings = load_settings(config)
-    return run_async(purge_records(settings, by, now, dry_run=dry_run, as_json=as_json))
+    return await purge_records(settings, by, now, dry_run=dry_run, as_json=as_json)
 
 
 @records.command
-def purges(
+async def purges(
     *,
     limit: Annotated[int, Parameter(help="The last so many.")] = 50,
     config: ConfigDirectory = None,
@@ -117,14 +121,19 @@ def purges(
 
     Example: smsward records purges --limit 10
     """
-    from gateway.cli.record_upkeep import list_purges
+    from gateway.stores import stores_of
     from gateway.terminal.deployment import load_settings
+    from gateway.terminal.store import opened_store
 
-    return run_async(list_purges(load_settings(config), limit, as_json=as_json))
+    async with opened_store(load_settings(config), stores_of) as stores:
+        purges = await stores.journals.purges(_sound(limit))
+    columns = ("no", "at (UTC)", "what", "from", "to", "count", "by")
+    print_listed(purges, columns, map(_purge_row, purges), "nothing yet", as_json=as_json)
+    return ExitCode.FINE
 
 
 @records.command
-def verify(*, config: ConfigDirectory = None, as_json: AsJson = False) -> int:
+async def verify(*, config: ConfigDirectory = None, as_json: AsJson = False) -> int:
     """Verify the purge log and the journal of looks: each row is chained to the one before.
 
     The first row that is missing or was changed is named, and the exit code is 1. A running
@@ -132,14 +141,23 @@ def verify(*, config: ConfigDirectory = None, as_json: AsJson = False) -> int:
 
     Example: smsward records verify
     """
-    from gateway.cli.record_upkeep import verify_journals
+    from gateway.stores import stores_of
     from gateway.terminal.deployment import load_settings
+    from gateway.terminal.store import opened_store
 
-    return run_async(verify_journals(load_settings(config), as_json=as_json))
+    async with opened_store(load_settings(config), stores_of) as stores:
+        states = await stores.journals.states()
+    columns = ("journal", "rows", "head", "first broken", "problem")
+    rows = (
+        (one.journal, str(one.rows), one.head, str(one.broken or ""), one.problem or "none")
+        for one in states
+    )
+    print_listed(states, columns, rows, "", as_json=as_json)
+    return ExitCode.FAILED if any(one.problem for one in states) else ExitCode.FINE
 
 
 @records.command
-def accesses(
+async def accesses(
     *,
     limit: Annotated[int, Parameter(help="The last so many.")] = 50,
     config: ConfigDirectory = None,
@@ -149,7 +167,29 @@ def accesses(
 
     Example: smsward records accesses --json
     """
-    from gateway.cli.record_upkeep import list_accesses
+    from gateway.stores import stores_of
     from gateway.terminal.deployment import load_settings
+    from gateway.terminal.store import opened_store
 
-    return run_async(list_accesses(load_settings(config), limit, as_json=as_json))
+    async with opened_store(load_settings(config), stores_of) as stores:
+        accesses = await stores.journals.accesses(_sound(limit))
+    columns = ("no", "at (UTC)", "by", "command", "reason", "of what")
+    print_listed(accesses, columns, map(_access_row, accesses), "nothing yet", as_json=as_json)
+    return ExitCode.FINE
+
+
+def _sound(limit: int) -> int:
+    if not 1 <= limit <= _MAX_LISTED:
+        raise misused(f"--limit: 1 to {_MAX_LISTED}")
+    return limit
+
+
+def _purge_row(one: Purge) -> tuple[str, ...]:
+    times = (f"{time:%Y-%m-%d %H:%M}" for time in (one.since, one.until))
+    at = f"{one.at:%Y-%m-%d %H:%M:%S}"
+    return (str(one.number), at, one.what, *times, str(one.count), one.by)
+
+
+def _access_row(one: Access) -> tuple[str, ...]:
+    at = f"{one.at:%Y-%m-%d %H:%M:%S}"
+    return (str(one.number), at, one.by, one.action, one.reason, one.about)

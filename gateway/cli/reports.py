@@ -2,25 +2,24 @@
 
 # ruff: noqa: PLC0415 - see gateway.terminal
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager
-from functools import partial
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, Protocol, TypeAlias
+from typing import Annotated
 
 import orjson
 from cyclopts import App, Parameter
 
-from gateway.cli.options import ALL_REPORTS, WantedReports
 from gateway.domain.authority_report import AuthorityReport, ReportState
-from gateway.domain.msisdn import is_mobile, masked
+from gateway.domain.msisdn import masked
 from gateway.runtime.clock import utcnow
 from gateway.systems.authority_reports.store import AuthorityReports
-from gateway.terminal.failure import CommandError, ExitCode, misused, run_async
+from gateway.terminal.failure import CommandError, ExitCode, misused
 from gateway.terminal.options import MASKED, AsJson, By, ConfigDirectory, UnmaskOptions, acting
 from gateway.terminal.screen import (
     counted,
+    masked_source,
     print_fields,
     print_json,
     print_table,
@@ -42,19 +41,24 @@ reports = App(
 )
 
 
-class _ReportStores(Protocol):
-    @property
-    def authority_reports(self) -> AuthorityReports: ...
-    @property
-    def samples(self) -> Any: ...
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class WantedReports:
+    """Which reports are meant."""
+
+    state: Annotated[
+        ReportState | None,
+        Parameter(show_choices=False, help=f"Only those in this state: {', '.join(ReportState)}."),
+    ] = None
+    system_id: Annotated[str | None, Parameter(help="Only those of this SP.")] = None
+    before: Annotated[int | None, Parameter(help="Only those older than this number.")] = None
 
 
-_Opened: TypeAlias = AbstractAsyncContextManager[_ReportStores]
-_Learn: TypeAlias = Callable[[Any, Sequence[AuthorityReport], str], Awaitable[None]]
+ALL_REPORTS = WantedReports()
 
 
 @reports.command(name="list")
-def list_all(
+async def list_all(
     *,
     wanted: WantedReports = ALL_REPORTS,
     limit: Annotated[int, Parameter(help="At most so many, the newest first.")] = 50,
@@ -68,11 +72,31 @@ def list_all(
 
     Example: smsward reports list --state pending
     """
-    return run_async(_list(_opened(config), wanted, limit, config, as_json=as_json))
+    from gateway.stores import stores_of
+    from gateway.terminal.deployment import load_settings, require_sender
+    from gateway.terminal.store import opened_store
+
+    settings = load_settings(config)
+    if not 1 <= limit <= _MAX_LISTED:
+        raise misused(f"--limit: 1 to {_MAX_LISTED}", "--before NO gives the page after that one")
+    async with opened_store(settings, stores_of) as stores:
+        found = await _page(stores.authority_reports, wanted, wanted.before, limit)
+        counts = await stores.authority_reports.count_by_state()
+    if not found:
+        require_sender(wanted.system_id, config)
+    if as_json:
+        print_json([_described(report) for report in found])
+        return ExitCode.FINE
+    if found:
+        print_table(_COLUMNS, map(_row_of, found))
+    say(", ".join(f"{count} {state}" for state, count in counts.items() if count) or "no reports")
+    if len(found) == limit:
+        say(f"older ones: add --before {found[-1].number}")
+    return ExitCode.FINE
 
 
 @reports.command
-def show(
+async def show(
     number: Annotated[int, Parameter(name="NO")],
     /,
     *,
@@ -89,13 +113,26 @@ def show(
     from gateway.terminal.store import is_unmasked, opened_store
 
     settings = load_settings(config)
-    unmask = is_unmasked(settings, unmasking, "reports show", f"report {number}")
-    opened = opened_store(settings, stores_of)
-    return run_async(_show(opened, number, unmask=unmask, as_json=as_json))
+    unmask = await is_unmasked(settings, unmasking, "reports show", f"report {number}")
+    async with opened_store(settings, stores_of) as stores:
+        report = await stores.authority_reports.get(number)
+    if report is None:
+        raise CommandError(f"there is no report {number}", advice=_ADVICE)
+    fields = _described(report, unmask=unmask)
+    if as_json:
+        print_json(fields)
+        return ExitCode.FINE
+    print_fields(
+        (name.replace("_", " "), "" if value is None else str(value))
+        for name, value in fields.items()
+    )
+    if not unmask:
+        say('whole numbers and the text: add --unmask --reason "…", which is journaled')
+    return ExitCode.FINE
 
 
 @reports.command
-def export(
+async def export(
     output: Annotated[Path, Parameter(name="FILE")],
     /,
     *,
@@ -117,19 +154,37 @@ def export(
 
     settings = load_settings(config)
     about = f"{wanted.state or 'all'} reports of {wanted.system_id or 'any sender'}"
-    unmask = is_unmasked(settings, unmasking, "reports export", about)
+    unmask = await is_unmasked(settings, unmasking, "reports export", about)
     head = {
         "exported_at": utcnow().isoformat(timespec="seconds"),
         "by": acting(by),
         "carrier": settings.node.carrier,
         "province": settings.node.province,
     }
-    opened = opened_store(settings, stores_of)
-    return run_async(_export(opened, wanted, output, head, unmask=unmask))
+    digest, written = sha256(), 0
+    try:
+        async with opened_store(settings, stores_of) as stores:
+            with private_file(output, is_whole=unmask) as file:
+
+                def write(piece: bytes) -> None:
+                    digest.update(piece)
+                    file.write(piece.decode())
+
+                write(orjson.dumps(head)[:-1] + b',"reports":[')
+                async for page in _pages(stores.authority_reports, wanted):
+                    lines = (orjson.dumps(_described(one, unmask=unmask)) for one in page)
+                    write((b",\n" if written else b"\n") + b",\n".join(lines))
+                    written += len(page)
+                write(b"\n]}\n")
+    except OSError as error:
+        raise CommandError(f"{output} cannot be written: {error.strerror}") from error
+    told = f"{counted(written, 'report')} to {visible(str(output))}"
+    say(f"written: {told}, sha256 {digest.hexdigest()}")
+    return ExitCode.FINE
 
 
 @reports.command
-def sent(
+async def sent(
     numbers: Annotated[list[int], Parameter(name="NO", negative="")],
     /,
     *,
@@ -156,16 +211,30 @@ def sent(
         raise misused("--reference: must not be empty", "the number under which it was taken")
     if not 1 <= len(numbers) <= _MAX_SENT:
         raise misused(f"give 1 to {_MAX_SENT} numbers of reports", _ADVICE)
-    opened, learn = opened_store(settings, stores_of), partial(learn_from_reports, settings)
-    return run_async(_mark_sent(opened, numbers, words, acting(by), learn, as_json=as_json))
-
-
-def _opened(config: Path | None) -> _Opened:
-    from gateway.stores import stores_of
-    from gateway.terminal.deployment import load_settings
-    from gateway.terminal.store import opened_store
-
-    return opened_store(load_settings(config), stores_of)
+    name, now = acting(by), utcnow()
+    outcomes: list[tuple[int, AuthorityReport | None, bool]] = []
+    async with opened_store(settings, stores_of) as stores:
+        for number in dict.fromkeys(numbers):
+            is_done = await stores.authority_reports.mark_sent(number, words, name, now)
+            report = await stores.authority_reports.get(number)
+            outcomes.append((number, report, is_done))
+        told = [report for _, report, is_done in outcomes if is_done and report is not None]
+        await learn_from_reports(settings, stores.samples, told, name)
+    if as_json:
+        shown = [
+            {
+                "number": number,
+                "done": is_done,
+                "state": report and report.state,
+                "reference": report and report.reference,
+            }
+            for number, report, is_done in outcomes
+        ]
+        print_json(shown)
+    else:
+        rows = map(_sent_row, outcomes)
+        print_table(("no", "state", "reference", "note"), rows)
+    return ExitCode.FINE if all(is_done for *_, is_done in outcomes) else ExitCode.FAILED
 
 
 def _described(report: AuthorityReport, *, unmask: bool = False) -> dict[str, object]:
@@ -176,7 +245,7 @@ def _described(report: AuthorityReport, *, unmask: bool = False) -> dict[str, ob
         # Text: programs that read JSON numbers as floats would round it.
         "message_id": str(report.message_id),
         "system_id": report.system_id,
-        "source": report.source if unmask else _source_of(report),
+        "source": report.source if unmask else masked_source(report.source),
         "subscriber": _subscriber_of(report, unmask=unmask),
         "recipients": report.recipients,
         "action": report.action,
@@ -197,15 +266,9 @@ def _row_of(report: AuthorityReport) -> tuple[tuple[str, str], ...]:
     return (
         (str(report.number), report.state),
         (report.system_id, f"{report.stopped_at:%Y-%m-%d %H:%M:%S}"),
-        (_source_of(report), _subscriber_of(report) or ""),
+        (masked_source(report.source), _subscriber_of(report) or ""),
         (f"{report.category} {report.rule}", report.reference),
     )
-
-
-def _source_of(report: AuthorityReport) -> str:
-    """Return the source address; a personal number is masked, a port is not."""
-    is_person = is_mobile(report.source.encode("latin-1", "replace"))
-    return masked(report.source.removeprefix("+")) if is_person else report.source
 
 
 def _subscriber_of(report: AuthorityReport, *, unmask: bool = False) -> str | None:
@@ -215,122 +278,7 @@ def _subscriber_of(report: AuthorityReport, *, unmask: bool = False) -> str | No
     return str(report.msisdn) if unmask else masked(report.msisdn)
 
 
-async def _list(
-    opened: _Opened,
-    wanted: WantedReports,
-    limit: int,
-    config: Path | None = None,
-    *,
-    as_json: bool,
-) -> int:
-    if not 1 <= limit <= _MAX_LISTED:
-        raise misused(f"--limit: 1 to {_MAX_LISTED}", "--before NO gives the page after that one")
-    async with opened as stores:
-        found = await _page(stores.authority_reports, wanted, wanted.before, limit)
-        counts = await stores.authority_reports.count_by_state()
-    if not found:
-        from gateway.terminal.deployment import require_sender
-
-        require_sender(wanted.system_id, config)
-    if as_json:
-        print_json([_described(report) for report in found])
-        return ExitCode.FINE
-    if found:
-        print_table(_COLUMNS, map(_row_of, found))
-    say(", ".join(f"{count} {state}" for state, count in counts.items() if count) or "no reports")
-    if len(found) == limit:
-        say(f"older ones: add --before {found[-1].number}")
-    return ExitCode.FINE
-
-
-async def _show(opened: _Opened, number: int, *, unmask: bool, as_json: bool) -> int:
-    async with opened as stores:
-        report = await stores.authority_reports.get(number)
-    if report is None:
-        raise CommandError(f"there is no report {number}", advice=_ADVICE)
-    fields = _described(report, unmask=unmask)
-    if as_json:
-        print_json(fields)
-        return ExitCode.FINE
-    print_fields(
-        (name.replace("_", " "), "" if value is None else str(value))
-        for name, value in fields.items()
-    )
-    if not unmask:
-        say('whole numbers and the text: add --unmask --reason "…", which is journaled')
-    return ExitCode.FINE
-
-
-async def _export(
-    opened: _Opened, wanted: WantedReports, output: Path, head: dict[str, str], *, unmask: bool
-) -> int:
-    digest, written = sha256(), 0
-    try:
-        async with opened as stores:
-            with private_file(output, is_whole=unmask) as file:
-
-                def write(piece: bytes) -> None:
-                    digest.update(piece)
-                    file.write(piece.decode())
-
-                write(orjson.dumps(head)[:-1] + b',"reports":[')
-                async for page in _pages(stores.authority_reports, wanted):
-                    lines = (orjson.dumps(_described(one, unmask=unmask)) for one in page)
-                    write((b",\n" if written else b"\n") + b",\n".join(lines))
-                    written += len(page)
-                write(b"\n]}\n")
-    except OSError as error:
-        raise CommandError(f"{output} cannot be written: {error.strerror}") from error
-    told = f"{counted(written, 'report')} to {visible(str(output))}"
-    say(f"written: {told}, sha256 {digest.hexdigest()}")
-    return ExitCode.FINE
-
-
-async def _mark_sent(
-    opened: _Opened,
-    numbers: Sequence[int],
-    words: str,
-    name: str,
-    learn: _Learn,
-    *,
-    as_json: bool,
-) -> int:
-    now = utcnow()
-    outcomes: list[_SubmissionResult] = []
-    async with opened as stores:
-        for number in dict.fromkeys(numbers):
-            is_done = await stores.authority_reports.mark_sent(number, words, name, now)
-            report = await stores.authority_reports.get(number)
-            outcomes.append(_SubmissionResult(number, report, is_done))
-        told = [one.report for one in outcomes if one.is_done and one.report is not None]
-        await learn(stores.samples, told, name)
-    if as_json:
-        print_json([_told(outcome) for outcome in outcomes])
-    else:
-        print_table(("no", "state", "reference", "note"), map(_row, outcomes))
-    went_well = all(outcome.is_done for outcome in outcomes)
-    return ExitCode.FINE if went_well else ExitCode.FAILED
-
-
-class _SubmissionResult(NamedTuple):
-    """The result of noting one report as sent; None if there is no such report."""
-
-    number: int
-    report: AuthorityReport | None
-    is_done: bool
-
-
-def _told(outcome: _SubmissionResult) -> dict[str, object]:
-    number, report, is_done = outcome
-    return {
-        "number": number,
-        "done": is_done,
-        "state": report.state if report is not None else None,
-        "reference": report.reference if report is not None else None,
-    }
-
-
-def _row(outcome: _SubmissionResult) -> tuple[str, ...]:
+def _sent_row(outcome: tuple[int, AuthorityReport | None, bool]) -> tuple[str, ...]:
     number, report, is_done = outcome
     if report is None:
         return (str(number), "", "", "there is no such report")

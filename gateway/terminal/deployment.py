@@ -32,6 +32,14 @@ class Deployment:
     bundle: Bundle
     provinces: ProvinceTable
 
+    def require_sender(self, system_id: str) -> None:
+        """Raise CommandError for an SP that is not in senders.yaml."""
+        if system_id not in self.senders:
+            raise misused(
+                f"there is no sender {system_id} in senders.yaml",
+                f"there are: {known(self.senders)}",
+            )
+
 
 class DeploymentPaths(NamedTuple):
     """The directories that a process reads."""

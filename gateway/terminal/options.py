@@ -1,4 +1,4 @@
-"""Options that several commands share, and the account that acts."""
+"""Options of commands, most of them shared by several, and the account that acts."""
 
 import os
 import pwd
@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
+from gateway.domain.quarantine import HoldState
 from gateway.terminal.screen import visible
 
 NOT_NEGATIVE = Number(gte=0)
@@ -115,3 +116,98 @@ def _name_of(uid: int) -> str:
         return visible(pwd.getpwuid(uid).pw_name)[:_MAX_NAME_CHARS] or f"uid {uid}"
     except KeyError:  # a container's user need not have a name
         return f"uid {uid}"
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class Submit:
+    """The message that is asked about."""
+
+    system_id: Annotated[str, Parameter(help="The SP that submits it.")]
+    source: Annotated[str, Parameter("--from", help="Its source_addr, a port of that SP.")]
+    destination: Annotated[str, Parameter("--to", help="Its destination_addr, a subscriber.")]
+    text: Annotated[str, Parameter(allow_leading_hyphen=True, help="What it says.")]
+    data_coding: Annotated[
+        int | Literal["auto"],
+        Parameter(
+            show_choices=False,
+            help="How it is encoded: 0 to 255; auto is 0 where that holds the text, else 8.",
+        ),
+    ] = "auto"
+    at: Annotated[
+        datetime | None,
+        Parameter(help="When it is submitted, as 2025-11-25T22:30+08:00; now unless said."),
+    ] = None
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which held messages to list."""
+
+    # As it is spelled everywhere else: cyclopts would say release-requested.
+    state: Annotated[
+        HoldState | None,
+        Parameter(name_transform=str.lower, help="Only those in this state."),
+    ] = None
+    system_id: Annotated[str | None, Parameter(help="Only those of this SP.")] = None
+    campaign: Annotated[str | None, Parameter(help="Only those of this campaign, by its id.")] = (
+        None
+    )
+    category: Annotated[
+        str | None,
+        Parameter(
+            help="Only those about this, or about what lies below it: id, name or alias of a"
+            " category, as loan or 贷款."
+        ),
+    ] = None
+    before: Annotated[str | None, Parameter(help="Only those older than this ID.")] = None
+    limit: Annotated[int, Parameter(help="At most so many, the newest first.")] = 50
+
+
+EVERYTHING = Selection()
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class ReloadOptions:
+    """Who wants policies loaded, and how."""
+
+    by: Annotated[str | None, Parameter(help="Who wants it; noted as said by your account.")] = None
+    note: Annotated[str, Parameter(show_default=False, help="Why, for the history.")] = ""
+    force: Annotated[
+        bool, Parameter(negative="", show_default=False, help="Do it although a guard advises no.")
+    ] = False
+    wait_s: Annotated[
+        float,
+        Parameter("--wait", validator=NOT_NEGATIVE, help="Wait so many seconds for the gateway."),
+    ] = 10
+
+
+NO_REASON = ReloadOptions()
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class ReplayOptions:
+    """Which records to judge again, and what to compare with."""
+
+    records: Annotated[
+        Path | None,
+        Parameter(help="The directory of records; by default the one that gateway.yaml names."),
+    ] = None
+    since: Annotated[
+        datetime | None, Parameter(help="From this time on; UTC unless it has an offset.")
+    ] = None
+    until: Annotated[datetime | None, Parameter(help="Until before this time.")] = None
+    sender: Annotated[str | None, Parameter(help="Tell of this SP only.")] = None
+    old: Annotated[
+        str | None,
+        Parameter(
+            help="Compare with this bundle in place of the records: a directory, or the number of"
+            " a version in `policy history`."
+        ),
+    ] = None
+
+
+ALL_RECORDS = ReplayOptions()

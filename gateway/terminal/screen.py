@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gateway.domain.categories import category_of, harm_of
+from gateway.domain.msisdn import is_mobile, masked
 from gateway.terminal.failure import misused
 
 # Han may be folded anywhere, but for one that leads a number (粤B2-20200001); what is longer
@@ -231,6 +232,12 @@ def _holds_numbers(path: Path) -> bool:
         return False
     with path.open("rb") as file:
         return _WHOLE.search(file.read(_LOOKED_AT)) is not None
+
+
+def masked_source(source: str) -> str:
+    """Return a source address; a personal number is masked, a port is not."""
+    is_person = is_mobile(source.encode("latin-1", "replace"))
+    return masked(source.removeprefix("+")) if is_person else source
 
 
 def severity_of(category: str) -> str:

@@ -9,14 +9,13 @@ from typing import TypeVar
 from gateway.domain.records import NewAccess
 from gateway.runtime.clock import utcnow
 from gateway.runtime.logging import LogLevel, configure_logging
-from gateway.runtime.sealing import Sealer, SealError
+from gateway.runtime.sealing import Keys, Sealer, SealError
 from gateway.settings.fault import SettingsError
 from gateway.settings.gateway import GatewaySettings, keys_of, load_sealer
 from gateway.storage.database import Database
 from gateway.storage.errors import StoreUnavailable
 from gateway.storage.journals import SqlJournals
-from gateway.storage.open import TablesMismatch, open_database
-from gateway.storage.seals import SealMismatch
+from gateway.storage.open import SealMismatch, TablesMismatch, open_database
 from gateway.terminal.arguments import reason_of
 from gateway.terminal.deployment import faulty, load_settings
 from gateway.terminal.failure import CommandError
@@ -91,51 +90,46 @@ def on_store(
     return asyncio.run(run())
 
 
-def is_unmasked(
-    settings: GatewaySettings, unmasking: UnmaskOptions, action: str, about: str
+async def is_unmasked(
+    settings: GatewaySettings,
+    unmasking: UnmaskOptions,
+    action: str,
+    about: str,
+    *,
+    is_text: bool = False,
 ) -> bool:
     """Tell whether whole numbers are to be shown; if so, it is in the journal by now.
 
-    Raises CommandError for a wish without a reason, and as `journal_access` does.
+    A look at a text (`is_text`) is journaled also without a reason, when numbers are masked in
+    it. Raises CommandError for a wish without a reason, and as `journal_access` does.
     """
     reason = reason_of(unmasking)
-    if reason is not None:
-        journal_access(settings, action, reason, about)
+    if is_text or reason is not None:
+        await journal_access(settings, action, reason or "", about)
     return reason is not None
 
 
-def is_text_unmasked(
-    settings: GatewaySettings, unmasking: UnmaskOptions, action: str, about: str
-) -> bool:
-    """Tell whether whole numbers are to be shown beside and in a text that is about to be shown.
-
-    The look is in the journal by now: with the reason, or with none where numbers are masked.
-    Raises as `is_unmasked` does.
-    """
-    reason = reason_of(unmasking)
-    journal_access(settings, action, reason or "", about)
-    return reason is not None
-
-
-def journal_access(settings: GatewaySettings, action: str, reason: str, about: str) -> None:
+async def journal_access(settings: GatewaySettings, action: str, reason: str, about: str) -> None:
     """Note that the user of this account is about to see whole numbers, or a text.
 
     Raises CommandError when it cannot be noted: then nothing may be shown.
     """
-    asyncio.run(_note(settings, NewAccess(acting(None), action, reason, about, utcnow())))
-
-
-async def _note(settings: GatewaySettings, access: NewAccess) -> None:
     async with opened_store(settings, SqlJournals) as journals:
-        await journals.note_access(access)
+        await journals.note_access(NewAccess(acting(None), action, reason, about, utcnow()))
+
+
+def keys_at_hand(settings: GatewaySettings) -> Keys | None:
+    """Return the keys of a deployment, None without any. Raises CommandError with their faults."""
+    try:
+        return keys_of(settings)
+    except SettingsError as error:
+        raise faulty(error.faults) from error
 
 
 def sealer_of(settings: GatewaySettings) -> Sealer | None:
     """Return what opens records. Raises CommandError with the faults of the keys."""
-    try:
-        return load_sealer(settings)
-    except SettingsError as error:
-        raise faulty(error.faults) from error
+    keys = keys_at_hand(settings)
+    return None if keys is None else Sealer(keys.by_id, keys.current)
 
 
 def sealer_at_hand(config: Path | None) -> Sealer | None:

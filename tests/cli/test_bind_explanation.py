@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gateway.cli.explain_bind import _WORDS
+from gateway.cli.explain_peers import _WORDS
 from gateway.domain.filings import Licence
 from gateway.session.binding import BindReason
 from gateway.stores import Stores

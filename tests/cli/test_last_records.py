@@ -6,8 +6,8 @@ from subprocess import CompletedProcess
 import pytest
 
 from gateway.domain.records import DecisionRow, DeliveryRow, EventRow, OutcomeRow, Row, Why
-from gateway.records.files import HourFiles
 from gateway.records.lines import RecordLines
+from gateway.records.writer import HourFiles
 
 Cli = Callable[..., CompletedProcess[str]]
 Command = Callable[..., CompletedProcess[str]]
@@ -218,7 +218,7 @@ def test_a_file_that_cannot_be_read_is_an_error_in_words(
         raise PermissionError(13, "Permission denied")
 
     write(decision())
-    monkeypatch.setattr("gateway.cli.record_export.RecordArchive.read", refuse)
+    monkeypatch.setattr("gateway.cli.record_work.RecordArchive.read", refuse)
 
     ran = show()
 

@@ -21,8 +21,8 @@ from gateway.domain.subscription import (
     advance,
 )
 from gateway.domain.suspension import NewSuspension
-from gateway.records.files import HourFiles
 from gateway.records.lines import RecordLines
+from gateway.records.writer import HourFiles
 from gateway.storage.errors import StoreUnavailable
 from gateway.storage.journals import SqlJournals
 from gateway.stores import Stores

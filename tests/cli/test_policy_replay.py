@@ -12,8 +12,8 @@ import pytest
 
 from gateway.domain.consent import Answer
 from gateway.domain.records import Row, Why
-from gateway.records.files import HourFiles
 from gateway.records.lines import RecordLines
+from gateway.records.writer import HourFiles
 from gateway.settings.bundles.archive import packed
 from gateway.settings.bundles.bundle import read_bundle
 from gateway.stores import Stores

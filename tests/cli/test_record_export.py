@@ -13,8 +13,8 @@ from subprocess import CompletedProcess
 import pytest
 
 from gateway.domain.records import OutcomeRow, Row, Why
-from gateway.records.files import HourFiles
 from gateway.records.lines import RecordLines
+from gateway.records.writer import HourFiles
 from gateway.settings.credentials import load_keys
 from gateway.terminal.options import acting
 

@@ -15,8 +15,8 @@ import pytest
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.domain.records import Why
 from gateway.records.archive import RecordArchive, hour_of
-from gateway.records.files import HourFiles
 from gateway.records.lines import RecordLines
+from gateway.records.writer import HourFiles
 from gateway.runtime.clock import utcnow
 from gateway.systems.legal_holds.model import LegalHold
 from gateway.terminal.options import acting

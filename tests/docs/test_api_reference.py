@@ -75,5 +75,5 @@ def test_every_problem_stands_in_the_reference(table: Table) -> None:
     rows = table("reference/api.md", "## Problems")
 
     assert [(row[0], row[1], row[2]) for row in rows] == [
-        (kind.value.code, str(int(kind.value.status)), kind.value.title) for kind in Problem
+        (kind.code, str(int(kind.status)), kind.title) for kind in Problem
     ]

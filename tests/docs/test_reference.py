@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 from gateway.domain.quarantine import FINAL_STATES, HoldState
 from gateway.domain.verdict import Action, Reason
 from gateway.policy.checks import all_checks
-from gateway.runtime.events import EVENTS
+from gateway.runtime.logging import EVENTS
 from gateway.runtime.metrics import GatewayCollector
 from gateway.runtime.snapshot import Counters, PolicyIdentity, RecordsHealth, Snapshot
 from gateway.session.binding import BindReason

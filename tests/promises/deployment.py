@@ -16,7 +16,7 @@ import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.domain.quarantine import HeldMessage
-from gateway.records.files import read_records
+from gateway.records.writer import read_records
 from gateway.stores import open_store
 from simulators.watch import Watch
 

@@ -11,8 +11,7 @@ from rich.console import Console
 from watchfiles import awatch
 
 from gateway.app.gateway import Gateway
-from gateway.cli.demo.cast import PACES, Audit, Ledger, Performer, enter
-from gateway.cli.demo.stage import Stage, build_stage
+from gateway.cli.demo.cast import PACES, Audit, Ledger, Performer, Stage, build_stage, enter
 from gateway.cli.demo.view import (
     DemoSummary,
     DemoView,
@@ -20,7 +19,6 @@ from gateway.cli.demo.view import (
     hints,
     percentile_ms,
     print_ending,
-    view_for,
 )
 from gateway.domain.consent import Answer, ConsentAnswer
 from gateway.domain.msisdn import msisdn_of
@@ -141,7 +139,7 @@ async def _play(wishes: Wishes, stage: Stage, smsc: SimulatedSmsc, screen: Conso
         _announce(wishes, stage, screen)
         stopped = asyncio.Event()
         scene = Scene(gateway, smsc, ledger, performers)
-        view = view_for(screen)
+        view = DemoView(screen)
         await _perform(scene, wishes, stage, view, stopped)
         audit = await scene.audit()
         return DemoSummary(scene.moment(), audit, smsc.counters.disagreements)

@@ -14,8 +14,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from gateway.cli.demo.cast import Audit, SpReport
-from gateway.cli.demo.stage import GUEST, PASSWORD, Stage
+from gateway.cli.demo.cast import GUEST, PASSWORD, Audit, SpReport, Stage
 from gateway.terminal.screen import console, counted, print_json, say
 
 _REFRESH_PER_S = 4
@@ -67,66 +66,42 @@ def percentile_ms(latency_us: Sequence[int], share: float) -> float:
     return 0.0
 
 
-class LineView(ExitStack):
-    """One line a second."""
+class DemoView(ExitStack):
+    """Tables that change in place on a terminal, one line a second for anything else."""
 
     def __init__(self, screen: Console) -> None:
         super().__init__()
+        self.is_live = screen.is_terminal and not os.environ.get("CI")
         self._screen = screen
-
-    def show(self, moment: Moment) -> None:
-        """Print one line."""
-        self._screen.print(
-            f"{moment.elapsed_s:4.0f} s  {moment.per_s:5.0f} msg/s"
-            f"  forwarded {moment.total('forwarded')}"
-            f"  refused {moment.total('refused')}"
-            f"  throttled {moment.total('throttled')}"
-            f"  quarantined {moment.total('quarantined')}"
-            f"  p50 {moment.p50_ms:.1f} ms  p99 {moment.p99_ms:.1f} ms"
-            f"  in quarantine {moment.held}  sessions {sum(moment.sessions.values())}",
-            soft_wrap=True,
-        )
-
-    def tell(self, line: str) -> None:
-        """Print one line."""
-        self._screen.print(line, soft_wrap=True)
-
-
-class LiveView(ExitStack):
-    """Tables that change in place."""
-
-    def __init__(self, screen: Console) -> None:
-        super().__init__()
         self._live = Live(console=screen, refresh_per_second=_REFRESH_PER_S, transient=True)
 
     def __enter__(self) -> Self:
-        self.enter_context(self._live)
+        if self.is_live:
+            self.enter_context(self._live)
         return self
 
     def show(self, moment: Moment) -> None:
-        """Draw everything anew."""
-        head = Text.assemble(
-            ("smsward demo  ", "bold"),
-            f"{moment.elapsed_s:.0f} s  {moment.per_s:.0f} msg/s",
-            f"  p50 {moment.p50_ms:.1f} ms  p99 {moment.p99_ms:.1f} ms",
-            f"  in quarantine {moment.held}",
+        """Draw everything anew, or print one line."""
+        latency = f"  p50 {moment.p50_ms:.1f} ms  p99 {moment.p99_ms:.1f} ms"
+        if self.is_live:
+            head = Text.assemble(
+                ("smsward demo  ", "bold"),
+                f"{moment.elapsed_s:.0f} s  {moment.per_s:.0f} msg/s{latency}",
+                f"  in quarantine {moment.held}",
+            )
+            verdicts = verdict_table(moment.verdicts)
+            self._live.update(Group(head, sender_table(moment.told, moment.sessions), verdicts))
+            return
+        names = ("forwarded", "refused", "throttled", "quarantined")
+        self.tell(
+            f"{moment.elapsed_s:4.0f} s  {moment.per_s:5.0f} msg/s"
+            f"{''.join(f'  {name} {moment.total(name)}' for name in names)}{latency}"
+            f"  in quarantine {moment.held}  sessions {sum(moment.sessions.values())}"
         )
-        verdicts = verdict_table(moment.verdicts)
-        self._live.update(Group(head, sender_table(moment.told, moment.sessions), verdicts))
 
     def tell(self, line: str) -> None:
-        """Print one line above the tables."""
-        self._live.console.print(line, soft_wrap=True)
-
-
-DemoView = LineView | LiveView  # shows moments while it is entered
-
-
-def view_for(screen: Console) -> DemoView:
-    """Return a live view for a terminal, and one line a second for anything else."""
-    if screen.is_terminal and not os.environ.get("CI"):
-        return LiveView(screen)
-    return LineView(screen)
+        """Print one line, above the tables where there are any."""
+        self._screen.print(line, soft_wrap=True)
 
 
 def sender_table(told: Mapping[str, SpReport], sessions: Mapping[str, int] | None = None) -> Table:
@@ -236,7 +211,7 @@ def _as_json(ending: DemoSummary, stage: Stage) -> dict[str, object]:
         "seconds": round(moment.elapsed_s, 1),
         "address": str(stage.esme_side),
         "directory": str(stage.directory),
-        "senders": {system_id: asdict(told) for system_id, told in moment.told.items()},
+        "senders": moment.told,
         "verdicts": [
             {"action": action, "reason": reason or None, "messages": count}
             for (action, reason), count in moment.verdicts.items()

@@ -3,8 +3,7 @@ import asyncio
 import pytest
 
 from gateway.cli.demo import cast
-from gateway.cli.demo.cast import Ledger, Performer, SpReport, enter
-from gateway.cli.demo.stage import PASSWORD
+from gateway.cli.demo.cast import PASSWORD, Ledger, Performer, SpReport, enter
 from gateway.settings.schema import Address
 from gateway.smpp.status import CommandStatus
 from gateway.stores import Stores
@@ -44,7 +43,7 @@ async def test_an_sp_sends_and_enters_what_it_was_promised(
             group.create_task(performer.perform(stopped))
             await smsc.received(5)
             stopped.set()
-        await performer.leave()
+        await performer.voice.leave()
         ledger.deliver(smsc.journal)
 
     audit = await ledger.audit()
@@ -69,7 +68,7 @@ async def test_a_session_that_is_closed_ends_the_act(stores: Stores) -> None:
 
         with pytest.raises(ConnectionResetError):
             await performer.perform(asyncio.Event())
-        await performer.leave()
+        await performer.voice.leave()
 
 
 def test_the_spammer_sends_more_than_it_may() -> None:

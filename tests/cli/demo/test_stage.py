@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.cli.demo.stage import Stage, build_stage, usable_port
+from gateway.cli.demo.cast import Stage, build_stage, usable_port
 from simulators.traffic import PERSONAS, SPAM_PHRASES
 
 

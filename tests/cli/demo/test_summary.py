@@ -3,8 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.cli.demo.cast import Audit, SpReport
-from gateway.cli.demo.stage import Stage
+from gateway.cli.demo.cast import Audit, SpReport, Stage
 from gateway.cli.demo.view import DemoSummary, Moment, hints, print_ending
 from gateway.settings.schema import Address
 

@@ -6,13 +6,11 @@ from rich.console import Console
 
 from gateway.cli.demo.cast import SpReport
 from gateway.cli.demo.view import (
-    LineView,
-    LiveView,
+    DemoView,
     Moment,
     percentile_ms,
     sender_table,
     verdict_table,
-    view_for,
 )
 
 MOMENT = Moment(
@@ -41,7 +39,7 @@ def _no_ci(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_pipe_gets_one_line_a_second() -> None:
     stream = io.StringIO()
-    view = view_for(Console(file=stream, width=200))
+    view = DemoView(Console(file=stream, width=200))
 
     with view:
         view.show(MOMENT)
@@ -55,13 +53,13 @@ def test_a_pipe_gets_one_line_a_second() -> None:
 
 
 def test_a_terminal_gets_tables_that_change(terminal: Console) -> None:
-    view = view_for(terminal)
+    view = DemoView(terminal)
 
     with terminal.capture() as capture, view:
         view.show(MOMENT)
 
     drawn = capture.get()
-    assert isinstance(view, LiveView)
+    assert view.is_live
     for what in ("shop", "CONTENT", "412 msg/s", "in quarantine 1"):
         assert what in drawn
 
@@ -103,7 +101,7 @@ def test_continuous_integration_gets_lines_even_on_a_terminal(
 ) -> None:
     monkeypatch.setenv("CI", "true")
 
-    assert isinstance(view_for(terminal), LineView)
+    assert not DemoView(terminal).is_live
 
 
 def test_without_answers_there_is_no_latency() -> None:

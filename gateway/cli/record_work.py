@@ -1,17 +1,32 @@
-"""The work of `smsward records show` and `export`: records as they may be seen."""
+"""The work of `smsward records`: records shown and exported as they may be seen, sealed, purged."""
 
+import asyncio
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
 import orjson
 
+from gateway.app.housekeeping import (
+    PurgeJob,
+    Purger,
+    PurgeResult,
+    RecordPurger,
+    purge_before,
+    purgers_of,
+)
 from gateway.domain.msisdn import masked
-from gateway.records.archive import RecordArchive, start_of
-from gateway.records.files import read_records
+from gateway.records.archive import (
+    ArchiveBusyError,
+    RecordArchive,
+    hour_of,
+    start_of,
+    words_of,
+)
 from gateway.records.sealed_values import (
     OF_RECEIPTS,
     UNPROVEN,
@@ -22,13 +37,17 @@ from gateway.records.sealed_values import (
     opened,
     subjects_of,
 )
+from gateway.records.upkeep import SealResult, due, seal_closed
+from gateway.records.writer import read_records
+from gateway.runtime.clock import utcnow
 from gateway.runtime.masking import mask_values
 from gateway.runtime.sealing import Sealer, SealError
 from gateway.settings.gateway import GatewaySettings
-from gateway.terminal.arguments import reason_of, scope_of
+from gateway.stores import stores_of
+from gateway.terminal.arguments import moment_of, reason_of, scope_of
 from gateway.terminal.deployment import load_settings
 from gateway.terminal.failure import CommandError, ExitCode, misused
-from gateway.terminal.options import Period, UnmaskOptions
+from gateway.terminal.options import Period, UnmaskOptions, acting
 from gateway.terminal.screen import (
     console,
     counted,
@@ -40,7 +59,13 @@ from gateway.terminal.screen import (
     say,
     visible,
 )
-from gateway.terminal.store import cannot_open, journal_access, sealer_at_hand, sealer_of
+from gateway.terminal.store import (
+    cannot_open,
+    journal_access,
+    opened_store,
+    sealer_at_hand,
+    sealer_of,
+)
 
 # What may hold a subscriber's number stays masked; these cannot, however long they are.
 _PLAIN = ("at", "session", "command_id", "sequence_number", "command_status", "latency_us")
@@ -66,9 +91,8 @@ class _RecordExport:
         try:
             yield from self.archive.read(hour)
         except (OSError, EOFError, ValueError, zlib.error) as error:
-            why = error.strerror if isinstance(error, OSError) and error.strerror else error
             raise CommandError(
-                f"the records of {start_of(hour):%Y-%m-%d %H} UTC cannot be read: {why}"
+                f"the records of {start_of(hour):%Y-%m-%d %H} UTC cannot be read: {words_of(error)}"
             ) from error
 
 
@@ -89,7 +113,7 @@ def export_records(
         if scope.touches(start_of(hour), start_of(hour + 1))
     ]
     if reason is not None:
-        journal_access(settings, "records export", reason, _described(scope))
+        asyncio.run(journal_access(settings, "records export", reason, _described(scope)))
     export = _RecordExport(archive, scope, sealer, is_whole=reason is not None)
     written = 0
     try:
@@ -185,7 +209,7 @@ def show_records(
     else:
         settings = load_settings(config)
         sealer = sealer_of(settings)
-        journal_access(settings, "records show", reason, f"{place}, the last {limit}")
+        asyncio.run(journal_access(settings, "records show", reason, f"{place}, the last {limit}"))
     try:
         records = [
             shown_record(record, sealer, is_whole=reason is not None)
@@ -219,8 +243,7 @@ def _last(sources: list[_Source], limit: int) -> Iterable[Record]:
         try:
             last = deque(read(), maxlen=limit - len(found))
         except (OSError, EOFError, zlib.error) as error:
-            why = error.strerror if isinstance(error, OSError) and error.strerror else error
-            raise CommandError(f"{name} cannot be read: {why}") from error
+            raise CommandError(f"{name} cannot be read: {words_of(error)}") from error
         except ValueError as error:
             raise _no_records(name) from error
         # A line of JSON need not be a record.
@@ -287,3 +310,98 @@ def _row(record: Record) -> tuple[str, ...]:
 def _reason_and_category(record: Record) -> object:
     said = (record.get("reason"), record.get("category"))
     return ", ".join(str(one) for one in said if one)
+
+
+_BUSY = "it is done when that has ended; call this again"
+
+
+def seal_records(settings: GatewaySettings, *, as_json: bool) -> int:
+    """Seal the hours that are closed; return the exit code."""
+    sealer = sealer_of(settings)
+    if sealer is None:
+        raise misused(
+            "there are no keys to seal with",
+            "make one with `smsward keys new`, and name its file in gateway.yaml: privacy.keys",
+        )
+    archive, hour = RecordArchive(settings.records.directory), hour_of(utcnow())
+    if not archive.directory.is_dir():
+        return _report_sealed(SealResult(0, 0, 0), as_json=as_json)
+    try:
+        with progress_bar() as progress:
+            files = due(archive, hour)
+            octets = sum(file.path.stat().st_size for file in files)
+            task = progress.add_task("sealing", total=octets or None)
+            done = seal_closed(archive, sealer, hour, partial(progress.advance, task))
+    except ArchiveBusyError as error:
+        raise CommandError(str(error), advice=_BUSY) from error
+    except OSError as error:
+        raise CommandError(f"records cannot be sealed: {error.strerror}") from error
+    return _report_sealed(done, as_json=as_json)
+
+
+async def purge_records(
+    settings: GatewaySettings, by: str | None, now: datetime | None, *, dry_run: bool, as_json: bool
+) -> int:
+    """Delete what is past keeping and not held; return the exit code."""
+    at = utcnow()
+    moment = at if now is None else moment_of(now)
+    if moment > at and not dry_run:
+        raise misused("--now: a time to come goes with --dry-run", "nothing goes before its time")
+    months = settings.records.purge_after_months
+    before = purge_before(months, moment)
+    sealer = sealer_of(settings)
+    async with opened_store(settings, stores_of) as stores:
+        with progress_bar() as progress:
+            task = progress.add_task("looking through", total=None)
+            purgers: tuple[Purger, ...] = (
+                RecordPurger(
+                    settings.records.directory,
+                    sealer,
+                    stores.journals,
+                    lambda done, total: progress.update(task, completed=done, total=total),
+                ),
+                *purgers_of(stores).values(),
+            )
+            holds = [hold for hold in await stores.legal_holds.listed() if hold.is_in_force(moment)]
+            when = moment if dry_run else at
+            job = PurgeJob(before, holds, when, acting(by), is_rehearsal=dry_run)
+            done = [await _carried_out(purger, job) for purger in purgers]
+        await stores.empty_wal()
+        journals = await stores.journals.states()
+    if as_json:
+        print_json(
+            {
+                "before": before.isoformat(),
+                "dry_run": dry_run,
+                "purged": done,
+                "journals": journals,
+            }
+        )
+    else:
+        verb = "would go" if dry_run else "gone"
+        rows = ((one.what, str(one.gone), str(one.held)) for one in done)
+        print_table(("what", verb, "under hold"), rows)
+        say(f"recorded before {before:%Y-%m-%d %H:%M} UTC, {months} calendar months back")
+    return ExitCode.FINE
+
+
+async def _carried_out(purger: Purger, job: PurgeJob) -> PurgeResult:
+    try:
+        return await purger.purge(job)
+    except ArchiveBusyError as error:
+        raise CommandError(str(error), advice=_BUSY) from error
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        raise CommandError(
+            f"a file of records cannot be purged: {words_of(error)}",
+            advice="what cannot be read is not deleted; `smsward records show FILE` looks at one",
+        ) from error
+
+
+def _report_sealed(done: SealResult, *, as_json: bool) -> int:
+    if as_json:
+        print_json(done)
+        return ExitCode.FINE
+    say(f"sealed: {counted(done.rows, 'record')} in {counted(done.files, 'file')}")
+    if done.busy:
+        say(f"still being written: {counted(done.busy, 'file')}")
+    return ExitCode.FINE
