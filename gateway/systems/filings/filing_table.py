@@ -119,13 +119,8 @@ def _through(day: date) -> str:
 
 def described_ending(one: Licence | Approval) -> dict[str, object]:
     """Return what JSON tells of a filing that ends."""
-    return {
-        "system_id": one.system_id,
-        "kind": kind_of(one),
-        "name": name_of(one),
-        "valid_until": one.valid_until.isoformat(),
-        "ends_in_days": days_left(one.valid_until),
-    }
+    until = one.valid_until
+    return _entry(one) | {"valid_until": until.isoformat(), "ends_in_days": days_left(until)}
 
 
 def ending_row(one: Licence | Approval) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -18,17 +19,11 @@ from gateway.domain.filings import (
     TemplateKind,
 )
 from gateway.storage.change_feed import ChangeKind, note_changes
-from gateway.storage.database import SqlStore
+from gateway.storage.database import SqlStore, values_of
 from gateway.storage.dialect import columns, upsert
 from gateway.storage.tables import metadata
 
-_OF: Mapping[type[Filing], Callable[[sa.RowMapping], Filing]] = {
-    Licence: lambda row: Licence(**row),
-    Signature: lambda row: Signature(**row),
-    Template: lambda row: Template(**{**row, "kind": TemplateKind(row["kind"])}),
-    PortScope: lambda row: PortScope(**row),
-    Approval: lambda row: Approval(**row),
-}
+Rows: TypeAlias = list[dict[str, object]]
 
 _KEY = "key_"  # a parameter may not bear the name of the column it is compared with
 
@@ -114,69 +109,66 @@ class FilingStore(SqlStore):
 
     async def put(self, filings: Sequence[Filing]) -> None:
         """Keep `filings`, each in place of the one with the same key (domain.filings.key_of)."""
-        if not filings:
-            return
-        rows = _rows_by_kind(filings)
-        senders = {filing.system_id: None for filing in filings}
-
-        async def run(connection: AsyncConnection) -> None:
-            for kind, values in rows.items():
-                await connection.execute(upsert(TABLES[kind]), values)
-            await note_changes(connection, ChangeKind.FILINGS, senders, self._utcnow())
-
-        await self._database.writer.write(run, rows=len(filings) + len(senders))
+        await self._change(filings, lambda kind, rows: (upsert(TABLES[kind]), rows))
 
     async def remove(self, filings: Sequence[Filing]) -> int:
         """Forget the filings with these keys; return how many there were."""
-        if not filings:
-            return 0
-        rows = _rows_by_kind(filings)
-        senders = {filing.system_id: None for filing in filings}
-
-        async def run(connection: AsyncConnection) -> int:
-            removed = 0
-            for kind, values in rows.items():
-                table = TABLES[kind]
-                same = [table.c[name] == sa.bindparam(f"{_KEY}{name}") for name in KEYS[kind]]
-                keys = [{f"{_KEY}{name}": row[name] for name in KEYS[kind]} for row in values]
-                removed += (await connection.execute(sa.delete(table).where(*same), keys)).rowcount
-            await note_changes(connection, ChangeKind.FILINGS, senders, self._utcnow())
-            return removed
-
-        return await self._database.writer.write(run, rows=len(filings) + len(senders))
+        return await self._change(filings, _removal)
 
     async def of(self, system_id: str) -> tuple[Filing, ...]:
         """Return all that one SP has filed, by key."""
-        return await self._read(
-            {
-                kind: sa.select(table).where(table.c.system_id == system_id)
-                for kind, table in TABLES.items()
-            }
-        )
+        return await self._read(system_id)
 
     async def all_filings(self) -> tuple[Filing, ...]:
         """Return all that anybody has filed, by key."""
-        return await self._read({kind: sa.select(table) for kind, table in TABLES.items()})
+        return await self._read(None)
 
-    async def _read(
-        self, queries: Mapping[type[Filing], sa.Select[tuple[object, ...]]]
-    ) -> tuple[Filing, ...]:
+    async def _change(
+        self,
+        filings: Sequence[Filing],
+        change_of: Callable[[type[Filing], Rows], tuple[sa.Executable, Rows]],
+    ) -> int:
+        """Execute a statement for each kind of `filings`; return how many rows it found."""
+        if not filings:
+            return 0
+        rows: defaultdict[type[Filing], Rows] = defaultdict(list)
+        for filing in filings:
+            rows[type(filing)].append(values_of(filing))
+        senders = {filing.system_id: None for filing in filings}
+
+        async def run(connection: AsyncConnection) -> int:
+            found = 0
+            for kind, values in rows.items():
+                found += (await connection.execute(*change_of(kind, values))).rowcount
+            await note_changes(connection, ChangeKind.FILINGS, senders, self._utcnow())
+            return found
+
+        return await self._database.writer.write(run, rows=len(filings) + len(senders))
+
+    async def _read(self, system_id: str | None) -> tuple[Filing, ...]:
         async def run(connection: AsyncConnection) -> tuple[Filing, ...]:
             found: list[Filing] = []
-            for kind, query in queries.items():
-                ordered = query.order_by(*TABLES[kind].primary_key)
-                rows = (await connection.execute(ordered)).mappings()
-                found += map(_OF[kind], rows)
+            for kind, table in TABLES.items():
+                query = sa.select(table).order_by(*table.primary_key)
+                if system_id is not None:
+                    query = query.where(table.c.system_id == system_id)
+                rows = (await connection.execute(query)).mappings()
+                found += [_filing_of(kind, row) for row in rows]
             return tuple(found)
 
         # One connection for all of them, so that they are of one moment.
         return await self._database.read(run)
 
 
-def _rows_by_kind(filings: Sequence[Filing]) -> Mapping[type[Filing], list[dict[str, object]]]:
-    rows: defaultdict[type[Filing], list[dict[str, object]]] = defaultdict(list)
-    for filing in filings:
-        kind = type(filing)
-        names = TABLES[kind].c.keys()
-        rows[kind].append({name: getattr(filing, name) for name in names})
-    return rows
+def _removal(kind: type[Filing], rows: Rows) -> tuple[sa.Executable, Rows]:
+    table = TABLES[kind]
+    same = [table.c[name] == sa.bindparam(f"{_KEY}{name}") for name in KEYS[kind]]
+    keys: Rows = [{f"{_KEY}{name}": row[name] for name in KEYS[kind]} for row in rows]
+    return sa.delete(table).where(*same), keys
+
+
+def _filing_of(kind: type[Filing], row: sa.RowMapping) -> Filing:
+    values = dict(row)
+    if kind is Template:
+        values["kind"] = TemplateKind(row["kind"])
+    return kind(**values)

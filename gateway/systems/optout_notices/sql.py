@@ -177,20 +177,16 @@ class NoticeStore(SqlStore):
         """
 
         async def look(connection: AsyncConnection) -> tuple[bool, NoticeBatch | None]:
-            cursor, read = (
-                await _cursor_of(connection, system_id),
-                _reader(connection, system_id, self._database.kept),
-            )
+            cursor = await _cursor_of(connection, system_id)
+            read = _reader(connection, system_id, self._database.kept)
             if cursor.given is None:
                 return bool(await read(cursor.heard, None, 1)), None
             after, batch = await next_for(cursor, limit, read)
             return after != cursor, batch
 
         async def take(connection: AsyncConnection) -> NoticeBatch | None:
-            before, read = (
-                await _cursor_of(connection, system_id),
-                _reader(connection, system_id, self._database.kept),
-            )
+            before = await _cursor_of(connection, system_id)
+            read = _reader(connection, system_id, self._database.kept)
             cursor, batch = await next_for(before, limit, read)
             if cursor != before:
                 await _keep(connection, system_id, _values_of(cursor))

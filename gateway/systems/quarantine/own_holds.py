@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator,
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
+from operator import attrgetter
 from typing import NamedTuple, Protocol
 
 from gateway.domain.msisdn import msisdn_of
@@ -17,6 +18,8 @@ from gateway.systems.quarantine.service import ActResult, Outcome, QuarantineDes
 from gateway.systems.quarantine.sql import QuarantineStore
 
 MAX_OWN = 50
+
+_id_of = attrgetter("message_id")
 
 # Each part of a long message is a row.
 _MAX_ROWS = 400
@@ -80,7 +83,7 @@ class OwnHolds:
         """Return the subscriber's held messages, newest first, at most MAX_OWN."""
         found = await self._store.own_holds(msisdn, _MAX_ROWS)
         # Reading 50 texts of 64 KB takes 30 ms, and the caller may run on the traffic's loop.
-        return await asyncio.to_thread(self._newest, _waiting(found, now))
+        return await asyncio.to_thread(self._read, _waiting(found, now))
 
     async def release_own(
         self, msisdn: int, message_ids: Collection[int], now: datetime
@@ -120,19 +123,21 @@ class OwnHolds:
         own = [held for held in reversed(found) if _is_own(held, msisdn)]
         if await asyncio.to_thread(self._has_parts, own):
             own = await self._store.own_holds(msisdn, _MAX_ROWS)  # its other parts are not named
-        return await asyncio.to_thread(self._those_of, _waiting(own, now), named)
+        return await asyncio.to_thread(self._read, _waiting(own, now), named)
 
     def _has_parts(self, some: Iterable[HeldMessage]) -> bool:
         return any(self._reader.part_of(held) is not None for held in some)
 
-    def _newest(self, newest_first: Sequence[HeldMessage]) -> list[OwnHold]:
-        some = islice(self._messages(newest_first), MAX_OWN)
-        return sorted(map(self._seen, some), key=_id_of, reverse=True)
-
-    def _those_of(self, newest_first: Sequence[HeldMessage], named: set[int]) -> list[OwnHold]:
+    def _read(
+        self, newest_first: Sequence[HeldMessage], named: set[int] | None = None
+    ) -> list[OwnHold]:
+        """Return messages with an id in `named`, or the newest MAX_OWN."""
         found = self._messages(newest_first)
-        meant = (one for one in found if not named.isdisjoint(held.message_id for held in one))
-        return sorted(map(self._seen, meant), key=_id_of, reverse=True)
+        if named is None:
+            found = islice(found, MAX_OWN)
+        else:
+            found = (one for one in found if not named.isdisjoint(map(_id_of, one)))
+        return sorted(map(self._seen, found), key=_id_of, reverse=True)
 
     def _messages(self, newest_first: Iterable[HeldMessage]) -> Iterator[list[HeldMessage]]:
         """Yield complete messages; the parts of a long message together and in order."""
@@ -153,16 +158,12 @@ class OwnHolds:
 
     def _seen(self, together: Sequence[HeldMessage]) -> OwnHold:
         return OwnHold(
-            tuple(held.message_id for held in together),
+            tuple(map(_id_of, together)),
             together[0].source,
             self._reader.text_of(together),
             max(held.held_at for held in together),
             min(held.expires_at for held in together),
         )
-
-
-def _id_of(own: OwnHold) -> int:
-    return own.message_id
 
 
 def _waiting(found: Sequence[HeldMessage], now: datetime) -> list[HeldMessage]:

@@ -1,6 +1,6 @@
 """The store of suspensions (暂停): numbers that may not send, since when and until when."""
 
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -91,12 +91,14 @@ class SuspensionStore(SqlStore):
             | sa.exists().where(of_number, _column.lifted_at >= new.since)
         )
 
+        values = values_of(new) | {"state": SuspensionState.ACTIVE, "lifted_by": ""}
+
         async def run(connection: AsyncConnection) -> bool:
             # The writer has the write lock from the start: nobody suspends it in between.
             await connection.execute(over)
             if (await connection.execute(is_known)).scalar():
                 return False
-            await connection.execute(sa.insert(suspensions), _values(new))
+            await connection.execute(sa.insert(suspensions), values)
             await self._announce(connection, (new.msisdn,))
             return True
 
@@ -246,10 +248,5 @@ def _epoch(at: datetime | None) -> float:
     return 0.0 if at is None else at.timestamp()
 
 
-def _values(new: NewSuspension) -> Mapping[str, object]:
-    return values_of(new) | {"state": SuspensionState.ACTIVE, "lifted_by": ""}
-
-
 def _suspension_of(row: sa.RowMapping) -> Suspension:
-    values = dict(row) | {"state": SuspensionState(row["state"])}
-    return Suspension(**values)
+    return Suspension(**{**row, "state": SuspensionState(row["state"])})

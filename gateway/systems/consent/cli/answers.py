@@ -135,25 +135,18 @@ def scope_of(scope: Scope, config: Path) -> str:
 
 async def _warn_of_refusals(store: ConsentStore, msisdns: Sequence[int]) -> None:
     """Say of how many numbers an agreement is of no use: they refused every SP."""
-    refusals = 0
-    for start in range(0, len(msisdns), NUMBERS_AT_ONCE):
-        some = msisdns[start : start + NUMBERS_AT_ONCE]
-        said = await _said_to_all(store, readings_of(some))
-        refusals += sum(_is_refused(one, said) for one in some)
+    said: dict[int, Answer] = {}
+    numbers = readings_of(msisdns)
+    for start in range(0, len(numbers), NUMBERS_AT_ONCE):
+        rows = await store.answers_of(numbers[start : start + NUMBERS_AT_ONCE])
+        said |= {one.msisdn: one.answer for one in rows if one.scope == EVERY_SENDER}
+    refusals = sum(_is_refused(one, said) for one in msisdns)
     if refusals:
         whose = "the subscriber" if len(msisdns) == 1 else f"{refusals} of {len(msisdns)}"
         warn(
             f"{whose} refused every SP, and that goes on to hold (R21): where that was taken back,"
             " record it with --all-senders"
         )
-
-
-async def _said_to_all(store: ConsentStore, msisdns: Sequence[int]) -> dict[int, Answer]:
-    found: dict[int, Answer] = {}
-    for start in range(0, len(msisdns), NUMBERS_AT_ONCE):
-        rows = await store.answers_of(msisdns[start : start + NUMBERS_AT_ONCE])
-        found |= {one.msisdn: one.answer for one in rows if one.scope == EVERY_SENDER}
-    return found
 
 
 def _is_refused(msisdn: int, said: Mapping[int, Answer]) -> bool:
