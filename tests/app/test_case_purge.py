@@ -24,7 +24,6 @@ from gateway.domain.warning import WarningCode, WarningCount, WarningKind
 from gateway.storage.database import Database
 from gateway.stores import Stores, stores_of
 from gateway.systems.consent_audits.model import AuditItem, NewConsentAudit
-from gateway.systems.early_warnings.sql import WarningSelection
 from gateway.systems.legal_holds.model import LegalHold
 
 THEN = datetime(2013, 9, 30, 8, 30, tzinfo=UTC)
@@ -246,7 +245,7 @@ async def test_r72_of_warnings_that_went_the_log_tells(stores: Stores) -> None:
 
     await purgers_of(stores)["warnings"].purge(job(at=LEDGER_OVER))
 
-    assert [one.number for one in await stores.warnings.find(WarningSelection())] == [2]
+    assert [one.number for one in await stores.warnings.find()] == [2]
     [noted] = await stores.journals.purges()
     assert (noted.what, noted.count, noted.by) == ("warnings", 1, "lin")
     assert noted.since == noted.until == THEN + timedelta(days=1)

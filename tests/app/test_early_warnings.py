@@ -28,7 +28,7 @@ from gateway.policy.ruleset import RuleSet
 from gateway.policy.submission import Submission
 from gateway.storage.database import Database
 from gateway.storage.errors import StoreUnavailable
-from gateway.systems.early_warnings.sql import WarningSelection, WarningStore
+from gateway.systems.early_warnings.sql import WarningStore
 from simulators.esme import RawEsme
 from simulators.smsc import SimulatedSmsc
 
@@ -41,7 +41,6 @@ Until = Callable[[Callable[[], bool]], Awaitable[None]]
 PORT, SERVICE_PORT = "10690001", "10690002"
 ADVERT = "周末大促，满99减20，拒收请回复R"
 RINVDSTADR = 0x0B  # the simulators know it by no name
-EVERYTHING = WarningSelection()
 W9 = WarningCode.W9
 
 
@@ -65,7 +64,7 @@ async def raised(gateway: Gateway, count: int = 1) -> EarlyWarning:
     """Wait until the only warning there is counts so many messages."""
     async with asyncio.timeout(60):
         while True:
-            found = await gateway.stores.warnings.find(EVERYTHING)
+            found = await gateway.stores.warnings.find()
             if found and found[0].gathered.count >= count:
                 (only,) = found
                 return only
@@ -108,7 +107,7 @@ async def test_r05_a_promotion_from_a_service_port_stands_in_the_ledger_of_viola
     plain = await esme.submit(SERVICE_PORT, "13800138000", "【某行】验证码1234")
     line = await told("warning.raised")
 
-    [one] = await gateway.stores.warnings.find(WarningSelection(only_violations=True))
+    [one] = await gateway.stores.warnings.find(violations=True)
     assert held.is_ok
     assert plain.is_ok
     assert (line["code"], line["severity"]) == ("W3", "serious")
@@ -221,7 +220,7 @@ class Desk:
             self.plane.warnings.note(one, 1_700_000_000.0, (1, number, 0))
 
     async def counts(self) -> dict[str, int]:
-        found = await self.store.find(EVERYTHING, 100_000)
+        found = await self.store.find(limit=100_000)
         return {one.gathered.kind.rule: one.gathered.count for one in found}
 
 

@@ -3,7 +3,7 @@
 # ruff: noqa: PLC0415 - see gateway.terminal
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Annotated
 
@@ -89,7 +89,7 @@ def list_warnings(
 
     Example: smsward warnings list --violations --json
     """
-    from gateway.systems.early_warnings.sql import WarningSelection, WarningStore
+    from gateway.systems.early_warnings.sql import WarningStore
     from gateway.terminal.deployment import require_sender
     from gateway.terminal.store import on_store
 
@@ -97,10 +97,7 @@ def list_warnings(
         raise misused(
             f"--limit: 1 to {_MAX_LISTED}", "--before NUMBER gives the page after that NUMBER"
         )
-    selection = WarningSelection(
-        wanted.system_id, wanted.code, wanted.state, wanted.violations, wanted.before
-    )
-    found = on_store(config, WarningStore, lambda warnings: warnings.find(selection, wanted.limit))
+    found = on_store(config, WarningStore, lambda warnings: warnings.find(**asdict(wanted)))
     if not found:
         require_sender(wanted.system_id, config)
     if as_json:

@@ -1,7 +1,6 @@
 """Early warnings (预警) on record, with the ledger of violations (违规台账)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -55,17 +54,6 @@ warnings = sa.Table(
 _row = warnings.c
 
 
-@dataclass(frozen=True, slots=True)
-class WarningSelection:
-    """Which warnings to find; None, or not set, means any."""
-
-    system_id: str | None = None
-    code: WarningCode | None = None
-    state: WarningState | None = None
-    only_violations: bool = False
-    before: int | None = None
-
-
 class WarningStore(SqlStore):
     """Keeps warnings. Every call raises StoreUnavailable when the store does not answer."""
 
@@ -88,17 +76,23 @@ class WarningStore(SqlStore):
         row = await self._database.first(sa.select(warnings).where(_row.number == number))
         return None if row is None else _warning_of(row)
 
-    async def find(self, selection: WarningSelection, limit: int = 50) -> list[EarlyWarning]:
-        """Return at most `limit` warnings, the newest first; `before` is a number."""
-        query = newest(
-            warnings,
-            limit,
-            [_row.severity != ""] if selection.only_violations else (),
-            before=selection.before,
-            system_id=selection.system_id,
-            code=selection.code,
-            state=selection.state,
-        )
+    async def find(
+        self,
+        *,
+        system_id: str | None = None,
+        code: WarningCode | None = None,
+        state: WarningState | None = None,
+        violations: bool = False,
+        before: int | None = None,
+        limit: int = 50,
+    ) -> list[EarlyWarning]:
+        """Return the newest warnings that fit, only `violations` if that is set, newest first.
+
+        For the next page give the last number as `before`.
+        """
+        grave = [_row.severity != ""] if violations else []
+        equal = {"system_id": system_id, "code": code, "state": state}
+        query = newest(warnings, limit, grave, before=before, **equal)
         return [_warning_of(row) for row in await self._database.rows(query)]
 
     async def answer(self, number: int, handling: WarningNote) -> bool:

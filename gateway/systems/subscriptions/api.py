@@ -9,7 +9,6 @@ from pydantic import Field
 
 from gateway.domain.msisdn import is_mobile, masked
 from gateway.domain.subscription import Cycle, Subscription, SubscriptionState
-from gateway.systems.subscriptions.model import SubscriptionQuery
 from gateway.systems.subscriptions.order_requests import OrderDesk, OrderRefusal, OrderRequest
 from gateway.systems.subscriptions.sql import SubscriptionStore
 from gateway.web.access import SpClient
@@ -120,7 +119,7 @@ def orders(
     async def query(wanted: WantedOrders, client: SpClient) -> OrderList:
         """Return what a number has ordered of this SP."""
         found = await store.find(
-            SubscriptionQuery(msisdn=wanted.number, system_id=client.system_id, limit=_MAX_ORDERS)
+            msisdn=wanted.number, system_id=client.system_id, limit=_MAX_ORDERS
         )
         named = [one for one in found if wanted.service in (None, one.service_id)]
         return OrderList(orders=[_shown(one) for one in named])

@@ -11,7 +11,7 @@ from cyclopts import App, Parameter
 
 from gateway.domain.msisdn import masked
 from gateway.domain.subscription import MessageEvidence, Subscription, SubscriptionState
-from gateway.systems.subscriptions.model import SubscriptionEvent, SubscriptionQuery
+from gateway.systems.subscriptions.model import SubscriptionEvent
 from gateway.terminal.failure import ExitCode, misused
 from gateway.terminal.options import AsJson, ConfigDirectory
 from gateway.terminal.screen import print_json, print_listed, print_table, say
@@ -63,13 +63,14 @@ def list_orders(
 
     if not 1 <= orders.limit <= _MAX_LISTED:
         raise misused(f"--limit: 1 to {_MAX_LISTED}")
-    wanted = SubscriptionQuery(
-        msisdn=None if orders.number is None else subscriber_of(orders.number),
-        system_id=orders.system_id,
-        state=orders.state,
-        limit=orders.limit,
+    msisdn = None if orders.number is None else subscriber_of(orders.number)
+    found = on_store(
+        config,
+        SubscriptionStore,
+        lambda store: store.find(
+            msisdn=msisdn, system_id=orders.system_id, state=orders.state, limit=orders.limit
+        ),
     )
-    found = on_store(config, SubscriptionStore, lambda store: store.find(wanted))
     if not found:
         require_sender(orders.system_id, config)
     shown, rows = list(map(_described, found)), map(_row, found)
@@ -102,12 +103,11 @@ def show(
     from gateway.terminal.store import on_store
 
     msisdn = subscriber_of(number)
-    wanted = SubscriptionQuery(msisdn, system_id, limit=_MAX_LISTED)
 
     async def run(store: SubscriptionStore) -> list[tuple[Subscription, list[SubscriptionEvent]]]:
         return [
             (one, await store.history(msisdn, (one.system_id, one.service_id)))
-            for one in await store.find(wanted)
+            for one in await store.find(msisdn=msisdn, system_id=system_id, limit=_MAX_LISTED)
         ]
 
     found = on_store(config, SubscriptionStore, run)

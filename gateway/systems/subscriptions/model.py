@@ -1,7 +1,7 @@
 """Services on offer, requests for consent (征求同意), and what changes at once."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple, Protocol
@@ -129,16 +129,6 @@ class SubscriptionEvent(NamedTuple):
     state: SubscriptionState
     message_id: str
     text_sha256: str
-
-
-@dataclass(frozen=True, slots=True)
-class SubscriptionQuery:
-    """Which subscriptions to find; None means any."""
-
-    msisdn: int | None = None
-    system_id: str | None = None
-    state: SubscriptionState | None = None
-    limit: int = field(default=50)
 
 
 class ConsentAnswers(Protocol):

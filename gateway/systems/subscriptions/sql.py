@@ -40,7 +40,6 @@ from gateway.systems.subscriptions.model import (
     ConsentRequestState,
     SubscriberRecords,
     SubscriptionEvent,
-    SubscriptionQuery,
     SubscriptionStep,
 )
 
@@ -260,16 +259,19 @@ class SubscriptionStore(SqlStore):
         statement = sa.delete(dialogue_sessions).where(dialogue_sessions.c.until <= now)
         return await self._database.change(statement)
 
-    async def find(self, wanted: SubscriptionQuery) -> list[Subscription]:
-        """Return the subscriptions that match, the latest change first."""
-        query = sa.select(subscriptions).order_by(_column.since.desc(), *_key).limit(wanted.limit)
-        if wanted.msisdn is not None:
-            query = query.where(_column.msisdn == wanted.msisdn)
-        if wanted.system_id is not None:
-            query = query.where(_column.system_id == wanted.system_id)
-        if wanted.state is not None:
-            query = query.where(_column.state == wanted.state.value)
-        return [_order_of(row) for row in await self._database.rows(query)]
+    async def find(
+        self,
+        *,
+        msisdn: int | None = None,
+        system_id: str | None = None,
+        state: SubscriptionState | None = None,
+        limit: int = 50,
+    ) -> list[Subscription]:
+        """Return the subscriptions that fit, the latest change first."""
+        equal = {_column.msisdn: msisdn, _column.system_id: system_id, _column.state: state}
+        same = (column == value for column, value in equal.items() if value is not None)
+        query = sa.select(subscriptions).where(*same).order_by(_column.since.desc(), *_key)
+        return [_order_of(row) for row in await self._database.rows(query.limit(limit))]
 
     async def history(self, msisdn: int, service: ServiceKey) -> list[SubscriptionEvent]:
         """Return every step of one subscription, the earliest first."""

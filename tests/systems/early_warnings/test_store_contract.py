@@ -19,7 +19,6 @@ from gateway.domain.warning import (
     WarningState,
 )
 from gateway.stores import Stores
-from gateway.systems.early_warnings.sql import WarningSelection
 
 pytestmark = pytest.mark.every_store
 
@@ -27,7 +26,6 @@ GatheredBuilder: TypeAlias = Callable[..., WarningCount]
 
 WALKS = WarningKind(WarningCode.W9, "R28", "sp1", "10690001")
 MISUSE = WarningKind(WarningCode.W3, "R05", "sp2", "10690002")
-EVERYTHING = WarningSelection()
 
 
 @pytest.fixture
@@ -87,7 +85,7 @@ async def test_what_a_warning_is_about_is_kept_and_what_comes_later_adds_it_once
     await stores.warnings.add([gathered(), games])
     await stores.warnings.add([loan, replace(gathered(hours=2), category="games")])
 
-    found = await stores.warnings.find(EVERYTHING)
+    found = await stores.warnings.find()
     assert [(one.gathered.category, one.gathered.campaign) for one in found] == [
         ("games", "cfedcba9876543210"),
         ("loan", "c0123456789abcdef"),
@@ -168,17 +166,18 @@ async def test_warnings_are_found_by_sp_code_state_and_severity(
     await stores.warnings.add([gathered(), serious, gathered(hours=24)])
     await stores.warnings.close(1, WarningNote("lin", noon, "ok"))
 
-    async def numbers(selection: WarningSelection, limit: int = 50) -> list[int]:
-        return [one.number for one in await stores.warnings.find(selection, limit)]
+    def numbers(found: list[EarlyWarning]) -> list[int]:
+        return [one.number for one in found]
 
-    assert await numbers(EVERYTHING) == [3, 2, 1]
-    assert await numbers(EVERYTHING, limit=2) == [3, 2]
-    assert await numbers(WarningSelection(before=3)) == [2, 1]
-    assert await numbers(WarningSelection(system_id="sp1")) == [3, 1]
-    assert await numbers(WarningSelection(code=WarningCode.W3)) == [2]
-    assert await numbers(WarningSelection(state=WarningState.OPEN)) == [3, 2]
-    assert await numbers(WarningSelection(only_violations=True)) == [2]
-    assert await numbers(WarningSelection(system_id="sp1", code=WarningCode.W3)) == []
+    find = stores.warnings.find
+    assert numbers(await find()) == [3, 2, 1]
+    assert numbers(await find(limit=2)) == [3, 2]
+    assert numbers(await find(before=3)) == [2, 1]
+    assert numbers(await find(system_id="sp1")) == [3, 1]
+    assert numbers(await find(code=WarningCode.W3)) == [2]
+    assert numbers(await find(state=WarningState.OPEN)) == [3, 2]
+    assert numbers(await find(violations=True)) == [2]
+    assert numbers(await find(system_id="sp1", code=WarningCode.W3)) == []
 
 
 async def test_r72_old_warnings_go_with_a_log_and_their_numbers_are_not_given_again(
@@ -195,7 +194,7 @@ async def test_r72_old_warnings_go_with_a_log_and_their_numbers_are_not_given_ag
     assert [one.number for one in (*first, *rest)] == [1, 3]
     assert gone == 2
     assert await stores.warnings.forget([1], purge) == 0
-    assert [one.number for one in await stores.warnings.find(EVERYTHING)] == [2]
+    assert [one.number for one in await stores.warnings.find()] == [2]
     [raised] = await stores.warnings.add([gathered(hours=-30)])
     assert raised.number == 4
     [noted] = await stores.journals.purges()

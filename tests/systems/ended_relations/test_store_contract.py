@@ -24,7 +24,6 @@ from gateway.systems.subscriptions.model import (
     Changes,
     ConsentRequest,
     ConsentRequestState,
-    SubscriptionQuery,
     SubscriptionStep,
 )
 
@@ -107,7 +106,7 @@ async def test_r71_what_is_forgotten_is_how_it_went_and_the_refusal_holds_on(
     gone = await stores.ended_relations.forget(await ended(stores, before), noted(before))
 
     assert gone == 1
-    assert await stores.subscriptions.find(SubscriptionQuery()) == []
+    assert await stores.subscriptions.find() == []
     assert await stores.subscriptions.history(SUBSCRIBER, ("sp1", "weather")) == []
     kept = ConsentRequest(SUBSCRIBER, "sp1", 7, "", noon, noon + DAY, ConsentRequestState.NO_REPLY)
     assert await stores.subscriptions.requests_of(SUBSCRIBER, "sp1") == [kept]
@@ -148,7 +147,7 @@ async def test_r71_a_relation_that_has_begun_again_is_not_forgotten(
     await order(stores, noon, *ENDED, msisdn=OTHER)
     before = noon + 9 * DAY
     found = await ended(stores, before)
-    (again,) = await stores.subscriptions.find(SubscriptionQuery(msisdn=OTHER))
+    (again,) = await stores.subscriptions.find(msisdn=OTHER)
     said = MessageEvidence("9", "5c" * 32, before)
     after = advance(again, Event(SubscriptionAct.ORDER, said, TERMS, said), before)
     assert isinstance(after, Subscription)
@@ -158,7 +157,7 @@ async def test_r71_a_relation_that_has_begun_again_is_not_forgotten(
 
     assert await stores.ended_relations.forget(found, noted(before)) == 1
 
-    assert [one.msisdn for one in await stores.subscriptions.find(SubscriptionQuery())] == [OTHER]
+    assert [one.msisdn for one in await stores.subscriptions.find()] == [OTHER]
 
 
 async def test_nothing_forgotten_is_nothing_journaled(stores: Stores, noon: datetime) -> None:

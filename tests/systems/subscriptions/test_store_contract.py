@@ -26,7 +26,6 @@ from gateway.systems.subscriptions.model import (
     ConsentRequest,
     ConsentRequestState,
     SubscriptionEvent,
-    SubscriptionQuery,
     SubscriptionStep,
 )
 
@@ -239,12 +238,12 @@ async def test_what_is_wanted_is_found_the_latest_change_first(
     await stores.subscriptions.keep(Changes((old, new, other)))
     find = stores.subscriptions.find
 
-    assert await find(SubscriptionQuery()) == [new.after, old.after, other.after]
-    assert await find(SubscriptionQuery(limit=1)) == [new.after]
-    assert await find(SubscriptionQuery(msisdn=SUBSCRIBER)) == [new.after, old.after]
-    assert await find(SubscriptionQuery(system_id="sp1")) == [old.after, other.after]
-    assert await find(SubscriptionQuery(state=SubscriptionState.ACTIVE)) == []
-    assert len(await find(SubscriptionQuery(state=SubscriptionState.PENDING))) == 3
+    assert await find() == [new.after, old.after, other.after]
+    assert await find(limit=1) == [new.after]
+    assert await find(msisdn=SUBSCRIBER) == [new.after, old.after]
+    assert await find(system_id="sp1") == [old.after, other.after]
+    assert await find(state=SubscriptionState.ACTIVE) == []
+    assert len(await find(state=SubscriptionState.PENDING)) == 3
 
 
 async def test_who_has_a_service_running_with_whom_is_told_once_each(
