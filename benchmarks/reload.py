@@ -29,7 +29,7 @@ from pathlib import Path
 import structlog
 
 from benchmarks.keywords import UCS2, best_us, calibrate, generated_words, read_ucs2
-from gateway.app.policies import Policies, PolicyHistory
+from gateway.app.policies import Policies
 from gateway.app.run import loop_factory
 from gateway.dataplane.pipeline import Pipeline
 from gateway.dataplane.plane import Plane
@@ -120,7 +120,7 @@ class Reloading:
             scan.scan([(UCS2, text.encode("utf-16-be")) for text in texts], read_ucs2)
 
     async def begin(self, store: PolicyStore) -> None:
-        await self._policies.begin(PolicyHistory(store))
+        await self._policies.begin(store)
 
     async def reload(self) -> None:
         began = time.perf_counter()
