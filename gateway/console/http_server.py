@@ -175,7 +175,8 @@ class HttpServer:
         logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # noqa: TID251 - not ours to write to
         config.load()
         self._server = _QuietServer(config)
-        self._task = spawn(_serve(self._server), name="http")
+        # The connections come from an Acceptor.
+        self._task = spawn(self._server.serve(sockets=[]), name="http")
         self._acceptor = Acceptor(listener, self, self._entry)
 
     async def stop(self) -> None:
@@ -204,10 +205,6 @@ class HttpServer:
         """Free the place of a connection after a failed TLS handshake."""
         if isinstance(protocol, _BoundedProtocol):
             self.places.leave(protocol)
-
-
-async def _serve(server: uvicorn.Server) -> None:
-    await server.serve(sockets=[])  # the connections come from an Acceptor
 
 
 class _QuietServer(uvicorn.Server):

@@ -206,7 +206,7 @@ def configure_logging(
     event names, strict or not, for its count.
     """
     is_json = not sys.stderr.isatty() if json is None else json
-    check = EventCheck(strict=strict)
+    check, lines = EventCheck(strict=strict), _LineLogger(sink or _to_stderr)
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
@@ -217,7 +217,7 @@ def configure_logging(
             *(_JSON if is_json else _PEOPLE),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level.upper()),
-        logger_factory=_LineFactory(sink or _to_stderr),
+        logger_factory=lambda *_names: lines,
         # Loggers are not cached: a second configuration would leave some on the first.
         cache_logger_on_first_use=False,
     )
@@ -262,14 +262,6 @@ class _LineLogger:
         self._sink(line + b"\n")
 
     debug = info = warning = error = critical = exception = msg
-
-
-class _LineFactory:
-    def __init__(self, sink: Sink) -> None:
-        self._lines = _LineLogger(sink)
-
-    def __call__(self, *_names: object) -> _LineLogger:
-        return self._lines
 
 
 class _LibraryLines(logging.Handler):
