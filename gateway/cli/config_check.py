@@ -20,7 +20,7 @@ from gateway.runtime.clock import utcnow
 from gateway.settings.credentials import is_samples_own
 from gateway.settings.directories import check, stray_categories
 from gateway.settings.fault import Fault
-from gateway.settings.gateway import GatewaySettings, LearningSettings
+from gateway.settings.gateway import LearningSettings
 from gateway.settings.senders import are_secrets_readable
 from gateway.terminal.deployment import Deployment, load_deployment
 from gateway.terminal.failure import ExitCode, known
@@ -37,21 +37,17 @@ def check_deployment(config: Path, policies: Path, *, as_json: bool) -> int:
         report_faults(faults, as_json=as_json)
         return ExitCode.MISUSED
     deployment = load_deployment(config, policies)
-    summary = summary_of(deployment)
-    warnings = (
-        *warnings_of(deployment.senders.values(), deployment.bundle),
-        *readable_secrets_of(config / "senders.yaml", deployment.senders.values()),
-        *strangers_of(deployment.senders.values(), deployment.bundle),
-        *stray_categories_of(deployment.bundle, policies),
-        *unknown_holidays_of(deployment.bundle, utcnow().date()),
-        *unknown_provinces_of(deployment.bundle, config / "provinces.csv"),
-        *record_warnings_of(deployment.settings),
-        *unreachable_webhooks_of(
-            deployment.senders.values(), deployment.settings.webhooks.networks
-        ),
-        *classifier_warnings_of(deployment),
-    )
-    read = {"configuration": str(config), "policies": str(policies), **summary}
+    settings, senders = deployment.settings, deployment.senders.values()
+    read: dict[str, object] = {
+        "configuration": str(config),
+        "policies": str(policies),
+        "listeners": ", ".join(str(listener.address) for listener in settings.listeners),
+        "smscs": ", ".join(str(smsc.address) for smsc in settings.smscs),
+        "senders": len(senders),
+        "ports": sum(len(sender.ports) for sender in senders),
+        **bundle_summary_of(deployment.bundle),
+    }
+    warnings = list(deployment_warnings_of(deployment, config, policies))
     return report_sound(read, warnings, as_json=as_json)
 
 
@@ -66,18 +62,6 @@ def report_sound(read: Mapping[str, object], warnings: Collection[str], *, as_js
     return ExitCode.FINE
 
 
-def summary_of(deployment: Deployment) -> dict[str, object]:
-    """Return what the files come to, by name."""
-    settings, bundle = deployment.settings, deployment.bundle
-    return {
-        "listeners": ", ".join(str(listener.address) for listener in settings.listeners),
-        "smscs": ", ".join(str(smsc.address) for smsc in settings.smscs),
-        "senders": len(deployment.senders),
-        "ports": sum(len(sender.ports) for sender in deployment.senders.values()),
-        **bundle_summary_of(bundle),
-    }
-
-
 def bundle_summary_of(bundle: Bundle) -> dict[str, object]:
     """Return what the policies alone come to, by name."""
     return {
@@ -89,6 +73,35 @@ def bundle_summary_of(bundle: Bundle) -> dict[str, object]:
         "cases": len(bundle.selftest),
         "digest": bundle.digest,
     }
+
+
+def deployment_warnings_of(deployment: Deployment, config: Path, policies: Path) -> Iterable[str]:
+    """Yield what is allowed in a deployment and yet should not be overlooked."""
+    settings, bundle = deployment.settings, deployment.bundle
+    senders, path = deployment.senders.values(), config / "senders.yaml"
+    table = config / "provinces.csv"
+    yield from warnings_of(senders, bundle)
+    if are_secrets_readable(path, senders):
+        yield (
+            f"READABLE SECRETS: every account of this machine can read {path}, which holds"
+            " passwords or keys of SPs: chmod 640 (600 where no group needs it)"
+        )
+    yield from strangers_of(senders, bundle)
+    yield from stray_categories_of(bundle, policies)
+    yield from unknown_holidays_of(bundle, utcnow().date())
+    if not table.exists():  # rules look provinces up (R04)
+        for rule in bundle.rules:
+            if isinstance(rule.check, OtherProvince) and rule.can_stop:
+                yield f"PROVINCES UNKNOWN: {rule.id} stops nothing, for there is no {table}"
+    if settings.privacy is None:  # records would be kept like in the open (R73)
+        what = "numbers and TEXTS" if settings.records.texts else "numbers"
+        yield (
+            f"RECORDS NOT SEALED: there are no keys, so {what} in records stay readable;"
+            " `smsward keys new` makes one for privacy.keys in gateway.yaml"
+        )
+    yield from unreachable_webhooks_of(senders, settings.webhooks.networks)
+    scorer, problems = installed_scorer(settings.learning)
+    yield from (one.en for one in (*problems, *unscored(bundle.rules, scorer)))
 
 
 def warnings_of(senders: Collection[Sender], bundle: Bundle) -> Iterable[str]:
@@ -106,25 +119,6 @@ def warnings_of(senders: Collection[Sender], bundle: Bundle) -> Iterable[str]:
         yield (
             f"SAMPLE PASSWORDS: {known(sample)}: still the sample's password, which everybody"
             " knows; smsward sender hash-password makes a hash of your own"
-        )
-
-
-def readable_secrets_of(path: Path, senders: Iterable[Sender]) -> Iterable[str]:
-    """Yield that passwords, their hashes or keys of webhooks stand open to every account."""
-    if are_secrets_readable(path, senders):
-        yield (
-            f"READABLE SECRETS: every account of this machine can read {path}, which holds"
-            " passwords or keys of SPs: chmod 640 (600 where no group needs it)"
-        )
-
-
-def record_warnings_of(settings: GatewaySettings) -> Iterable[str]:
-    """Yield what records would be kept like in the open (R73)."""
-    if settings.privacy is None:
-        what = "numbers and TEXTS" if settings.records.texts else "numbers"
-        yield (
-            f"RECORDS NOT SEALED: there are no keys, so {what} in records stay readable;"
-            " `smsward keys new` makes one for privacy.keys in gateway.yaml"
         )
 
 
@@ -158,12 +152,6 @@ def _literal(url: str) -> IPv4Address | IPv6Address | None:
     return ip_address(found[0][4][0])
 
 
-def classifier_warnings_of(deployment: Deployment) -> Iterable[str]:
-    """Yield what rules would not judge, as models are installed now (R61)."""
-    scorer, problems = installed_scorer(deployment.settings.learning)
-    yield from (one.en for one in (*problems, *unscored(deployment.bundle.rules, scorer)))
-
-
 def unknown_holidays_of(bundle: Bundle, today: date) -> Iterable[str]:
     """Yield that the calendar in use does not know the year that is, or that is about to be."""
     calendar = bundle.surroundings.calendar
@@ -173,15 +161,6 @@ def unknown_holidays_of(bundle: Bundle, today: date) -> Iterable[str]:
             f"HOLIDAYS UNKNOWN: the calendar {calendar.name} has none for {soon.year},"
             " so its rules take every day of it for no holiday"
         )
-
-
-def unknown_provinces_of(bundle: Bundle, table: Path) -> Iterable[str]:
-    """Yield the rules that look provinces up while there is no table of them (R04)."""
-    if table.exists():
-        return
-    for rule in bundle.rules:
-        if isinstance(rule.check, OtherProvince) and rule.can_stop:
-            yield f"PROVINCES UNKNOWN: {rule.id} stops nothing, for there is no {table}"
 
 
 def strangers_of(senders: Collection[Sender], bundle: Bundle) -> Iterable[str]:

@@ -3,7 +3,7 @@
 # ruff: noqa: PLC0415 - see gateway.terminal
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated
@@ -80,7 +80,7 @@ async def list_all(
     if not 1 <= limit <= _MAX_LISTED:
         raise misused(f"--limit: 1 to {_MAX_LISTED}", "--before NO gives the page after that one")
     async with opened_store(settings, stores_of) as stores:
-        found = await _page(stores.authority_reports, wanted, wanted.before, limit)
+        found = await stores.authority_reports.find(**asdict(wanted), limit=limit)
         counts = await stores.authority_reports.count_by_state()
     if not found:
         require_sender(wanted.system_id, config)
@@ -290,18 +290,9 @@ def _sent_row(outcome: tuple[int, AuthorityReport | None, bool]) -> tuple[str, .
     return (str(number), report.state, report.reference, note)
 
 
-async def _page(
-    reports: AuthorityReports, wanted: WantedReports, before: int | None, limit: int
-) -> list[AuthorityReport]:
-    return await reports.find(
-        state=wanted.state, system_id=wanted.system_id, before=before, limit=limit
-    )
-
-
 async def _pages(
     reports: AuthorityReports, wanted: WantedReports
 ) -> AsyncIterator[list[AuthorityReport]]:
-    before = wanted.before
-    while page := await _page(reports, wanted, before, _PAGE):
+    while page := await reports.find(**asdict(wanted), limit=_PAGE):
         yield page
-        before = page[-1].number
+        wanted = replace(wanted, before=page[-1].number)
