@@ -14,8 +14,8 @@ from gateway.domain.verdict import OF_CONTENT, Action, Finding, Reason
 from gateway.filter.classifier.model import PairedScorer
 from gateway.filter.classifier.score import score_as_personal
 from gateway.filter.facts import TextFacts
-from gateway.policy.courses import Course, StagedCounter
 from gateway.policy.engine import ask_together, count_together
+from gateway.policy.rule_stages import Course, StagedCounter
 from gateway.policy.submission import Submission
 from gateway.smpp.text import readings
 

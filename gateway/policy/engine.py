@@ -9,8 +9,8 @@ from typing import TypeAlias
 
 from gateway.domain.verdict import Action, Finding, Verdict
 from gateway.filter.facts import TextFacts
-from gateway.policy.courses import Course, RuleQuestion, StagedCounter
 from gateway.policy.findings import ASKING, finding_of
+from gateway.policy.rule_stages import Course, ReadyRule, StagedCounter
 from gateway.policy.ruleset import ADDRESS_STAGES, RuleSet
 from gateway.policy.submission import Submission
 
@@ -143,8 +143,7 @@ def explain(
     facts = rules.scan.explain_texts(texts)
     found = [f for stage in ADDRESS_STAGES if (f := stage(submission, now)) is not None]
     found += ask_all(rules, submission, facts, at)
-    counting = [RuleQuestion(one.ask, one.findings) for one in rules.counting_of(submission, at)]
-    found += _asked_all(counting, submission, at)
+    found += _asked_all(rules.counting_of(submission, at), submission, at)
     found += [finding_of(hit, rules.bundle.content) for hit in facts.hits]
     submission.findings += tuple(found)
     deciding = next((f for f in found if not f.shadow and f.action is not Action.DEFER), None)
@@ -168,7 +167,7 @@ def ask_all(rules: RuleSet, submission: Submission, facts: TextFacts, at: float)
     return [*found, *ruling.found]
 
 
-def _asked_all(asked: Iterable[RuleQuestion], submission: Submission, at: float) -> list[Finding]:
+def _asked_all(asked: Iterable[ReadyRule], submission: Submission, at: float) -> list[Finding]:
     found: list[Finding] = []
     for one in asked:
         evidence = one.ask(submission, at)

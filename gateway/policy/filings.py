@@ -1,15 +1,175 @@
-"""What every SP has filed, compiled: the data path asks it per message (R01 to R12)."""
+"""What every SP has filed, compiled: the data path asks it per message (R01 to R12).
+
+Whether a text was made from a filed template is found in linear time.
+"""
 
 import re
+from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from gateway.domain.filings import Filing, Licence, PortScope, Signature, Template
+from gateway.domain.filings import (
+    Filing,
+    Licence,
+    PortScope,
+    Signature,
+    Template,
+    link_spans,
+    pieces_of,
+)
 from gateway.filter.lookalike import KnownNames
 from gateway.filter.normalise.folding import normalise
 from gateway.policy.submission import Submission
-from gateway.policy.templates import TemplateIndex, TemplateMatch
+
+# Templates are selected by this many characters of their beginning before they are tried.
+_HEAD_CHARS = 6
+_BRACKETS = ("【", "】")
+# A beginning of which each character has one in normal form: the seventh acts on none before it.
+_PLAIN_BEGINNING = re.compile(rf"(?! )[ -~，。、：；！？（）\u4e00-\u9fff]{{{_HEAD_CHARS + 1}}}")
+
+
+class Pattern:
+    """One template, compiled.
+
+    `beginning` is that of every text of this template, by which templates are sorted; `longest` is
+    how many characters a text of it may have. `rank` is a sort key: first what leaves least open,
+    then what says most.
+    """
+
+    def __init__(self, template: Template) -> None:
+        self.template = template
+        head, *inner = (normalise(piece) for piece in pieces_of(template.text.strip()))
+        self._head = head
+        # Without a variable the whole text is its head.
+        self._tail = inner.pop() if inner else None
+        self._inner = tuple(inner)
+        self._max_variable = template.max_variable
+        variables = 0 if self._tail is None else len(inner) + 1
+        said = len(head) + len(self._tail or "") + sum(map(len, inner))
+        self._shortest = said + variables
+        self.longest = said + variables * template.max_variable
+        self.beginning = head[:_HEAD_CHARS]
+        self.rank = self.longest - self._shortest, -self._shortest, template.id
+
+    def accepts(self, body: "TextBody") -> bool:
+        """Tell whether `body` was made from this template.
+
+        From left to right it finds where each piece can end, if the variable before it is not too
+        long and does not cover a link or a bracket. Of the places where the piece before may end,
+        only the nearest is tried: if it fails, a place farther away fails too. So each piece costs
+        one pass over the text, and nothing is tried twice.
+        """
+        text, head = body.text, self._head
+        if not self._shortest <= len(text) <= self.longest or not text.startswith(head):
+            return False
+        if self._tail is None:
+            return True  # as long as its head, and begins with it
+        if not text.endswith(self._tail):
+            return False
+        ends = [len(head)]
+        for piece in self._inner:
+            ends = self._ends_of(piece, body, ends)
+            if not ends:
+                return False
+        return self._reaches(len(text) - len(self._tail), body, ends)
+
+    def _ends_of(self, piece: str, body: "TextBody", before: list[int]) -> list[int]:
+        ends = []
+        at = body.text.find(piece, before[0] + 1)
+        while at >= 0:
+            if self._reaches(at, body, before):
+                ends.append(at + len(piece))
+            at = body.text.find(piece, at + 1)
+        return ends
+
+    def _reaches(self, at: int, body: "TextBody", ends: list[int]) -> bool:
+        """Tell whether a variable may stand between one of `ends` and `at`."""
+        nearest = bisect_left(ends, at) - 1
+        if nearest < 0:
+            return False
+        begins = ends[nearest]
+        return at - begins <= self._max_variable and body.is_free(begins, at)
+
+
+class TextBody:
+    """A text without its signature, in the view in which templates are compared."""
+
+    __slots__ = ("_spans", "text")
+
+    def __init__(self, text: str) -> None:
+        # Each line of a text may end with CR LF.
+        self.text = normalise(text.strip().replace("\r\n", "\n"))
+        self._spans: tuple[list[int], list[int]] | None = None
+
+    def is_free(self, start: int, end: int) -> bool:
+        """Tell whether no link and no bracket, even in part, stands from `start` to `end`."""
+        if self._spans is None:
+            self._spans = self._links_and_brackets()
+        starts, ends = self._spans
+        first = bisect_left(ends, start + 1)
+        return first == len(starts) or starts[first] >= end
+
+    def _links_and_brackets(self) -> tuple[list[int], list[int]]:
+        """Return where they start and where they end."""
+        spans = list(link_spans(self.text))
+        spans += [
+            (at, at + 1)
+            for bracket in _BRACKETS
+            if bracket in self.text
+            for at, char in enumerate(self.text)
+            if char == bracket
+        ]
+        # Spans do not overlap: a bracket never stands in a link, which is ASCII except for its
+        # dots.
+        spans.sort()
+        return [start for start, _ in spans], [end for _, end in spans]
+
+
+class TemplateIndex:
+    """All templates of one sender."""
+
+    __slots__ = ("_by_beginning", "_head_lengths", "_longest")
+
+    def __init__(self, templates: Iterable[Template]) -> None:
+        patterns = sorted(map(Pattern, templates), key=lambda pattern: pattern.rank)
+        by_beginning: defaultdict[str, list[Pattern]] = defaultdict(list)
+        for pattern in patterns:
+            by_beginning[pattern.beginning].append(pattern)
+        self._by_beginning = dict(by_beginning)
+        self._head_lengths = sorted({len(head) for head in by_beginning})
+        self._longest = max((pattern.longest for pattern in patterns), default=0)
+
+    def __bool__(self) -> bool:
+        """Tell whether there is any template."""
+        return bool(self._by_beginning)
+
+    def match(self, text: str) -> Template | None:
+        """Return the template that `text`, without its signature, was made from, or None.
+
+        If there are several, the one that leaves least to variables. Any text may be asked about:
+        one longer than every template costs nothing.
+        """
+        if len(text) > 2 * self._longest:  # what shows as nothing may double a text, not more
+            return None
+        if _PLAIN_BEGINNING.match(text) and not self._has_beginning(normalise(text[:_HEAD_CHARS])):
+            return None
+        body = TextBody(text)
+        candidates = [
+            pattern
+            for length in self._head_lengths
+            for pattern in self._by_beginning.get(body.text[:length], ())
+            if pattern.accepts(body)
+        ]
+        if not candidates:
+            return None
+        return min(candidates, key=lambda pattern: pattern.rank).template
+
+    def _has_beginning(self, head: str) -> bool:
+        beginnings = [head[:length] for length in self._head_lengths]
+        return not self._by_beginning.keys().isdisjoint(beginnings)
+
 
 CARRIERS_ZONE = "Asia/Shanghai"
 _ONE_DAY = timedelta(days=1)
@@ -18,10 +178,6 @@ _LEADING = re.compile(f"{_BLANKS}【[^【】]{{1,64}}】")
 _TRAILING = re.compile(f"【[^【】]{{1,64}}】{_BLANKS}\\Z")
 _TRAILING_CHARS = 82
 
-# 8192 texts of 600 characters are 10 MB at most; longer ones are looked up each time.
-_MAX_CACHED_TEXTS = 8192
-_CACHED_CHARS = 600
-
 
 class SenderFilings:
     """All that one SP has filed. Immutable; a look-up costs a few dict look-ups at most.
@@ -29,16 +185,6 @@ class SenderFilings:
     `licence_ends` is the end of its licence in epoch seconds, None if it filed none. `names` are
     its signatures as they were filed.
     """
-
-    __slots__ = (
-        "_approvals",
-        "_owners",
-        "_provinces",
-        "_signatures",
-        "_templates",
-        "licence_ends",
-        "names",
-    )
 
     def __init__(self, filings: Iterable[Filing], zone: ZoneInfo) -> None:
         """Compile; days begin and end in `zone`."""
@@ -115,7 +261,7 @@ class SenderFilings:
         sources = self._signatures.get(name)
         return sources if sources is not None else self._signatures.get(normalise(name))
 
-    def template_of(self, text: str) -> TemplateMatch | None:
+    def template_of(self, text: str) -> Template | None:
         """Return the template that `text`, without its signature, was made from (R12).
 
         It costs some microseconds: ask once for a text, not once for a message.
@@ -181,10 +327,9 @@ class Filings:
 
     def replace_all(self, by_sender: Mapping[str, Iterable[Filing]]) -> None:
         """Replace the filings of all SPs; in any thread, as `replace`."""
-        compiled = {
+        self._filed = {
             system_id: SenderFilings(filings, self.zone) for system_id, filings in by_sender.items()
         }
-        self._filed = compiled
         self._know_names()
         self.changes += 1
 
@@ -216,6 +361,11 @@ def _end_of(day: date, zone: ZoneInfo) -> float:
     return _start_of(day + _ONE_DAY, zone)
 
 
+# 8192 texts of 600 characters are 10 MB at most; longer ones are looked up each time.
+_MAX_CACHED_TEXTS = 8192
+_CACHED_CHARS = 600
+
+
 class FiledTemplates:
     """Looks up the filed template of a message, once for each text of a sender."""
 
@@ -224,13 +374,13 @@ class FiledTemplates:
     def __init__(self, filings: Filings) -> None:
         self._filings = filings
         # Each change of filings makes a new `SenderFilings`, so an old result is never found.
-        self._found: dict[tuple[SenderFilings, str], TemplateMatch | None] = {}
+        self._found: dict[tuple[SenderFilings, str], Template | None] = {}
 
     def forget(self) -> None:
         """Forget the results for what is not on file any more."""
         self._found.clear()
 
-    def of(self, submission: Submission) -> TemplateMatch | None:
+    def of(self, submission: Submission) -> Template | None:
         """Return the template of the reading that people see; note its id in the submission."""
         submission.template = ""
         facts = submission.facts
@@ -244,7 +394,7 @@ class FiledTemplates:
             submission.template = found.id
         return found
 
-    def _look_up(self, filed: SenderFilings, text: str) -> TemplateMatch | None:
+    def _look_up(self, filed: SenderFilings, text: str) -> Template | None:
         key = (filed, text)
         try:
             return self._found[key]

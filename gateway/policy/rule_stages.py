@@ -1,7 +1,10 @@
-"""Rules compiled: what is asked about each class of messages, in the order of checks."""
+"""Rules ready to be asked: what is asked about each class of messages, in the order of checks.
 
-from collections.abc import Hashable, Iterable
-from dataclasses import dataclass, field
+A course is what is asked about messages; many texts share it.
+"""
+
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 from gateway.domain.categories import TrafficClass
 from gateway.domain.filings import TemplateKind
@@ -10,15 +13,133 @@ from gateway.domain.sender import Purpose
 from gateway.domain.verdict import Action, Finding
 from gateway.filter.facts import TextFacts
 from gateway.policy.bundle import Rule
-from gateway.policy.check import Check, Exemption, RecipientCheck, SourceCheck, TextCheck
+from gateway.policy.check import (
+    Ask,
+    AskedCheck,
+    Check,
+    Counter,
+    CountingCheck,
+    Evidence,
+    Exemption,
+    RecipientCheck,
+    Sieve,
+    SourceCheck,
+    TextCheck,
+    asked_alone,
+    everyone,
+)
 from gateway.policy.checks.no_consent import NoConsent
 from gateway.policy.checks.public_interest import PublicInterest
-from gateway.policy.courses import Course, Courses, ReadyRule, RuleQuestion, StagedCounter, staged
 from gateway.policy.filings import FiledTemplates, SenderFilings
-from gateway.policy.findings import Modes, if_unread
+from gateway.policy.findings import Modes, RuleFindings, if_unread
 from gateway.policy.hours import RuleLocale
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.submission import Ending, Home, SourceOrigin, Submission
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReadyRule:
+    """A rule, ready to be asked; `sieve` selects from many messages those to ask about."""
+
+    rule: Rule
+    findings: RuleFindings
+    ask: Ask
+    sieve: Sieve = everyone
+
+    def concerns(self, submission: Submission, filed: SenderFilings) -> bool:
+        """Tell whether the rule is on for the port of a message, and concerns its source."""
+        if self.findings.modes.of(submission) is Enforcement.OFF:
+            return False
+        return self.rule.check.concerns(submission, filed)
+
+    def finding_of(self, submission: Submission, evidence: Evidence) -> Finding | None:
+        """Return the finding against a text for the evidence against it."""
+        if evidence.is_unread and self.findings.modes.of(submission) is not Enforcement.ENFORCE:
+            # Otherwise every message would bear the note that there is no classifier; `unscored`
+            # reports it once.
+            return None
+        return self.findings.of(submission, evidence)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StagedCounter(ReadyRule):
+    """A rule that counts, with its counter."""
+
+    counter: Counter = field(kw_only=True)
+
+    def forget(self, submission: Submission, at: float) -> None:
+        """Take a message out of the counts, unless this rule has a finding against it."""
+        if all(found.rule != self.rule.id for found in submission.findings):
+            self.counter.forget(submission, at)
+
+
+def staged(rule: Rule, knowledge: Knowledge, locale: RuleLocale) -> ReadyRule:
+    """Make a rule ready; not for a rule that exempts messages from others, which asks nothing."""
+    findings = RuleFindings(rule, Modes(rule))
+    if isinstance(rule.check, CountingCheck):
+        counter = rule.check.counter(knowledge, locale)
+        return StagedCounter(rule, findings, asked_alone(counter), counter=counter)
+    assert isinstance(rule.check, AskedCheck)  # noqa: S101 - as the docstring says
+    return ReadyRule(rule, findings, *rule.check.question(knowledge, locale))
+
+
+# There are as many courses as combinations of classes and kinds of sources with different rules.
+# Findings against texts are few, because their evidence is constant.
+_MAX_KEPT = 4096
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Course:
+    """What is asked about messages, in order. Compared by identity, so that a tick can be sorted.
+
+    `asking` is asked about each recipient; then come the findings against the text, then
+    `counting`. `counting` counts each message that passes: all courses that count alike share one
+    tuple.
+    """
+
+    asking: tuple[ReadyRule, ...]
+    counting: tuple[StagedCounter, ...]
+    asks_consent: bool = False
+
+
+class Courses:
+    """Makes each course once, and the same tuple for the same findings against a text."""
+
+    __slots__ = ("_countings", "_found", "_made")
+
+    def __init__(self) -> None:
+        self._countings: dict[tuple[StagedCounter, ...], tuple[StagedCounter, ...]] = {}
+        self._made: dict[tuple[object, ...], Course] = {}
+        self._found: dict[tuple[Finding, ...], Ending] = {}
+
+    def of(
+        self,
+        asking: Sequence[ReadyRule],
+        counting: Sequence[StagedCounter],
+        *,
+        asks_consent: bool,
+    ) -> Course:
+        """Return the course with these rules."""
+        alike = self._countings.setdefault(tuple(counting), tuple(counting))
+        key = (tuple(asking), alike, asks_consent)
+        course = self._made.get(key)
+        if course is None:
+            if len(self._made) >= _MAX_KEPT:
+                self._made.clear()
+            course = self._made[key] = Course(*key)
+        return course
+
+    def until(self, found: Sequence[Finding]) -> Ending | None:
+        """Return the findings against a text, up to the first that is not in shadow mode."""
+        last = next((place for place, one in enumerate(found) if not one.shadow), len(found))
+        kept = tuple(found[: last + 1])
+        ending = self._found.get(kept)
+        if ending is None and kept:
+            if len(self._found) >= _MAX_KEPT:
+                self._found.clear()
+            ending = self._found[kept] = Ending(kept)
+        return ending
+
 
 _MAX_KNOWN = 65_536
 
@@ -127,18 +248,28 @@ class RuleStages:
             if not rule.is_off and not isinstance(rule.check, Exemption)
         )
         self.are_none = not self.staged
-        exempting = [rule for rule in ranked if isinstance(rule.check, PublicInterest)]
-        self._exempting = tuple(Modes(rule) for rule in exempting)
-        exempt = _exempt(exempting)
-        self.asking = {each: self._askable(each, exempt) for each in TrafficClass}
+        self._exempting = tuple(
+            Modes(rule) for rule in ranked if isinstance(rule.check, PublicInterest)
+        )
+        exempt = frozenset[str]().union(
+            *(rule.check.exempts for rule in ranked if isinstance(rule.check, PublicInterest))
+        )
+        self.asking: dict[TrafficClass, tuple[ReadyRule, ...]] = {}
+        self.counting: dict[TrafficClass, tuple[StagedCounter, ...]] = {}
+        self._of_texts: dict[TrafficClass, tuple[ReadyRule, ...]] = {}
+        for traffic in TrafficClass:
+            is_public = traffic is TrafficClass.PUBLIC_INTEREST
+            ready = [one for one in self.staged if not (is_public and one.rule.id in exempt)]
+            applied = [one for one in ready if traffic in one.rule.applies_to]
+            self.asking[traffic] = tuple(_asked_of_recipients(ready, traffic))
+            self.counting[traffic] = tuple(_counters(applied))
+            self._of_texts[traffic] = tuple(
+                one for one in applied if isinstance(one.rule.check, TextCheck)
+            )
         # A request for consent needs no consent yet (R23), but a refusal stops it too.
         self._asking_consent = tuple(
-            (one, asked)
-            for one, asked in self.asking[_COMMERCIAL]
-            if not isinstance(one.rule.check, NoConsent)
+            one for one in self.asking[_COMMERCIAL] if not isinstance(one.rule.check, NoConsent)
         )
-        self.counting = {each: self._counting(each, exempt) for each in TrafficClass}
-        self._of_texts = {each: self._asked_of_texts(each, exempt) for each in TrafficClass}
         self._filings = knowledge.filings
         self._changes = -1
         self._templates = FiledTemplates(knowledge.filings)
@@ -210,7 +341,7 @@ class RuleStages:
             one for one in self._of_texts[traffic] if one.concerns(submission, filed)
         )
         kind.courses[traffic, asks_consent] = self._courses.of(
-            [asked for one, asked in asking if one.concerns(submission, filed)],
+            [one for one in asking if one.concerns(submission, filed)],
             [one for one in self.counting[traffic] if one.concerns(submission, filed)],
             asks_consent=asks_consent,
         )
@@ -253,54 +384,20 @@ class RuleStages:
             return False
         return self._filings.of(submission.account.system_id).approval_valid(port.number, at)
 
-    def _askable(
-        self, traffic: TrafficClass, exempt: frozenset[str]
-    ) -> tuple[tuple[ReadyRule, RuleQuestion], ...]:
-        return tuple(
-            (
-                one,
-                RuleQuestion(one.ask, one.findings, one.sieve)
-                if traffic in one.rule.applies_to
-                else RuleQuestion(if_unread(one.ask), one.findings),
-            )
-            for one in self.staged
-            if not isinstance(one, StagedCounter)
-            and not isinstance(one.rule.check, TextCheck)
-            and not _spares(one.rule, traffic, exempt)
-            and (traffic in one.rule.applies_to or _is_noted_unread(one.rule, traffic))
-        )
-
-    def _asked_of_texts(
-        self, traffic: TrafficClass, exempt: frozenset[str]
-    ) -> tuple[ReadyRule, ...]:
-        return tuple(
-            one
-            for one in self.staged
-            if isinstance(one.rule.check, TextCheck)
-            and not _spares(one.rule, traffic, exempt)
-            and traffic in one.rule.applies_to
-        )
-
-    def _counting(self, traffic: TrafficClass, exempt: frozenset[str]) -> tuple[StagedCounter, ...]:
-        return tuple(
-            one
-            for one in _counters(self.staged)
-            if not _spares(one.rule, traffic, exempt) and traffic in one.rule.applies_to
-        )
-
 
 def _counters(staged_rules: Iterable[ReadyRule]) -> list[StagedCounter]:
     return [one for one in staged_rules if isinstance(one, StagedCounter)]
 
 
-def _exempt(rules: Iterable[Rule]) -> frozenset[str]:
-    """Return the ids of the rules that are not asked about public-interest messages."""
-    found = (rule.check.exempts for rule in rules if isinstance(rule.check, PublicInterest))
-    return frozenset[str]().union(*found)
-
-
-def _spares(rule: Rule, traffic: TrafficClass, exempt: frozenset[str]) -> bool:
-    return traffic is TrafficClass.PUBLIC_INTEREST and rule.id in exempt
+def _asked_of_recipients(rules: Iterable[ReadyRule], traffic: TrafficClass) -> Iterator[ReadyRule]:
+    """Yield the rules that look at the recipient and the hour of messages of a class."""
+    for one in rules:
+        if isinstance(one, StagedCounter) or isinstance(one.rule.check, TextCheck):
+            continue
+        if traffic in one.rule.applies_to:
+            yield one
+        elif _is_noted_unread(one.rule, traffic):
+            yield replace(one, ask=if_unread(one.ask), sieve=everyone)
 
 
 def _is_noted_unread(rule: Rule, traffic: TrafficClass) -> bool:

@@ -15,10 +15,9 @@ from gateway.filter.scan import ContentScan, Learnt
 from gateway.policy import stages
 from gateway.policy.bundle import Bundle
 from gateway.policy.check import Evidence, Fact
-from gateway.policy.courses import Course, RuleQuestion, StagedCounter
 from gateway.policy.findings import ASKING, finding_of, status_of
 from gateway.policy.knowledge import Knowledge
-from gateway.policy.rule_stages import RuleStages
+from gateway.policy.rule_stages import Course, ReadyRule, RuleStages, StagedCounter
 from gateway.policy.submission import Account, Submission
 from gateway.policy.suspension import suspenders_of
 
@@ -161,7 +160,7 @@ class RuleSet:
         submission.until = ruling.until
         return ruling.course
 
-    def stops(self, submission: Submission, asked: RuleQuestion, evidence: Evidence) -> bool:
+    def stops(self, submission: Submission, asked: ReadyRule, evidence: Evidence) -> bool:
         """Add a rule's finding to a message; return whether it stops the message."""
         finding = asked.findings.add(submission, evidence)
         if finding.shadow:

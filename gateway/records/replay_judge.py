@@ -19,9 +19,9 @@ from gateway.filter.facts import TextFacts
 from gateway.filter.scan import CodedText
 from gateway.policy.bundle import Bundle, Rule
 from gateway.policy.check import Counter, CountingCheck
-from gateway.policy.courses import Course, StagedCounter
 from gateway.policy.engine import count_together, stop_together
 from gateway.policy.knowledge import Knowledge
+from gateway.policy.rule_stages import Course, StagedCounter
 from gateway.policy.ruleset import RuleSet
 from gateway.policy.submission import Account, Submission
 from gateway.records.replay_reader import SHADOW, Decision, ReplayOutcome, UnchangedReason

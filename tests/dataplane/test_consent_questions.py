@@ -15,9 +15,9 @@ from gateway.policy.bundle import Rule
 from gateway.policy.checks.no_consent import NoConsent
 from gateway.policy.checks.opt_out import OptOut
 from gateway.policy.checks.too_often import TooOften
-from gateway.policy.courses import Course
 from gateway.policy.findings import ASKED, AWAY, REFUSED, UNKNOWN
 from gateway.policy.knowledge import Knowledge
+from gateway.policy.rule_stages import Course
 from gateway.policy.ruleset import RuleSet
 from gateway.policy.submission import Submission
 from gateway.smpp.commands import CommandId

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.filings import Template, TemplateKind, problems_of
-from gateway.policy.templates import TemplateIndex
+from gateway.policy.filings import TemplateIndex
 
 # What NFKC and case folding leave alone, so that a value is as long as it is written.
 LITERAL = st.text(alphabet="您的验证码订单号已发货ab1 ，、", min_size=1, max_size=12)

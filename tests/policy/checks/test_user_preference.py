@@ -234,7 +234,7 @@ def test_the_evidence_tells_neither_number_nor_word(wish: Preference) -> None:
 def test_messages_without_a_subscriber_or_a_text_are_left_alone() -> None:
     knowledge = Knowledge(preferences=Preferences([(SUBSCRIBER, packed((FOE, WORD)))]))
     rules = RuleSet(Bundle("test", "0123456789ab", rules=(RULE,)), [sender()], knowledge)
-    _, asked = rules.rules.asking[TrafficClass.SERVICE][0]
+    asked = rules.rules.asking[TrafficClass.SERVICE][0]
     submission = Submission(rules.accounts["sp1"], b"95588", NUMBER)
 
     nobody = asked.ask(submission, NOON)
