@@ -17,8 +17,8 @@ from gateway.domain.subscription import Hub
 from gateway.domain.suspension import Suspension
 from gateway.domain.verdict import Action
 from gateway.domain.warning import EarlyWarning, WarningCount, WarningKind
+from gateway.policy.findings import MAX_KINDS
 from gateway.policy.knowledge import Knowledge
-from gateway.policy.warnings import MAX_KINDS
 from gateway.proxy.esme_session import Routes
 from gateway.proxy.mt_sender import MtSender
 from gateway.proxy.report_writer import ReportWriter

@@ -21,14 +21,13 @@ from gateway.domain.msisdn import msisdn_of
 from gateway.domain.policy import Enforcement
 from gateway.domain.verdict import Action, Finding, Verdict
 from gateway.filter.classifier.score import Piece, TextScore
-from gateway.policy.bundle import Bundle, Rule, Title
+from gateway.policy.bundle import Bundle, Rule, Title, citation_of
 from gateway.policy.checks.public_interest import PublicInterest
 from gateway.policy.checks.suspicious import unscored
 from gateway.policy.engine import explain
 from gateway.policy.filings import SenderFilings
 from gateway.policy.findings import Modes, is_asking, subject_of
 from gateway.policy.ruleset import RuleSet
-from gateway.policy.stages import citation_of
 from gateway.policy.submission import Submission
 from gateway.smpp.status import EncodeError
 from gateway.smpp.text import encode_text, readings

@@ -11,8 +11,8 @@ from gateway.dataplane.submit_request import SubmitRequest
 from gateway.domain.msisdn import is_mobile
 from gateway.domain.records import DecisionRow, EventRow, OutcomeRow, Row, Text, Why
 from gateway.domain.verdict import Action, Finding
+from gateway.policy.findings import WarningTally
 from gateway.policy.ruleset import RuleSet
-from gateway.policy.warnings import WarningTally
 from gateway.session.operations import Side
 from gateway.smpp.pdu import HEADER, Pdu, header_only
 

@@ -124,3 +124,60 @@ class Bundle:
             and not any(rule.can_stop for rule in self.rules)
             and all(words.action is ListAction.SHADOW for words in self.keyword_lists)
         )
+
+
+# What is always enforced: it defines what an SP is, and is not a policy.
+ALWAYS: Mapping[str, tuple[Title, str]] = {
+    "R01": (
+        Title("发送方须持有效许可并已登记", "A sender must be licensed and registered"),
+        "通信短信息服务管理规定（2015）第六、七条",
+    ),
+    "R02": (
+        Title("主叫号码必须真实，且属于发送方", "The source is never empty and never false"),
+        "信部电[2004]136号；通信短信息服务管理规定（2015）",
+    ),
+    "R03": (
+        Title("号码扩展位不得超出分配", "No more digits behind a port than were allotted"),
+        "码号管理惯例，未找到条款（practice, no clause found）[PR]",
+    ),
+    "R23": (
+        Title("征求同意只能一次，不答复视为拒绝", "Consent is asked for once; silence is a no"),
+        "全国人大常委会关于加强网络信息保护的决定（2012）第七项；通信短信息服务管理规定征求意见稿（2014）[P]",
+    ),
+    "R44": (
+        Title("发送方的速率", "The rate of a sender"),
+        "合同约定，未找到条款（contract, no clause found）[NF]",
+    ),
+    "DESTINATION": (
+        Title("被叫须为用户号码", "The destination is a subscriber"),
+        "由协议推定（derived）[D]",
+    ),
+}
+_CONTENT = "全国人大常委会关于加强网络信息保护的决定（2012）第五项；通信短信息服务管理规定（2015）"
+_OF_THE_TEXT = {
+    "UNREADABLE": Title("无法解读的内容", "A text that cannot be read"),
+    "CONTENT": Title("未经检查的内容", "A text that could not be checked"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """A rule's title in both languages, and its source as RULES cite it."""
+
+    title: Title
+    article: str
+
+
+def citation_of(bundle: Bundle, rule_id: str) -> Citation:
+    """Return what to cite for a finding of the rule `rule_id` under `bundle`."""
+    for rule in bundle.rules:
+        if rule.id == rule_id:
+            return Citation(rule.title, rule.article)
+    always = ALWAYS.get(rule_id)
+    if always is not None:
+        return Citation(*always)
+    for words in bundle.keyword_lists:
+        if words.id == rule_id:
+            title = Title(f"关键词库 {words.category}", f"The word list {words.category}")
+            return Citation(title, _CONTENT)
+    return Citation(_OF_THE_TEXT.get(rule_id, Title(rule_id, rule_id)), _CONTENT)

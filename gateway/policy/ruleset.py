@@ -1,34 +1,86 @@
 """A bundle and the senders, compiled: what the tick judges with."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
 from gateway.domain.msisdn import msisdn_of
 from gateway.domain.sender import Sender, companions_of
-from gateway.domain.verdict import Action, Finding, Verdict
+from gateway.domain.verdict import Action, Finding, Reason, Verdict
 from gateway.filter.classifier.score import Scorer
 from gateway.filter.facts import TextFacts
 from gateway.filter.keywords.index import KeywordIndex
 from gateway.filter.normalise import shapes
 from gateway.filter.scan import ContentScan, Learnt
-from gateway.policy import stages
 from gateway.policy.bundle import Bundle
 from gateway.policy.check import Evidence, Fact
+from gateway.policy.checks.source_suspension import suspenders_of
 from gateway.policy.findings import ASKING, finding_of, status_of
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.rule_stages import Course, ReadyRule, RuleStages, StagedCounter
 from gateway.policy.submission import Account, Submission
-from gateway.policy.suspension import suspenders_of
 
-ADDRESS_STAGES: tuple[stages.Stage, ...] = (
-    stages.standing,
-    stages.source,
-    stages.destination,
-    stages.rate,
+# Returns a finding against a message at a monotonic moment, or None.
+Stage: TypeAlias = Callable[[Submission, float], Finding | None]
+
+_NOT_OWNED = Finding(
+    "R02", Reason.SOURCE_NOT_OWNED, Action.REJECT, "no port of this sender", zh="不是该服务商的端口"
 )
+_TOO_LONG = Finding(
+    "R03",
+    Reason.EXT_TOO_LONG,
+    Action.REJECT,
+    "more digits behind the port than were allotted",
+    zh="端口后的扩展位数超出分配",
+)
+_NO_SUBSCRIBER = Finding(
+    "DESTINATION",
+    Reason.DESTINATION_INVALID,
+    Action.REJECT,
+    "no subscriber number",
+    zh="不是用户号码",
+)
+_TOO_FAST = Finding(
+    "R44",
+    Reason.RATE,
+    Action.THROTTLE,
+    "over the sender's rate and burst",
+    zh="超过服务商的速率和突发上限",
+)
+
+
+def standing(submission: Submission, _now: float) -> Finding | None:
+    """Find against every message of a sender that is suspended or expired (O31 art. 6)."""
+    return submission.account.standing
+
+
+def source(submission: Submission, _now: float) -> Finding | None:
+    """Find against a source address outside the sender's ports (N136: never false; R02, R03)."""
+    if submission.port is not None:
+        return None
+    return _TOO_LONG if submission.account.is_extended(submission.source) else _NOT_OWNED
+
+
+def destination(submission: Submission, _now: float) -> Finding | None:
+    """Find against a destination that is no subscriber number: no refusal could be looked up."""
+    number = msisdn_of(submission.destination)
+    submission.msisdn = number
+    return None if number is not None else _NO_SUBSCRIBER
+
+
+def rate(submission: Submission, now: float) -> Finding | None:
+    """Find against a message over the sender's token bucket. Every judged message is charged."""
+    units = submission.units
+    if not units or submission.account.bucket.take(now, units):
+        return None
+    return _TOO_FAST
+
+
+# The stages that need no text, the cheapest first.
+ADDRESS_STAGES: tuple[Stage, ...] = (standing, source, destination, rate)
 # A replace_sm does not name the recipient of its message: only the SMSC knows.
-_REPLACEMENT_STAGES: tuple[stages.Stage, ...] = (stages.standing, stages.source, stages.rate)
+_REPLACEMENT_STAGES: tuple[Stage, ...] = (standing, source, rate)
 
 
 class RuleSet:
@@ -265,7 +317,7 @@ class RuleSet:
             self.suspenders[one.rule.id].suspend(submission, finding, at)
         return True
 
-    def _passes(self, asked: Iterable[stages.Stage], submission: Submission, now: float) -> bool:
+    def _passes(self, asked: Iterable[Stage], submission: Submission, now: float) -> bool:
         for stage in asked:
             finding = stage(submission, now)
             if finding is not None:

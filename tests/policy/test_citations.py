@@ -3,9 +3,8 @@
 import pytest
 
 from gateway.domain.policy import KeywordList, ListAction
-from gateway.policy.bundle import Bundle, Rule, Title
+from gateway.policy.bundle import Bundle, Rule, Title, citation_of
 from gateway.policy.checks.opt_out import OptOut
-from gateway.policy.stages import citation_of
 
 RULE = Rule("R21", Title("拒收", "A refusal"), "DEC2012 (7)", OptOut())
 PROHIBITED = (

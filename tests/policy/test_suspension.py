@@ -10,14 +10,13 @@ from gateway.domain.sender import Port, Rate
 from gateway.domain.suspension import NewSuspension, SuspensionTerms
 from gateway.domain.verdict import Action, Reason
 from gateway.policy.bundle import Rule
-from gateway.policy.checks.source_suspension import SourceSuspension
+from gateway.policy.checks.source_suspension import SourceSuspension, end_of
 from gateway.policy.checks.suspicious import Suspicious
 from gateway.policy.checks.too_often import TooOften
 from gateway.policy.engine import explain
 from gateway.policy.hours import HolidayCalendar, RuleLocale
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.submission import Submission
-from gateway.policy.suspension import end_of
 from tests.policy.conftest import EVERYTHING, NEWS, World, rule, sender, why
 from tests.policy.scorers import WordScorer
 

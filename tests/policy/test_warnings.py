@@ -7,9 +7,9 @@ import pytest
 
 from gateway.domain.verdict import Action, Finding, Reason
 from gateway.domain.warning import MAX_SAMPLES, Severity, WarningCode, WarningCount, WarningKind
-from gateway.policy import warnings
+from gateway.policy import findings
+from gateway.policy.findings import WarningTally
 from gateway.policy.submission import Submission
-from gateway.policy.warnings import WarningTally
 from tests.policy.conftest import NUMBER, addressed, submission
 
 W3 = WarningCode.W3
@@ -102,7 +102,7 @@ def test_a_few_samples_are_kept_however_many_messages_there_are() -> None:
 def test_what_is_of_more_kinds_than_are_kept_apart_is_counted_together(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(warnings, "MAX_KINDS", 2)
+    monkeypatch.setattr(findings, "MAX_KINDS", 2)
     tally = WarningTally()
 
     for rule in ("R1", "R2", "R3", "R2", "R4"):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.domain.verdict import Reason
-from gateway.policy.check import Ask, CheckQuestion, Evidence, RecipientCheck, Sieve
+from gateway.policy.check import CheckQuestion, Evidence, RecipientCheck, Sieve
 from gateway.policy.checks.opt_out import UNKNOWN_RECIPIENT, UNREAD, answers_among
 from gateway.policy.hours import RuleLocale
 from gateway.policy.knowledge import Knowledge
@@ -30,29 +30,24 @@ class NoConsent(RecipientCheck):
 
     def question(self, knowledge: Knowledge, locale: RuleLocale) -> CheckQuestion:
         """Return the check, ready to be asked."""
-        return CheckQuestion(_not_agreed(self, knowledge), perhaps_not_agreed(knowledge))
+        sets, accepts = knowledge.consent, self.accept_asserted
 
+        def ask(submission: Submission, _at: float) -> Evidence | None:
+            if not sets.is_current:
+                return UNREAD
+            number, scope = submission.msisdn, submission.account.system_id
+            if number is None:
+                return UNKNOWN_RECIPIENT
+            own = sets.agreed.get(scope)
+            if own is not None and own.has(number):
+                return None  # the usual case
+            if sets.has_agreed(scope, number, accept_asserted=accepts):
+                return None
+            if not accepts and sets.has_agreed(scope, number, accept_asserted=True):
+                return _UNPROVEN
+            return _UNASKED
 
-def _not_agreed(check: NoConsent, knowledge: Knowledge) -> Ask:
-    """Ask whether the subscriber never agreed to the sender's messages."""
-    sets, accepts = knowledge.consent, check.accept_asserted
-
-    def ask(submission: Submission, _at: float) -> Evidence | None:
-        if not sets.is_current:
-            return UNREAD
-        number, scope = submission.msisdn, submission.account.system_id
-        if number is None:
-            return UNKNOWN_RECIPIENT
-        own = sets.agreed.get(scope)
-        if own is not None and own.has(number):
-            return None  # the usual case
-        if sets.has_agreed(scope, number, accept_asserted=accepts):
-            return None
-        if not accepts and sets.has_agreed(scope, number, accept_asserted=True):
-            return _UNPROVEN
-        return _UNASKED
-
-    return ask
+        return CheckQuestion(ask, perhaps_not_agreed(knowledge))
 
 
 def perhaps_not_agreed(knowledge: Knowledge) -> Sieve:

@@ -8,9 +8,9 @@ from gateway.domain.consent import EVERY_SENDER
 from gateway.domain.msisdn import NORTH_AMERICAN_BELOW
 from gateway.domain.sender import Purpose
 from gateway.domain.verdict import Reason
-from gateway.policy.check import Ask, CheckQuestion, Evidence, RecipientCheck, Sieve
+from gateway.policy.check import CheckQuestion, Evidence, RecipientCheck, Sieve
 from gateway.policy.hours import RuleLocale
-from gateway.policy.knowledge import Knowledge
+from gateway.policy.knowledge import ConsentSets, Knowledge
 from gateway.policy.number_set import NumberSet
 from gateway.policy.submission import Submission
 
@@ -46,26 +46,21 @@ class OptOut(RecipientCheck):
 
     def question(self, knowledge: Knowledge, locale: RuleLocale) -> CheckQuestion:
         """Return the check, ready to be asked."""
-        return CheckQuestion(_refused(knowledge), _perhaps_refused(knowledge))
+        sets = knowledge.consent
 
+        def ask(submission: Submission, _at: float) -> Evidence | None:
+            if not sets.is_current:
+                return UNREAD
+            number = submission.msisdn
+            if number is None:
+                return None if _is_for_marketing(submission) else UNKNOWN_RECIPIENT
+            scope = submission.account.system_id
+            if not sets.is_refused(scope, number):
+                return None
+            companion = sets.refused_companion(scope, number)
+            return _REFUSED if companion is None else _refused_by_owner(companion)
 
-def _refused(knowledge: Knowledge) -> Ask:
-    """Ask whether the subscriber refused the sender or all senders."""
-    sets = knowledge.consent
-
-    def ask(submission: Submission, _at: float) -> Evidence | None:
-        if not sets.is_current:
-            return UNREAD
-        number = submission.msisdn
-        if number is None:
-            return None if _is_for_marketing(submission) else UNKNOWN_RECIPIENT
-        scope = submission.account.system_id
-        if not sets.is_refused(scope, number):
-            return None
-        companion = sets.refused_companion(scope, number)
-        return _REFUSED if companion is None else _refused_by_owner(companion)
-
-    return ask
+        return CheckQuestion(ask, _perhaps_refused(sets))
 
 
 def _refused_by_owner(companion: str) -> Evidence:
@@ -75,9 +70,8 @@ def _refused_by_owner(companion: str) -> Evidence:
     )
 
 
-def _perhaps_refused(knowledge: Knowledge) -> Sieve:
+def _perhaps_refused(sets: ConsentSets) -> Sieve:
     """Pass messages to subscribers who may have refused."""
-    sets = knowledge.consent
 
     def sieve(submissions: Sequence[Submission], _at: float) -> Sequence[Submission]:
         if not sets.is_current:

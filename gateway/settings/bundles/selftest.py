@@ -15,11 +15,10 @@ from gateway.domain.msisdn import is_mobile, msisdn_of
 from gateway.domain.policy import Expectation, SelfTestCase, SelfTestMessage
 from gateway.domain.sender import BindLimits, Port, Purpose, Rate, Sender, SenderState
 from gateway.domain.verdict import Action, Finding, Verdict
-from gateway.policy.bundle import Bundle
+from gateway.policy.bundle import ALWAYS, Bundle
 from gateway.policy.findings import finding_of
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.ruleset import RuleSet
-from gateway.policy.stages import ALWAYS
 from gateway.policy.submission import Submission
 from gateway.settings.fault import Fault
 from gateway.settings.schema import MAX_PORT_DIGITS, Id, Shape, Text, Version, validate

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from gateway.domain.suspension import GRACE, SUBSCRIBER, Allowance, Lift, NewSuspension, Suspension
+from gateway.policy.checks.source_suspension import Suspender
 from gateway.policy.knowledge import SuspendedSources
-from gateway.policy.suspension import Suspender
 from gateway.runtime.clock import utcnow
 from gateway.storage.change_feed import ChangeFeed, ChangeKind, FeedFollower
 from gateway.systems.suspensions.sql import SuspensionRow, SuspensionStore

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from gateway.domain.suspension import SUBSCRIBER, Lift, NewSuspension, SuspensionTerms
+from gateway.policy.checks.source_suspension import Suspender
 from gateway.policy.hours import RuleLocale
 from gateway.policy.knowledge import SuspendedSources
-from gateway.policy.suspension import Suspender
 from gateway.storage.errors import StoreUnavailable
 from gateway.stores import Stores
 from gateway.systems.suspensions.service import SuspensionDesk
