@@ -12,8 +12,8 @@ from gateway.domain.outbound_message import OutboundKind, OutboundMessage
 from gateway.domain.quarantine import HeldMessage
 from gateway.domain.subscription import Hub
 from gateway.policy.checks.outside_window import AskingHours, asking_hours
+from gateway.policy.hub_words import HoldCommand, HubCommand
 from gateway.policy.knowledge import ConsentSets
-from gateway.policy.replies.hub_words import HoldCommand, HubCommand
 from gateway.proxy.consent_book import ConsentAsker, ConsentBook
 from gateway.proxy.esme_session import Routes
 from gateway.proxy.mo_receiver import MoReceiver

@@ -143,7 +143,7 @@ def explain_mo(
     Example: smsward explain mo --from 13800138000 --to 10690001 --text R --advertised R
     """
     from gateway.cli.explain_peers import explain_file, explain_reply
-    from gateway.policy.replies.intents import MoContext
+    from gateway.policy.replies import MoContext
 
     before = MoContext(reply.advertised, reply.pending, reply.listed)
     if reply.file is not None:

@@ -16,15 +16,15 @@ from gateway.domain.consent import EVERY_SENDER
 from gateway.domain.msisdn import masked, written_alike
 from gateway.domain.sender import BindType, companions_of
 from gateway.policy.bundle import Title, citation_of
-from gateway.policy.knowledge import Knowledge
-from gateway.policy.replies.hub_words import (
+from gateway.policy.hub_words import (
     HoldCommand,
     HoldVerb,
     PreferenceCommand,
     Verb,
     hub_command_of,
 )
-from gateway.policy.replies.intents import Intent, MoContext, ReplyMeaning, meaning_of
+from gateway.policy.knowledge import Knowledge
+from gateway.policy.replies import Intent, MoContext, ReplyMeaning, meaning_of
 from gateway.runtime.clock import utcnow
 from gateway.session.binding import BindReason, BindRequest, judge_bind
 from gateway.session.stranger_limits import ip_of

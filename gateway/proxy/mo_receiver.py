@@ -9,8 +9,8 @@ from gateway.dataplane.plane import Plane
 from gateway.domain.consent import ConsentAnswer
 from gateway.domain.msisdn import msisdn_from, other_msisdn_from
 from gateway.domain.subscription import Hub, MessageEvidence
-from gateway.policy.replies.hub_words import HubCommand, hub_command_of
-from gateway.policy.replies.intents import NO_CONTEXT, Intent, MoContext, ReplyMeaning, meaning_of
+from gateway.policy.hub_words import HubCommand, hub_command_of
+from gateway.policy.replies import NO_CONTEXT, Intent, MoContext, ReplyMeaning, meaning_of
 from gateway.smpp.pdu import Pdu, decode
 from gateway.smpp.status import DecodeError
 from gateway.smpp.text import decode_text

@@ -12,8 +12,8 @@ from gateway.dataplane.attention import OwnAnswer, SubscriberMessage
 from gateway.dataplane.relay import message_id_of
 from gateway.domain.consent import Answer, ConsentAnswer
 from gateway.domain.subscription import MessageEvidence, Subscription
-from gateway.policy.replies.hub_words import HubCommand
-from gateway.policy.replies.intents import Intent
+from gateway.policy.hub_words import HubCommand
+from gateway.policy.replies import Intent
 from gateway.proxy.consent_book import ConsentBook
 from gateway.proxy.mo_receiver import MoMessage, MoReceiver
 from gateway.proxy.mt_sender import Confirmation, MtSender

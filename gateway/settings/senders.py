@@ -26,8 +26,7 @@ from gateway.domain.sender import (
 from gateway.domain.subscription import Cycle, Service, Terms
 from gateway.domain.verdict import Reason
 from gateway.filter.normalise.folding import normalise
-from gateway.policy.replies.intents import Intent, MoContext, meaning_of
-from gateway.policy.replies.mo_words import SHIPPED_WORDS, key_of
+from gateway.policy.replies import SHIPPED_WORDS, Intent, MoContext, key_of, meaning_of
 from gateway.settings import yaml
 from gateway.settings.credentials import (
     is_samples_own,

@@ -7,8 +7,8 @@ import pytest
 
 from gateway.app import followers
 from gateway.app.gateway import Gateway
+from gateway.policy.hub_words import PreferenceCommand, hub_command_of
 from gateway.policy.preferences import Preferences
-from gateway.policy.replies.hub_words import preference_of
 from gateway.runtime.clock import utcnow
 from gateway.storage.errors import StoreUnavailable
 from gateway.systems.preferences.service import PreferencesFollower, obey
@@ -48,8 +48,8 @@ words: [首付]
 
 
 async def command(gateway: Gateway, text: str) -> str:
-    meant = preference_of(text)
-    assert meant is not None
+    meant = hub_command_of(text)
+    assert isinstance(meant, PreferenceCommand)
     return await obey(gateway.stores.preferences, SUBSCRIBER, meant, utcnow())
 
 

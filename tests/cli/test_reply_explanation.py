@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gateway.policy.replies.intents import Intent, ReplyMeaning
+from gateway.policy.replies import Intent, ReplyMeaning
 
 Cli = Callable[..., CompletedProcess[str]]
 Answers = list[dict[str, Any]]

@@ -10,7 +10,7 @@ from gateway.dataplane.plane import Plane
 from gateway.domain.subscription import Cycle, Hub, Service, Terms
 from gateway.policy.bundle import Bundle
 from gateway.policy.knowledge import Knowledge
-from gateway.policy.replies.intents import meaning_of
+from gateway.policy.replies import meaning_of
 from gateway.policy.ruleset import RuleSet
 from gateway.proxy.mo_receiver import MoReceiver
 from gateway.runtime.clock import utcnow

@@ -13,7 +13,7 @@ from gateway.policy.check import CheckQuestion, Evidence, RecipientCheck
 from gateway.policy.checks.too_often import TooOften
 from gateway.policy.hours import RuleLocale
 from gateway.policy.knowledge import Knowledge, SuspendedSources
-from gateway.policy.replies.mo_words import key_of
+from gateway.policy.replies import key_of
 from gateway.policy.submission import Submission
 
 _SUSPENDED = Evidence("the number may send nothing for a while", zh="该号码暂停发送")

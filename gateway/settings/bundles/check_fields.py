@@ -29,9 +29,8 @@ from gateway.filter.links import registrable_domain
 from gateway.policy.check import Between, Check, Notation
 from gateway.policy.checks.suspicious import Tolerance
 from gateway.policy.hours import OnHolidays, Window, WindowSet
-from gateway.policy.replies.hub_words import hub_command_of
-from gateway.policy.replies.intents import Intent, MoContext, meaning_of
-from gateway.policy.replies.mo_words import key_of
+from gateway.policy.hub_words import hub_command_of
+from gateway.policy.replies import Intent, MoContext, key_of, meaning_of
 from gateway.settings.schema import Count, Id, PortNumber, Reply, Shape, SystemId, Text
 
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}

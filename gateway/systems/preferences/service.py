@@ -16,8 +16,8 @@ from gateway.domain.preferences import (
     with_preference,
     without_preference,
 )
+from gateway.policy.hub_words import PreferenceCommand, Verb
 from gateway.policy.preferences import Preferences
-from gateway.policy.replies.hub_words import PreferenceCommand, Verb
 from gateway.storage.change_feed import ChangeFeed, ChangeKind, FeedFollower
 from gateway.systems.preferences.sql import PreferenceStore
 

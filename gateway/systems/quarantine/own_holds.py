@@ -13,7 +13,7 @@ from gateway.domain.outbound_message import MAX_CHARS, chars_of, cut_to
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.domain.subscription import SESSION_LIFE, OfferSession, SessionKind
 from gateway.domain.verdict import Reason
-from gateway.policy.replies.hub_words import HoldCommand, HoldVerb
+from gateway.policy.hub_words import HoldCommand, HoldVerb
 from gateway.systems.quarantine.service import ActResult, Outcome, QuarantineDesk
 from gateway.systems.quarantine.sql import QuarantineStore
 

@@ -22,8 +22,7 @@ from gateway.domain.subscription import (
     Terms,
     advance,
 )
-from gateway.policy.replies.intents import Intent, MoContext, ReplyMeaning, meaning_of
-from gateway.policy.replies.mo_words import key_of
+from gateway.policy.replies import Intent, MoContext, ReplyMeaning, key_of, meaning_of
 from gateway.systems.subscriptions import texts
 from gateway.systems.subscriptions.model import (
     Catalogue,

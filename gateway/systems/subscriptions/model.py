@@ -15,7 +15,7 @@ from gateway.domain.subscription import (
     Subscription,
     SubscriptionState,
 )
-from gateway.policy.replies.mo_words import key_of
+from gateway.policy.replies import key_of
 
 
 class Catalogue:

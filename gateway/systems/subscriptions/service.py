@@ -17,7 +17,7 @@ from gateway.domain.subscription import (
     SubscriptionAct,
     advance,
 )
-from gateway.policy.replies.mo_words import key_of
+from gateway.policy.replies import key_of
 from gateway.storage.errors import StoreUnavailable
 from gateway.systems.subscriptions.dialogue import Dialogue, Word, WordOutcome, digest_of
 from gateway.systems.subscriptions.model import (

@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.policy.replies.intents import MAX_CHARS, Intent, MoContext, ReplyMeaning, meaning_of
-from gateway.policy.replies.mo_words import SHIPPED_WORDS, MoWords
+from gateway.policy.replies import MAX_CHARS, Intent, MoContext, ReplyMeaning, meaning_of
 
 OPT_OUT = ReplyMeaning(Intent.OPTOUT, "port")
 OPT_OUT_ALL = ReplyMeaning(Intent.OPTOUT_ALL)
@@ -464,15 +463,6 @@ def test_r37_a_sentence_about_it_takes_nothing_back(text: str) -> None:
 @pytest.mark.parametrize("text", ["HELP", "help me please", "INFO", "帮助", "幫助", "help?"])
 def test_help_is_asked_for(text: str) -> None:
     assert meaning_of(text) == ReplyMeaning(Intent.HELP)
-
-
-def test_a_profile_may_have_words_of_its_own() -> None:
-    words = MoWords(opt_out=frozenset({"BASTA"}), listing=frozenset({"LISTE"}))
-
-    assert meaning_of("basta!", words=words) == OPT_OUT
-    assert meaning_of("Liste", words=words) == ReplyMeaning(Intent.LIST)
-    assert meaning_of("停止", words=words) == NOTHING
-    assert meaning_of("停止", words=SHIPPED_WORDS) == OPT_OUT
 
 
 # --- whatever comes --------------------------------------------------------------------

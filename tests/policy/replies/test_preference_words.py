@@ -11,14 +11,24 @@ from gateway.domain.preferences import (
     PreferenceKind,
     preference,
 )
-from gateway.policy.replies.hub_words import (
+from gateway.policy.hub_words import (
     MAX_CHARS,
     PreferenceCommand,
     Verb,
-    preference_of,
+    hub_command_of,
 )
-from gateway.policy.replies.intents import Intent, MoContext, meaning_of
-from gateway.policy.replies.mo_words import SHIPPED_WORDS
+from gateway.policy.replies import (
+    CONFIRM,
+    HELP,
+    LISTING,
+    OPT_OUT,
+    OPT_OUT_ALL,
+    REFUSE,
+    RESTORE,
+    Intent,
+    MoContext,
+    meaning_of,
+)
 
 NUMBER, KEYWORD, CATEGORY = (
     PreferenceKind.NUMBER,
@@ -39,7 +49,7 @@ def taking_back(kind: PreferenceKind, value: str, action: PreferenceAction) -> P
 
 
 def test_r51_the_command_to_unblock_is_not_read_as_an_opt_out() -> None:
-    assert preference_of("取消屏蔽 房产") == taking_back(CATEGORY, "real_estate", BLOCK)
+    assert hub_command_of("取消屏蔽 房产") == taking_back(CATEGORY, "real_estate", BLOCK)
     assert meaning_of("取消屏蔽 房产").intent is Intent.NONE
 
 
@@ -83,7 +93,7 @@ def test_r51_the_command_to_unblock_is_not_read_as_an_opt_out() -> None:
     ],
 )
 def test_a_command_is_understood(text: str, command: PreferenceCommand) -> None:
-    assert preference_of(text) == command
+    assert hub_command_of(text) == command
 
 
 @pytest.mark.parametrize(
@@ -107,7 +117,7 @@ def test_a_command_is_understood(text: str, command: PreferenceCommand) -> None:
     ],
 )
 def test_what_begins_like_a_command_and_cannot_be_kept_is_unclear(text: str) -> None:
-    assert preference_of(text) == PreferenceCommand(Verb.UNCLEAR)
+    assert hub_command_of(text) == PreferenceCommand(Verb.UNCLEAR)
 
 
 @pytest.mark.parametrize(
@@ -138,24 +148,16 @@ def test_what_begins_like_a_command_and_cannot_be_kept_is_unclear(text: str) -> 
     ],
 )
 def test_any_other_text_is_no_command(text: str) -> None:
-    assert preference_of(text) is None
+    assert hub_command_of(text) is None
 
 
 @pytest.mark.parametrize(
     "word",
-    sorted(
-        SHIPPED_WORDS.opt_out
-        | SHIPPED_WORDS.opt_out_all
-        | SHIPPED_WORDS.listing
-        | SHIPPED_WORDS.restore
-        | SHIPPED_WORDS.help
-        | SHIPPED_WORDS.confirm
-        | SHIPPED_WORDS.refuse
-    ),
+    sorted(OPT_OUT | OPT_OUT_ALL | LISTING | RESTORE | HELP | CONFIRM | REFUSE),
 )
 def test_no_word_of_the_dialogue_is_a_command(word: str) -> None:
-    assert preference_of(word) is None
-    assert preference_of(f"回复{word}谢谢") is None
+    assert hub_command_of(word) is None
+    assert hub_command_of(f"回复{word}谢谢") is None
 
 
 BEGINNINGS = ("屏蔽", "取消屏蔽", "拉黑", "白名单", "免打扰", "BLOCK", "unblock", "我的屏蔽")
@@ -163,10 +165,11 @@ BEGINNINGS = ("屏蔽", "取消屏蔽", "拉黑", "白名单", "免打扰", "BLO
 
 @given(st.text() | st.builds(str.__add__, st.sampled_from(BEGINNINGS), st.text(max_size=40)))
 def test_any_text_is_a_command_or_none_and_never_both_a_command_and_a_refusal(text: str) -> None:
-    command = preference_of(text)
+    command = hub_command_of(text)
 
     if command is not None:
         assert meaning_of(text).intent is Intent.NONE
+    if isinstance(command, PreferenceCommand):
         assert (command.about is not None) or command.verb is not Verb.SET
 
 
@@ -180,7 +183,7 @@ OBJECTS = st.builds(
 
 @given(OBJECTS)
 def test_what_is_blocked_by_a_command_is_taken_back_by_its_counterpart(about: Preference) -> None:
-    assert preference_of(f"屏蔽 {about.value}") == PreferenceCommand(Verb.SET, about)
-    assert preference_of(f"取消屏蔽 {about.value}") == PreferenceCommand(Verb.TAKE_BACK, about)
+    assert hub_command_of(f"屏蔽 {about.value}") == PreferenceCommand(Verb.SET, about)
+    assert hub_command_of(f"取消屏蔽 {about.value}") == PreferenceCommand(Verb.TAKE_BACK, about)
     pending = MoContext(is_pending=True, listed=3)
     assert meaning_of(f"取消屏蔽 {about.value}", pending).intent is Intent.NONE

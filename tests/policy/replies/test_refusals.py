@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.filter.normalise.folding import simplified
-from gateway.policy.replies.mo_words import is_quote, refuses, refuses_everything
+from gateway.policy.replies import is_quote, refuses, refuses_everything
 
 
 def is_refusal(text: str) -> bool:

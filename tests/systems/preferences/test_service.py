@@ -18,7 +18,7 @@ from gateway.domain.preferences import (
     PreferenceKind,
     preference,
 )
-from gateway.policy.replies.hub_words import PreferenceCommand, Verb, preference_of
+from gateway.policy.hub_words import PreferenceCommand, Verb, hub_command_of
 from gateway.stores import Stores
 from gateway.systems.preferences.service import MAX_REPLY_CHARS, obey
 from tests.memory_stores import memory_stores
@@ -35,8 +35,8 @@ async def said(stores: Stores, *texts: str) -> list[str]:
     """Return the replies to `texts`, each a command."""
     replies = []
     for text in texts:
-        command = preference_of(text)
-        assert command is not None
+        command = hub_command_of(text)
+        assert isinstance(command, PreferenceCommand)
         replies.append(await obey(stores.preferences, SUBSCRIBER, command, NOON))
     return replies
 
@@ -90,10 +90,10 @@ async def test_the_confirmation_says_how_to_come_back(
     stores: Stores, text: str, reply: str
 ) -> None:
     [confirmed] = await said(stores, text)
-    undo = preference_of(confirmed.rpartition("：")[2])
+    undo = hub_command_of(confirmed.rpartition("：")[2])
 
     assert confirmed == reply
-    assert undo is not None
+    assert isinstance(undo, PreferenceCommand)
     await obey(stores.preferences, SUBSCRIBER, undo, NOON)
     assert await stores.preferences.of(SUBSCRIBER) == ()
 

@@ -13,7 +13,7 @@ from gateway.domain.outbound_message import MAX_CHARS, chars_of
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.domain.subscription import OfferSession, SessionKind
 from gateway.domain.verdict import Reason
-from gateway.policy.replies.hub_words import hold_command_of
+from gateway.policy.hub_words import HoldCommand, hub_command_of
 from gateway.stores import Stores
 from gateway.systems.quarantine import own_holds as own_texts
 from gateway.systems.quarantine.own_holds import MAX_OWN, HeldPart, OwnHold, OwnHolds, OwnWords
@@ -44,8 +44,8 @@ class Subscriber:
         self.now = now
 
     async def writes(self, text: str) -> str:
-        command = hold_command_of(text)
-        assert command is not None
+        command = hub_command_of(text)
+        assert isinstance(command, HoldCommand)
         return await self.words.obey(MSISDN, HUB, command, self.now)
 
 

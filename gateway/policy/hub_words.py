@@ -18,7 +18,7 @@ from gateway.domain.preferences import (
     preference,
 )
 from gateway.filter.normalise.folding import simplified
-from gateway.policy.replies.intents import Intent, meaning_of
+from gateway.policy.replies import Intent, meaning_of
 
 # A command with the longest keyword is shorter, and no list of numbers is long; a longer text says
 # something else.
@@ -75,25 +75,6 @@ _OBJECT_ENDS = ("短信", "信息", "类", "的")
 _HOURS = re.compile(r"(\d{1,2})(?:[:点时](\d{2})?)?分?[-~到至—](\d{1,2})(?:[:点时](\d{2})?)?分?")
 _NUMBER = re.compile(r"\+?[0-9][0-9 -]*\*?")
 _SAYS_MORE = re.compile(r"[?!。,;]|吗|怎么|什么|为何|如何")
-
-
-def preference_of(text: str) -> PreferenceCommand | None:
-    """Return the command in `text`; None for any other text. Never raises.
-
-    The whole text must be the command. What can be read as a refusal, a list or a confirmation is
-    not a command, so that nothing prevents an opt-out (R31).
-    """
-    if len(text) > MAX_CHARS:
-        return None
-    plain = simplified(text).strip(" \t\r\n.!。")
-    command = _named(plain) or _quiet(plain) or _listed(plain)
-    if command is None or meaning_of(text).intent is not Intent.NONE:
-        return None
-    return command
-
-
-def _named(plain: str) -> PreferenceCommand | None:
-    return PreferenceCommand(Verb.SHOW) if "".join(plain.split()) in _SHOW else None
 
 
 def _quiet(plain: str) -> PreferenceCommand | None:
@@ -206,25 +187,6 @@ _ITEMS = re.compile(r"\d{1,4}(?:[\s,、;/.&+和及跟与第]{1,3}\d{1,4})*[条�
 _ITEM = re.compile(r"\d+")
 
 
-def hold_command_of(text: str) -> HoldCommand | None:
-    """Return the command in `text`; None for any other text. Never raises.
-
-    The whole text must be the command, and what can be read as a refusal, a list or a confirmation
-    is not a command (R31).
-    """
-    if len(text) > MAX_CHARS:
-        return None
-    plain = simplified(text).strip(" \t\r\n.!。")
-    command = _listing(plain) or _deciding(plain)
-    if command is None or meaning_of(text).intent is not Intent.NONE:
-        return None
-    return command
-
-
-def _listing(plain: str) -> HoldCommand | None:
-    return HoldCommand(HoldVerb.LIST) if "".join(plain.split()) in _LISTING else None
-
-
 def _deciding(plain: str) -> HoldCommand | None:
     found = _COMMAND.fullmatch(plain)
     if found is None or not _NUMBERS.fullmatch(found[2]):
@@ -240,5 +202,22 @@ HubCommand: TypeAlias = PreferenceCommand | HoldCommand
 
 
 def hub_command_of(text: str) -> HubCommand | None:
-    """Return the command in `text`; None for any other text. Never raises."""
-    return preference_of(text) or hold_command_of(text)
+    """Return the command in `text`; None for any other text. Never raises.
+
+    The whole text must be the command. What can be read as a refusal, a list or a confirmation is
+    not a command, so that nothing prevents an opt-out (R31).
+    """
+    if len(text) > MAX_CHARS:
+        return None
+    plain = simplified(text).strip(" \t\r\n.!。")
+    closed_up = "".join(plain.split())
+    command: HubCommand | None
+    if closed_up in _SHOW:
+        command = PreferenceCommand(Verb.SHOW)
+    elif closed_up in _LISTING:
+        command = HoldCommand(HoldVerb.LIST)
+    else:
+        command = _quiet(plain) or _listed(plain) or _deciding(plain)
+    if command is None or meaning_of(text).intent is not Intent.NONE:
+        return None
+    return command

@@ -1,1 +1,0 @@
-"""What subscribers mean by what they write."""
