@@ -21,9 +21,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from string import ascii_lowercase
 
-from gateway.filter.campaigns.fingerprints import Fingerprint, fingerprint_of, fingerprints_of
-from gateway.filter.campaigns.tracker import CampaignLimits, Campaigns
+from gateway.filter.campaigns import CampaignLimits, Campaigns
 from gateway.filter.contacts import contacts_of
+from gateway.filter.fingerprints import Fingerprint, fingerprint_of, fingerprints_of
 from gateway.filter.links import links_of
 from gateway.filter.lookalike import KnownNames
 from gateway.filter.normalise.views import Views

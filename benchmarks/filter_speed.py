@@ -37,7 +37,6 @@ from benchmarks.in_process import PHRASES, SHOPS
 from benchmarks.keywords import UCS2, best_us, calibrate, generated_words, read_ucs2
 from gateway.domain.policy import KeywordList, ListAction
 from gateway.filter.batch_views import views_of
-from gateway.filter.campaigns.fingerprints import fingerprints_of
 from gateway.filter.classifier.linear import (
     BUCKETS,
     CATEGORY_BUCKETS,
@@ -51,6 +50,7 @@ from gateway.filter.classifier.model_file import read_model
 from gateway.filter.classifier.score import TextClass
 from gateway.filter.contacts import contacts_of
 from gateway.filter.facts import TextFacts, shown_in
+from gateway.filter.fingerprints import fingerprints_of
 from gateway.filter.keywords.index import KeywordIndex
 from gateway.filter.links import links_of
 from gateway.filter.normalise.views import Views
@@ -96,8 +96,7 @@ CATEGORIES = (
 # Figures that have in them what rules ask of each text.
 ASKED = ", with links, contacts and class"
 STARTED = (
-    "import gateway.kernel.gram_loops, gateway.filter.batch_views,"
-    " gateway.filter.campaigns.fingerprints"
+    "import gateway.kernel.gram_loops, gateway.filter.batch_views, gateway.filter.fingerprints"
 )
 
 Texts = Sequence[str]

@@ -8,7 +8,7 @@ from gateway.dataplane.late_parts import ForgottenKeys, LateParts, OctetShares
 from gateway.dataplane.parts import REACH_OCTETS, Joint, Key, Owner, Part
 from gateway.dataplane.submit_request import PartPosition
 from gateway.domain.verdict import Action, Finding, Reason
-from gateway.filter.campaigns.tracker import FairShares
+from gateway.filter.campaigns import FairShares
 from gateway.smpp.udh import Concat
 
 # What a message takes in memory besides its parts: its key, its tables and its place in ours.

@@ -13,8 +13,13 @@ from gateway.filter.keywords.index import Hit
 from gateway.filter.links import TextLink, links_of
 from gateway.filter.normalise.shapes import SHAPED, hints_of, shaped
 from gateway.filter.normalise.views import Views
-from gateway.filter.optout_hint import advertised
-from gateway.filter.traffic_class import class_seen, classify, is_promotion, signature_of
+from gateway.filter.traffic_class import (
+    advertised,
+    class_seen,
+    classify,
+    is_promotion,
+    signature_of,
+)
 
 # With several readings the strongest class counts; the strongest is last.
 STRENGTH = (TrafficClass.SERVICE, TrafficClass.VERIFICATION, TrafficClass.COMMERCIAL)
@@ -62,8 +67,7 @@ def stronger(one: TrafficClass, other: TrafficClass) -> TrafficClass:
 
 def _shown_alone(text: str) -> VisibleFacts:
     signature, token = signature_of(text) or "", advertised(text) or ""
-    found = classify(text, signature=signature, advertised=token)
-    return _shown(found.traffic_class, signature, token)
+    return _shown(classify(text, signature, token), signature, token)
 
 
 def _shown(traffic: TrafficClass, signature: str, token: str) -> VisibleFacts:

@@ -1,4 +1,4 @@
-"""The traffic class that a text shows, by weighted cues; promotion outweighs all else."""
+"""What the words of a text show: its signature, its opt-out hint (退订提示), its traffic class."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -8,9 +8,94 @@ from functools import lru_cache
 from daachorse import CharwiseDoubleArrayAhoCorasick as Automaton
 
 from gateway.domain.categories import TrafficClass
-from gateway.filter import optout_hint
-from gateway.filter.normalise.folding import compact, folded
+from gateway.filter.normalise.folding import compact, folded, normalise, simplified
 from gateway.filter.normalise.views import Even
+
+# Without one of these there is no hint, as in most texts. Looking for each of them takes a tenth
+# of the time of one search for any of them.
+_ENGLISH_SIGNS = ("stop", "opt", "unsub", "remove", "end", "cancel", "quit")
+SIGNS = ("退", "拒", "取消", "不再", "接收", *_ENGLISH_SIGNS)
+
+_GAP = r"[^\w\n]{0,3}"  # what may stand between the pieces, other than a new line
+# Letters, perhaps with digits behind (T, TD, TD01); digits alone only where they cannot be
+# the code of a verification.
+_TOKEN = r"(?<![a-z0-9])(t[ .\-]?d|[a-z]{1,10}[0-9]{0,4}|0{1,5}|[0-9]{1,2})(?![a-z0-9])"  # noqa: S105 - no password
+_REPLY = (
+    r"(?:(?:回复?|发送?|编辑|上行|复)(?:至本机|本短信|短信|信息|大写|字母|数字|指令|内容|代码)?)"
+)
+# 退 alone is short for 退订, unless it begins another word: 退款, 退货, 退票.
+_REFUSAL = (
+    rf"(?:退{_GAP}[订定阅]|拒{_GAP}(?:收|绝接?[收受]?)|不再(?:接收|订阅|推送)|取消(?:接收|订阅|推送)"
+    r"|退(?![款货票费换房保税改出还烧休役伍热]))"
+)
+
+_AFTER_REPLY = re.compile(
+    rf"{_REPLY}{_GAP}{_TOKEN}{_GAP}(?:即可|可以?|则|就|来|以|为|是|表示|可随时)?{_GAP}{_REFUSAL}"
+)
+_AFTER_REFUSAL = re.compile(
+    rf"{_REFUSAL}(?:本?短信|信息|推送|服务|业务|订阅|消息)?{_GAP}"
+    rf"(?:(?:请|可|敬请|烦请|则|需|直接|随时){_GAP}){{0,2}}{_REPLY}{_GAP}{_TOKEN}"
+)
+# 取消 is often about a booking (取消回复2), so it counts only with the token that is short for it.
+_CANCEL = re.compile(
+    rf"{_REPLY}{_GAP}(?<![a-z0-9])(qx|td){_GAP}取消|取消{_GAP}请?{_REPLY}{_GAP}(qx|td)(?![a-z0-9])"
+)
+# TD退订, 退订T, 拒收R: no word for replying at all.
+_BARE = re.compile(
+    rf"(?<![a-z0-9])(tdd?|qx|[a-z]){_GAP}(?:退订|拒收)(?![\w])"
+    rf"|(?:退订|拒收)[^\w\n。]{{0,2}}(tdd?|qx|[a-z])(?![\w])"
+)
+# 退订请回复“退订”: the word itself is the token; TD is short for it.
+_HAN_WORD = re.compile(rf"{_REPLY}{_GAP}(?:退订|拒收|取消订阅)(?![\w])")
+
+_SEND = r"(?:reply|text|txt|send|type|respond|answer|msg|sms)(?: with| back)?"
+_ENOUGH = (
+    r"(?:opt[- ]?out|unsubscribe|be removed|remove|stop|quit|end|discontinue"
+    r"|cancel(?! (?:your|the|this|my|an?) (?!subscription)))"
+)
+_ENGLISH_HINT = re.compile(
+    rf"\b{_SEND}:? [\"'“‘]?(?P<a>stop|end|quit|cancel|unsubscribe|optout)[\"'”’]?"
+    rf" (?:\w+ ){{0,3}}(?:to|2|for) (?:\w+ ){{0,2}}?{_ENOUGH}"
+    rf"|\b{_SEND}:? [\"'“‘]?(?P<b>[a-z0-9]{{1,12}})[\"'”’]? (?:to|2) "
+    r"(?:opt[- ]?out|unsubscribe|stop|be removed|end (?:msgs|messages|texts))\b"
+    rf"|(?:opt[- ]?out|unsubscribe|\bto (?:stop|end|cancel))(?: \w+){{0,3}}[,:]? "
+    rf"(?:just |please |pls )?{_SEND}:? [\"'“‘]?(?P<c>[a-z0-9]{{1,12}})\b"
+    rf"|\b(?P<d>stop)[\"'”’]? (?:to|2) {_ENOUGH}\b"
+    r"|\b(?P<e>stop)(?:2| ?to ?)(?:end|stop|quit)\b"
+    r"|(?:opt[- ]?out|unsub(?:scribe)?): ?(?P<f>stop|end|quit|unsubscribe)\b"
+    r"|\b(?P<g>stop)(?: sms| pub)? (?:au|to|@) ?[0-9]{4,12}\b"
+)
+_NO_GAPS = str.maketrans("", "", " .-")
+_HAN_HINTS = (_AFTER_REFUSAL, _AFTER_REPLY, _CANCEL, _BARE)
+
+
+def advertised(text: str) -> str | None:
+    """Return the token that `text` tells the subscriber to reply to opt out: R, TD, STOP.
+
+    In upper case ASCII, for any width, case, spacing or script of the text; a word in Han
+    (回复退订) is returned as TD. None if there is no such hint, and for replies that cancel a
+    booking. The time is linear in the length, so the whole text is searched: padding must not
+    hide its class.
+    """
+    plain = normalise(text)
+    if not any(sign in plain for sign in SIGNS):
+        return None
+    return advertised_in(simplified(plain))
+
+
+def advertised_in(plain: str) -> str | None:
+    """Return what `advertised` does, for a simplified text that contains one of SIGNS."""
+    is_han = not plain.isascii()
+    for pattern in _HAN_HINTS if is_han else ():
+        found = pattern.search(plain)
+        if found is not None and found.lastindex is not None:
+            return found[found.lastindex].translate(_NO_GAPS).upper()
+    if any(map(plain.__contains__, _ENGLISH_SIGNS)):
+        found = _ENGLISH_HINT.search(plain)
+        if found is not None and found.lastindex is not None:
+            return found[found.lastindex].translate(_NO_GAPS).upper()
+    return "TD" if is_han and _HAN_WORD.search(plain) else None
+
 
 _MAX_CHARS = 32
 _MIN_CHARS = 2
@@ -74,32 +159,29 @@ _FEW = r"[1-9一二两兩三四五]"
 _SUM = r"(?:\d{1,6}|[一二两兩三四五六七八九十百千]{1,6})"
 _PHONE = r"\D{0,4}(?:\d-?){7,12}(?!\d)"
 _SITE = r"(?:https?://|www\.|[a-z0-9-]{1,40}\.(?:cn|com|net|cc|top|xyz|me|ly|vip)\b)"
-# Name, weight, the words without one of which the pattern need not be tried, the pattern.
+# Weight, the words without one of which the pattern need not be tried, the pattern.
 _PATTERNS = (
     (
-        "n折",
         STRONG,
         "折",
         rf"{_DIGIT} ?折(?![叠腾磨断射返中屏])",
     ),
-    ("满n减", STRONG, "满", rf"[满滿] ?{_SUM} ?元? ?[即立可]?[减送返赠享減贈]"),
-    ("买n送n", STRONG, "买 购", rf"[买買购購] ?{_FEW} ?[送赠贈] ?{_FEW}"),
+    (STRONG, "满", rf"[满滿] ?{_SUM} ?元? ?[即立可]?[减送返赠享減贈]"),
+    (STRONG, "买 购", rf"[买買购購] ?{_FEW} ?[送赠贈] ?{_FEW}"),
     (
-        "送n元",
         STRONG,
         "送 赠",
         rf"(?<![已配派运投护接转赠])(?:赠送|送|赠)(?:您|你)? ?{_SUM} ?(?:元|块钱)",
     ),
-    ("n% off", STRONG, "off", r"\d ?% ?off\b"),
-    ("招商", MEDIUM, "招商", r"招商(?!银行|銀行|证券|基金|信诺|局)"),
-    ("sale", MEDIUM, "sale", r"\bsale\b"),
-    ("free", WEAK, "free", r"\bfree\b"),
-    ("offer", WEAK, "offer deal", r"\b(?:offers?|deals?)\b"),
-    ("win", WEAK, "win won prize", r"\b(?:win|won|winner|prizes?)\b"),
-    ("详询+phone", MEDIUM, "详询 垂询", rf"(?:[详詳]|垂)[询詢]{_PHONE}"),
-    ("咨询+phone", WEAK, "咨询 热线", rf"(?:咨[询詢]|[热熱][线線]){_PHONE}"),
+    (STRONG, "off", r"\d ?% ?off\b"),
+    (MEDIUM, "招商", r"招商(?!银行|銀行|证券|基金|信诺|局)"),
+    (MEDIUM, "sale", r"\bsale\b"),
+    (WEAK, "free", r"\bfree\b"),
+    (WEAK, "offer deal", r"\b(?:offers?|deals?)\b"),
+    (WEAK, "win won prize", r"\b(?:win|won|winner|prizes?)\b"),
+    (MEDIUM, "详询 垂询", rf"(?:[详詳]|垂)[询詢]{_PHONE}"),
+    (WEAK, "咨询 热线", rf"(?:咨[询詢]|[热熱][线線]){_PHONE}"),
     (
-        "click+URL",
         WEAK,
         "点击 戳 下载 打开 click tap visit",
         rf"(?:[点點][击擊]|戳|下[载載]|打[开開]|click|tap|visit)[^\n]{{0,8}}?{_SITE}",
@@ -144,7 +226,6 @@ class Cue:
     `weight` speaks for a promotion or, below nothing, against one.
     """
 
-    name: str
     weight: int
     words: tuple[str, ...]
     patterns: tuple[re.Pattern[str], ...] = ()
@@ -161,18 +242,17 @@ class Cue:
 
 
 def _cues() -> Iterator[Cue]:
-    for name, weight, words, pattern in _PATTERNS:
-        yield Cue(name, weight, tuple(words.split()), (re.compile(pattern),))
+    for weight, words, pattern in _PATTERNS:
+        yield Cue(weight, tuple(words.split()), (re.compile(pattern),))
     for weight, words in _WORDS.items():
         for word in words.split():
-            yield Cue(word, weight, (word,))
+            yield Cue(weight, (word,))
 
 
 CUES = tuple(_cues())
 
 # A code to be typed in somewhere: the name of such a thing and a code near it.
 ONE_TIME_CODE = Cue(
-    "one-time code",
     0,
     (*_CODE_WORDS.split(), "code", "otp"),
     # Apart, for most texts have the code behind its name.
@@ -195,32 +275,17 @@ _NAME_CHARS = 10
 _BOASTING = 2
 
 
-@dataclass(frozen=True, slots=True)
-class ClassifiedText:
-    """The class of a text, and the cues found: those for and those against a promotion."""
-
-    traffic_class: TrafficClass
-    cues: tuple[str, ...]
-
-
-def classify(
-    text: str, *, signature: str | None = None, advertised: str | None = None
-) -> ClassifiedText:
+def classify(text: str, signature: str, advertised: str) -> TrafficClass:
     """Return the class that `text` shows; SERVICE if it shows none (R10).
 
-    An opt-out hint makes it commercial, a mixed text counts as commercial, and the sender's name
-    in the signature does not count. If `signature` or `advertised` is None it is read from the
-    text; "" says that the text has no such thing. Never PUBLIC_INTEREST: that is for authorities'
-    ports (R11).
+    An `advertised` opt-out hint makes it commercial, a mixed text counts as commercial, and the
+    sender's name in the `signature` does not count; "" for none. Never PUBLIC_INTEREST: that is for
+    authorities' ports (R11).
     """
-    name = signature_of(text) if signature is None else signature
-    token = optout_hint.advertised(text) if advertised is None else advertised
-    plain = folded(text.replace(f"【{name}】", "", 1) if name else text)
-    found = _cues_in(plain)
-    names = tuple([cue.name for cue in found])
-    if token:
-        return ClassifiedText(TrafficClass.COMMERCIAL, (f"opt-out {token}", *names))
-    return ClassifiedText(_class_of(found, plain), names)
+    if advertised:
+        return TrafficClass.COMMERCIAL
+    plain = folded(text.replace(f"【{signature}】", "", 1) if signature else text)
+    return _class_of(_cues_in(plain), plain)
 
 
 def class_seen(raw: str, seen: Even, name: str) -> tuple[TrafficClass, str | None]:
@@ -228,7 +293,7 @@ def class_seen(raw: str, seen: Even, name: str) -> tuple[TrafficClass, str | Non
     even, told = seen
     named, name_marks, marks, promotion, relief = told
     if (marks | name_marks) & _HINTED:
-        token = optout_hint.advertised_in(even)
+        token = advertised_in(even)
         if token is not None:
             return TrafficClass.COMMERCIAL, token
     marked = f"【{name}】" if name else ""
@@ -320,7 +385,7 @@ _AUTOMATON = Automaton([spelling for spelling, _ in _SPELT])
 
 
 def _words() -> dict[str, tuple[int, int]]:
-    words = dict.fromkeys(optout_hint.SIGNS, (_HINTED, 0))
+    words = dict.fromkeys(SIGNS, (_HINTED, 0))
     for word, number in _SPELT:
         cue, (mark, weight) = _SOUGHT[number], words.get(word, (0, 0))
         if cue in _PATTERNED:

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from gateway.filter.normalise.folding import compact, simplified
-from gateway.filter.optout_hint import advertised
-from gateway.filter.traffic_class import signature_of
+from gateway.filter.traffic_class import advertised, signature_of
 
 
 def key_of(text: str) -> str:

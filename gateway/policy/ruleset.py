@@ -365,7 +365,7 @@ def _learnt(reads: frozenset[Fact], scorer: Scorer | None) -> Learnt:
         return Learnt(keeps_views=keeps_views)
     # Importing compiled code takes longer than all of this.
     from gateway.filter.batch_views import views_of  # noqa: PLC0415
-    from gateway.filter.campaigns.fingerprints import fingerprints_of  # noqa: PLC0415
+    from gateway.filter.fingerprints import fingerprints_of  # noqa: PLC0415
 
     shapes.prepare()
     prints = fingerprints_of if Fact.FINGERPRINT in reads else None

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from typing import ClassVar, NamedTuple, Self
 
 from gateway.domain.verdict import OF_CONTENT, Reason
-from gateway.filter.campaigns.fingerprints import Fingerprint, fingerprint_of
-from gateway.filter.campaigns.tracker import CampaignLimits, Campaigns
+from gateway.filter.campaigns import CampaignLimits, Campaigns
 from gateway.filter.facts import TextFacts
+from gateway.filter.fingerprints import Fingerprint, fingerprint_of
 from gateway.filter.normalise.views import Views
 from gateway.policy.check import Against, Evidence, Sieve
 from gateway.policy.knowledge import Knowledge

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from gateway.domain.policy import KeywordList, ListAction
 from gateway.filter.batch_views import views_of
-from gateway.filter.campaigns.fingerprints import Fingerprint, fingerprint_of, fingerprints_of
 from gateway.filter.classifier.score import Piece, TextClass, TextScore
 from gateway.filter.facts import TextFacts
+from gateway.filter.fingerprints import Fingerprint, fingerprint_of, fingerprints_of
 from gateway.filter.keywords.index import Hit, KeywordIndex
 from gateway.filter.normalise.views import Views
 from gateway.filter.scan import UNREADABLE, ContentScan, Learnt, Readings

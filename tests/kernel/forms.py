@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 import numpy as np
 import pytest
 
-from gateway.filter.campaigns import fingerprints
+from gateway.filter import fingerprints
 from gateway.kernel import display_loops, fingerprint_loops, gram_loops, number_rows, view_loops
 from gateway.systems.learning import linear_model as descent
 

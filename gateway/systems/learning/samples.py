@@ -10,8 +10,8 @@ from zlib import crc32
 import numpy as np
 
 from gateway.domain.categories import category_of
-from gateway.filter.campaigns.fingerprints import Signs, fingerprints_of
 from gateway.filter.classifier.score import TextClass, class_of
+from gateway.filter.fingerprints import Signs, fingerprints_of
 from gateway.filter.normalise.views import Views
 
 # Of the collection of texts from fake base stations (Lies in the Air, ACM CCS 2020).
@@ -208,7 +208,7 @@ _MOST_OF_A_CAMPAIGN = 20
 _BANDS, _AGREEING = (
     16,
     22,
-)  # pairs and single ones of 64 signs, as gateway.filter.campaigns.tracker has
+)  # pairs and single ones of 64 signs, as gateway.filter.campaigns has
 _FOUND_PER_BAND = 8
 _HELD_OUT_OF = 10
 _TEXTS_AT_ONCE = 1000

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.filter.campaigns.fingerprints import SIGNS, Signs
-from gateway.filter.campaigns.tracker import BandIndex
+from gateway.filter.campaigns import BandIndex
+from gateway.filter.fingerprints import SIGNS, Signs
 from gateway.kernel.fingerprint_loops import BANDS, ENOUGH
 from tests.kernel.forms import Form, in_both_forms
 

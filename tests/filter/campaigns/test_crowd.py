@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.filter.campaigns.tracker import BITS, SLOTS, Crowd, bit_of
+from gateway.filter.campaigns import BITS, SLOTS, Crowd, bit_of
 
 FIRST = 8613800000000
 

@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.filter.campaigns.tracker import FairShares
+from gateway.filter.campaigns import FairShares
 
 ROOM = 12
 

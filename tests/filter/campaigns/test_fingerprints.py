@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.filter.campaigns import fingerprints
-from gateway.filter.campaigns.fingerprints import (
+from gateway.filter import fingerprints
+from gateway.filter.fingerprints import (
     MAX_CHARS,
     SIGNS,
     Fingerprint,

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.filter.campaigns.fingerprints import SIGNS, Fingerprint, fingerprint_of
-from gateway.filter.campaigns.tracker import CampaignLimits, Campaigns, bit_of
+from gateway.filter.campaigns import CampaignLimits, Campaigns, bit_of
+from gateway.filter.fingerprints import SIGNS, Fingerprint, fingerprint_of
 from gateway.filter.normalise.views import Views
 
 OFFER = "春晓书店周年店庆,全场图书低至三折,凭短信到店再送书签一枚,回t退订"

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gateway.domain.consent import Answer
 from gateway.domain.verdict import Action, Reason
-from gateway.filter.campaigns.tracker import bit_of
+from gateway.filter.campaigns import bit_of
 from gateway.filter.facts import TextFacts
 from gateway.policy import similar_texts
 from gateway.policy.check import asked_alone

@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
-from gateway.filter.campaigns.fingerprints import SIGNS, Fingerprint, Signs
+from gateway.filter.fingerprints import SIGNS, Fingerprint, Signs
 from gateway.kernel import fingerprint_loops
 from gateway.kernel.fingerprint_loops import BANDS, NONE
 
