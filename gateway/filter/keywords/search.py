@@ -1,9 +1,11 @@
 """What is searched in one view: words, exceptions to them, and parts of combinations."""
 
+import re
 from array import array
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import accumulate, islice, pairwise
 from math import ceil
 
 import numpy as np
@@ -12,29 +14,160 @@ import orjson
 from daachorse import CharwiseDoubleArrayAhoCorasick as Automaton
 
 from gateway.domain.policy import KeywordList
-from gateway.filter.keywords.entries import (
-    AT_ONCE,
-    ELLIPSIS,
-    Bounds,
-    CoveredSpans,
-    Place,
+from gateway.filter.normalise.folding import (
+    FULL_FOLDING,
     begin_run_on,
-    chain,
-    closed_up,
+    compact,
     gaps_between,
     is_run_on,
-    parts_of,
     token_ends,
 )
 from gateway.filter.normalise.views import Views
+
+Place = tuple[int, int]
+
+
+# A shorter word closed up is too often the end of one word and the beginning of the next.
+_LONG_WORD = 6
+_SPELT_WORD, _HYPHENED_WORD = 3, 4
+_LONGEST_GAP = 3
+# What people write between words, also without a space.
+_PARTING = frozenset(' \t\n,.;:!?、。，；：！？…()（）"“”')
+
+
+class Bounds:
+    """Where the words of a text begin and end, in its compact view.
+
+    `gaps` are what stands behind each of its words, by the place where that ends.
+    """
+
+    __slots__ = ("_gaps", "_letters")
+
+    def __init__(self, gaps: Mapping[int, str], letters: str) -> None:
+        self._gaps = gaps
+        self._letters = letters
+
+    def are_of(self, place: Place, ends: Sequence[int]) -> bool:
+        """Tell whether whole words that end at `ends`, counted from there, fill `place`.
+
+        Or what is written for them to be read as such: s p e l t words, long ones in pieces.
+        """
+        start, end = place
+        cuts = [at for at in range(start + 1, end) if at in self._gaps]
+        word = self._letters[start:end]
+        is_long = len(word) >= _LONG_WORD and word.isalpha()
+        if not (self._is_bound(start, is_long=is_long) and self._is_bound(end, is_long=is_long)):
+            return False
+        wanted = [start + at for at in ends[:-1]]
+        if cuts == wanted or not cuts:
+            return cuts == wanted
+        return self._is_written(word, cuts, [start, *wanted, end])
+
+    def _is_bound(self, at: int, *, is_long: bool) -> bool:
+        """Tell whether a word begins or ends at a place; a digit is no part of a long one."""
+        if at in self._gaps or at in (0, len(self._letters)):
+            return True
+        return is_long and (self._letters[at - 1].isdigit() or self._letters[at].isdigit())
+
+    def _is_written(self, word: str, cuts: Sequence[int], ends: Sequence[int]) -> bool:
+        """Tell whether words in pieces are read as such: not digits, nor what sentences part."""
+        gaps = [self._gaps[at] for at in cuts]
+        if not word.isalpha() or any(len(gap) > _LONGEST_GAP for gap in gaps):
+            return False
+        if len(word) >= _LONG_WORD:
+            return True
+        if len(word) >= _SPELT_WORD and _are_spelt_out(cuts, ends):
+            return True
+        is_tight = all(len(gap) == 1 and gap not in _PARTING for gap in gaps)
+        return len(word) >= _HYPHENED_WORD and is_tight
+
+
+def _are_spelt_out(cuts: Sequence[int], ends: Sequence[int]) -> bool:
+    """Tell whether each of some words is whole or in single letters."""
+    if not set(ends[1:-1]) <= set(cuts):
+        return False
+    for first, last in pairwise(ends):
+        inside = sum(first < at < last for at in cuts)
+        if inside not in {0, last - first - 1}:
+            return False
+    return True
+
+
+class CoveredSpans:
+    """The places of a text in which words do not count."""
+
+    __slots__ = ("_reach", "_starts")
+
+    def __init__(self, places: Iterable[Place]) -> None:
+        ordered = sorted(places)
+        self._starts = [start for start, _ in ordered]
+        self._reach = list(accumulate((end for _, end in ordered), max))
+
+    def holds(self, place: Place) -> bool:
+        """Tell whether `place` lies within one of them."""
+        before = bisect_right(self._starts, place[0])
+        return before > 0 and self._reach[before - 1] >= place[1]
+
+
+def chain(parts: Sequence[Sequence[Place]], within: int) -> Place | None:
+    """Return the first place where a place of each of `parts` follows that of the one before.
+
+    At most `within` letters lie between them. The time is that of sorting.
+    """
+    reached = sorted((end, start) for start, end in parts[0])
+    for places in parts[1:]:
+        reached = sorted(_following(reached, places, within))
+    return None if not reached else (reached[0][1], reached[0][0])
+
+
+def _following(
+    reached: Sequence[tuple[int, int]], places: Sequence[Place], within: int
+) -> Iterator[tuple[int, int]]:
+    """Yield the end of each place that follows one reached, with where the chain began."""
+    ends = [end for end, _ in reached]
+    for start, end in places:
+        at = bisect_left(ends, start - within)
+        if at < len(ends) and ends[at] <= start:
+            yield end, reached[at][1]
+
+
+# Between the parts of a combination.
+ELLIPSIS = "…"
+
+_SEPARATORS = re.compile(r"(?:[^\w\n]|_)+")
+# No other thread runs while a text is folded, or while so many words are let go: a quarter of a
+# millisecond.
+_AT_ONCE = 500
+
+
+def closed_up(words: Sequence[str], *, by_sound: bool) -> list[str]:
+    """Return the compact view of each word, many folded at once: 100 000 words take 25 ms."""
+    found: list[str] = []
+    for at in range(0, len(words), _AT_ONCE):
+        found += _closed_up(words[at : at + _AT_ONCE], by_sound=by_sound)
+    return found
+
+
+def _closed_up(words: Sequence[str], *, by_sound: bool) -> list[str]:
+    lines = "\n".join(words)
+    if lines.count("\n") >= len(words):
+        lines = "\n".join(word.replace("\n", " ") for word in words)
+    folded = FULL_FOLDING.fold(lines)
+    if folded.replace("\n", "").isalnum():  # nothing to close up: takes half the time
+        return (Views(lines, folded).sound if by_sound else folded).split("\n")
+    seen = Views(lines)
+    return _SEPARATORS.sub("", seen.sound if by_sound else seen.folded).split("\n")
+
+
+def parts_of(word: str) -> tuple[str, ...]:
+    """Return the parts of a combination that have a letter or digit."""
+    return tuple(part for part in word.split(ELLIPSIS) if compact(Views(part).folded))
+
 
 # Of one automaton: no other thread runs while it takes its entries over, and while it lets go of
 # them, 4 ms for 100 000. Each one more costs a text a third of a microsecond.
 _ENTRIES = 65_536
 _MOST_AUTOMATA = 4
-# A quarter of a millisecond, in which no other thread runs.
-_AT_ONCE = 500
-
 _BREAK = "\n"
 _MOVED_AT_ONCE = 2_000
 # With so many out of place it takes no less time to put them in order first.
@@ -134,14 +267,8 @@ class _Use:
     within: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class _Exception:
-    """A match of an exception: words with `numbers` do not count within it."""
-
-    numbers: range
-
-
-_Kind = _Use | _Exception
+# Or, as a match of an exception, the numbers of the words that do not count within it.
+_Kind = _Use | range
 _Numbered = tuple[int, Place]
 # A word of a run-on script, as nearly all are.
 _PLAIN = _Use()
@@ -174,8 +301,8 @@ class ViewSearch:
         plain: dict[str, int] = {}
         whole: dict[tuple[str, tuple[int, ...]], int] = {}
         # From the last to the first: of words with the same letters the first is kept.
-        for at in reversed(range(0, len(keywords.words), AT_ONCE)):
-            words = keywords.words[at : at + AT_ONCE]
+        for at in reversed(range(0, len(keywords.words), _AT_ONCE)):
+            words = keywords.words[at : at + _AT_ONCE]
             letters = closed_up(words, by_sound=by_sound)
             numbers = range(first + at, first + at + len(words))
             if begin_run_on(letters) and ELLIPSIS not in "".join(words):
@@ -191,7 +318,7 @@ class ViewSearch:
         self._look_for_all(plain)
         for (one, ends), number in whole.items():
             self._look_for(one, number, _Use(ends))
-        excepted = _Exception(range(first, first + len(keywords.words)))
+        excepted = range(first, first + len(keywords.words))
         for one in closed_up(keywords.exceptions, by_sound=by_sound):
             self._look_for(one, first, excepted)
 
@@ -205,9 +332,9 @@ class ViewSearch:
     def _look_for_all(self, plain: dict[str, int]) -> None:
         """Add words of run-on scripts with their numbers, the last first."""
         letters, numbers = reversed(plain), reversed(plain.values())
-        for _ in range(0, len(plain), AT_ONCE):
-            self._letters += islice(letters, AT_ONCE)
-            self._number_of.extend(islice(numbers, AT_ONCE))
+        for _ in range(0, len(plain), _AT_ONCE):
+            self._letters += islice(letters, _AT_ONCE)
+            self._number_of.extend(islice(numbers, _AT_ONCE))
         self._kind_of += array("i", [self._known[_PLAIN]]) * len(plain)
 
     def _look_for(self, letters: str, number: int, kind: _Kind) -> None:
@@ -246,23 +373,16 @@ class ViewSearch:
             elif isinstance(kind, _Use):
                 special.append((kind, (number, (start, end))))
             else:
-                excepted.setdefault(kind.numbers, []).append((start, end))
+                excepted.setdefault(kind, []).append((start, end))
         if special:
             found += _confirmed(special, Bounds(gaps_between(text()), letters))
         if excepted:
             found = _counting(found, excepted)
-        return _first_places(found)
+        return dict(reversed(found))  # the first place of each
 
 
 def _taken(numbers: "array[int]", entries: Entries) -> "array[int]":
     return array("i", np.frombuffer(numbers, np.intc)[entries].tobytes())
-
-
-def _first_places(found: Iterable[_Numbered]) -> dict[int, Place]:
-    first: dict[int, Place] = {}
-    for number, place in found:
-        first.setdefault(number, place)
-    return first
 
 
 def _confirmed(special: Sequence[tuple[_Use, _Numbered]], bounds: Bounds) -> list[_Numbered]:

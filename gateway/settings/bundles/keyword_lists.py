@@ -10,8 +10,8 @@ from pydantic import AfterValidator, Field, Strict
 
 from gateway.domain.policy import KeywordList, ListAction
 from gateway.domain.warning import Severity
-from gateway.filter.keywords.entries import ELLIPSIS, closed_up, parts_of
 from gateway.filter.keywords.index import PatternError, PatternSet, compiled
+from gateway.filter.keywords.search import ELLIPSIS, closed_up, parts_of
 from gateway.settings.bundles.layers import KEYWORDS, Layers, overlaid
 from gateway.settings.fault import (
     Fault,

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.filter.keywords.entries import begin_run_on, closed_up, is_run_on
-from gateway.filter.normalise.folding import compact
+from gateway.filter.keywords.search import closed_up
+from gateway.filter.normalise.folding import begin_run_on, compact, is_run_on
 from gateway.filter.normalise.views import Views
 
 # Any word that is one: what a line may hold, and what NFKC and the look-alikes change.
