@@ -31,7 +31,7 @@ from gateway.settings.schema import Id, Reply, Shape, Text, Version, validate
 from gateway.settings.yaml import Document
 
 _DAY_S = 86_400
-# A key costs 4 to 450 octets (gateway.policy.counters.frequency).
+# A key costs 4 to 450 octets (gateway.policy.checks.too_often).
 MAX_CAPACITY = 20_000_000
 
 
