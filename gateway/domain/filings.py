@@ -196,36 +196,10 @@ _PORT = re.compile("[0-9]{1,20}")
 _FIRST_YEAR, _LAST_YEAR = 2000, 2200
 
 
-def missing_from(text: str) -> Iterator[str]:
-    """Yield what a request lacks. `text` is its template, in half width and in lower case.
-
-    The check looks for words only: a person who reviews filings reads the text as well.
-    """
-    if not any(word in text for word in _ABOUT):
-        yield "must say what the messages are about (优惠, 新品, or a category)"
-    if not _HOW_OFTEN.search(text):
-        yield "must say how often (每月两条)"
-    if not _HOW_LONG.search(text):
-        yield "must say for how long (为期一年)"
-    if not _REPLY.search(text):
-        yield "must say what to reply for a yes (回复Y同意): Y, YES, 是, 同意 or 确认"
-
-
-@dataclass(frozen=True, slots=True)
-class FilingLimits:
-    """The bounds of filings; `per_sender` holds for each kind."""
-
-    name_chars: tuple[int, int] = (2, 32)
-    text_chars: int = 500
-    variables: int = 10
-    variable_chars: int = 64
-    literal_chars: int = 2
-    sources: int = 100
-    label_chars: int = 64
-    per_sender: int = 2_000
-
-
-LIMITS = FilingLimits()
+_MIN_NAME_CHARS, _MAX_NAME_CHARS, _MAX_TEXT_CHARS, _MAX_LABEL_CHARS = 2, 32, 500, 64
+_MAX_VARIABLES, MAX_VARIABLE_CHARS, _MIN_LITERAL_CHARS = 10, 64, 2
+MAX_SOURCES = 100
+MAX_PER_SENDER = 2_000  # of each kind
 
 
 def pieces_of(text: str) -> tuple[str, ...]:
@@ -233,12 +207,12 @@ def pieces_of(text: str) -> tuple[str, ...]:
     return tuple(_VARIABLE.split(text)[::2])
 
 
-def problems_of(filing: Filing, limits: FilingLimits = LIMITS) -> tuple[str, ...]:
+def problems_of(filing: Filing) -> tuple[str, ...]:
     """Return all problems of one filing; empty if it may be filed."""
-    return tuple(_problems(filing, limits))
+    return tuple(_problems(filing))
 
 
-def clashes_in(filings: Iterable[Filing], limits: FilingLimits = LIMITS) -> tuple[str, ...]:
+def clashes_in(filings: Iterable[Filing]) -> tuple[str, ...]:
     """Return the conflicts among all filings of one SP."""
     every = list(filings)
     found: list[str] = []
@@ -250,38 +224,48 @@ def clashes_in(filings: Iterable[Filing], limits: FilingLimits = LIMITS) -> tupl
                 if owner != filing.name:
                     found.append(f"{source} belongs to the signature {owner} already")
     for kind, count in Counter(map(type, every)).items():
-        if count > limits.per_sender:
-            found.append(f"more than {limits.per_sender} of the kind {kind.__name__.lower()}")
+        if count > MAX_PER_SENDER:
+            found.append(f"more than {MAX_PER_SENDER} of the kind {kind.__name__.lower()}")
     return tuple(found)
 
 
-def name_problems(name: str, limits: FilingLimits = LIMITS) -> Iterator[str]:
+def name_problems(name: str) -> Iterator[str]:
     """Yield what is wrong with the name in a signature."""
-    shortest, longest = limits.name_chars
-    if not shortest <= len(name) <= longest:
-        yield f"must have {shortest} to {longest} characters"
+    if not _MIN_NAME_CHARS <= len(name) <= _MAX_NAME_CHARS:
+        yield f"must have {_MIN_NAME_CHARS} to {_MAX_NAME_CHARS} characters"
     if name != name.strip() or not name.isprintable() or set("【】") & set(name):
         yield "must hold neither brackets, nor what is not shown, nor blanks around it"
     if _folded(name) in NEUTRAL_NAMES:
         yield "names nobody: file the name that subscribers know the sender by"
 
 
-def text_problems(text: str, limits: FilingLimits = LIMITS) -> Iterator[str]:
+def text_problems(text: str) -> Iterator[str]:
     """Yield what is wrong with the text of a template."""
-    if len(text) > limits.text_chars:
-        yield f"is longer than {limits.text_chars} characters"
+    if len(text) > _MAX_TEXT_CHARS:
+        yield f"is longer than {_MAX_TEXT_CHARS} characters"
     if not text.replace("\n", "").isprintable():
         yield "holds a control character"
     if set("【】") & set(text):
         yield "holds a bracket of a signature: signatures are filed on their own"
-    yield from _variable_problems(text, limits)
+    yield from _variable_problems(text)
     if _has_variable_at_link(text):
         yield "has a variable in or beside a link"
 
 
 def request_problems(text: str) -> Iterator[str]:
-    """Yield what a request for consent must say and its text does not say (R23)."""
-    yield from missing_from(_folded(text))
+    """Yield what a request for consent must say and its text does not say (R23).
+
+    The check looks for words only: a person who reviews filings reads the text as well.
+    """
+    plain = _folded(text)
+    if not any(word in plain for word in _ABOUT):
+        yield "must say what the messages are about (优惠, 新品, or a category)"
+    if not _HOW_OFTEN.search(plain):
+        yield "must say how often (每月两条)"
+    if not _HOW_LONG.search(plain):
+        yield "must say for how long (为期一年)"
+    if not _REPLY.search(plain):
+        yield "must say what to reply for a yes (回复Y同意): Y, YES, 是, 同意 or 确认"
 
 
 def port_problems(port: str) -> Iterator[str]:
@@ -296,67 +280,67 @@ def date_problems(day: date) -> Iterator[str]:
         yield f"must lie between {_FIRST_YEAR} and {_LAST_YEAR}"
 
 
-def label_problems(label: str, limits: FilingLimits = LIMITS) -> Iterator[str]:
+def label_problems(label: str) -> Iterator[str]:
     """Yield what is wrong with a number, reference, id or province."""
-    if not label.strip() or len(label) > limits.label_chars or not label.isprintable():
-        yield f"must have 1 to {limits.label_chars} characters that can be shown"
+    if not label.strip() or len(label) > _MAX_LABEL_CHARS or not label.isprintable():
+        yield f"must have 1 to {_MAX_LABEL_CHARS} characters that can be shown"
 
 
-def _problems(filing: Filing, limits: FilingLimits) -> Iterator[str]:
+def _problems(filing: Filing) -> Iterator[str]:
     match filing:
         case Licence():
-            yield from label_problems(filing.number, limits)
+            yield from label_problems(filing.number)
             yield from date_problems(filing.valid_until)
         case Signature():
-            yield from _signature_problems(filing, limits)
+            yield from _signature_problems(filing)
         case Template():
-            yield from _template_problems(filing, limits)
+            yield from _template_problems(filing)
         case PortScope():
             yield from port_problems(filing.port)
-            yield from label_problems(filing.province, limits)
+            yield from label_problems(filing.province)
         case _:
-            yield from _approval_problems(filing, limits)
+            yield from _approval_problems(filing)
 
 
-def _signature_problems(signature: Signature, limits: FilingLimits) -> Iterator[str]:
-    yield from name_problems(signature.name, limits)
+def _signature_problems(signature: Signature) -> Iterator[str]:
+    yield from name_problems(signature.name)
     for source in signature.sources:
         yield from port_problems(source)
-    if len(signature.sources) > limits.sources:
-        yield f"has more than {limits.sources} sources"
+    if len(signature.sources) > MAX_SOURCES:
+        yield f"has more than {MAX_SOURCES} sources"
 
 
-def _template_problems(template: Template, limits: FilingLimits) -> Iterator[str]:
-    yield from label_problems(template.id, limits)
-    yield from text_problems(template.text, limits)
+def _template_problems(template: Template) -> Iterator[str]:
+    yield from label_problems(template.id)
+    yield from text_problems(template.text)
     if template.kind is TemplateKind.CONSENT_REQUEST:
         yield from request_problems(template.text)
-    if not 1 <= template.max_variable <= limits.variable_chars:
-        yield f"a variable may have 1 to {limits.variable_chars} characters"
+    if not 1 <= template.max_variable <= MAX_VARIABLE_CHARS:
+        yield f"a variable may have 1 to {MAX_VARIABLE_CHARS} characters"
 
 
-def _approval_problems(approval: Approval, limits: FilingLimits) -> Iterator[str]:
+def _approval_problems(approval: Approval) -> Iterator[str]:
     yield from port_problems(approval.port)
-    yield from label_problems(approval.reference, limits)
+    yield from label_problems(approval.reference)
     yield from date_problems(approval.valid_from)
     yield from date_problems(approval.valid_until)
     if approval.valid_until < approval.valid_from:
         yield "ends before it begins"
 
 
-def _variable_problems(text: str, limits: FilingLimits) -> Iterator[str]:
+def _variable_problems(text: str) -> Iterator[str]:
     pieces = pieces_of(text)
     numbers = [int(number) for number in _VARIABLE.findall(text)]
     if numbers != list(range(1, len(numbers) + 1)):
         yield "must number its variables {1}, {2} and so on, in this order"
-    if len(numbers) > limits.variables:
-        yield f"has more than {limits.variables} variables"
+    if len(numbers) > _MAX_VARIABLES:
+        yield f"has more than {_MAX_VARIABLES} variables"
     if any(set("{}") & set(piece) for piece in pieces):
         yield "has a brace that belongs to no variable"
     if any(not piece.strip() for piece in pieces[1:-1]):
         yield "has variables beside each other"
-    if sum(char.isalnum() for piece in pieces for char in piece) < limits.literal_chars:
-        yield f"must say at least {limits.literal_chars} letters of its own"
+    if sum(char.isalnum() for piece in pieces for char in piece) < _MIN_LITERAL_CHARS:
+        yield f"must say at least {_MIN_LITERAL_CHARS} letters of its own"
 
 
 def _has_variable_at_link(text: str) -> bool:

@@ -85,17 +85,11 @@ class NewPurge:
     by: str
 
 
-@dataclass(frozen=True, slots=True)
-class Purge:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Purge(NewPurge):
     """A purge on record."""
 
     number: int
-    what: str
-    since: datetime
-    until: datetime
-    count: int
-    at: datetime
-    by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,16 +106,11 @@ class NewAccess:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Access:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access(NewAccess):
     """An access on record."""
 
     number: int
-    by: str
-    action: str
-    reason: str
-    about: str
-    at: datetime
 
 
 @dataclass(frozen=True, slots=True)

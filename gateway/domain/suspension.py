@@ -38,21 +38,14 @@ class NewSuspension:
     is_told: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Suspension:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suspension(NewSuspension):
     """A suspension on record. `lifted_by` is SUBSCRIBER or the name of a clerk."""
 
     number: int
-    msisdn: int
-    system_id: str
-    rule: str
-    since: datetime
-    until: datetime
     state: SuspensionState
-    is_told: bool
     lifted_at: datetime | None
     lifted_by: str
-    note: str
 
 
 @dataclass(frozen=True, slots=True)

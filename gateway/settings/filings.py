@@ -12,7 +12,6 @@ import yaml as pyyaml
 from pydantic import AfterValidator, BeforeValidator, Field, Strict, model_validator
 
 from gateway.domain.filings import (
-    LIMITS,
     Approval,
     Filing,
     Licence,

@@ -5,10 +5,10 @@ from datetime import date
 
 import pytest
 
+from gateway.domain import filings
 from gateway.domain.filings import (
     Approval,
     Filing,
-    FilingLimits,
     Licence,
     PortScope,
     Signature,
@@ -114,13 +114,6 @@ def test_all_that_is_wrong_with_a_filing_is_told() -> None:
     assert len(problems_of(template("{1}{3}"))) == 3
 
 
-def test_the_bounds_are_the_carriers_to_choose() -> None:
-    limits = FilingLimits(name_chars=(3, 8), variables=1)
-
-    assert problems_of(signed("商城"), limits) == ("must have 3 to 8 characters",)
-    assert problems_of(template("订单{1}号{2}"), limits) == ("has more than 1 variables",)
-
-
 def test_a_template_falls_into_what_stays_and_what_changes() -> None:
     assert pieces_of("您的{1}验证码{2}") == ("您的", "验证码", "")
     assert pieces_of("您好") == ("您好",)
@@ -136,9 +129,10 @@ def test_an_extension_may_have_a_signature_of_its_own() -> None:
     assert clashes_in([signed("腾云", "1069000112"), signed("贷王", "10690001121")]) == ()
 
 
-def test_more_than_so_many_of_a_kind_cannot_be_filed() -> None:
+def test_more_than_so_many_of_a_kind_cannot_be_filed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(filings, "MAX_PER_SENDER", 2)
     names = [signed(f"示例{number}店") for number in range(3)]
 
-    clashes = clashes_in([*names, SCOPE], FilingLimits(per_sender=2))
+    clashes = clashes_in([*names, SCOPE])
 
     assert clashes == ("more than 2 of the kind signature",)

@@ -77,7 +77,7 @@ async def test_purges_are_listed_the_newest_first(
 
     newest, oldest = await stores.journals.purges()
     assert newest.number == 2
-    assert oldest == Purge(1, "records", noon - timedelta(days=200), noon, 8, noon, "lin")
+    assert oldest == Purge("records", noon - timedelta(days=200), noon, 8, noon, "lin", number=1)
     assert await stores.journals.purges(limit=1) == [newest]
 
 
@@ -89,7 +89,7 @@ async def test_accesses_are_listed_the_newest_first(stores: Stores, noon: dateti
 
     newest, oldest = await stores.journals.accesses()
     assert newest.by == "wu"
-    assert oldest == Access(1, "lin", "records show", "派单 12", "var/cdr", noon)
+    assert oldest == Access("lin", "records show", "派单 12", "var/cdr", noon, number=1)
     assert await stores.journals.accesses(limit=1) == [newest]
 
 

@@ -6,10 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.domain.filings import (
-    LIMITS,
     Filing,
     FilingKey,
-    FilingLimits,
     clashes_in,
     key_of,
     problems_of,
@@ -69,9 +67,7 @@ class FilingRefusedError(ValueError):
         super().__init__("\n".join(problems))
 
 
-async def compare(
-    store: FilingStore, filings: Sequence[Filing], limits: FilingLimits = LIMITS
-) -> FilingDifference:
+async def compare(store: FilingStore, filings: Sequence[Filing]) -> FilingDifference:
     """Return what filing `filings` would change.
 
     Raises FilingRefusedError for what is wrong with them, also beside what their SPs have on
@@ -80,28 +76,24 @@ async def compare(
     given = {key_of(filing): filing for filing in filings}
     on_file = await _on_file(store, given.values())
     problems = [
-        f"{filing.system_id}: {problem}"
-        for filing in filings
-        for problem in problems_of(filing, limits)
+        f"{filing.system_id}: {problem}" for filing in filings for problem in problems_of(filing)
     ]
     by_sender: defaultdict[str, list[Filing]] = defaultdict(list)
     for filing in (on_file | given).values():
         by_sender[filing.system_id].append(filing)
     for system_id, after in by_sender.items():
-        problems += [f"{system_id}: {problem}" for problem in clashes_in(after, limits)]
+        problems += [f"{system_id}: {problem}" for problem in clashes_in(after)]
     if problems:
         raise FilingRefusedError(problems)
     return _difference(given, on_file)
 
 
-async def file_all(
-    store: FilingStore, filings: Sequence[Filing], limits: FilingLimits = LIMITS
-) -> FilingDifference:
+async def file_all(store: FilingStore, filings: Sequence[Filing]) -> FilingDifference:
     """File `filings`, all of them or none; return what that changed.
 
     What is on file and not among them stays. Raises as `compare` does; nothing was filed then.
     """
-    difference = await compare(store, filings, limits)
+    difference = await compare(store, filings)
     await store.put(difference.new)
     return difference
 

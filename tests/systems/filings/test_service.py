@@ -5,9 +5,9 @@ from datetime import date
 
 import pytest
 
+from gateway.domain import filings
 from gateway.domain.filings import (
     Filing,
-    FilingLimits,
     Licence,
     PortScope,
     Signature,
@@ -84,10 +84,12 @@ async def test_all_that_is_wrong_is_said_at_once(stores: Stores) -> None:
     assert [said.partition(":")[0] for said in refused.value.problems] == ["shop", "bank"]
 
 
-async def test_an_sp_may_file_so_much_and_no_more(stores: Stores) -> None:
-    limits = FilingLimits(per_sender=2)
+async def test_an_sp_may_file_so_much_and_no_more(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(filings, "MAX_PER_SENDER", 2)
     names = [Signature("shop", f"示例{number}店") for number in range(3)]
-    await file_all(stores.filings, names[:2], limits)
+    await file_all(stores.filings, names[:2])
 
     with pytest.raises(FilingRefusedError, match="shop: more than 2 of the kind signature"):
-        await file_all(stores.filings, names[2:], limits)
+        await file_all(stores.filings, names[2:])

@@ -50,9 +50,9 @@ async def lifted_by_itself(stores: Stores, at: datetime, allowance: Allowance) -
 
 
 def test_there_is_a_column_for_each_field_of_a_suspension() -> None:
-    assert [column.name for column in suspensions.columns] == [
+    assert {column.name for column in suspensions.columns} == {
         field.name for field in fields(Suspension)
-    ]
+    }
 
 
 async def test_a_suspension_comes_back_as_it_was_kept(
