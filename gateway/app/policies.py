@@ -262,7 +262,7 @@ def _let_go(before: list[RuleSet], scan: ContentScan) -> None:
     """
     ended = before.pop()
     if ended.scan is not scan:
-        ended.scan.forget()
+        ended.scan.memory.forget()
     index = ended.scan.index
     # For unchanged lists the index holds the lists of an older bundle.
     lists = [*ended.bundle.keyword_lists, *index.lists]

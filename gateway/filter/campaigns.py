@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import log
 from typing import Generic, TypeVar
 
@@ -189,18 +189,16 @@ class CampaignLimits:
     each_sender: bool = False
 
 
+@dataclass(slots=True, eq=False)
 class _CampaignState:
-    __slots__ = ("aliases", "among", "crowd", "filled", "id", "is_large", "sender", "slot")
-
-    def __init__(self, name: str, slot: int, sender: str, crowd: Crowd) -> None:
-        self.id = name
-        self.slot = slot
-        self.sender = sender  # who began it
-        self.crowd = crowd
-        self.among: OrderedDict[_CampaignState, None] = OrderedDict()
-        self.aliases: list[int] = []
-        self.is_large = False
-        self.filled: int | None = None  # the step that alone has reached `people`
+    id: str
+    slot: int
+    sender: str  # who began it
+    crowd: Crowd
+    among: "OrderedDict[_CampaignState, None]" = field(default_factory=OrderedDict)
+    aliases: list[int] = field(default_factory=list)
+    is_large: bool = False
+    filled: int | None = None  # the step that alone has reached `people`
 
 
 class Campaigns:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from hashlib import blake2b, shake_256
 
 import numpy as np
@@ -41,6 +42,7 @@ _HASHER = blake2b(digest_size=8)
 Signs = NDArray[np.uint32]
 
 
+@dataclass(slots=True, eq=False)
 class Fingerprint:
     """The identity of a text, to find it again unchanged or changed.
 
@@ -49,11 +51,8 @@ class Fingerprint:
     pairs that both texts have (MinHash); None if the text is too short for that.
     """
 
-    __slots__ = ("signs", "skeleton")
-
-    def __init__(self, skeleton: int, signs: Signs | None) -> None:
-        self.skeleton = skeleton
-        self.signs = signs
+    skeleton: int
+    signs: Signs | None
 
 
 def fingerprint_of(sound: str) -> Fingerprint:

@@ -34,17 +34,6 @@ class TextMemory:
     of the young one fills: forgetting 30 000 texts at once would take 20 ms.
     """
 
-    __slots__ = (
-        "_aged",
-        "_entries",
-        "_entry_octets",
-        "_leaving",
-        "_octets",
-        "_old",
-        "_young_octets",
-        "young",
-    )
-
     def __init__(self, entries: int, octets: int, more_octets: int = 0) -> None:
         """Keep at most `entries`; `more_octets` is what each entry needs beyond the usual."""
         self._entries = max(1, entries // 2)
@@ -148,7 +137,7 @@ class ContentScan:
     """Judges texts by `index`, and remembers the facts by data_coding and octets.
 
     Bulk traffic repeats itself, so most texts of a tick cost one dict look-up. A new index needs
-    a new ContentScan.
+    a new ContentScan, which lets go what the `memory` of the old one gives up.
     """
 
     def __init__(
@@ -165,7 +154,7 @@ class ContentScan:
         self._bounds = cache_entries, cache_octets
         scored, printed = learnt.scorer is not None, learnt.prints is not None
         more_octets = _SCORE_OCTETS * scored + _PRINT_OCTETS * printed
-        self._memory = TextMemory(cache_entries, cache_octets, more_octets)
+        self.memory = TextMemory(cache_entries, cache_octets, more_octets)
         # The day that decides which lists apply; all apply if it is None.
         self.day: date | None = None
 
@@ -175,20 +164,8 @@ class ContentScan:
         Cheap to repeat. If some lists have dates, a new day makes it forget all facts.
         """
         if day != self.day and self.index.has_dates:
-            self.let_go(self.give_up())
+            self.memory.let_go(self.memory.give_up())
         self.day = day
-
-    def give_up(self) -> Generations:
-        """Return all remembered texts, for another scan to release, and forget them."""
-        return self._memory.give_up()
-
-    def let_go(self, ended: Generations) -> None:
-        """Release what another scan gave up, a thousand texts with each tick that has new texts."""
-        self._memory.let_go(ended)
-
-    def forget(self) -> None:
-        """Forget all texts one by one, so that other threads can run. Only after its last use."""
-        self._memory.forget()
 
     def learning(self, learnt: Learnt) -> "ContentScan":
         """Return a scan by the same lists that finds out `learnt`: this one if it does already."""
@@ -205,7 +182,7 @@ class ContentScan:
         return the same ones. Octets without a readable text get UNREADABLE, and so do inflated
         texts, so that nothing passes unseen.
         """
-        young, recall = self._memory.young, self._memory.recall
+        young, recall = self.memory.young, self.memory.recall
         known = [young.get(message) or recall(message) for message in messages]
         new = dict.fromkeys(
             message for message, facts in zip(messages, known, strict=True) if facts is None
@@ -216,7 +193,7 @@ class ContentScan:
     def look_up(self, data_coding: int, octets: bytes) -> TextFacts | None:
         """Return what is remembered of the text, None if it is unknown."""
         key = (data_coding, octets)
-        return self._memory.young.get(key) or self._memory.recall(key)
+        return self.memory.young.get(key) or self.memory.recall(key)
 
     def judge_texts(
         self, texts: Sequence[str], *, is_unreadable: bool = False, is_whole: bool = True
@@ -266,11 +243,11 @@ class ContentScan:
                     facts = self._facts_of(texts, of_texts, is_unreadable=texts is not written)
                     fresh.append(facts)
                 found[message] = facts
-                self._memory.keep(message, facts)
+                self.memory.keep(message, facts)
         finally:
             # Even if one of them cannot be judged: the others are remembered.
             self._complete(fresh)
-            self._memory.thin_out()
+            self.memory.thin_out()
         return found
 
     def _views_of(self, texts: Sequence[str]) -> Sequence[Views]:

@@ -126,29 +126,37 @@ class Bundle:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """A rule's title in both languages, and its source as RULES cite it."""
+
+    title: Title
+    article: str
+
+
 # What is always enforced: it defines what an SP is, and is not a policy.
-ALWAYS: Mapping[str, tuple[Title, str]] = {
-    "R01": (
+ALWAYS: Mapping[str, Citation] = {
+    "R01": Citation(
         Title("发送方须持有效许可并已登记", "A sender must be licensed and registered"),
         "通信短信息服务管理规定（2015）第六、七条",
     ),
-    "R02": (
+    "R02": Citation(
         Title("主叫号码必须真实，且属于发送方", "The source is never empty and never false"),
         "信部电[2004]136号；通信短信息服务管理规定（2015）",
     ),
-    "R03": (
+    "R03": Citation(
         Title("号码扩展位不得超出分配", "No more digits behind a port than were allotted"),
         "码号管理惯例，未找到条款（practice, no clause found）[PR]",
     ),
-    "R23": (
+    "R23": Citation(
         Title("征求同意只能一次，不答复视为拒绝", "Consent is asked for once; silence is a no"),
         "全国人大常委会关于加强网络信息保护的决定（2012）第七项；通信短信息服务管理规定征求意见稿（2014）[P]",
     ),
-    "R44": (
+    "R44": Citation(
         Title("发送方的速率", "The rate of a sender"),
         "合同约定，未找到条款（contract, no clause found）[NF]",
     ),
-    "DESTINATION": (
+    "DESTINATION": Citation(
         Title("被叫须为用户号码", "The destination is a subscriber"),
         "由协议推定（derived）[D]",
     ),
@@ -160,14 +168,6 @@ _OF_THE_TEXT = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Citation:
-    """A rule's title in both languages, and its source as RULES cite it."""
-
-    title: Title
-    article: str
-
-
 def citation_of(bundle: Bundle, rule_id: str) -> Citation:
     """Return what to cite for a finding of the rule `rule_id` under `bundle`."""
     for rule in bundle.rules:
@@ -175,7 +175,7 @@ def citation_of(bundle: Bundle, rule_id: str) -> Citation:
             return Citation(rule.title, rule.article)
     always = ALWAYS.get(rule_id)
     if always is not None:
-        return Citation(*always)
+        return always
     for words in bundle.keyword_lists:
         if words.id == rule_id:
             title = Title(f"关键词库 {words.category}", f"The word list {words.category}")

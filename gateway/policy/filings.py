@@ -389,19 +389,15 @@ class FiledTemplates:
         filed = self._filings.of(submission.account.system_id)
         if not filed.has_templates:
             return None
-        found = self._look_up(filed, facts.texts[0])
+        key = filed, facts.texts[0]
+        if key in self._found:
+            found = self._found[key]
+        else:
+            found = filed.template_of(facts.texts[0])
+            if len(facts.texts[0]) <= _CACHED_CHARS:
+                if len(self._found) >= _MAX_CACHED_TEXTS:
+                    self._found.clear()
+                self._found[key] = found
         if found is not None:
             submission.template = found.id
-        return found
-
-    def _look_up(self, filed: SenderFilings, text: str) -> Template | None:
-        key = (filed, text)
-        try:
-            return self._found[key]
-        except KeyError:
-            found = filed.template_of(text)
-        if len(text) <= _CACHED_CHARS:
-            if len(self._found) >= _MAX_CACHED_TEXTS:
-                self._found.clear()
-            self._found[key] = found
         return found

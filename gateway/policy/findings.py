@@ -6,6 +6,7 @@ the store. A request that may otherwise pass gets the finding ASKING, and code t
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TypeAlias
 
@@ -254,27 +255,18 @@ MAX_KINDS = 10_000
 Trace: TypeAlias = tuple[int, int, int]
 
 
+@dataclass(slots=True)
 class _Count:
-    """What is known of one kind so far. A plain class: it is changed per message."""
+    """What is known of one kind so far; it is changed per message."""
 
-    __slots__ = (
-        "campaign",
-        "category",
-        "count",
-        "first_at",
-        "last_at",
-        "on_trial",
-        "severity",
-        "traces",
-    )
-
-    def __init__(self, severity: Severity | None, at: float) -> None:
-        self.severity = severity
-        self.count = 0
-        self.on_trial = 0
-        self.first_at = self.last_at = at
-        self.traces: list[Trace] = []
-        self.category = self.campaign = ""
+    severity: Severity | None
+    first_at: float
+    last_at: float
+    count: int = 0
+    on_trial: int = 0
+    traces: list[Trace] = field(default_factory=list)
+    category: str = ""
+    campaign: str = ""
 
 
 class WarningTally:
@@ -312,7 +304,7 @@ class WarningTally:
             if len(self._counts) >= MAX_KINDS:
                 self.others += 1
                 return None
-            count = self._counts[kind] = _Count(finding.severity, at)
+            count = self._counts[kind] = _Count(finding.severity, at, at)
         count.category = count.category or finding.category
         count.campaign = count.campaign or finding.campaign
         if len(self._at_hand) < MAX_KINDS:

@@ -35,16 +35,6 @@ class ConsentSets:
     is not known here.
     """
 
-    __slots__ = (
-        "agreed",
-        "asserted",
-        "companions",
-        "is_current",
-        "read_by",
-        "refused",
-        "subscribed",
-    )
-
     def __init__(self) -> None:
         self.is_current = True
         self.read_by = inf
@@ -231,15 +221,13 @@ _STEP_S = 30
 _KEPT_STEPS = int(MAX_WITHIN.total_seconds()) // _STEP_S
 
 
+@dataclass(slots=True)
 class _HalfMinute:
     """What half a minute added."""
 
-    __slots__ = ("number", "passed", "unknown")
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-        self.passed = 0
-        self.unknown = 0
+    number: int
+    passed: int = 0
+    unknown: int = 0
 
 
 class AnswerCounts:

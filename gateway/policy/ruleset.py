@@ -140,7 +140,7 @@ class RuleSet:
         self.knowledge.scorer = scorer
         before, self.scan = self.scan, self.scan.learning(_learnt(self._reads, scorer))
         if self.scan is not before:
-            self.scan.let_go(before.give_up())
+            self.scan.memory.let_go(before.memory.give_up())
 
     def keep_day(self, at: float) -> None:
         """Use the keyword lists that hold today, by the bundle's clock, from now on."""

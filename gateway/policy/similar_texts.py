@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import ClassVar, NamedTuple, Self
 
 from gateway.domain.verdict import OF_CONTENT, Reason
@@ -48,17 +49,6 @@ class CampaignCounter:
 
     The parts of a long message are texts that grow; texts with the same beginning are one campaign.
     """
-
-    __slots__ = (
-        "_accepts",
-        "_campaigns",
-        "_consent",
-        "_people",
-        "_sieve",
-        "_terms",
-        "_told",
-        "is_by_second",
-    )
 
     gives_back: ClassVar[bool] = False
 
@@ -152,14 +142,12 @@ _AGREEING = CampaignLimits().agreeing
 _MAX_NUMBERS, _MAX_TEXTS = 1024, 2
 
 
+@dataclass(slots=True)
 class _BulkText:
     """A text, and the people who got it or a similar one."""
 
-    __slots__ = ("fingerprint", "people")
-
-    def __init__(self, fingerprint: Fingerprint) -> None:
-        self.fingerprint = fingerprint
-        self.people: set[int] = set()
+    fingerprint: Fingerprint
+    people: set[int] = field(default_factory=set)
 
 
 class BulkTexts:
@@ -182,7 +170,7 @@ class BulkTexts:
             return ""
         fingerprint = facts.fingerprint
         if not isinstance(fingerprint, Fingerprint):
-            fingerprint = facts.fingerprint = fingerprint_of(Views(facts.texts[0]).sound)
+            fingerprint = _noted(facts)
         people = self._text_of(msisdn, fingerprint).people
         people.add(person)
         if len(people) < self._people:

@@ -69,6 +69,7 @@ class Home:
     __slots__ = ()
 
 
+@dataclass(slots=True, eq=False)
 class SourceOrigin:
     """A source address of an account and the port that owns it, None for a foreign one.
 
@@ -77,12 +78,9 @@ class SourceOrigin:
     objects.
     """
 
-    __slots__ = ("home", "is_personal", "port")
-
-    def __init__(self, port: Port | None, home: Home, *, is_personal: bool = False) -> None:
-        self.port = port
-        self.home = home
-        self.is_personal = is_personal
+    port: Port | None
+    home: Home
+    is_personal: bool = False
 
 
 class Account:

@@ -184,7 +184,7 @@ def test_texts_that_nothing_in_the_bundle_asks_about_are_not_read(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     world = World(bundle=Bundle("open", "0123456789ab"))
-    monkeypatch.delattr(world.rules.scan, "_memory")
+    monkeypatch.delattr(world.rules.scan, "memory")
 
     assert not world.rules.reads_texts
     assert reason_of(world, advert()) == ""
@@ -206,7 +206,7 @@ def test_whatever_asks_about_texts_has_them_read(asking: dict[str, Any]) -> None
     world.submit(session, advert())
 
     assert world.rules.reads_texts
-    assert len(world.rules.scan._memory.young) == 1
+    assert len(world.rules.scan.memory.young) == 1
 
 
 def test_messages_are_counted_by_which_of_two_models_would_stop_them() -> None:

@@ -259,7 +259,7 @@ def test_a_scan_out_of_use_forgets_every_text() -> None:
     scan = ContentScan(INDEX)
     scan.scan([coded("您好"), coded("赌场")], Decoder())
 
-    scan.forget()
+    scan.memory.forget()
 
     assert scan.look_up(*coded("赌场")) is None
 
@@ -423,9 +423,9 @@ def test_a_day_that_changes_the_lists_throws_no_texts_away_at_once() -> None:
     left = []
     for day in (5, 6):
         scan.keep_day(date(2027, 1, day))
-        left.append(sum(map(len, scan._memory._leaving)))
+        left.append(sum(map(len, scan.memory._leaving)))
         scan.scan([coded(f"明天{day}号")], Decoder())
-        left.append(sum(map(len, scan._memory._leaving)))
+        left.append(sum(map(len, scan.memory._leaving)))
 
     assert left == [1_500, 500, 501, 1]
 

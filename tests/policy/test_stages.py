@@ -68,7 +68,7 @@ def test_what_is_always_enforced_is_listed_with_what_asks_for_it() -> None:
     ]
 
     assert {f.rule for f in found if f is not None} | {"R23", "R44"} == set(ALWAYS)
-    assert all(title.zh and title.en and article for title, article in ALWAYS.values())
+    assert all(one.title.zh and one.title.en and one.article for one in ALWAYS.values())
 
 
 @pytest.mark.parametrize("written", [b"13800138000", b"8613800138000", b"+8613800138000"])

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import blake2b
-from heapq import heappush, heapreplace
 from itertools import islice
 from math import inf
 from typing import NamedTuple, Protocol
@@ -128,8 +127,9 @@ def score_as_personal(texts: Iterable[ScoredText], scorer: Scorer) -> None:
     """
     asked = []
     for facts in dict.fromkeys(texts):
-        if facts.scored is not None and not any(map(_is_of_port, facts.scored)):
-            facts.personal = facts.scored  # it is foreign, whoever sends it
+        scored = facts.scored
+        if scored is not None and all(one.text_class is not TextClass.PORT for one in scored):
+            facts.personal = scored  # it is foreign, whoever sends it
         else:
             asked.append(facts)
     if asked:
@@ -139,24 +139,21 @@ def score_as_personal(texts: Iterable[ScoredText], scorer: Scorer) -> None:
             facts.personal = tuple(islice(found, len(facts.texts)))
 
 
-def _is_of_port(one: TextScore) -> bool:
-    return one.text_class is TextClass.PORT
-
-
 SAMPLED = 100
-
-
 # The models differ on these texts, so they are worth a look.
 DISPUTED = (ModelAgreement.ONLY_ACTIVE, ModelAgreement.ONLY_SHADOW)
-
 
 Name = Callable[[], str]
 Counts = dict[TextClass, dict[ModelAgreement, int]]
 
 
+def _nothing() -> Counts:
+    return {one: dict.fromkeys(ModelAgreement, 0) for one in TextClass}
+
+
 @dataclass(slots=True)
 class Comparison:
-    """Counts texts and messages by what each of two models would do with them.
+    """Counts texts and messages, by class and agreement, by what each of two models would do.
 
     `active` and `shadow` are the digests of the models. For texts that only one model would stop,
     `sampled` names are kept: each has the same chance, no matter when it came, and the same texts
@@ -168,40 +165,30 @@ class Comparison:
     shadow: str
     sampled: int = SAMPLED
     failed: int = 0
-    _counts: Counts = field(init=False, repr=False)
-    _messages: Counts = field(init=False, repr=False)
-    _samples: dict[ModelAgreement, "_NameSample"] = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        """Begin with nothing counted."""
-        self._counts, self._messages = _nothing(), _nothing()
-        self._samples = {one: _NameSample(self.sampled) for one in DISPUTED}
+    counts: Counts = field(init=False, repr=False, default_factory=_nothing)
+    messages: Counts = field(init=False, repr=False, default_factory=_nothing)
+    # The names with the smallest hashes, by these.
+    _samples: dict[ModelAgreement, dict[int, str]] = field(
+        init=False, repr=False, default_factory=lambda: {one: {} for one in DISPUTED}
+    )
 
     def note(self, text_class: TextClass, agreement: ModelAgreement, name: Name) -> None:
         """Count one text. `name` makes a name by which it can be found without revealing it."""
-        self._counts[text_class][agreement] += 1
+        self.counts[text_class][agreement] += 1
         sample = self._samples.get(agreement)
         if sample is not None:
-            sample.offer(name())
+            known_by = name()
+            sample[_hash_of(known_by)] = known_by
+            if len(sample) > self.sampled:
+                del sample[max(sample)]
 
     def note_message(self, text_class: TextClass, agreement: ModelAgreement) -> None:
         """Count one message; its text may have been counted with an earlier message."""
-        self._messages[text_class][agreement] += 1
-
-    @property
-    def counts(self) -> Mapping[TextClass, Mapping[ModelAgreement, int]]:
-        """Return the number of texts for every class and every agreement."""
-        return self._counts
-
-    @property
-    def messages(self) -> Mapping[TextClass, Mapping[ModelAgreement, int]]:
-        """Return the number of messages for every class and every agreement."""
-        return self._messages
+        self.messages[text_class][agreement] += 1
 
     def names(self, agreement: ModelAgreement) -> tuple[str, ...]:
         """Return the sampled names with that agreement, sorted."""
-        sample = self._samples.get(agreement)
-        return () if sample is None else sample.names()
+        return tuple(sorted(self._samples.get(agreement, {}).values()))
 
     def as_json(self) -> dict[str, object]:
         """Return everything as JSON values."""
@@ -209,39 +196,10 @@ class Comparison:
             "active": self.active,
             "shadow": self.shadow,
             "failed": self.failed,
-            "counts": _as_json(self._counts),
-            "messages": _as_json(self._messages),
+            "counts": _as_json(self.counts),
+            "messages": _as_json(self.messages),
             "sampled": {str(one): list(self.names(one)) for one in DISPUTED},
         }
-
-
-class _NameSample:
-    """The `maximum` names with the smallest hashes, of all that were offered."""
-
-    def __init__(self, maximum: int) -> None:
-        self._maximum = maximum
-        # A heap: the greatest hash that is kept is first.
-        self._kept: list[tuple[int, str]] = []
-        self._known: set[str] = set()
-
-    def offer(self, name: str) -> None:
-        if name in self._known:
-            return
-        one = (-_hash_of(name), name)
-        if len(self._kept) < self._maximum:
-            heappush(self._kept, one)
-        elif self._kept and one > self._kept[0]:
-            self._known.discard(heapreplace(self._kept, one)[1])
-        else:
-            return
-        self._known.add(name)
-
-    def names(self) -> tuple[str, ...]:
-        return tuple(sorted(self._known))
-
-
-def _nothing() -> Counts:
-    return {one: dict.fromkeys(ModelAgreement, 0) for one in TextClass}
 
 
 def _as_json(counts: Counts) -> dict[str, dict[str, int]]:

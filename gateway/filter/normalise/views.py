@@ -7,6 +7,7 @@ spelling in a pattern needs its clue here.
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 from gateway.filter.normalise.folding import FULL_FOLDING, SYLLABLES, compact, sound_of
@@ -218,15 +219,13 @@ class Views:
         return Trace(sound_of(trace.text), trace.starts, trace.ends)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class Trace:
     """A view that knows for each character which piece of the original text it stands for."""
 
-    __slots__ = ("ends", "starts", "text")
-
-    def __init__(self, text: str, starts: Sequence[int], ends: Sequence[int]) -> None:
-        self.text = text
-        self.starts = starts
-        self.ends = ends
+    text: str
+    starts: Sequence[int]
+    ends: Sequence[int]
 
     def original(self, start: int, end: int) -> tuple[int, int]:
         """Return the span in the original text for a non-empty span of this view."""

@@ -77,12 +77,8 @@ class _Likes:
         if self._seen_among is not self._filings.names:  # somebody has filed another
             self._seen_among = self._filings.names
             self._seen.clear()
-        try:
+        if name in self._seen:
             return self._seen[name]
-        except KeyError:
-            return self._look_at(name)
-
-    def _look_at(self, name: str) -> tuple[str, Evidence] | None:
         like = self._names.like(name) or self._seen_among.like(name)
         found = None
         if like is not None:

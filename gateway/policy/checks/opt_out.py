@@ -58,16 +58,14 @@ class OptOut(RecipientCheck):
             if not sets.is_refused(scope, number):
                 return None
             companion = sets.refused_companion(scope, number)
-            return _REFUSED if companion is None else _refused_by_owner(companion)
+            if companion is None:
+                return _REFUSED
+            return Evidence(
+                f"the subscriber refused another account of the same owner: {companion}",
+                zh=f"用户已拒收同一公司的其他账号: {companion}",
+            )
 
         return CheckQuestion(ask, _perhaps_refused(sets))
-
-
-def _refused_by_owner(companion: str) -> Evidence:
-    return Evidence(
-        f"the subscriber refused another account of the same owner: {companion}",
-        zh=f"用户已拒收同一公司的其他账号: {companion}",
-    )
 
 
 def _perhaps_refused(sets: ConsentSets) -> Sieve:

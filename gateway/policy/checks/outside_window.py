@@ -80,18 +80,6 @@ class _Hours:
     until it comes: a tick is full of messages, and each search takes 25 us.
     """
 
-    __slots__ = (
-        "_calendar",
-        "_jitter",
-        "_mainland",
-        "_open",
-        "_open_at",
-        "_openings",
-        "_second",
-        "_windows",
-        "_zones",
-    )
-
     def __init__(self, check: OutsideWindow, locale: RuleLocale) -> None:
         self._windows, self._jitter = check.open, check.jitter or timedelta()
         self._calendar = locale.calendar

@@ -281,7 +281,7 @@ def test_a_classifier_that_is_put_in_place_stops_no_message_while_texts_are_forg
     world.rules.ask_scorer(WordScorer())
 
     assert before.look_up(*texts[0]) is None
-    assert sum(map(len, world.rules.scan._memory._leaving)) == 1_500
+    assert sum(map(len, world.rules.scan.memory._leaving)) == 1_500
     kept = world.rules.scan
     world.rules.ask_scorer(world.knowledge.scorer)
     assert world.rules.scan is kept
