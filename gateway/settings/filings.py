@@ -12,6 +12,8 @@ import yaml as pyyaml
 from pydantic import AfterValidator, BeforeValidator, Field, Strict, model_validator
 
 from gateway.domain.filings import (
+    MAX_SOURCES,
+    MAX_VARIABLE_CHARS,
     Approval,
     Filing,
     Licence,
@@ -87,7 +89,7 @@ class SignatureShape(Shape):
     """`senders[].signatures[]`. Without sources, any port of the SP may bear it."""
 
     name: Annotated[str, _of_all(name_problems)]
-    sources: Annotated[list[Digits], Field(max_length=LIMITS.sources)] = Field(default_factory=list)
+    sources: Annotated[list[Digits], Field(max_length=MAX_SOURCES)] = Field(default_factory=list)
 
 
 class TemplateShape(Shape):
@@ -96,7 +98,7 @@ class TemplateShape(Shape):
     id: Label
     kind: Annotated[TemplateKind, Strict(False)]
     text: Annotated[str, _of_all(text_problems)]
-    max_variable: Annotated[int, Field(ge=1, le=LIMITS.variable_chars)] = 20
+    max_variable: Annotated[int, Field(ge=1, le=MAX_VARIABLE_CHARS)] = 20
 
     @model_validator(mode="after")
     def _says_what_is_asked(self) -> "TemplateShape":

@@ -26,7 +26,7 @@ from gateway.domain.sender import (
 from gateway.domain.subscription import Cycle, Service, Terms
 from gateway.domain.verdict import Reason
 from gateway.filter.normalise.folding import normalise
-from gateway.policy.replies import SHIPPED_WORDS, Intent, MoContext, key_of, meaning_of
+from gateway.policy.replies import CONFIRM, Intent, MoContext, key_of, meaning_of
 from gateway.settings import yaml
 from gateway.settings.credentials import (
     is_samples_own,
@@ -297,7 +297,7 @@ def _is_order_word(text: str) -> str:
     if not 1 < len(key_of(text)) <= _MAX_WORD_CHARS:
         raise ValueError(f"must hold 2 to {_MAX_WORD_CHARS} letters or digits")
     context = MoContext(is_pending=True, listed=9_999)
-    if key_of(text) in SHIPPED_WORDS.confirm or meaning_of(text, context).intent is not Intent.NONE:
+    if key_of(text) in CONFIRM or meaning_of(text, context).intent is not Intent.NONE:
         raise ValueError("means something else to a subscriber: an answer, a refusal, an item")
     if normalise(text).isdigit():
         raise ValueError("is a number: subscribers write those for many reasons")
