@@ -26,7 +26,7 @@ from gateway.policy.checks.public_interest import PublicInterest
 from gateway.policy.checks.suspicious import unscored
 from gateway.policy.engine import explain
 from gateway.policy.filings import SenderFilings
-from gateway.policy.findings import Modes, is_asking, subject_of
+from gateway.policy.findings import is_asking, modes_of, subject_of
 from gateway.policy.ruleset import RuleSet
 from gateway.policy.submission import Submission
 from gateway.smpp.status import EncodeError
@@ -67,7 +67,7 @@ def beside(rules: Iterable[Rule], submission: Submission) -> tuple[RelatedRule, 
 
 
 def _note(rule: Rule, submission: Submission) -> Title | None:
-    mode, traffic = Modes(rule).of(submission), submission.traffic
+    mode, traffic = modes_of(rule).of(submission), submission.traffic
     if rule.check.depends_on_traffic:
         is_asked = mode is not Enforcement.OFF and traffic in rule.applies_to
         return _COUNTED if is_asked and rule.check.concerns(submission, _NOTHING_FILED) else None

@@ -8,7 +8,7 @@ the store. A request that may otherwise pass gets the finding ASKING, and code t
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TypeAlias
+from typing import Generic, TypeAlias, TypeVar
 
 from gateway.domain.categories import Harm, TrafficClass, category_of, harm_of, lineage_of
 from gateway.domain.policy import ContentRule, Enforcement, ListAction
@@ -24,29 +24,40 @@ _UNREAD_PASSES = Action.FORWARD
 _MAX_MADE = 4096
 
 
-class Modes:
-    """The mode of one rule for each sender and port; the port takes precedence."""
+Value = TypeVar("Value")
 
-    __slots__ = ("_mode", "_ports", "_senders", "for_all")
 
-    def __init__(self, rule: Rule) -> None:
-        self._mode = rule.mode
+class BySource(Generic[Value]):
+    """A value for each sender and port; the port takes precedence."""
+
+    __slots__ = ("_ports", "_senders", "_usual", "for_all")
+
+    def __init__(
+        self, usual: Value, senders: Mapping[str, Value], ports: Mapping[str, Value]
+    ) -> None:
+        self._usual, self._senders, self._ports = usual, senders, ports
         # None if it is not the same for all.
-        self.for_all = None if rule.overrides else rule.mode
-        self._ports: Mapping[str, Enforcement] = {
-            override.port: override.mode for override in rule.overrides if override.port
-        }
-        self._senders: Mapping[str, Enforcement] = {
-            override.sender: override.mode for override in rule.overrides if override.sender
-        }
+        self.for_all = None if senders or ports else usual
 
-    def of(self, submission: Submission) -> Enforcement:
-        """Return the mode that holds for a message."""
+    def of(self, submission: Submission) -> Value:
+        """Return the value that holds for a message."""
         if self.for_all is not None:
             return self.for_all
-        mode = self._senders.get(submission.account.system_id, self._mode)
+        value = self._senders.get(submission.account.system_id, self._usual)
         port = submission.port
-        return mode if port is None else self._ports.get(port.number, mode)
+        return value if port is None else self._ports.get(port.number, value)
+
+
+Modes: TypeAlias = BySource[Enforcement]
+
+
+def modes_of(rule: Rule) -> Modes:
+    """Return the mode of a rule for each sender and port."""
+    return Modes(
+        rule.mode,
+        {one.sender: one.mode for one in rule.overrides if one.sender},
+        {one.port: one.mode for one in rule.overrides if one.port},
+    )
 
 
 class RuleFindings:

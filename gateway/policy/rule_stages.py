@@ -31,7 +31,7 @@ from gateway.policy.check import (
 from gateway.policy.checks.no_consent import NoConsent
 from gateway.policy.checks.public_interest import PublicInterest
 from gateway.policy.filings import FiledTemplates, SenderFilings
-from gateway.policy.findings import Modes, RuleFindings, if_unread
+from gateway.policy.findings import RuleFindings, if_unread, modes_of
 from gateway.policy.hours import RuleLocale
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.submission import Ending, Home, SourceOrigin, Submission
@@ -75,7 +75,7 @@ class StagedCounter(ReadyRule):
 
 def staged(rule: Rule, knowledge: Knowledge, locale: RuleLocale) -> ReadyRule:
     """Make a rule ready; not for a rule that exempts messages from others, which asks nothing."""
-    findings = RuleFindings(rule, Modes(rule))
+    findings = RuleFindings(rule, modes_of(rule))
     if isinstance(rule.check, CountingCheck):
         counter = rule.check.counter(knowledge, locale)
         return StagedCounter(rule, findings, asked_alone(counter), counter=counter)
@@ -249,7 +249,7 @@ class RuleStages:
         )
         self.are_none = not self.staged
         self._exempting = tuple(
-            Modes(rule) for rule in ranked if isinstance(rule.check, PublicInterest)
+            modes_of(rule) for rule in ranked if isinstance(rule.check, PublicInterest)
         )
         exempt = frozenset[str]().union(
             *(rule.check.exempts for rule in ranked if isinstance(rule.check, PublicInterest))

@@ -54,7 +54,6 @@ class CampaignCounter:
 
     def __init__(self, terms: CampaignTerms, without_consent: Sieve, knowledge: Knowledge) -> None:
         self._terms = terms
-        self._accepts, self._people = terms.accept_asserted, terms.people
         self._consent = knowledge.consent
         # Subscribers who agreed do not count; where consent is enforced, these are most.
         self._sieve = without_consent
@@ -65,7 +64,8 @@ class CampaignCounter:
 
     def ask_all(self, submissions: Sequence[Submission], at: float) -> Against:
         """Count messages; return those over the limit of people without consent."""
-        campaigns, step = self._campaigns, self._campaigns.step_of(at)
+        campaigns, consent = self._campaigns, self._consent
+        step = campaigns.step_of(at)
         against = []
         sender, counted, may_have_agreed = "", "", True
         for one in self._sieve(submissions, at):
@@ -75,8 +75,16 @@ class CampaignCounter:
             if one.account.system_id != sender:
                 sender = one.account.system_id
                 counted = sender if self._terms.each_sender else ""
-                may_have_agreed = self._may_have_agreed(sender)
-            if may_have_agreed and self._has_agreed(sender, number):
+                # In another way than by an own answer. Until the sets are current, the sieve drops
+                # no message.
+                may_have_agreed = (
+                    not consent.is_current
+                    or sender in consent.subscribed
+                    or sender in consent.asserted
+                )
+            if may_have_agreed and consent.has_agreed(
+                sender, number, accept_asserted=self._terms.accept_asserted
+            ):
                 continue
             massed = facts.massed
             if isinstance(massed, _StepEvidence) and massed.is_of(campaigns, counted, step):
@@ -87,15 +95,6 @@ class CampaignCounter:
                 against.append((one, evidence))
         return against
 
-    def _may_have_agreed(self, sender: str) -> bool:
-        """Tell whether any subscriber may have agreed in another way than by an own answer."""
-        consent = self._consent
-        # Until the sets are current, the sieve drops no message.
-        return not consent.is_current or sender in consent.subscribed or sender in consent.asserted
-
-    def _has_agreed(self, sender: str, number: int) -> bool:
-        return self._consent.has_agreed(sender, number, accept_asserted=self._accepts)
-
     def _count(self, facts: TextFacts, sender: str, number: int, at: float) -> Evidence | None:
         if not any(facts.texts):
             return None
@@ -103,7 +102,7 @@ class CampaignCounter:
         if not isinstance(fingerprint, Fingerprint):
             fingerprint = _noted(facts)
         campaigns = self._campaigns
-        campaign = campaigns.reaches(fingerprint, sender, self._people, number, at)
+        campaign = campaigns.reaches(fingerprint, sender, self._terms.people, number, at)
         if campaign is None:
             return None
         evidence = self._told.get(campaign) or self._tell(campaign)

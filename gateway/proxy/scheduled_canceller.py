@@ -12,7 +12,7 @@ from gateway.domain.msisdn import msisdn_from
 from gateway.domain.policy import Enforcement
 from gateway.domain.sender import NO_COMPANIONS
 from gateway.policy.checks.opt_out import OptOut
-from gateway.policy.findings import Modes
+from gateway.policy.findings import modes_of
 from gateway.policy.submission import Submission
 from gateway.proxy.connection import Connection
 from gateway.proxy.esme_session import Routes
@@ -228,7 +228,7 @@ class ScheduledCanceller:
         source, destination = (s.encode("latin-1") for s in (message.source, message.destination))
         submission = Submission(account, source, destination)
         return any(
-            Modes(rule).of(submission) is Enforcement.ENFORCE
+            modes_of(rule).of(submission) is Enforcement.ENFORCE
             for rule in rules.bundle.rules
             if isinstance(rule.check, OptOut) and TrafficClass.COMMERCIAL in rule.applies_to
         )

@@ -11,7 +11,7 @@ from gateway.domain.warning import Severity, WarningCode
 from gateway.policy.bundle import Override
 from gateway.policy.check import Evidence
 from gateway.policy.checks.opt_out import OptOut
-from gateway.policy.findings import Modes, RuleFindings, if_unread, status_of
+from gateway.policy.findings import RuleFindings, if_unread, modes_of, status_of
 from gateway.policy.submission import Submission
 from tests.policy.conftest import addressed, rule
 
@@ -22,7 +22,7 @@ ENFORCE, SHADOW, OFF = Enforcement
 
 def test_a_finding_says_what_its_rule_says_unless_the_evidence_says_otherwise() -> None:
     one = rule("R21", OptOut(), status="ESME_RINVDSTADR")
-    findings = RuleFindings(one, Modes(one))
+    findings = RuleFindings(one, modes_of(one))
     otherwise = Evidence("it may wait", Reason.OUTSIDE_WINDOW, Action.QUARANTINE)
 
     plain, other = (findings.of(addressed(), evidence) for evidence in (REFUSED, otherwise))
@@ -51,7 +51,7 @@ def test_what_cannot_be_read_becomes_what_the_rule_says_of_the_class(
     }
     one = rule("R21", OptOut(), on_error=on_error)
 
-    found = RuleFindings(one, Modes(one)).of(addressed(traffic=traffic), UNREAD)
+    found = RuleFindings(one, modes_of(one)).of(addressed(traffic=traffic), UNREAD)
 
     assert (found.action, found.shadow) == (action, is_shadow)
 
@@ -60,7 +60,7 @@ def test_what_cannot_be_read_is_refused_for_a_moment_whatever_status_a_refusal_h
     on_error = {TrafficClass.COMMERCIAL: Action.REJECT}
     one = rule("R21", OptOut(), on_error=on_error, status="ESME_RINVDSTADR")
 
-    found = RuleFindings(one, Modes(one)).of(addressed(traffic=TrafficClass.COMMERCIAL), UNREAD)
+    found = RuleFindings(one, modes_of(one)).of(addressed(traffic=TrafficClass.COMMERCIAL), UNREAD)
 
     assert status_of(found, {}) == "ESME_RMSGQFUL"
 
@@ -70,7 +70,7 @@ def test_a_finding_warns_as_its_rule_says_but_not_of_what_could_not_be_read_or_c
     uncounted = Evidence("the counters are full", Reason.FREQUENCY_UNCOUNTED)
 
     plain, unread, full = (
-        RuleFindings(one, Modes(one)).of(addressed(), evidence)
+        RuleFindings(one, modes_of(one)).of(addressed(), evidence)
         for evidence in (REFUSED, UNREAD, uncounted)
     )
 
@@ -81,7 +81,7 @@ def test_a_finding_warns_as_its_rule_says_but_not_of_what_could_not_be_read_or_c
 
 def test_findings_are_kept_apart_by_mode() -> None:
     one = rule("R21", OptOut(), overrides=(Override(SHADOW, port="10690002"),))
-    findings = RuleFindings(one, Modes(one))
+    findings = RuleFindings(one, modes_of(one))
 
     shadows = [
         findings.of(addressed(source=source), REFUSED).shadow
@@ -106,7 +106,7 @@ def test_a_finding_is_made_once_and_those_that_are_kept_take_bounded_room(
 ) -> None:
     monkeypatch.setattr("gateway.policy.findings._MAX_MADE", 2)
     one = rule("R61", OptOut())
-    findings = RuleFindings(one, Modes(one))
+    findings = RuleFindings(one, modes_of(one))
 
     first = findings.of(addressed(), REFUSED)
     assert findings.of(addressed(), REFUSED) is first
@@ -119,7 +119,7 @@ def test_a_finding_is_made_once_and_those_that_are_kept_take_bounded_room(
 
 def test_what_is_found_alike_against_many_is_one_tuple() -> None:
     other, one = (rule(name, OptOut()) for name in ("R30", "R61"))
-    before, findings = RuleFindings(other, Modes(other)), RuleFindings(one, Modes(one))
+    before, findings = RuleFindings(other, modes_of(other)), RuleFindings(one, modes_of(one))
 
     def both() -> Submission:
         message = addressed()
@@ -136,6 +136,8 @@ def test_what_is_found_alike_against_many_is_one_tuple() -> None:
 def test_a_finding_bears_the_category_of_its_evidence() -> None:
     one = rule("R61", OptOut())
 
-    found = RuleFindings(one, Modes(one)).of(addressed(), Evidence("a link", category="phishing"))
+    found = RuleFindings(one, modes_of(one)).of(
+        addressed(), Evidence("a link", category="phishing")
+    )
 
     assert found.category == "phishing"

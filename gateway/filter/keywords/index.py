@@ -1,10 +1,10 @@
 """The operator's keyword lists, compiled into automata, and its regular expressions."""
 
+import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import Protocol
 
 import re2
 
@@ -24,20 +24,6 @@ _ALWAYS = ""
 
 class PatternError(ValueError):
     """A regular expression that RE2 does not accept, or a set of them that is too large."""
-
-
-class PatternMatch(Protocol):
-    """Where an expression matched."""
-
-    def span(self) -> tuple[int, int]:
-        """Return its place."""
-
-
-class Re2Pattern(Protocol):
-    """One expression of RE2; RE2 has no type hints of its own."""
-
-    def search(self, text: str) -> PatternMatch | None:
-        """Return the first match in `text`."""
 
 
 class PatternSet:
@@ -76,10 +62,13 @@ class PatternSet:
         return None if found is None else found.span()
 
 
-def compiled(expression: str) -> Re2Pattern:
-    """Return one expression, compiled. Raises PatternError with the message of RE2."""
+def compiled(expression: str) -> re.Pattern[str]:
+    """Return one expression, compiled. Raises PatternError with the message of RE2.
+
+    It answers as those of `re` do; RE2 has no type hints of its own.
+    """
     try:
-        ready: Re2Pattern = re2.compile(expression, _options())
+        ready: re.Pattern[str] = re2.compile(expression, _options())
     except re2.error as error:
         problem = error.args[0] if error.args else ""
         said = problem.decode(errors="replace") if isinstance(problem, bytes) else str(problem)

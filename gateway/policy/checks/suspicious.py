@@ -24,6 +24,7 @@ from gateway.policy.check import (
     SystemId,
     TextCheck,
 )
+from gateway.policy.findings import BySource
 from gateway.policy.hours import RuleLocale
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.submission import Submission
@@ -89,7 +90,12 @@ class Suspicious(TextCheck):
 
     def question(self, knowledge: Knowledge, locale: RuleLocale) -> CheckQuestion:
         """Return the check, ready to be asked."""
-        tolerances, scores = _Tolerances(self), _Scores(self)
+        scores = _Scores(self)
+        tolerances = BySource(
+            self.tolerates,
+            {one.sender: one.tolerates for one in self.tolerances if one.sender},
+            {one.port: one.tolerates for one in self.tolerances if one.port},
+        )
 
         def ask(submission: Submission, _at: float) -> Evidence | None:
             facts = submission.facts
@@ -123,22 +129,6 @@ def _as_personal(facts: TextFacts, knowledge: Knowledge) -> tuple[TextScore, ...
             told = knowledge.scorer.pieces(facts.seen()[0], PIECES, is_port=False)
             facts.pieces = tuple(told)
     return facts.personal
-
-
-class _Tolerances:
-    """The share of innocent texts that may be stopped, by port, by sender or in general."""
-
-    __slots__ = ("_by_port", "_by_sender", "_usual")
-
-    def __init__(self, check: Suspicious) -> None:
-        self._usual = check.tolerates
-        self._by_port = {one.port: one.tolerates for one in check.tolerances if one.port}
-        self._by_sender = {one.sender: one.tolerates for one in check.tolerances if one.sender}
-
-    def of(self, submission: Submission) -> float:
-        tolerated = self._by_sender.get(submission.account.system_id, self._usual)
-        port = submission.port
-        return tolerated if port is None else self._by_port.get(port.number, tolerated)
 
 
 class _Scores:
