@@ -228,17 +228,8 @@ _NORMAL: dict[PreferenceKind, Callable[[str], str]] = {
     PreferenceKind.QUIET_HOURS: _hours,
 }
 
-_KINDS = {
-    "n": PreferenceKind.NUMBER,
-    "k": PreferenceKind.KEYWORD,
-    "c": PreferenceKind.CATEGORY,
-    "t": PreferenceKind.CLASS,
-    "q": PreferenceKind.QUIET_HOURS,
-}
-_ACTIONS = {
-    "a": PreferenceAction.ALLOW,
-    "b": PreferenceAction.BLOCK,
-    "h": PreferenceAction.HOLD,
-}
+# The letters of kinds and actions, in their order.
+_KINDS = dict(zip("nkctq", PreferenceKind, strict=True))
+_ACTIONS = dict(zip("abh", PreferenceAction, strict=True))
 _LETTER_OF_KIND = {kind: letter for letter, kind in _KINDS.items()}
 _LETTER_OF_ACTION = {action: letter for letter, action in _ACTIONS.items()}

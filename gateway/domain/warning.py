@@ -1,10 +1,9 @@
 """Early warnings (预警): what was noticed on an SP's port, and how it was handled (R95)."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 # A kind of warning is raised once in this time; later messages are counted in it (R95).
 RAISED_ONCE_IN = timedelta(hours=24)
@@ -14,40 +13,31 @@ MAX_SAMPLES = 5
 class WarningCode(StrEnum):
     """What can be warned of; 预警 codes of the irregularity list (R95)."""
 
-    W1 = "W1"
-    W2 = "W2"
-    W3 = "W3"
-    W4 = "W4"
-    W5 = "W5"
-    W6 = "W6"
-    W7 = "W7"
-    W8 = "W8"
-    W9 = "W9"
-    W10 = "W10"
-    W11 = "W11"
-    W12 = "W12"
-    W13 = "W13"
+    zh: str
+    en: str
+
+    def __new__(cls, code: str, zh: str = "", en: str = "") -> Self:
+        """Make a member with what it means."""
+        one = str.__new__(cls, code)
+        one._value_, one.zh, one.en = code, zh, en
+        return one
+
+    W1 = "W1", "签名缺失或未报备", "no signature, or an unknown one"
+    W2 = "W2", "未附退订方式", "no way to refuse is told"
+    W3 = "W3", "非营销端口发送营销内容", "promotion from a port for another purpose"
+    W4 = "W4", "夜间发送", "sent at night"
+    W5 = "W5", "用户退订后仍发送", "attempts after a refusal"
+    W6 = "W6", "举报率偏高", "many complaints"
+    W7 = "W7", "发送量突增", "a burst of traffic"
+    W8 = "W8", "端口超出使用范围", "a port used outside its scope"
+    W9 = "W9", "号段群发或空号比例高", "numbers in a row, or mostly unknown ones"
+    W10 = "W10", "未经同意发送", "attempts without consent"
+    W11 = "W11", "退订率偏高", "many refusals"
+    W12 = "W12", "变体字规避", "characters that evade the filter"
+    W13 = "W13", "内容偏离模板", "texts drift away from their template"
 
     # The hash of enum is Python code: a warning is counted by its code in the tick.
     __hash__ = str.__hash__
-
-
-# Chinese and English.
-MEANINGS: Mapping[WarningCode, tuple[str, str]] = {
-    WarningCode.W1: ("签名缺失或未报备", "no signature, or an unknown one"),
-    WarningCode.W2: ("未附退订方式", "no way to refuse is told"),
-    WarningCode.W3: ("非营销端口发送营销内容", "promotion from a port for another purpose"),
-    WarningCode.W4: ("夜间发送", "sent at night"),
-    WarningCode.W5: ("用户退订后仍发送", "attempts after a refusal"),
-    WarningCode.W6: ("举报率偏高", "many complaints"),
-    WarningCode.W7: ("发送量突增", "a burst of traffic"),
-    WarningCode.W8: ("端口超出使用范围", "a port used outside its scope"),
-    WarningCode.W9: ("号段群发或空号比例高", "numbers in a row, or mostly unknown ones"),
-    WarningCode.W10: ("未经同意发送", "attempts without consent"),
-    WarningCode.W11: ("退订率偏高", "many refusals"),
-    WarningCode.W12: ("变体字规避", "characters that evade the filter"),
-    WarningCode.W13: ("内容偏离模板", "texts drift away from their template"),
-}
 
 
 class Severity(StrEnum):

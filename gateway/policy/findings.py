@@ -303,7 +303,11 @@ class WarningTally:
                 known = self._at_hand.get((id(finding), home))
                 count = known[1] if known is not None else self._count_of(submission, finding, at)
                 if count is not None:
-                    _add(count, finding, at, trace)
+                    count.count += 1
+                    count.on_trial += finding.shadow
+                    count.last_at = at
+                    if len(count.traces) < MAX_SAMPLES:
+                        count.traces.append(trace)
 
     def _count_of(self, submission: Submission, finding: Finding, at: float) -> _Count | None:
         """Return the count of a kind; None if there is no room for one more."""
@@ -327,14 +331,6 @@ class WarningTally:
         counts, self._counts = self._counts, {}
         self._at_hand.clear()
         return tuple(_gathered(kind, count) for kind, count in counts.items())
-
-
-def _add(count: _Count, finding: Finding, at: float, trace: Trace) -> None:
-    count.count += 1
-    count.on_trial += finding.shadow
-    count.last_at = at
-    if len(count.traces) < MAX_SAMPLES:
-        count.traces.append(trace)
 
 
 def _gathered(kind: WarningKind, count: _Count) -> WarningCount:

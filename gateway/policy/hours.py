@@ -26,7 +26,8 @@ class CalendarError(ValueError):
 
     def __init__(self, faults: list[tuple[Where, str]]) -> None:
         self.faults = tuple(faults)
-        super().__init__("\n".join(f"{_dotted(where)}: {problem}" for where, problem in faults))
+        lines = (f"{'.'.join(map(str, where)) or 'calendar'}: {said}" for where, said in faults)
+        super().__init__("\n".join(lines))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,20 +87,18 @@ def parse(document: object) -> HolidayCalendar:
     workdays: [days]}}}``, where days are text: ``01-31`` or ``01-31..02-06``. Raises
     CalendarError with every fault and its key path.
     """
-    reading = _CalendarFaults()
-    calendar = reading.calendar(document)
-    if calendar is None:
-        raise CalendarError(reading.faults)
-    return calendar
+    return _CalendarReader().read(document)
 
 
-class _CalendarFaults:
+class _CalendarReader:
     """Collects all faults, so that one fault does not hide the next."""
 
     def __init__(self) -> None:
-        self.faults: list[tuple[Where, str]] = []
+        self._faults: list[tuple[Where, str]] = []
+        self._holidays: set[date] = set()
+        self._workdays: set[date] = set()
 
-    def calendar(self, document: object) -> HolidayCalendar | None:
+    def read(self, document: object) -> HolidayCalendar:
         top = self._mapping((), document, _KEYS)
         if top.get("version") != 1:
             self._fault(("version",), "must be 1")
@@ -111,18 +110,12 @@ class _CalendarFaults:
             self._fault(("years",), f"more than {_MAX_YEARS}")
             years = {}
         weekend = self._weekend(top.get("weekend"))
-        holidays: set[date] = set()
-        workdays: set[date] = set()
         for year, days in years.items():
-            free, made_up = self._year(year, days, weekend)
-            holidays |= free
-            workdays |= made_up
-        if self.faults:
-            return None
-        covered = frozenset(map(int, years))
-        return HolidayCalendar(
-            str(name), frozenset(holidays), frozenset(workdays), weekend, covered
-        )
+            self._read_year(year, days, weekend)
+        if self._faults:
+            raise CalendarError(self._faults)
+        holidays, workdays = frozenset(self._holidays), frozenset(self._workdays)
+        return HolidayCalendar(str(name), holidays, workdays, weekend, frozenset(map(int, years)))
 
     def _weekend(self, value: object) -> frozenset[int]:
         if value is None:
@@ -137,26 +130,21 @@ class _CalendarFaults:
             self._fault(("weekend",), "leaves no day to work on")
         return frozenset(found)
 
-    def _year(
-        self, year: str, value: object, weekend: frozenset[int]
-    ) -> tuple[set[date], set[date]]:
+    def _read_year(self, year: str, value: object, weekend: frozenset[int]) -> None:
         where: Where = ("years", year)
         if not _YEAR.fullmatch(year):
             self._fault(where, f"{year!r:.40} is no year")
-            return set(), set()
+            return
         entry = self._mapping(where, value, _YEAR_KEYS)
-        holidays: set[date] = set()
         for name, text in self._mapping((*where, "holidays"), entry.get("holidays"), None).items():
-            holidays |= self._days((*where, "holidays", name), year, text)
-        workdays: set[date] = set()
+            self._holidays |= self._days((*where, "holidays", name), year, text)
         for at, text in self._listed((*where, "workdays"), entry.get("workdays", [])):
             days = self._days((*where, "workdays", at), year, text)
             if any(day.weekday() not in weekend for day in days):
                 self._fault((*where, "workdays", at), f"{text!r:.40} is worked anyway")
-            if days & holidays:
+            if days & self._holidays:
                 self._fault((*where, "workdays", at), f"{text!r:.40} is a holiday, too")
-            workdays |= days
-        return holidays, workdays
+            self._workdays |= days
 
     def _days(self, where: Where, year: str, text: object) -> set[date]:
         matched = _DAYS.fullmatch(text) if isinstance(text, str) else None
@@ -193,11 +181,7 @@ class _CalendarFaults:
             self._fault(where, "must be a list")
 
     def _fault(self, where: Where, problem: str) -> None:
-        self.faults.append((where, problem))
-
-
-def _dotted(where: Where) -> str:
-    return ".".join(map(str, where)) or "calendar"
+        self._faults.append((where, problem))
 
 
 _NO_HOLIDAYS = HolidayCalendar("none")

@@ -53,7 +53,9 @@ class OptOut(RecipientCheck):
                 return UNREAD
             number = submission.msisdn
             if number is None:
-                return None if _is_for_marketing(submission) else UNKNOWN_RECIPIENT
+                port = submission.port
+                is_for_marketing = port is not None and port.purpose is Purpose.MARKETING
+                return None if is_for_marketing else UNKNOWN_RECIPIENT
             scope = submission.account.system_id
             if not sets.is_refused(scope, number):
                 return None
@@ -105,7 +107,3 @@ def answers_among(
         past = at + len(list(run))
         answers.extend(of_scope.get(scope, _NOBODY).among(numbers[at:past]))
     return answers
-
-
-def _is_for_marketing(submission: Submission) -> bool:
-    return submission.port is not None and submission.port.purpose is Purpose.MARKETING

@@ -10,7 +10,6 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from gateway.domain.warning import (
-    MEANINGS,
     EarlyWarning,
     WarningCode,
     WarningNote,
@@ -131,9 +130,9 @@ def show(number: Number, /, *, config: ConfigDirectory = None, as_json: AsJson =
     if as_json:
         print_json(told)
         return ExitCode.FINE
-    meaning = MEANINGS[warning.gathered.kind.code]
+    code = warning.gathered.kind.code
     told |= {
-        "meaning": " / ".join(meaning),
+        "meaning": f"{code.zh} / {code.en}",
         "samples": "\n".join(warning.gathered.samples),
         "answer": _said(warning.answer),
         "closing": _said(warning.closing),
@@ -185,12 +184,12 @@ def _note(
 def _described(warning: EarlyWarning) -> dict[str, object]:
     """Return a warning for programs; nothing in it is a subscriber's."""
     gathered = warning.gathered
-    chinese, english = MEANINGS[gathered.kind.code]
+    code = gathered.kind.code
     return {
         "number": warning.number,
         "state": warning.state,
-        "code": gathered.kind.code,
-        "meaning": {"zh": chinese, "en": english},
+        "code": code,
+        "meaning": {"zh": code.zh, "en": code.en},
         "rule": gathered.kind.rule,
         "severity": gathered.severity,
         "category": gathered.category,
@@ -215,7 +214,7 @@ def _row(warning: EarlyWarning) -> tuple[str | tuple[str, ...], ...]:
     return (
         str(warning.number),
         (kind.system_id, kind.port),
-        (f"{kind.code} {MEANINGS[kind.code][0]}", MEANINGS[kind.code][1], *about),
+        (f"{kind.code} {kind.code.zh}", kind.code.en, *about),
         (kind.rule, gathered.severity or ""),
         (str(gathered.count), *on_trial),
         (f"{gathered.first_at:%Y-%m-%d %H:%M:%S}", f"to {gathered.last_at:%m-%d %H:%M:%S}"),
