@@ -1,8 +1,6 @@
-"""Where a number is: its country by its calling code, its time zone, its province."""
+"""Where a number is: its time zone by its calling code, its province by its head."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import TypeVar
+from collections.abc import Iterable
 from zoneinfo import ZoneInfo
 
 # Country calling codes with their countries and times (ITU-T E.164, list of assigned codes). A zone
@@ -140,30 +138,27 @@ _BRAZIL = {
 }
 
 
-def _areas(code: str, table: dict[str, str]) -> dict[str, tuple[str, str]]:
-    found = {}
-    for where, areas in table.items():
-        country, _, zone = where.partition(" ")
-        found.update({code + area: (country, zone) for area in areas.split()})
-    return found
+def _areas(code: str, table: dict[str, str]) -> dict[str, str]:
+    return {
+        code + area: where.partition(" ")[2]
+        for where, areas in table.items()
+        for area in areas.split()
+    }
 
 
-def _world() -> dict[str, tuple[str, str]]:
+def _world() -> dict[str, str]:
     found = {}
     for region, entries in _WORLD.items():
         for entry in entries.split(","):
-            code, country, *city = entry.split()
-            found[code] = (country, f"{region}/{city[0]}" if city else "")
+            code, _, *city = entry.split()
+            found[code] = f"{region}/{city[0]}" if city else ""
     return found
 
 
-# Leading digits -> country and time zone; the longest match counts. A number with code 1 and no
-# known area belongs to no country: it may be a free-phone or a short number.
-PREFIXES: dict[str, tuple[str, str]] = (
-    _world() | _areas("1", _NORTH_AMERICA) | _areas("55", _BRAZIL)
-)
-
-LONGEST_PREFIX = max(map(len, PREFIXES))
+# Leading digits -> time zone; the longest match counts. A number with code 1 and no known area may
+# be a free-phone or a short number.
+PREFIXES = _world() | _areas("1", _NORTH_AMERICA) | _areas("55", _BRAZIL)
+_LONGEST_PREFIX = max(map(len, PREFIXES))
 
 
 # A mainland mobile number is 86, then a head (号段) of seven digits, then four digits.
@@ -176,25 +171,6 @@ _MAX_PROVINCES = 255
 _SHORTEST = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Region:
-    """Where a number belongs: this decides the law and the local time that apply.
-
-    A country (ISO 3166-1, two letters) and a province as the operator's table codes it. Empty
-    text means unknown and matches no place.
-    """
-
-    country: str = ""
-    province: str = ""
-
-
-NOWHERE = Region()
-_PLACES = {prefix: Region(country) for prefix, (country, _) in PREFIXES.items()}
-_HERE = Region("CN")
-
-Kept = TypeVar("Kept")
-
-
 class ProvinceTable:
     """The province of each head of seven digits; one octet a head, 1 MB in all.
 
@@ -202,7 +178,7 @@ class ProvinceTable:
     of its head.
     """
 
-    __slots__ = ("_places", "_rows")
+    __slots__ = ("_provinces", "_rows")
 
     def __init__(self, heads: Iterable[tuple[int, str]] = ()) -> None:
         """Take (head, province code) pairs.
@@ -210,7 +186,7 @@ class ProvinceTable:
         Raises ValueError for a head that is not a mobile one or is given to two provinces, and for
         more than 255 provinces.
         """
-        self._places = [_HERE]
+        self._provinces = [""]
         self._rows = bytearray(_HEADS)
         known: dict[str, int] = {}
         for head, province in heads:
@@ -225,55 +201,46 @@ class ProvinceTable:
         if province not in known:
             if len(known) == _MAX_PROVINCES:
                 raise ValueError(f"more than {_MAX_PROVINCES} provinces")
-            known[province] = len(self._places)
-            self._places.append(Region(_HERE.country, province))
+            known[province] = len(self._provinces)
+            self._provinces.append(province)
         if self._rows[row] not in (0, known[province]):
             raise ValueError(f"{head} is given to two provinces")
         self._rows[row] = known[province]
 
-    def place_of_head(self, head: int) -> Region:
-        """Return mainland China, with the province if the head is known."""
-        row = head - _FIRST_HEAD
-        return self._places[self._rows[row]] if 0 <= row < _HEADS else _HERE
-
-
-_NO_PROVINCES = ProvinceTable()
-
-
-def place_of(msisdn: int, provinces: ProvinceTable = _NO_PROVINCES) -> Region:
-    """Return the place of a whole E.164 number; NOWHERE if its country is not known."""
-    head = msisdn // _PER_HEAD
-    if head // _HEADS // 10 == _MAINLAND:
-        return provinces.place_of_head(head % (10 * _HEADS))
-    return _longest(_PLACES, msisdn, NOWHERE)
+    def province_of(self, msisdn: int) -> str:
+        """Return the province of a whole E.164 number, "" if it is not known."""
+        head = msisdn // _PER_HEAD
+        row = head % (10 * _HEADS) - _FIRST_HEAD
+        is_here = head // _HEADS // 10 == _MAINLAND and 0 <= row < _HEADS
+        return self._provinces[self._rows[row]] if is_here else ""
 
 
 class Zones:
     """The time zones of numbers.
 
     `default` is the zone of the profile: it holds for unknown numbers, and for countries of several
-    zones if the number does not tell the area. `by_country` sets one zone for a country instead.
+    zones if the number does not tell the area.
     Every zone is read when this is made: a name that the time zone database lacks raises ValueError
     then, not when the first message asks for it.
     """
 
     __slots__ = ("_by_prefix", "default")
 
-    def __init__(self, default: str, by_country: Mapping[str, str] | None = None) -> None:
-        named = by_country or {}
-        unknown = set(named) - {country for country, _ in PREFIXES.values()}
-        if unknown:
-            raise ValueError(f"no calling code is known for {', '.join(sorted(unknown))}")
+    def __init__(self, default: str) -> None:
         self.default = _read(default)
         self._by_prefix = {
-            prefix: _read(name) if name else self.default
-            for prefix, (country, zone) in PREFIXES.items()
-            for name in (named.get(country, zone),)
+            prefix: _read(zone) if zone else self.default for prefix, zone in PREFIXES.items()
         }
 
     def zone_of(self, msisdn: int) -> ZoneInfo:
         """Return the time zone of the subscriber of a whole E.164 number."""
-        return _longest(self._by_prefix, msisdn, self.default)
+        digits = str(msisdn)
+        if len(digits) >= _SHORTEST:
+            for length in range(_LONGEST_PREFIX, 0, -1):
+                found = self._by_prefix.get(digits[:length])
+                if found is not None:
+                    return found
+        return self.default
 
 
 def _read(name: str) -> ZoneInfo:
@@ -282,14 +249,3 @@ def _read(name: str) -> ZoneInfo:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError) as error:  # KeyError: no such zone; OSError: a folder
         raise ValueError(f"time zone {name!r} is not in the time zone database") from error
-
-
-def _longest(table: Mapping[str, Kept], msisdn: int, otherwise: Kept) -> Kept:
-    digits = str(msisdn)
-    if len(digits) < _SHORTEST:
-        return otherwise
-    for length in range(LONGEST_PREFIX, 0, -1):
-        found = table.get(digits[:length])
-        if found is not None:
-            return found
-    return otherwise

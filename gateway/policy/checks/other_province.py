@@ -11,7 +11,6 @@ from gateway.policy.check import CheckQuestion, Evidence, RecipientCheck
 from gateway.policy.filings import SenderFilings
 from gateway.policy.hours import RuleLocale
 from gateway.policy.knowledge import Knowledge
-from gateway.policy.places import place_of
 from gateway.policy.submission import Submission
 
 _OTHER_PROVINCE = Evidence(
@@ -44,7 +43,7 @@ class OtherProvince(RecipientCheck):
             if scope is None:
                 return None
             # A number without a known province does not count as one of another province.
-            province = place_of(number, knowledge.provinces).province
+            province = knowledge.provinces.province_of(number)
             return _OTHER_PROVINCE if province and province != scope else None
 
         return CheckQuestion(ask)
