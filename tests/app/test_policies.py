@@ -10,7 +10,6 @@ import pytest
 
 from gateway.app import policies
 from gateway.app.gateway import Gateway
-from gateway.policy.places import place_of
 from gateway.policy.ruleset import RuleSet
 from gateway.smpp.text import readings
 from simulators import builders
@@ -420,7 +419,7 @@ async def test_r04_a_reload_takes_a_new_table_of_provinces_and_leaves_the_old_fo
     (fault,) = await gateway.reload()
 
     assert "provinces.csv:1:1 names no province" in fault
-    assert place_of(8613800138000, gateway._knowledge.provinces).province == "北京"
+    assert gateway._knowledge.provinces.province_of(8613800138000) == "北京"
 
 
 async def test_rules_that_judge_no_more_or_were_refused_end_off_the_loop(

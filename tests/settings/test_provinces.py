@@ -20,13 +20,13 @@ def test_r04_a_number_is_of_the_province_that_its_head_was_given_to(write: Write
 
     table = load_provinces(path)
 
-    assert place_of(8613805910000, table).province == "福建"
-    assert place_of(8613802009999, table).province == "广东"
-    assert place_of(8613800138000, table).province == ""
+    assert table.province_of(8613805910000) == "福建"
+    assert table.province_of(8613802009999) == "广东"
+    assert table.province_of(8613800138000) == ""
 
 
 def test_without_the_file_no_province_is_known(tmp_path: Path) -> None:
-    assert place_of(8613805910000, load_provinces(tmp_path / "provinces.csv")).province == ""
+    assert load_provinces(tmp_path / "provinces.csv").province_of(8613805910000) == ""
 
 
 def test_every_line_that_gives_no_head_to_a_province_is_named(
