@@ -11,7 +11,6 @@ from typing import Annotated
 from annotated_types import MaxLen
 
 from gateway.domain.verdict import Action, Reason
-from gateway.filter.facts import TextFacts
 from gateway.filter.links import TextLink
 from gateway.filter.lookalike import KnownDomains, Likeness, LookAlike
 from gateway.policy.check import (
@@ -87,8 +86,10 @@ class BadLink(TextCheck):
                 return ENDLESS
             for one in facts.links():
                 said = links.against(one)
+                if said is not None and facts.is_told:
+                    return said.with_details(f" ({one.start + 1}-{one.end})")
                 if said is not None:
-                    return _placed(said, one, facts)
+                    return said
             return None
 
         return CheckQuestion(ask)
@@ -158,9 +159,3 @@ class _Links:
         if said not in self._made:
             self._made[said] = Evidence(said, category=self._check.category, zh=zh)
         return self._made[said]
-
-
-def _placed(evidence: Evidence, link: TextLink, facts: TextFacts) -> Evidence:
-    if not facts.is_told:
-        return evidence
-    return evidence.with_details(f" ({link.start + 1}-{link.end})")

@@ -1,13 +1,12 @@
 """Contacts in a text (R61)."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated
 
 from annotated_types import MinLen
 
 from gateway.domain.verdict import Action, Reason
-from gateway.filter.contacts import Contact, ContactKind
+from gateway.filter.contacts import ContactKind
 from gateway.policy.check import ENDLESS, CheckQuestion, Evidence, Fact, TextCheck
 from gateway.policy.hours import RuleLocale
 from gateway.policy.knowledge import Knowledge
@@ -56,7 +55,10 @@ class ContactInText(TextCheck):
             # A disguised contact is the strongest evidence.
             first = next((one for one in given if one.is_disguised), given[0])
             evidence = (disguised if first.is_disguised else plain)[first.kind]
-            return _listed(evidence, given) if facts.is_told else evidence
+            if not facts.is_told:
+                return evidence
+            told = ", ".join(f"{one.masked} ({one.start + 1}-{one.end})" for one in given)
+            return evidence.with_details(f"; {told}")
 
         return CheckQuestion(ask)
 
@@ -64,8 +66,3 @@ class ContactInText(TextCheck):
 def _evidence(kind: ContactKind, disguise: str = "", disguise_zh: str = "") -> Evidence:
     zh = f"引导联系：{_NAMES[kind]}{disguise_zh}"
     return Evidence(f"asks to come to: {kind}{disguise}", zh=zh)
-
-
-def _listed(evidence: Evidence, given: Iterable[Contact]) -> Evidence:
-    told = ", ".join(f"{one.masked} ({one.start + 1}-{one.end})" for one in given)
-    return evidence.with_details(f"; {told}")

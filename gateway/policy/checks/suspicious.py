@@ -108,7 +108,11 @@ class Suspicious(TextCheck):
             tolerated = tolerances.of(submission)
             guilty = [one for one in scored if one.is_guilty(tolerated)]
             if guilty:
-                return _with_pieces(scores.evidence_of(guilty), facts)
+                evidence = scores.evidence_of(guilty)
+                if not facts.pieces:
+                    return evidence
+                pieces = ", ".join(f"{one.text.strip()} {one.weight:+.2f}" for one in facts.pieces)
+                return evidence.with_details(f"; {pieces}")
             for one in scored:
                 if not one.is_measured(tolerated):
                     return _UNMEASURED
@@ -162,13 +166,6 @@ class _Scores:
     def _weight_of(self, one: TextScore) -> tuple[bool, int, float]:
         is_stopped = self._action_of(one) is not Action.FORWARD
         return is_stopped, _GRAVITY[one.harm], one.probability
-
-
-def _with_pieces(evidence: Evidence, facts: TextFacts) -> Evidence:
-    if not facts.pieces:
-        return evidence
-    pieces = ", ".join(f"{one.text.strip()} {one.weight:+.2f}" for one in facts.pieces)
-    return evidence.with_details(f"; {pieces}")
 
 
 def unscored(rules: Iterable[Rule], scorer: Scorer | None) -> Iterator[Title]:
