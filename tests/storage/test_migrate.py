@@ -98,7 +98,7 @@ def test_there_is_a_column_for_each_field_of_a_policy_version_and_of_a_request()
     request = [field.name for field in fields(PolicyRequest)]
 
     assert [column.name for column in policy_versions.columns] == ["number", *version]
-    assert [column.name for column in policy_requests.columns] == request
+    assert sorted(column.name for column in policy_requests.columns) == sorted(request)
 
 
 async def test_a_naive_time_is_the_callers_fault(sqlite_url: str) -> None:
