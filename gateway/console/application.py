@@ -13,8 +13,7 @@ from gateway.runtime.clock import monotonic
 from gateway.session.stranger_limits import EventQuota
 from gateway.storage.change_feed import ChangeFeed
 from gateway.storage.errors import StoreUnavailable
-from gateway.web.access import ClientAccess, Guard
-from gateway.web.fields import RequestBody
+from gateway.web.access import ClientAccess, Guard, RequestBody
 from gateway.web.problems import answer_problems
 
 log = structlog.get_logger()

@@ -16,16 +16,19 @@ from gateway.runtime.masking import masked_text
 from gateway.storage.journals import SqlJournals
 from gateway.systems.consent.service import Claim, Claims, ConsentProof
 from gateway.systems.consent.sql import ConsentStore
-from gateway.web.access import AnyClient, SpClient, by, charge
-from gateway.web.fields import (
+from gateway.web.access import (
     MAX_ITEMS,
+    AnyClient,
     Day,
     Moment,
     Number,
     Numbers,
     Reason,
     RequestBody,
+    SpClient,
     Words,
+    by,
+    charge,
     each_once,
 )
 from gateway.web.problems import Problem, ProblemError, not_as_described

@@ -9,8 +9,7 @@ from pydantic import Field
 from gateway.domain.consent import Answer
 from gateway.systems.optout_notices.model import NOTICES_PER_BATCH, NoticeBatch
 from gateway.systems.optout_notices.sql import NoticeStore
-from gateway.web.access import SpClient
-from gateway.web.fields import RequestBody
+from gateway.web.access import RequestBody, SpClient
 from gateway.web.problems import Problem, ProblemError
 
 _LAST_BATCH = 2**63 - 1
