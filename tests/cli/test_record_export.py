@@ -279,7 +279,7 @@ def test_keys_that_have_gone_are_an_error_in_words(
         (deployed / "keys.yaml").unlink()
         load_keys(str(deployed / "keys.yaml"))
 
-    monkeypatch.setattr("gateway.terminal.store.load_sealer", vanish)
+    monkeypatch.setattr("gateway.terminal.store.keys_of", vanish)
 
     ran = work("show", str(deployed / "var/cdr"), *WHY)
 
