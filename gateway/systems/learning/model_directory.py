@@ -16,8 +16,10 @@ from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
 from secrets import token_hex
+from typing import Annotated, Literal
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from gateway.filter.classifier.model import Model, ModelPair, ModelScorer
 from gateway.filter.classifier.model_file import MAX_FILE_OCTETS, ModelFileError, read_model
@@ -32,8 +34,10 @@ LAST_KEPT = 3
 ACTS_KEPT = 200
 MAX_STATE_OCTETS = 2**20
 
-_DIGEST = re.compile("[0-9a-f]{64}")
-_MAX_WORDS_CHARS = 1000
+# As models.json must have them.
+_Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+_DigestOrNone = Annotated[str, Field(pattern="^([0-9a-f]{64})?$")]
+_Words = Annotated[str, Field(max_length=1000)]
 
 
 class ModelStateError(Exception):
@@ -64,12 +68,12 @@ class ModelEvent:
     For a rollback it is the model put back, "" if there was none before.
     """
 
-    number: int
+    number: Annotated[int, Field(ge=1)]
     act: ModelAct
-    digest: str
-    at: datetime
-    by: str
-    note: str
+    digest: _DigestOrNone
+    at: AwareDatetime
+    by: _Words
+    note: _Words
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,79 +153,38 @@ def written(state: ModelState) -> bytes:
     return json.dumps(said, ensure_ascii=False, indent=1).encode()
 
 
+class _StateFile(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", hide_input_in_errors=True)
+
+    format: Literal[1]
+    actives: Annotated[tuple[_Digest, ...], Field(max_length=FORMER_KEPT + 1)]
+    shadow: _DigestOrNone
+    events: Annotated[tuple[ModelEvent, ...], Field(max_length=ACTS_KEPT)]
+
+
 def read(octets: bytes) -> ModelState:
     """Return the state in `octets`, which are not trusted. Raises ModelStateError."""
     if len(octets) > MAX_STATE_OCTETS:
         raise ModelStateError("file", f"over {MAX_STATE_OCTETS} octets")
     try:
-        said: object = json.loads(octets)
-    except (ValueError, RecursionError) as error:
-        raise ModelStateError("file", "it is no JSON") from error
-    fields = _fields(said, "file", {"format", "actives", "shadow", "events"})
-    if fields["format"] != FORMAT:
-        raise ModelStateError("format", f"it is not {FORMAT}")
-    actives = tuple(_digest(one, "actives") for one in _items(fields["actives"], "actives"))
-    if len(set(actives)) != len(actives) or len(actives) > FORMER_KEPT + 1:
-        raise ModelStateError("actives", f"one is there twice, or over {FORMER_KEPT + 1}")
-    shadow = "" if fields["shadow"] == "" else _digest(fields["shadow"], "shadow")
-    listed = _items(fields["events"], "events")
-    if len(listed) > ACTS_KEPT:
-        raise ModelStateError("events", f"over {ACTS_KEPT}")
-    events = tuple(_event(one, f"events[{place}]") for place, one in enumerate(listed))
-    if any(later.number <= earlier.number for earlier, later in pairwise(events)):
+        file = _StateFile.model_validate_json(octets)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        kind, steps = first["type"], first["loc"]
+        if kind in ("missing", "extra_forbidden", "unexpected_keyword_argument"):
+            steps = steps[:-1]  # it is the mapping that has something too much, or too little
+            names = ModelEvent.__match_args__ if steps else _StateFile.model_fields
+            problem = f"it is no mapping of {', '.join(sorted(names))}"
+        else:
+            is_digest = kind == "string_pattern_mismatch"
+            problem = "it is no SHA-256 in hex" if is_digest else first["msg"]
+        place = "".join(f"[{one}]" if isinstance(one, int) else f".{one}" for one in steps)
+        raise ModelStateError(place.lstrip(".") or "file", problem) from error
+    if len(set(file.actives)) != len(file.actives):
+        raise ModelStateError("actives", "one is there twice")
+    if any(later.number <= earlier.number for earlier, later in pairwise(file.events)):
         raise ModelStateError("events", "their numbers do not grow")
-    return ModelState(actives, shadow, events)
-
-
-def _event(said: object, place: str) -> ModelEvent:
-    fields = _fields(said, place, {"number", "act", "digest", "at", "by", "note"})
-    number, act, digest = fields["number"], fields["act"], fields["digest"]
-    if type(number) is not int or number < 1:
-        raise ModelStateError(f"{place}.number", "it is no number from 1 on")
-    if not isinstance(act, str) or act not in set(ModelAct):
-        raise ModelStateError(f"{place}.act", f"it is none of {', '.join(ModelAct)}")
-    return ModelEvent(
-        number,
-        ModelAct(act),
-        "" if digest == "" else _digest(digest, f"{place}.digest"),
-        _time(fields["at"], f"{place}.at"),
-        _words(fields["by"], f"{place}.by"),
-        _words(fields["note"], f"{place}.note"),
-    )
-
-
-def _fields(said: object, place: str, names: set[str]) -> dict[str, object]:
-    if not isinstance(said, dict) or said.keys() != names:
-        raise ModelStateError(place, f"it is no mapping of {', '.join(sorted(names))}")
-    return said
-
-
-def _items(said: object, place: str) -> list[object]:
-    if not isinstance(said, list):
-        raise ModelStateError(place, "it is no list")
-    return said
-
-
-def _digest(said: object, place: str) -> str:
-    if not isinstance(said, str) or not _DIGEST.fullmatch(said):
-        raise ModelStateError(place, "it is no SHA-256 in hex")
-    return said
-
-
-def _time(said: object, place: str) -> datetime:
-    try:
-        time = datetime.fromisoformat(said) if isinstance(said, str) else None
-    except ValueError:
-        time = None
-    if time is None or time.tzinfo is None:
-        raise ModelStateError(place, "it is no time with an offset")
-    return time
-
-
-def _words(said: object, place: str) -> str:
-    if not isinstance(said, str) or len(said) > _MAX_WORDS_CHARS:
-        raise ModelStateError(place, f"it is no text of at most {_MAX_WORDS_CHARS} characters")
-    return said
+    return ModelState(file.actives, file.shadow, file.events)
 
 
 STATE, COMPARISON = "models.json", "comparison.json"

@@ -207,7 +207,7 @@ def test_a_state_with_something_else_in_it_is_read_or_refused_at_its_place(
         ({**STATE, "actives": A}, "actives"),
         ({**STATE, "actives": [A, A]}, "actives"),
         ({**STATE, "actives": [f"{one:064x}" for one in range(FORMER_KEPT + 2)]}, "actives"),
-        ({**STATE, "actives": ["../models"]}, "actives"),
+        ({**STATE, "actives": ["../models"]}, "actives[0]"),
         ({**STATE, "shadow": "A" * 64}, "shadow"),
         ({**STATE, "events": [EVENT] * (ACTS_KEPT + 1)}, "events"),
         ({**STATE, "events": [EVENT, EVENT]}, "events"),
