@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, is_dataclass
 from functools import partial
 from pathlib import Path
 
@@ -25,7 +25,6 @@ from gateway.systems.learning.cli.options import ModelChoice
 from gateway.systems.learning.evaluation import (
     CategoryResults,
     ClassFound,
-    DisguiseResults,
     Evaluation,
     Goal,
     SeparationResults,
@@ -111,7 +110,10 @@ def evaluation_as_json(
     return {
         "goals": [goal_as_json(one) for one in goals_of(found, judged_by)],
         "classes": {str(name): _class_as_json(one) for name, one in found.classes.items()},
-        "attacks": {lang: _attacks_as_json(one) for lang, one in found.attacks.items()},
+        "attacks": {
+            lang: {"recall": _rounded(attacks), "mean_kept": _rounded(mean_kept(attacks))}
+            for lang, attacks in found.attacks.items()
+        },
         "categories": found.categories and _categories_as_json(found.categories),
     }
 
@@ -192,40 +194,19 @@ def _class_as_json(one: ClassFound) -> dict[str, object]:
             name: {"count": count, "found": hit} for name, (count, hit) in one.notices.items()
         },
         "at_thresholds": {
-            f"{tolerated:g}": {"fpr": _rounded(alarms), "recall": _rounded(recall)}
+            f"{tolerated:g}": _rounded({"fpr": alarms, "recall": recall})
             for tolerated, (alarms, recall) in one.known.items()
         },
         "calibration_error": _rounded(calibration_error(one.bins)),
-        "reliability": [
-            {
-                "count": each.count,
-                "probability": _rounded(each.probability),
-                "spam": _rounded(each.spam),
-            }
-            for each in one.bins
-        ],
+        "reliability": [_rounded(each) for each in one.bins],
     }
 
 
 def _parting_as_json(one: SeparationResults) -> dict[str, object]:
-    return {
-        "ham": one.ham,
-        "spam": one.spam,
-        "f1": _rounded(one.f1),
-        "best_f1": _rounded(one.best_f1),
-        "auc": _rounded(one.auc),
-        "recall_at_fpr": {f"{fpr:g}": _rounded(recall) for fpr, recall in one.recalls.items()},
-    }
-
-
-def _attacks_as_json(attacks: Mapping[str, DisguiseResults]) -> dict[str, object]:
-    return {
-        "recall": {
-            name: {"count": one.count, "recall": _rounded(one.recall)}
-            for name, one in attacks.items()
-        },
-        "mean_kept": _rounded(mean_kept(attacks)),
-    }
+    numbers: dict[str, object] = {name: _rounded(value) for name, value in asdict(one).items()}
+    recalls = {f"{fpr:g}": recall for fpr, recall in one.recalls.items()}
+    del numbers["recalls"]
+    return numbers | {"recall_at_fpr": _rounded(recalls)}
 
 
 def _categories_as_json(one: CategoryResults) -> dict[str, object]:
@@ -234,12 +215,19 @@ def _categories_as_json(one: CategoryResults) -> dict[str, object]:
         "accuracy": _rounded(one.accuracy),
         "macro_f1": _rounded(one.macro_f1),
         "severity_f1": _rounded(one.harm_f1),
-        "recall": {name: _rounded(recall) for name, recall in one.recalls.items()},
+        "recall": _rounded(one.recalls),
     }
 
 
-def _rounded(value: float) -> float:
-    return round(value, _DIGITS)
+def _rounded(value: object) -> object:
+    """Return a number, or the fields or values of what holds some, as they are shown."""
+    if isinstance(value, float):
+        return round(value, _DIGITS)
+    if isinstance(value, Mapping):
+        return {name: _rounded(one) for name, one in value.items()}
+    if is_dataclass(value) and not isinstance(value, type):
+        return _rounded(asdict(value))
+    return value
 
 
 _AT_ONCE = 256

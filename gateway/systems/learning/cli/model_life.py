@@ -7,6 +7,9 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
 from gateway.filter.classifier.model import name_of
 from gateway.filter.classifier.model_file import MAX_FILE_OCTETS, ModelFileError
@@ -248,18 +251,20 @@ _NONE_DISPUTED = "there is no text that only one of them stops"
 _NOT_ON_RECORD = "none of them is in the records: they hold texts where records.texts is true"
 
 
-@dataclass(frozen=True, slots=True)
-class _Live:
+_Counts = Annotated[dict[ModelAgreement, int], Field(min_length=len(ModelAgreement))]
+
+
+class _Live(BaseModel):
     """What a gateway wrote of its two models."""
 
     active: str
     shadow: str
-    since: datetime
-    at: datetime
+    since: AwareDatetime
+    at: AwareDatetime
     failed: int
-    texts: dict[str, dict[str, int]]
-    messages: dict[str, dict[str, int]]
-    sampled: dict[str, list[str]]
+    counts: Annotated[dict[str, _Counts], Field(max_length=_MAX_CLASSES)]
+    messages: Annotated[dict[str, _Counts], Field(max_length=_MAX_CLASSES)]
+    sampled: Annotated[dict[ModelAgreement, list[str]], Field(min_length=len(DISPUTED))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,7 +290,13 @@ def show_live(settings: GatewaySettings, *, with_texts: bool, as_json: bool) -> 
             "no gateway has compared two models yet",
             advice="one must be in force and one in shadow: `smsward filter models`",
         )
-    live = _live(octets)
+    try:
+        live = _Live.model_validate_json(octets)
+    except ValidationError as error:
+        raise CommandError(
+            "what a gateway said of its models cannot be read",
+            advice="a running gateway writes it anew within ten seconds",
+        ) from error
     if (live.active, live.shadow) != (state.active, state.shadow):
         warn("these are not the models that stand now; a running gateway compares those soon")
     texts = disputed_texts(settings, live.sampled, live.since) if with_texts else None
@@ -304,46 +315,11 @@ def show_live(settings: GatewaySettings, *, with_texts: bool, as_json: bool) -> 
     return ExitCode.FINE
 
 
-def _live(octets: bytes) -> _Live:
-    """Return what the file says. Raises CommandError for one that no gateway wrote."""
-    try:
-        said = json.loads(octets)
-        return _Live(
-            active=str(said["active"]),
-            shadow=str(said["shadow"]),
-            since=_time(said["since"]),
-            at=_time(said["at"]),
-            failed=int(said["failed"]),
-            texts=_counts(said["counts"]),
-            messages=_counts(said["messages"]),
-            sampled={one: list(map(str, said["sampled"][one])) for one in DISPUTED},
-        )
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise CommandError(
-            "what a gateway said of its models cannot be read",
-            advice="a running gateway writes it anew within ten seconds",
-        ) from error
-
-
-def _counts(said: dict[str, dict[str, int]]) -> dict[str, dict[str, int]]:
-    return {
-        str(name): {one: int(counts[one]) for one in ModelAgreement}
-        for name, counts in list(said.items())[:_MAX_CLASSES]
-    }
-
-
-def _time(said: str) -> datetime:
-    time = datetime.fromisoformat(said)
-    if time.tzinfo is None:
-        raise ValueError("a time without an offset")
-    return time
-
-
 def _print(live: _Live) -> None:
     rows = [
         (name, counted, *(str(counts[name][one]) for one in ModelAgreement))
-        for name in live.texts
-        for counted, counts in (("texts", live.texts), ("messages", live.messages))
+        for name in live.counts
+        for counted, counts in (("texts", live.counts), ("messages", live.messages))
     ]
     columns = ("class", "", *(one.replace("_", " ") for one in ModelAgreement))
     title = f"stopped by {short(live.active)} in force, {short(live.shadow)} in shadow"
@@ -351,15 +327,15 @@ def _print(live: _Live) -> None:
     span = f"from {live.since.isoformat()} to {live.at.isoformat()}"
     say(f"texts that were new to the gateway, and all messages that had them, {span}")
     for one in DISPUTED:
-        if live.sampled[one]:
-            shown = " ".join(live.sampled[one][:_SHOWN_NAMES])
+        if names := live.sampled.get(one):
+            shown = " ".join(names[:_SHOWN_NAMES])
             say(f"{one.replace('_', ' ')}, some of them: {shown}")
     if live.failed:
         warn(f"the model in shadow failed on {counted(live.failed, 'text')}")
 
 
 def disputed_texts(
-    settings: GatewaySettings, sampled: Mapping[str, Sequence[str]], since: datetime
+    settings: GatewaySettings, sampled: Mapping[ModelAgreement, Sequence[str]], since: datetime
 ) -> list[DisputedText]:
     """Return the sampled texts that the records since then hold, the last hour first.
 
