@@ -31,7 +31,7 @@ from gateway.policy.checks.suspicious import Tolerance
 from gateway.policy.hours import OnHolidays, Window, WindowSet
 from gateway.policy.hub_words import hub_command_of
 from gateway.policy.replies import Intent, MoContext, key_of, meaning_of
-from gateway.settings.schema import Count, Id, PortNumber, Reply, Shape, SystemId, Text
+from gateway.settings.schema import Count, Id, PortNumber, Reply, Shape, SystemId, Text, without
 
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _DURATION = re.compile("([1-9][0-9]{0,5})([smhd])")
@@ -166,11 +166,10 @@ def _is_registrable(text: str) -> str:
     return name
 
 
-def _is_of_the_tree(identity: str) -> str:
+def _category_problem(identity: str) -> str | None:
     found = category_of(identity)
-    if found is None or found.id != identity:
-        raise ValueError("is no category: docs/reference/policies.md lists them")
-    return identity
+    is_known = found is not None and found.id == identity
+    return None if is_known else "is no category: docs/reference/policies.md lists them"
 
 
 class Weekday(StrEnum):
@@ -253,14 +252,14 @@ class ToleranceShape(ExceptionShape):
     because: Text | None = None
 
 
-def _is_free(word: str) -> str:
+def _word_problem(word: str) -> str | None:
     if not key_of(word) or len(word) > _MAX_WORD_CHARS:
-        raise ValueError(f"must be 1 to {_MAX_WORD_CHARS} characters, and not only punctuation")
+        return f"must be 1 to {_MAX_WORD_CHARS} characters, and not only punctuation"
     # Nothing may stand in the way of a refusal, nor of what is written to the code otherwise.
     is_taken = meaning_of(word, _ANYTHING_BEFORE).intent not in _FREE
     if is_taken or hub_command_of(word) is not None:
-        raise ValueError("means something else already, as TD, 1 and 0000 do")
-    return word
+        return "means something else already, as TD, 1 and 0000 do"
+    return None
 
 
 def _is_remembered(span: timedelta) -> timedelta:
@@ -269,7 +268,7 @@ def _is_remembered(span: timedelta) -> timedelta:
     return span
 
 
-RestoreWord = Annotated[str, AfterValidator(_is_free)]
+RestoreWord = Annotated[str, without(_word_problem)]
 
 
 class SuspendShape(Shape):
@@ -325,7 +324,7 @@ _TYPES: Mapping[object, Any] = {
     Notation.NAME: Text,
     Notation.DOMAIN: Annotated[str, AfterValidator(_is_domain)],
     Notation.REGISTERED_DOMAIN: Annotated[str, AfterValidator(_is_registrable)],
-    Notation.CATEGORY: Annotated[Id, AfterValidator(_is_of_the_tree)],
+    Notation.CATEGORY: Annotated[Id, without(_category_problem)],
     Notation.SHARE: Share,
 }
 

@@ -3,7 +3,6 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import timedelta
-from functools import singledispatch
 from hashlib import blake2b
 from operator import eq
 from typing import Any, get_type_hints
@@ -46,49 +45,36 @@ def _said(name: str, value: object, *, is_share: bool) -> dict[str, str]:
             return {name: _text(value)}
 
 
-@singledispatch
-def _text(value: object) -> str:
-    return str(value)
+def _text(value: object) -> str:  # noqa: C901, PLR0911 - a table
+    match value:
+        case bool():
+            return str(value).lower()
+        case float():
+            return f"{value:g}"
+        case frozenset():
+            return ", ".join(sorted(map(str, value)))
+        case timedelta():
+            return duration_said(value)
+        case Tolerance():
+            return f"{value.port or value.sender}: {_share(value.tolerates)}"
+        case WindowSet():
+            return "; ".join(map(_window, value.windows))
+        case Limit():
+            return _limit(value)
+        case (Limit(), *_):
+            return "; ".join(map(_text, value))
+        case tuple():
+            return _listed(list(map(_text, value)))
+        case _:
+            return str(value)
 
 
-@_text.register
-def _(value: bool) -> str:  # noqa: FBT001 - one of many types
-    return str(value).lower()
-
-
-@_text.register
-def _(value: float) -> str:
-    return f"{value:g}"
-
-
-@_text.register
-def _(value: frozenset) -> str:  # type: ignore[type-arg] # of anything
-    return ", ".join(sorted(map(str, value)))
-
-
-@_text.register
-def _(value: tuple) -> str:  # type: ignore[type-arg] # of anything
+def _listed(said: Sequence[str]) -> str:
     """Return the first of a list; of a longer one also what differs when any of it does."""
-    said = list(map(_text, value))
-    if isinstance(value[0], Limit):
-        return "; ".join(said)
     if len(said) <= _SHOWN:
         return ", ".join(said)
     mark = blake2b("\n".join(said).encode(), digest_size=3).hexdigest()
     return f"{', '.join(said[:_SHOWN])}, … (+{len(said) - _SHOWN}, {mark})"
-
-
-_text.register(timedelta, duration_said)
-
-
-@_text.register
-def _(value: Tolerance) -> str:
-    return f"{value.port or value.sender}: {_share(value.tolerates)}"
-
-
-@_text.register
-def _(value: WindowSet) -> str:
-    return "; ".join(map(_window, value.windows))
 
 
 def _share(share: float) -> str:
@@ -103,16 +89,16 @@ def _window(window: Window) -> str:
     return said + (" but holidays" if window.on_holidays is OnHolidays.CLOSED else "")
 
 
-@_text.register
-def _(limit: Limit) -> str:
+def _limit(limit: Limit) -> str:
+    match limit.every:
+        case RollingWindow():
+            every = f"in rolling {duration_said(timedelta(seconds=limit.every.seconds))}"
+        case Clock.HOUR:
+            every = "an hour"
+        case _:
+            every = f"a {limit.every.value}"
     holidays = f", {limit.holiday_maximum} on holidays" if limit.holiday_maximum else ""
-    return f"{limit.maximum} {_every(limit.every)} per {' and '.join(limit.per)}{holidays}"
-
-
-def _every(every: Clock | RollingWindow) -> str:
-    if isinstance(every, RollingWindow):
-        return f"in rolling {duration_said(timedelta(seconds=every.seconds))}"
-    return "an hour" if every is Clock.HOUR else f"a {every.value}"
+    return f"{limit.maximum} {every} per {' and '.join(limit.per)}{holidays}"
 
 
 def _suspension(name: str, terms: SuspensionTerms) -> dict[str, str]:
@@ -269,10 +255,7 @@ def _list_difference(old: KeywordList, new: KeywordList) -> ListDifference:
         new.id,
         tuple(word for word in new.words if word not in before),
         tuple(word for word in old.words if word not in after),
-        _settings(
-            _list_settings(old),
-            _list_settings(new),
-        ),
+        _settings(_list_settings(old), _list_settings(new)),
     )
 
 

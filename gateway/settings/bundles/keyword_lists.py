@@ -2,6 +2,7 @@
 
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -21,7 +22,7 @@ from gateway.settings.fault import (
     whole_file_fault,
 )
 from gateway.settings.filings import Day
-from gateway.settings.schema import Id, Shape, Text, Version, validate
+from gateway.settings.schema import Id, Shape, Text, Version, validate, without
 from gateway.settings.yaml import Document
 
 MAX_WORDS = 200_000
@@ -117,33 +118,21 @@ _MAX_PATTERN_CHARS = 500
 _MAX_WEIGHT = 100
 
 
-def _is_word(text: str) -> str:
-    word = text.strip()
-    problem = word_problem(word)
-    if problem:
-        raise ValueError(problem)
-    return word
-
-
-Word = Annotated[str, AfterValidator(_is_word)]
-
-
+Word = Annotated[str, AfterValidator(str.strip), without(word_problem)]
 # Of a pattern, by which a hit is told.
 Name = Annotated[Text, Field(max_length=MAX_WORD_CHARS)]
 
 
-def _is_pattern(text: str) -> str:
+def _pattern_problem(text: str) -> str | None:
     try:
         pattern = compiled(text)
     except PatternError as error:
-        raise ValueError(f"is no regular expression of RE2: {error}") from error
-    if pattern.search("") is not None:
-        raise ValueError("matches where nothing is")
-    return text
+        return f"is no regular expression of RE2: {error}"
+    return None if pattern.search("") is None else "matches where nothing is"
 
 
 Pattern = Annotated[
-    str, Field(min_length=1, max_length=_MAX_PATTERN_CHARS), AfterValidator(_is_pattern)
+    str, Field(min_length=1, max_length=_MAX_PATTERN_CHARS), without(_pattern_problem)
 ]
 
 
@@ -227,22 +216,14 @@ def _list(layers: Layers, files: Sequence[Document]) -> KeywordList:
     faults = (*_size_faults(document, shape, words), *_word_faults(document, shape, words))
     if faults:
         raise SettingsError(faults)
-    return KeywordList(
-        shape.id,
-        shape.category,
-        shape.action,
-        words,
-        exceptions=tuple(shape.exceptions),
-        patterns=tuple(shape.patterns.items()),
-        gap=shape.gap,
-        sound=shape.sound,
-        weight=shape.weight or 0,
-        threshold=shape.threshold,
-        severity=shape.severity,
-        owner=shape.owner or "",
-        not_before=shape.not_before,
-        not_after=shape.not_after,
-    )
+    said = dict(shape) | {
+        "words": words,
+        "exceptions": tuple(shape.exceptions),
+        "patterns": tuple(shape.patterns.items()),
+        "weight": shape.weight or 0,
+        "owner": shape.owner or "",
+    }
+    return KeywordList(**{one.name: said[one.name] for one in fields(KeywordList)})
 
 
 def _each_once(written: Sequence[str], filed: Sequence[tuple[str, ...]]) -> tuple[str, ...]:

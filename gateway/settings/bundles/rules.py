@@ -7,7 +7,7 @@ from functools import partial
 from itertools import product
 from typing import Annotated, Any, ClassVar, Literal, Union
 
-from pydantic import AfterValidator, Field, PrivateAttr, Strict, create_model, model_validator
+from pydantic import Field, PrivateAttr, Strict, create_model, model_validator
 
 from gateway.domain.categories import TrafficClass
 from gateway.domain.policy import Enforcement
@@ -29,20 +29,21 @@ from gateway.settings.schema import (
     Text,
     Version,
     is_id,
+    repeated,
     validate,
+    without,
 )
-from gateway.settings.yaml import Document, Where
+from gateway.settings.yaml import Document
 from gateway.smpp.status import CommandStatus
 
 MAX_RULES = 500
 _MAX_OVERRIDES = 1_000
 
 
-def _is_error_status(name: str) -> str:
+def _status_problem(name: str) -> str | None:
     # ESME_ROK would tell the SP that a refused message was accepted.
-    if name not in CommandStatus.__members__ or name == CommandStatus.ESME_ROK.name:
-        raise ValueError("not the name of an error status, as ESME_RSUBMITFAIL is")
-    return name
+    is_error = name in CommandStatus.__members__ and name != CommandStatus.ESME_ROK.name
+    return None if is_error else "not the name of an error status, as ESME_RSUBMITFAIL is"
 
 
 def _stop_commercial() -> dict[TrafficClass, Fallback]:
@@ -113,7 +114,7 @@ class FindingShape(RuleShape):
     """What every rule has that finds against messages."""
 
     action: str = "reject"
-    status: Annotated[str, AfterValidator(_is_error_status)] | None = None
+    status: Annotated[str, without(_status_problem)] | None = None
     on_error: dict[ClassOf, Fallback] = Field(default_factory=_stop_commercial)
     warning: Annotated[WarningCode, Strict(False)] | None = None
     severity: Annotated[Severity, Strict(False)] | None = None
@@ -179,7 +180,7 @@ def double_overrides(rule: Document) -> Iterator[Fault]:
     """Find two exceptions for the same sender, or for the same port: one of them is not meant."""
     for key, kind in product(("overrides", "tolerances"), ("sender", "port")):
         named = [(way, str(name)) for way, name in rule.find(key, "*", kind) if name]
-        for where, first in _repeated(named):
+        for where, first in repeated(named):
             line = rule.mark(first).line
             yield rule.fault(where, f"{key}: contradicts the one of this {kind} in line {line}")
 
@@ -200,7 +201,7 @@ def double_limits(rule: Document) -> Iterator[Fault]:
         for where, limit in rule.find("limits", "*")
         if isinstance(limit, dict) and isinstance(per := limit.get("per"), list)
     ]
-    for where, first in _repeated(counted):
+    for where, first in repeated(counted):
         line = rule.mark(first).line
         yield rule.fault(where, f"limits: counts the same in the same time as line {line}")
 
@@ -263,15 +264,6 @@ def closed_windows(
 def _days_of(year: int) -> Iterator[date]:
     first = date(year, 1, 1)
     return (first + timedelta(days=n) for n in range((date(year + 1, 1, 1) - first).days))
-
-
-def _repeated(found: Iterable[tuple[Where, str]]) -> Iterator[tuple[Where, Where]]:
-    """Yield each path with a value that an earlier path has, with the first such path."""
-    seen: dict[str, Where] = {}
-    for where, value in found:
-        first = seen.setdefault(value, where)
-        if first != where:
-            yield where, first
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from math import inf
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, Strict
+from pydantic import BeforeValidator, Field, Strict
 
 from gateway.domain.consent import Answer
 from gateway.domain.filings import Approval
@@ -21,7 +21,7 @@ from gateway.policy.knowledge import Knowledge
 from gateway.policy.ruleset import RuleSet
 from gateway.policy.submission import Submission
 from gateway.settings.fault import Fault
-from gateway.settings.schema import MAX_PORT_DIGITS, Id, Shape, Text, Version, validate
+from gateway.settings.schema import MAX_PORT_DIGITS, Id, Shape, Text, Version, validate, without
 from gateway.settings.yaml import Document, Mark, Value
 from gateway.smpp.status import EncodeError
 from gateway.smpp.text import encode_text, readings
@@ -37,17 +37,15 @@ def _unless_auto(value: object) -> object:
     return None if value == "auto" else value
 
 
-def _is_source(text: str) -> str:
+def _source_problem(text: str) -> str | None:
     is_number = text.isascii() and text.isdigit() and len(text) <= MAX_PORT_DIGITS
-    if text not in set(Purpose) and not is_number:
-        raise ValueError(f"must be what a port is for, {_SENDS}, or a number in quotes")
-    return text
+    is_known = is_number or text in set(Purpose)
+    return None if is_known else f"must be what a port is for, {_SENDS}, or a number in quotes"
 
 
-def _is_subscriber(text: str) -> str:
-    if msisdn_of(text.encode()) is None:
-        raise ValueError("must be the number of a subscriber, in quotes")
-    return text
+def _subscriber_problem(text: str) -> str | None:
+    is_number = msisdn_of(text.encode()) is not None
+    return None if is_number else "must be the number of a subscriber, in quotes"
 
 
 def _to_moment(value: object) -> datetime:
@@ -70,8 +68,8 @@ class CaseShape(Shape):
 
     text: Annotated[str, Field(min_length=1, max_length=_MAX_CHARS)]
     data_coding: Coding = None
-    from_: Annotated[str, AfterValidator(_is_source)] | None = Field(None, alias="from")
-    to: Annotated[str, AfterValidator(_is_subscriber)] | None = None
+    from_: Annotated[str, without(_source_problem)] | None = Field(None, alias="from")
+    to: Annotated[str, without(_subscriber_problem)] | None = None
     time: Moment | None = None
     consent: Literal["agreed", "refused"] | None = None
     suspended: bool = False
