@@ -126,7 +126,7 @@ def schema(
     Example: smsward policy schema --file rules
     """
     from gateway.cli.policy_bundles import print_schema
-    from gateway.settings.bundles.json_schema import BundlePart
+    from gateway.settings.bundles.bundle import BundlePart
 
     return print_schema(BundlePart(file), partial=partial)
 

@@ -16,14 +16,13 @@ from gateway.cli.explain_labels import settings_of, worded
 from gateway.domain.policy import KeywordList
 from gateway.domain.verdict import Action
 from gateway.policy.bundle import Bundle, Rule
-from gateway.settings.bundles.bundle import load_bundle, load_proven
+from gateway.settings.bundles.bundle import BundlePart, load_bundle, load_proven, schema_of
 from gateway.settings.bundles.difference import (
     BundleDifference,
     ListDifference,
     difference,
     parameters_of,
 )
-from gateway.settings.bundles.json_schema import BundlePart, schema_of
 from gateway.settings.bundles.layers import BundleSource
 from gateway.settings.fault import FaultCollector, SettingsError
 from gateway.smpp.status import CommandStatus

@@ -17,6 +17,7 @@ from gateway.settings.bundles.layers import (
     PROFILES,
     RULES,
     TOP_FILES,
+    stays_within,
 )
 
 MAX_ARCHIVE_OCTETS = 16 * 1024 * 1024
@@ -83,7 +84,7 @@ def restore(directory: Path, files: Mapping[str, bytes]) -> list[str]:
     """
     files = _with_replaced(directory, files)
     for name in files:
-        if not _is_within(directory, (directory / name).parent):
+        if not stays_within(directory, (directory / name).parent):
             raise ValueError(f"{name} leads out of the bundle")
     # Inside the directory, for only there a rename is sure to stay on one file system; the
     # loader passes hidden names over.
@@ -153,7 +154,3 @@ def _layers_of(files: Iterable[str]) -> set[str]:
     parts = [PurePosixPath(name).parts for name in files]
     profiles = {"/".join(steps[:2]) for steps in parts if steps[0] == PROFILES}
     return {LOCAL, OVERRIDE, *profiles}
-
-
-def _is_within(directory: Path, folder: Path) -> bool:
-    return Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(directory))

@@ -50,7 +50,7 @@ class BundleSource:
 
     def read(self, path: Path, max_octets: int) -> bytes:
         """Return the content of `path`. Raises SettingsError, also when it is not of the bundle."""
-        if not self.holds(path):
+        if not stays_within(self.directory, path):
             raise whole_file_fault(path, "leads out of the bundle")
         octets = read_octets(path, max_octets)
         self._octets_left -= len(octets)
@@ -84,13 +84,15 @@ class BundleSource:
         force. Hidden files are passed over: editors and mounted Kubernetes volumes leave them.
         """
         found, stray = [], []
+        known = (*_FOLDERS, *_LAYERS) if layer == self.directory else _FOLDERS
         for path in self._visible(layer):
             if path.name in TOP_FILES:
                 found.append(path)
             elif _is_yaml(path):
                 stray.append(path)
-            elif path.name not in self._folders_of(layer):
-                stray += self._yaml_in(path)
+            elif path.name not in known and path.is_dir():
+                # A folder that is not known is passed over, unless it looks like a policy.
+                stray += filter(_is_yaml, self._visible(path))
         for folder in (RULES, KEYWORDS):
             files = [path for path in self._visible(layer / folder) if _is_yaml(path)]
             if len(files) > _MAX_FILES:
@@ -98,29 +100,20 @@ class BundleSource:
             stray += [path for path in files if path.suffix == ".yml"]
             found += files
         if stray:
-            raise SettingsError(map(_stray_fault, stray))
+            raise SettingsError(
+                Fault(path, 1, 1, _WAS_CONSENT if path.name == "consent.yaml" else _ARE_READ)
+                for path in stray
+            )
         return [path.relative_to(layer).as_posix() for path in found]
 
     def profiles(self) -> list[str]:
         """Return the names of the profiles that there are. Raises SettingsError."""
         return [path.name for path in self._visible(self.directory / PROFILES) if path.is_dir()]
 
-    def holds(self, path: Path) -> bool:
-        """Tell whether `path` stays in the bundle, wherever links lead."""
-        # Not Path.resolve: it raises RuntimeError for links in a circle before Python 3.13.
-        return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(self.directory))
-
-    def _folders_of(self, layer: Path) -> tuple[str, ...]:
-        return (*_FOLDERS, *_LAYERS) if layer == self.directory else _FOLDERS
-
-    def _yaml_in(self, path: Path) -> list[Path]:
-        # A folder that is not known is passed over, unless it looks like a policy.
-        return [below for below in self._visible(path) if _is_yaml(below)] if path.is_dir() else []
-
     def _visible(self, directory: Path) -> list[Path]:
         if not os.path.lexists(directory):
             return []
-        if not self.holds(directory):
+        if not stays_within(self.directory, directory):
             raise whole_file_fault(directory, "leads out of the bundle")
         try:
             return sorted(path for path in directory.iterdir() if not path.name.startswith("."))
@@ -128,8 +121,10 @@ class BundleSource:
             raise whole_file_fault(directory, f"cannot be read: {error.strerror}") from error
 
 
-def _stray_fault(path: Path) -> Fault:
-    return Fault(path, 1, 1, _WAS_CONSENT if path.name == "consent.yaml" else _ARE_READ)
+def stays_within(directory: Path, path: Path) -> bool:
+    """Tell whether `path` stays in `directory`, wherever links lead."""
+    # Not Path.resolve: it raises RuntimeError for links in a circle before Python 3.13.
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(directory))
 
 
 def _is_yaml(path: Path) -> bool:
@@ -142,8 +137,53 @@ def overlaid(documents: Sequence[Document], appended: Collection[str] = ()) -> D
     Mappings are merged key by key, anything else replaces what was there. The lists under the
     keys `appended` of the top are joined. Every value keeps its place in the file that said it.
     """
-    joined = frozenset((key,) for key in appended)
-    return reduce(lambda below, above: _Overlay(joined).document(below, above), documents)
+    return reduce(partial(_laid_over, appended=appended), documents)
+
+
+def _laid_over(below: Document, above: Document, appended: Collection[str]) -> Document:
+    replaced: set[Where] = set()
+    moved: dict[Where, int] = {}  # how far the entries of a joined list moved back
+
+    def merged(old: Value, new: Value, where: Where) -> Value:
+        match old, new:
+            case dict(), dict():
+                both = {
+                    key: merged(old[key], item, (*where, key)) if key in old else item
+                    for key, item in new.items()
+                }
+                return {**old, **both}
+            case list(), list() if len(where) == 1 and where[0] in appended:
+                moved[where] = len(old)
+                return [*old, *new]
+        replaced.add(where)
+        return new
+
+    value = merged(below.value, above.value, ())
+
+    def marks(old: Mapping[Where, Mark], new: Mapping[Where, Mark]) -> dict[Where, Mark]:
+        kept = {
+            where: mark
+            for where, mark in old.items()
+            if not any(where[:depth] in replaced for depth in range(len(where) + 1))
+        }
+        # What both have is a mapping, or a joined list: that it lacks something is said first
+        # where it stood first.
+        return {_place_of(where, moved): mark for where, mark in new.items()} | kept
+
+    return Document(
+        below.path,
+        value,
+        marks(below.marks, above.marks),
+        marks(below.key_marks, above.key_marks),
+        (*below.faults, *above.faults),
+    )
+
+
+def _place_of(where: Where, moved: Mapping[Where, int]) -> Where:
+    match where:
+        case (key, int(index), *below) if (key,) in moved:
+            return (key, index + moved[key,], *below)
+    return where
 
 
 def entries_of(document: Document, key: str) -> list[Document]:
@@ -166,57 +206,6 @@ def _below(marks: Iterable[tuple[Where, Mark]], key: str, count: int) -> list[di
             case (first, int(index), *rest) if first == key:
                 found[index][tuple(rest)] = mark
     return found
-
-
-class _Overlay:
-    """Lays one document over another."""
-
-    def __init__(self, joined: Collection[Where]) -> None:
-        self._joined = joined
-        self._replaced: set[Where] = set()
-        # How far the entries of a joined list moved back.
-        self._moved: dict[Where, int] = {}
-
-    def document(self, below: Document, above: Document) -> Document:
-        value = self._value(below.value, above.value, ())
-        return Document(
-            below.path,
-            value,
-            self._marks(below.marks, above.marks),
-            self._marks(below.key_marks, above.key_marks),
-            (*below.faults, *above.faults),
-        )
-
-    def _value(self, below: Value, above: Value, where: Where) -> Value:
-        match below, above:
-            case dict(), dict():
-                both = {
-                    key: self._value(below[key], item, (*where, key)) if key in below else item
-                    for key, item in above.items()
-                }
-                return {**below, **both}
-            case list(), list() if where in self._joined:
-                self._moved[where] = len(below)
-                return [*below, *above]
-            case _:
-                self._replaced.add(where)
-                return above
-
-    def _marks(self, below: Mapping[Where, Mark], above: Mapping[Where, Mark]) -> dict[Where, Mark]:
-        kept = {where: mark for where, mark in below.items() if not self._is_replaced(where)}
-        # What both have is a mapping, or a joined list: that it lacks something is said first
-        # where it stood first.
-        return {self._place_of(where): mark for where, mark in above.items()} | kept
-
-    def _is_replaced(self, where: Where) -> bool:
-        return any(where[:depth] in self._replaced for depth in range(len(where) + 1))
-
-    def _place_of(self, where: Where) -> Where:
-        offset = self._moved.get(where[:1]) if len(where) > 1 else None
-        index = where[1] if offset is not None else None
-        if offset is None or not isinstance(index, int):
-            return where
-        return (where[0], index + offset, *where[2:])
 
 
 HEAD = "bundle.yaml"
@@ -272,7 +261,7 @@ class Layers:
             path = layer / inside
         if path == beside:
             raise ValueError("names itself")
-        if not self.source.holds(path):
+        if not stays_within(self.source.directory, path):
             raise ValueError("leads out of the bundle")
         return path
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.settings import yaml
-from gateway.settings.bundles.json_schema import BundlePart, schema_of
+from gateway.settings.bundles.bundle import BundlePart, schema_of
 from gateway.settings.bundles.rules import SHAPES
 
 POLICIES = Path(__file__).parents[3] / "policies"
