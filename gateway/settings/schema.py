@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address, ip_network
 from itertools import chain
 from typing import Annotated, Any, ClassVar, NamedTuple, TypeAlias, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -274,6 +275,33 @@ def is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+_MAX_URL_CHARS = 500
+_URL = re.compile("[!-~]+")
+# What every reader of URLs takes for the same host: here it is looked at, elsewhere dialled.
+_URL_HOST = re.compile("[a-z0-9]([a-z0-9.-]{0,252}[a-z0-9])?|[0-9a-f:]+:[0-9a-f.]*")
+
+
+def url_problem(url: str) -> str | None:
+    """Return what is wrong with a URL as configured, or None. Never shows it.
+
+    Numbers travel there: only this machine may be written to without TLS.
+    """
+    if len(url) > _MAX_URL_CHARS or not _URL.fullmatch(url):
+        return f"must be a URL of up to {_MAX_URL_CHARS} visible ASCII characters"
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        return "cannot be read as a URL"
+    if "@" in parts.netloc or "#" in url:
+        return "must hold neither a user, nor a password, nor a fragment"
+    if parts.scheme not in ("https", "http") or not _URL_HOST.fullmatch(host) or port == 0:
+        return "must be https://host/path"
+    if parts.scheme == "http" and not is_loopback(host):
+        return "must be https://: only this machine may be told without TLS"
+    return None
 
 
 ListenAddress = Annotated[Address, PlainValidator(parse_address)]

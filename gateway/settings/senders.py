@@ -1,13 +1,11 @@
 """`senders.yaml` and `services.yaml`: the SPs by system_id, and what they offer (R24)."""
 
 import math
-import re
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, Strict
 
@@ -45,17 +43,16 @@ from gateway.settings.schema import (
     SystemId,
     Text,
     Version,
-    is_loopback,
     parse_network,
     repeated,
     unique,
+    url_problem,
     validate,
     without,
 )
 from gateway.settings.yaml import Document, Where
 from gateway.smpp.status import CommandStatus
 
-_MAX_URL_CHARS = 500
 # What still leaves room for the rest in a request for the yes of 70 characters.
 MAX_NAME_CHARS = 10
 
@@ -64,30 +61,6 @@ _MAX_TRIAL_DAYS = 180
 _MAX_SERVICES = 10_000
 _MAX_WORDS = 20
 _MAX_WORD_CHARS = 20
-_URL = re.compile("[!-~]+")
-# What every reader of URLs takes for the same host: here it is looked at, elsewhere dialled.
-_HOST = re.compile("[a-z0-9]([a-z0-9.-]{0,252}[a-z0-9])?|[0-9a-f:]+:[0-9a-f.]*")
-
-
-def url_problem(url: str) -> str | None:
-    """Return what is wrong with a URL as configured, or None. Never shows it.
-
-    Numbers travel there: only this machine may be written to without TLS.
-    """
-    if len(url) > _MAX_URL_CHARS or not _URL.fullmatch(url):
-        return f"must be a URL of up to {_MAX_URL_CHARS} visible ASCII characters"
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port
-    except ValueError:
-        return "cannot be read as a URL"
-    if "@" in parts.netloc or "#" in url:
-        return "must hold neither a user, nor a password, nor a fragment"
-    if parts.scheme not in ("https", "http") or not _HOST.fullmatch(host) or port == 0:
-        return "must be https://host/path"
-    if parts.scheme == "http" and not is_loopback(host):
-        return "must be https://: only this machine may be told without TLS"
-    return None
 
 
 class BindsShape(Shape):

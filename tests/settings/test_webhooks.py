@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from gateway.domain.sender import Webhook
 from gateway.settings.credentials import webhook_key
-from gateway.settings.senders import load_senders, url_problem
+from gateway.settings.schema import url_problem
+from gateway.settings.senders import load_senders
 
 Write = Callable[[str, str], Path]
 FaultsOf = Callable[[Callable[[], object]], list[str]]

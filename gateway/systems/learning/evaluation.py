@@ -231,10 +231,8 @@ def _scored(
 
 def _class_found(model: Model, text_class: TextClass, scored: _ScoredSamples) -> ClassFound:
     ham = ~scored.is_spam
-    everything = np.ones(len(ham), dtype=np.bool_)
     doubtful = scored.chosen(lambda one: one.is_doubtful)
-    threshold = threshold_at(scored.ham(), POINT)
-    found = scored.scores > threshold
+    found = scored.scores > threshold_at(scored.ham(), POINT)
     notices = {}
     for name, pattern in NOTICES.items():
         has_it = [bool(pattern.search(one.text.folded)) for one in scored.samples]
@@ -246,7 +244,7 @@ def _class_found(model: Model, text_class: TextClass, scored: _ScoredSamples) ->
         for one in model.of(text_class).thresholds
     }
     return ClassFound(
-        _parting(scored, everything),
+        _parting(scored, np.ones_like(ham)),
         _parting(scored, ~doubtful) if doubtful.any() else None,
         dict(_sources(scored, ham, alone=False)),
         dict(_sources(scored, ham, alone=True)),

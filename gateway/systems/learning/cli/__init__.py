@@ -152,9 +152,9 @@ def compare(
         if old or new or compared.data:
             raise misused("--live compares the models that are installed, and no other")
         return show_live(load_settings(config), with_texts=compared.texts, as_json=as_json)
-    from gateway.systems.learning.cli.model_trainer import compare_given
+    from gateway.systems.learning.cli.model_trainer import compare_models
 
-    return compare_given(old, new, compared, as_json=as_json)
+    return compare_models(old, new, compared, as_json=as_json)
 
 
 @filter_commands.command

@@ -94,7 +94,10 @@ def train_model(
     else:
         print_evaluation(found)
         if made.add_samples:
-            say(told_addition(added))
+            say(
+                f"samples: {added.added} added, {added.left_out} left out for their campaign is"
+                f" measured on, {added.repeated} for there are enough of their campaign"
+            )
         say(f"{made.out}: {counted(len(samples), 'text')}, {'signed' if key else 'not signed'}")
     return ExitCode.FINE
 
@@ -158,14 +161,6 @@ def described_addition(
     }
 
 
-def told_addition(added: SampleSplit) -> str:
-    """Return that in words."""
-    return (
-        f"samples: {added.added} added, {added.left_out} left out for their campaign is measured"
-        f" on, {added.repeated} for there are enough of their campaign"
-    )
-
-
 _AT_ONCE = 512
 _SIDE, _MARGIN = 480, 24
 _LEAST, _MOST = 3, 12  # half a side of the square of few, and of many, texts
@@ -212,7 +207,7 @@ def evaluate_model(
     return ExitCode.FINE
 
 
-def compare_given(
+def compare_models(
     old: Path | None, new: Path | None, compared: ComparisonOptions, *, as_json: bool
 ) -> int:
     """Print how two models differ; return the exit code. Raises CommandError for less than two."""
@@ -220,14 +215,9 @@ def compare_given(
         raise misused("--texts goes with --live")
     if old is None or new is None:
         raise misused("name two models", "or compare those that are installed: --live")
-    return compare_models(old, new, compared.data or [], as_json=as_json)
-
-
-def compare_models(old: Path, new: Path, places: Sequence[Path], *, as_json: bool) -> int:
-    """Print how two models differ; return the exit code."""
     before, after = (opened_model(ModelChoice(one)) for one in (old, new))
-    if places:
-        samples, attacked = _read(places)
+    if compared.data:
+        samples, attacked = _read(compared.data)
         told = [
             evaluation_as_json(_evaluated(model, samples, attacked)) for model in (before, after)
         ]
