@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -93,17 +94,14 @@ def load_api(path: Path, senders: Collection[str] | None) -> ApiSettings:
 
     Raises SettingsError with all faults; none of them shows a token.
     """
-
-    def known(document: Document) -> Iterator[Fault]:
-        return _strangers(document, senders) if senders is not None else iter(())
-
+    checks = [] if senders is None else [partial(_strangers, senders=senders)]
     return validate(
         yaml.read(path),
         ApiSettings,
         unique("clients", "*", "name"),
         unique("clients", "*", "token"),
         _open_to_all,
-        known,
+        *checks,
     )
 
 

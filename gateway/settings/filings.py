@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -179,7 +180,7 @@ def filings_of(
     """
     checks: list[DocumentCheck] = [unique("senders", "*", "system_id"), _refiled, _shared_sources]
     if senders is not None:
-        checks += [_unknown_senders(senders), _foreign_ports(senders)]
+        checks += [partial(one, senders=senders) for one in (_unknown_senders, _foreign_ports)]
     file = validate(document, FilingsFile, *checks)
     return tuple(filing for shape in file.senders for filing in _filings(shape))
 
@@ -260,38 +261,31 @@ def _shared_sources(document: Document) -> Iterator[Fault]:
             yield document.fault(where, f"belongs to the signature in line {line} already")
 
 
-def _unknown_senders(senders: Mapping[str, Sender]) -> DocumentCheck:
-    def check(document: Document) -> Iterator[Fault]:
-        for where, system_id in document.find("senders", "*", "system_id"):
-            if isinstance(system_id, str) and system_id not in senders:
-                yield document.fault(where, "no such sender in senders.yaml")
-
-    return check
+def _unknown_senders(document: Document, senders: Mapping[str, Sender]) -> Iterator[Fault]:
+    for where, system_id in document.find("senders", "*", "system_id"):
+        if isinstance(system_id, str) and system_id not in senders:
+            yield document.fault(where, "no such sender in senders.yaml")
 
 
-def _foreign_ports(senders: Mapping[str, Sender]) -> DocumentCheck:
-    """Return a check for what is filed for a port that its SP does not own.
+def _foreign_ports(document: Document, senders: Mapping[str, Sender]) -> Iterator[Fault]:
+    """Find what is filed for a port that its SP does not own.
 
     Scopes and approvals are of ports as they are registered, signatures of any address.
     """
-
-    def check(document: Document) -> Iterator[Fault]:
-        owners = {
-            where[:2]: senders[system_id]
-            for where, system_id in document.find("senders", "*", "system_id")
-            if isinstance(system_id, str) and system_id in senders
-        }
-        for name in ("scopes", "approvals"):
-            for where, port in document.find("senders", "*", name, "*", "port"):
-                owner = owners.get(where[:2])
-                if owner is not None and all(port != one.number for one in owner.ports):
-                    yield document.fault(where, f"no port of {owner.system_id} in senders.yaml")
-        for where, source in document.find("senders", "*", "signatures", "*", "sources", "*"):
+    owners = {
+        where[:2]: senders[system_id]
+        for where, system_id in document.find("senders", "*", "system_id")
+        if isinstance(system_id, str) and system_id in senders
+    }
+    for name in ("scopes", "approvals"):
+        for where, port in document.find("senders", "*", name, "*", "port"):
             owner = owners.get(where[:2])
-            if owner is not None and isinstance(source, str) and owner.port_of(source) is None:
-                yield document.fault(where, f"no source of {owner.system_id} in senders.yaml")
-
-    return check
+            if owner is not None and all(port != one.number for one in owner.ports):
+                yield document.fault(where, f"no port of {owner.system_id} in senders.yaml")
+    for where, source in document.find("senders", "*", "signatures", "*", "sources", "*"):
+        owner = owners.get(where[:2])
+        if owner is not None and isinstance(source, str) and owner.port_of(source) is None:
+            yield document.fault(where, f"no source of {owner.system_id} in senders.yaml")
 
 
 def load_provinces(path: Path) -> ProvinceTable:

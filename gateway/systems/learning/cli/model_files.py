@@ -265,7 +265,8 @@ def score_lines(chosen: ModelChoice, tolerated: float, evidence: int, *, is_port
             print_json_line(answer)
         sys.stdout.flush()
         faults = [one for one in read if isinstance(one, SampleError)]
-        count, faulty, first = count + len(batch), faulty + len(faults), first or _place_of(faults)
+        count, faulty = count + len(batch), faulty + len(faults)
+        first = first or "".join(map(str, faults[:1]))
     if faulty:
         raise misused(
             f"{faulty} of {counted(count, 'line')} not judged, the first is {first}",
@@ -294,10 +295,6 @@ def _text_of(line: bytes, number: int) -> Views | SampleError:
         return SampleError("-", number, "not UTF-8")
     except SampleError as error:
         return error
-
-
-def _place_of(faults: Sequence[SampleError]) -> str:
-    return str(faults[0]) if faults else ""
 
 
 def _answers(

@@ -67,10 +67,19 @@ def list_models(settings: GatewaySettings, *, history: bool, as_json: bool) -> i
     models = directory_of(settings)
     with in_words(models):
         state = models.state()
-    if history:
-        _print_history(state, as_json=as_json)
+    events = list(reversed(state.events))
+    if as_json:
+        described = [_described(state, digest) for digest in state.kept]
+        print_json([_event(one) for one in events] if history else described)
+    elif history and events:
+        print_table(("N", "at (UTC)", "act", "digest", "by", "note"), map(_event_row, events))
+    elif history:
+        say("nothing was done to models yet")
+    elif state.kept:
+        columns = ("state", "digest", "since (UTC)", "by", "note")
+        print_table(columns, [_row(state, digest) for digest in state.kept])
     else:
-        _print_models(models, state, as_json=as_json)
+        say(f"no model is installed in {models.path.absolute()}: smsward filter install --help")
     return ExitCode.FINE
 
 
@@ -170,35 +179,10 @@ def _change(reasoned: ModelChangeOptions) -> ModelChange:
 
 def _tell(state: ModelState, digest: str, said: str, *, as_json: bool) -> None:
     if as_json:
-        print_json(_described(state, digest) if digest else _standing(state))
+        standing = {"active": state.active or None, "shadow": state.shadow or None}
+        print_json(_described(state, digest) if digest else standing)
     else:
         say(said)
-
-
-def _print_models(models: ModelDirectory, state: ModelState, *, as_json: bool) -> None:
-    described = [_described(state, digest) for digest in state.kept]
-    if as_json:
-        print_json(described)
-    elif described:
-        columns = ("state", "digest", "since (UTC)", "by", "note")
-        print_table(columns, [_row(state, digest) for digest in state.kept])
-    else:
-        say(f"no model is installed in {models.path.absolute()}: smsward filter install --help")
-
-
-def _print_history(state: ModelState, *, as_json: bool) -> None:
-    newest_first = list(reversed(state.events))
-    if as_json:
-        print_json([_event(one) for one in newest_first])
-    elif newest_first:
-        columns = ("N", "at (UTC)", "act", "digest", "by", "note")
-        print_table(columns, map(_event_row, newest_first))
-    else:
-        say("nothing was done to models yet")
-
-
-def _standing(state: ModelState) -> dict[str, object]:
-    return {"active": state.active or None, "shadow": state.shadow or None}
 
 
 def _described(state: ModelState, digest: str) -> dict[str, object]:

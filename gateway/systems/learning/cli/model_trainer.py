@@ -192,7 +192,11 @@ def evaluate_model(
     doubled = leaked(chain.from_iterable(file.samples for file in trained_on), samples)
     found = _evaluated(model, samples, attacked)
     if plot is not None:
-        _draw(plot, found)
+        curves = {name: one.bins for name, one in found.classes.items()}
+        try:
+            plot.write_bytes(reliability_png(curves))
+        except OSError as error:
+            raise CommandError(f"{plot}: {error.strerror}") from error
     if as_json:
         counted = {"leaked": doubled} if train else {}
         drawn = {"plot": {"file": str(plot), "colours": _colours(found)}} if plot else {}
@@ -275,13 +279,6 @@ def _evaluated(model: Model, samples: Sequence[Sample], attacked: Sequence[Sampl
     with progress_bar() as progress:
         task = progress.add_task("scoring", total=len(samples) + len(attacked))
         return evaluate(model, samples, attacked, lambda count: progress.advance(task, count))
-
-
-def _draw(path: Path, found: Evaluation) -> None:
-    try:
-        path.write_bytes(reliability_png({name: one.bins for name, one in found.classes.items()}))
-    except OSError as error:
-        raise CommandError(f"{path}: {error.strerror}") from error
 
 
 def _colours(found: Evaluation) -> dict[str, str]:
