@@ -77,6 +77,15 @@ class ModelEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelChange:
+    """Who changes something, when, and why."""
+
+    at: datetime
+    by: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ModelState:
     """The state of the models. `actives` were in force one after the other; the last still is."""
 
@@ -100,23 +109,23 @@ class ModelState:
         names = (self.shadow, *reversed(self.actives), *last)
         return tuple(dict.fromkeys(name for name in names if name))
 
-    def install(self, digest: str, at: datetime, by: str, note: str) -> "ModelState":
+    def install(self, digest: str, change: ModelChange) -> "ModelState":
         """Put a model into shadow, replacing any other. Raises ModelActError."""
         if digest == self.active:
             raise ModelActError("this model is in force already")
         if digest == self.shadow:
             raise ModelActError("this model is in shadow already")
-        return replace(self._noted(ModelAct.INSTALL, digest, at, by, note), shadow=digest)
+        return replace(self._noted(ModelAct.INSTALL, digest, change), shadow=digest)
 
-    def promote(self, at: datetime, by: str, note: str) -> "ModelState":
+    def promote(self, change: ModelChange) -> "ModelState":
         """Put the model in shadow in force. Raises ModelActError."""
         if not self.shadow:
             raise ModelActError("there is no model in shadow")
         actives = (*(one for one in self.actives if one != self.shadow), self.shadow)
-        after = self._noted(ModelAct.PROMOTE, self.shadow, at, by, note)
+        after = self._noted(ModelAct.PROMOTE, self.shadow, change)
         return replace(after, actives=actives[-FORMER_KEPT - 1 :], shadow="")
 
-    def roll_back(self, at: datetime, by: str, note: str) -> "ModelState":
+    def roll_back(self, change: ModelChange) -> "ModelState":
         """Put the previous model in force, or none if there is no previous one.
 
         Raises ModelActError.
@@ -124,21 +133,18 @@ class ModelState:
         if not self.actives:
             raise ModelActError("there is no model in force")
         before = self.actives[:-1]
-        after = self._noted(ModelAct.ROLLBACK, before[-1] if before else "", at, by, note)
+        after = self._noted(ModelAct.ROLLBACK, before[-1] if before else "", change)
         return replace(after, actives=before)
 
-    def withdraw(self, at: datetime, by: str, note: str) -> "ModelState":
+    def withdraw(self, change: ModelChange) -> "ModelState":
         """Remove the model in shadow. Raises ModelActError."""
         if not self.shadow:
             raise ModelActError("there is no model in shadow")
-        return replace(
-            self._noted(ModelAct.WITHDRAW, self.shadow, at, by, note),
-            shadow="",
-        )
+        return replace(self._noted(ModelAct.WITHDRAW, self.shadow, change), shadow="")
 
-    def _noted(self, act: ModelAct, digest: str, at: datetime, by: str, note: str) -> "ModelState":
+    def _noted(self, act: ModelAct, digest: str, change: ModelChange) -> "ModelState":
         number = self.events[-1].number + 1 if self.events else 1
-        event = ModelEvent(number, act, digest, at, by, note)
+        event = ModelEvent(number, act, digest, change.at, change.by, change.note)
         return replace(self, events=(*self.events, event)[-ACTS_KEPT:])
 
 
@@ -193,15 +199,6 @@ _SUFFIX = ".npz"
 _IS_OURS = re.compile("[0-9a-f]{64}")
 _PRIVATE, _PRIVATE_DIRECTORY = 0o600, 0o700
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
-
-
-@dataclass(frozen=True, slots=True)
-class ModelChange:
-    """Who changes something, when, and why."""
-
-    at: datetime
-    by: str
-    note: str = ""
 
 
 class ModelDirectory:
@@ -268,7 +265,7 @@ class ModelDirectory:
         read_model(octets, self._trusted)
         digest = sha256(octets).hexdigest()
         with self._alone():
-            after = self.state().install(digest, change.at, change.by, change.note)
+            after = self.state().install(digest, change)
             _write(self.path / f"{digest}{_SUFFIX}", octets)
             self._settle(after)
         return digest
@@ -279,7 +276,7 @@ class ModelDirectory:
         Raises ModelFileError if it cannot be used (any more), ModelStateError, ModelActError.
         """
         with self._alone():
-            after = self.state().promote(change.at, change.by, change.note)
+            after = self.state().promote(change)
             self.model(after.active)
             self._settle(after)
         return after.active
@@ -287,7 +284,7 @@ class ModelDirectory:
     def roll_back(self, change: ModelChange) -> str:
         """Put the previous model in force; return its digest, "" for none. Errors as `promote`."""
         with self._alone():
-            after = self.state().roll_back(change.at, change.by, change.note)
+            after = self.state().roll_back(change)
             if after.active:
                 self.model(after.active)
             self._settle(after)
@@ -296,7 +293,7 @@ class ModelDirectory:
     def withdraw(self, change: ModelChange) -> None:
         """Remove the model in shadow. Raises ModelStateError, ModelActError."""
         with self._alone():
-            self._settle(self.state().withdraw(change.at, change.by, change.note))
+            self._settle(self.state().withdraw(change))
 
     def write_comparison(self, octets: bytes) -> None:
         """Keep a gateway's comparison of the two models for later readers."""

@@ -146,13 +146,9 @@ def leaked(train: Iterable[Sample], held_out: Iterable[Sample]) -> int:
 
     Texts of only a few words are not counted: they may be equal by chance.
     """
-    held = [one for one in map(_skeleton_of, held_out) if len(one) >= _LEAST_SKELETON]
-    known = {_skeleton_of(sample) for sample in train} if held else set()
+    held = [one for sample in held_out if len(one := skeleton(sample.text)) >= _LEAST_SKELETON]
+    known = {skeleton(sample.text) for sample in train} if held else set()
     return sum(one in known for one in held)
-
-
-def _skeleton_of(sample: Sample) -> str:
-    return skeleton(sample.text)
 
 
 def skeleton(text: Views) -> str:
@@ -205,10 +201,8 @@ USUAL_WEIGHT = 3
 MAX_WEIGHT = 20
 
 _MOST_OF_A_CAMPAIGN = 20
-_BANDS, _AGREEING = (
-    16,
-    22,
-)  # pairs and single ones of 64 signs, as gateway.filter.campaigns has
+# pairs and single ones of 64 signs, as gateway.filter.campaigns has.
+_BANDS, _AGREEING = 16, 22
 _FOUND_PER_BAND = 8
 _HELD_OUT_OF = 10
 _TEXTS_AT_ONCE = 1000

@@ -12,6 +12,7 @@ from gateway.systems.learning.model_directory import (
     MAX_STATE_OCTETS,
     ModelAct,
     ModelActError,
+    ModelChange,
     ModelState,
     ModelStateError,
     read,
@@ -23,12 +24,12 @@ A, B, C = ("a" * 64, "b" * 64, "c" * 64)
 
 
 def installed(state: ModelState, digest: str) -> ModelState:
-    return state.install(digest, NOON, "lin", "trained on November")
+    return state.install(digest, ModelChange(NOON, "lin", "trained on November"))
 
 
 def promoted(state: ModelState, *digests: str) -> ModelState:
     for digest in digests:
-        state = installed(state, digest).promote(NOON, "lin", "")
+        state = installed(state, digest).promote(ModelChange(NOON, "lin", ""))
     return state
 
 
@@ -50,8 +51,8 @@ def test_what_is_promoted_is_in_force_and_what_was_is_former() -> None:
 def test_a_rollback_puts_the_model_before_back_one_after_the_other() -> None:
     state = promoted(ModelState(), A, B)
 
-    first = state.roll_back(NOON, "wu", "held honest banks")
-    second = first.roll_back(NOON, "wu", "")
+    first = state.roll_back(ModelChange(NOON, "wu", "held honest banks"))
+    second = first.roll_back(ModelChange(NOON, "wu", ""))
 
     assert (first.active, first.events[-1].digest, first.events[-1].note) == (
         A,
@@ -60,11 +61,11 @@ def test_a_rollback_puts_the_model_before_back_one_after_the_other() -> None:
     )
     assert (second.active, second.events[-1].digest) == ("", "")
     with pytest.raises(ModelActError, match="no model in force"):
-        second.roll_back(NOON, "wu", "")
+        second.roll_back(ModelChange(NOON, "wu", ""))
 
 
 def test_a_rollback_leaves_the_model_in_shadow_where_it_is() -> None:
-    state = installed(promoted(ModelState(), A), B).roll_back(NOON, "wu", "")
+    state = installed(promoted(ModelState(), A), B).roll_back(ModelChange(NOON, "wu", ""))
 
     assert (state.active, state.shadow) == ("", B)
 
@@ -73,7 +74,7 @@ def test_what_is_in_shadow_gives_way_to_a_new_one_or_to_a_person() -> None:
     state = installed(installed(ModelState(), A), B)
 
     assert state.shadow == B
-    after = state.withdraw(NOON, "wu", "too slow")
+    after = state.withdraw(ModelChange(NOON, "wu", "too slow"))
     assert (after.shadow, after.events[-1].act, after.events[-1].digest) == (
         "",
         ModelAct.WITHDRAW,
@@ -86,8 +87,8 @@ def test_what_is_in_shadow_gives_way_to_a_new_one_or_to_a_person() -> None:
     [
         (lambda state: installed(state, A), "in force already"),
         (lambda state: installed(installed(state, B), B), "in shadow already"),
-        (lambda state: state.promote(NOON, "wu", ""), "no model in shadow"),
-        (lambda state: state.withdraw(NOON, "wu", ""), "no model in shadow"),
+        (lambda state: state.promote(ModelChange(NOON, "wu", "")), "no model in shadow"),
+        (lambda state: state.withdraw(ModelChange(NOON, "wu", "")), "no model in shadow"),
     ],
 )
 def test_what_changes_nothing_is_refused(
@@ -110,8 +111,8 @@ def test_the_files_of_what_may_come_back_are_kept_and_of_a_few_that_were_there_l
     assert state.actives == tuple(digests[-FORMER_KEPT - 1 :])
     assert set(state.kept) == set(digests[-FORMER_KEPT - 1 :])
 
-    withdrawn = installed(state, C).withdraw(NOON, "wu", "")
-    gone_back = state.roll_back(NOON, "wu", "")
+    withdrawn = installed(state, C).withdraw(ModelChange(NOON, "wu", ""))
+    gone_back = state.roll_back(ModelChange(NOON, "wu", ""))
     assert C in withdrawn.kept
     assert digests[-1] in gone_back.kept
     assert len(withdrawn.kept) == len(set(withdrawn.kept))
@@ -143,13 +144,13 @@ def test_whatever_was_done_is_read_back_as_it_was_written(
         try:
             match act:
                 case ModelAct.INSTALL:
-                    state = state.install(digest, at, "lin", note)
+                    state = state.install(digest, ModelChange(at, "lin", note))
                 case ModelAct.PROMOTE:
-                    state = state.promote(at, "lin", note)
+                    state = state.promote(ModelChange(at, "lin", note))
                 case ModelAct.ROLLBACK:
-                    state = state.roll_back(at, "lin", note)
+                    state = state.roll_back(ModelChange(at, "lin", note))
                 case ModelAct.WITHDRAW:
-                    state = state.withdraw(at, "lin", note)
+                    state = state.withdraw(ModelChange(at, "lin", note))
         except ModelActError:
             continue
 

@@ -9,6 +9,7 @@ from cyclopts import App, Parameter
 
 from gateway.systems.learning.cli.options import (
     BY_THEIR_CARDS,
+    FLAG,
     THIS_MODEL,
     UNREASONED,
     ComparisonOptions,
@@ -99,10 +100,7 @@ def score(
         float, Parameter(help="So large a share of innocent texts may be stopped.")
     ] = 0.01,
     person: Annotated[
-        bool,
-        Parameter(
-            negative="", show_default=False, help="People have written this, it is from no port."
-        ),
+        bool, FLAG, Parameter(help="People have written this, it is from no port.")
     ] = False,
     evidence: Annotated[
         int, Parameter(help="Tell of so many pieces of the text what they weigh.")
@@ -160,10 +158,7 @@ def compare(
 @filter_commands.command
 def models(
     *,
-    history: Annotated[
-        bool,
-        Parameter(negative="", show_default=False, help="What was done, the newest first."),
-    ] = False,
+    history: Annotated[bool, FLAG, Parameter(help="What was done, the newest first.")] = False,
     config: ConfigDirectory = None,
     as_json: AsJson = False,
 ) -> int:
@@ -222,10 +217,7 @@ def promote(
 def rollback(
     *,
     shadow: Annotated[
-        bool,
-        Parameter(
-            negative="", show_default=False, help="Take the model in shadow out, nothing else."
-        ),
+        bool, FLAG, Parameter(help="Take the model in shadow out, nothing else.")
     ] = False,
     reasoned: ModelChangeOptions = UNREASONED,
     config: ConfigDirectory = None,

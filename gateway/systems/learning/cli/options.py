@@ -10,6 +10,7 @@ from gateway.terminal.options import By
 
 # All that follows the option, up to the next: a shell puts many names in the place of a pattern.
 _SEVERAL = Parameter(negative="", consume_multiple=1)
+FLAG = Parameter(negative="", show_default=False)
 
 Places = Annotated[
     list[Path], _SEVERAL, Parameter(help="Files of labelled texts, or directories of them.")
@@ -22,10 +23,9 @@ OfTraining = Annotated[
 
 JudgedBy = Annotated[
     list[str] | None,
+    _SEVERAL,
     Parameter(
         name="--judge-by",
-        negative="",
-        consume_multiple=1,
         help="Judge the goals of a class by this source of its texts, not by all of them.",
     ),
 ]
@@ -48,11 +48,8 @@ class TrainingTarget:
     seed: Annotated[int, Parameter(help="The same seed makes the same weights.")] = 1
     add_samples: Annotated[
         bool,
-        Parameter(
-            negative="",
-            show_default=False,
-            help="Train on the samples in the store as well: smsward filter samples --help.",
-        ),
+        FLAG,
+        Parameter(help="Train on the samples in the store as well: smsward filter samples --help."),
     ] = False
     weight: Annotated[
         int, Parameter(help="How many collected texts a sample counts for, with --add-samples.")
@@ -102,19 +99,11 @@ class ComparisonOptions:
     ] = None
     live: Annotated[
         bool,
-        Parameter(
-            negative="",
-            show_default=False,
-            help="The models in force and in shadow, on the texts that a gateway gets.",
-        ),
+        FLAG,
+        Parameter(help="The models in force and in shadow, on the texts that a gateway gets."),
     ] = False
     texts: Annotated[
-        bool,
-        Parameter(
-            negative="",
-            show_default=False,
-            help="With --live: find the texts that they dispute in the records.",
-        ),
+        bool, FLAG, Parameter(help="With --live: find the texts that they dispute in the records.")
     ] = False
 
 

@@ -12,6 +12,7 @@ from cyclopts import App, Parameter
 from gateway.domain.categories import CATEGORIES, category_of
 from gateway.domain.records import NewPurge
 from gateway.runtime.clock import utcnow
+from gateway.systems.learning.cli.options import FLAG
 from gateway.systems.learning.model import (
     SAMPLES_KEPT,
     KeptSample,
@@ -70,10 +71,7 @@ class SampleVerdict:
         str, Parameter(show_default=False, help="The SP that sent it, where that is known.")
     ] = ""
     person: Annotated[
-        bool,
-        Parameter(
-            negative="", show_default=False, help="A person has written this, it is from no port."
-        ),
+        bool, FLAG, Parameter(help="A person has written this, it is from no port.")
     ] = False
     by: By = None
 
