@@ -20,6 +20,7 @@ from typing import Annotated, Literal
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from gateway.filter.classifier.model import Model, ModelPair, ModelScorer
 from gateway.filter.classifier.model_file import MAX_FILE_OCTETS, ModelFileError, read_model
@@ -37,7 +38,8 @@ MAX_STATE_OCTETS = 2**20
 # As models.json must have them.
 _Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 _DigestOrNone = Annotated[str, Field(pattern="^([0-9a-f]{64})?$")]
-_Words = Annotated[str, Field(max_length=1000)]
+_MAX_WORDS_CHARS = 1000
+_Words = Annotated[str, Field(max_length=_MAX_WORDS_CHARS)]
 
 
 class ModelStateError(Exception):
@@ -159,6 +161,21 @@ def written(state: ModelState) -> bytes:
     return json.dumps(said, ensure_ascii=False, indent=1).encode()
 
 
+_OF_KEYS = ("missing", "extra_forbidden", "unexpected_keyword_argument")
+_PROBLEMS = {
+    "format": f"it is not {FORMAT}",
+    "actives": f"it is no list of up to {FORMER_KEPT + 1} SHA-256 in hex",
+    "shadow": "it is no SHA-256 in hex",
+    "events": f"it is no list of up to {ACTS_KEPT}",
+    "number": "it is no number from 1 on",
+    "act": f"it is none of {', '.join(ModelAct)}",
+    "digest": "it is no SHA-256 in hex",
+    "at": "it is no time with an offset",
+    "by": f"it is no text of at most {_MAX_WORDS_CHARS} characters",
+    "note": f"it is no text of at most {_MAX_WORDS_CHARS} characters",
+}
+
+
 class _StateFile(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", hide_input_in_errors=True)
 
@@ -175,22 +192,26 @@ def read(octets: bytes) -> ModelState:
     try:
         file = _StateFile.model_validate_json(octets)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        kind, steps = first["type"], first["loc"]
-        if kind in ("missing", "extra_forbidden", "unexpected_keyword_argument"):
-            steps = steps[:-1]  # it is the mapping that has something too much, or too little
-            names = ModelEvent.__match_args__ if steps else _StateFile.model_fields
-            problem = f"it is no mapping of {', '.join(sorted(names))}"
-        else:
-            is_digest = kind == "string_pattern_mismatch"
-            problem = "it is no SHA-256 in hex" if is_digest else first["msg"]
-        place = "".join(f"[{one}]" if isinstance(one, int) else f".{one}" for one in steps)
-        raise ModelStateError(place.lstrip(".") or "file", problem) from error
+        raise _fault_of(error.errors(include_url=False, include_input=False)[0]) from error
     if len(set(file.actives)) != len(file.actives):
         raise ModelStateError("actives", "one is there twice")
     if any(later.number <= earlier.number for earlier, later in pairwise(file.events)):
         raise ModelStateError("events", "their numbers do not grow")
     return ModelState(file.actives, file.shadow, file.events)
+
+
+def _fault_of(detail: ErrorDetails) -> ModelStateError:
+    kind, steps = detail["type"], detail["loc"]
+    if kind in _OF_KEYS:
+        steps = steps[:-1]  # it is the mapping that has something too much, or too little
+    place = "".join(f"[{one}]" if isinstance(one, int) else f".{one}" for one in steps).lstrip(".")
+    if kind == "json_invalid":
+        return ModelStateError("file", "it is no JSON")
+    if kind in (*_OF_KEYS, "model_type", "dataclass_type"):
+        names = ModelEvent.__match_args__ if steps else _StateFile.model_fields
+        return ModelStateError(place or "file", f"it is no mapping of {', '.join(sorted(names))}")
+    name = next(one for one in reversed(steps) if isinstance(one, str))
+    return ModelStateError(place, _PROBLEMS[name])
 
 
 STATE, COMPARISON = "models.json", "comparison.json"
