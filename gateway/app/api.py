@@ -29,9 +29,9 @@ from gateway.runtime.sealing import Keys
 from gateway.runtime.tasks import cancel_all, report_loop_error, spawn
 from gateway.settings.api import ApiSettings, load_api, load_system_ids
 from gateway.settings.bundles.bundle import load_bundle
-from gateway.settings.fault import FaultCollector, SettingsError
 from gateway.settings.gateway import keys_of, load_gateway
 from gateway.settings.senders import load_offered
+from gateway.settings.yaml import FaultCollector, SettingsError
 from gateway.storage.errors import StoreUnavailable
 from gateway.storage.open import file_of
 from gateway.stores import Stores, open_store

@@ -39,8 +39,8 @@ from gateway.runtime.snapshot import (
     Snapshot,
 )
 from gateway.runtime.tasks import spawn
-from gateway.settings.fault import whole_file_fault
 from gateway.settings.gateway import LearningSettings
+from gateway.settings.yaml import whole_file_fault
 from gateway.storage.errors import StoreUnavailable
 from gateway.systems.learning.model_directory import STATE, ModelDirectory, ModelStateError
 

@@ -28,9 +28,9 @@ from gateway.settings.bundles.bundle import ReadBundle, read_bundle
 from gateway.settings.bundles.difference import missing_senders, shrunk
 from gateway.settings.bundles.selftest import selftest_faults
 from gateway.settings.credentials import is_samples_own
-from gateway.settings.fault import FaultCollector, SettingsError
 from gateway.settings.filings import load_provinces
 from gateway.settings.senders import load_senders, load_services
+from gateway.settings.yaml import FaultCollector, SettingsError
 from gateway.storage.errors import StoreUnavailable
 from gateway.systems.policy_history import (
     NewPolicyVersion,

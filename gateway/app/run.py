@@ -19,10 +19,10 @@ from gateway.domain.sender import Sender
 from gateway.records.archive import words_of
 from gateway.runtime.tasks import report_loop_error, spawn
 from gateway.settings.bundles.bundle import load_proven
-from gateway.settings.fault import FaultCollector, SettingsError
 from gateway.settings.filings import load_provinces
 from gateway.settings.gateway import load_gateway
 from gateway.settings.senders import are_secrets_readable, load_senders, load_services
+from gateway.settings.yaml import FaultCollector, SettingsError
 from gateway.storage.errors import StoreUnavailable
 from gateway.terminal.failure import ExitCode
 

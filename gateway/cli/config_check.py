@@ -19,9 +19,9 @@ from gateway.policy.checks.suspicious import unscored
 from gateway.runtime.clock import utcnow
 from gateway.settings.credentials import is_samples_own
 from gateway.settings.directories import check, stray_categories
-from gateway.settings.fault import Fault
 from gateway.settings.gateway import LearningSettings
 from gateway.settings.senders import are_secrets_readable
+from gateway.settings.yaml import Fault
 from gateway.terminal.deployment import Deployment, load_deployment
 from gateway.terminal.failure import ExitCode, known
 from gateway.terminal.screen import counted, print_fields, print_json, say, warn

@@ -29,9 +29,9 @@ from gateway.runtime.clock import utcnow
 from gateway.session.binding import BindReason, BindRequest, judge_bind
 from gateway.session.stranger_limits import ip_of
 from gateway.settings.directories import config_directory
-from gateway.settings.fault import FaultCollector
 from gateway.settings.gateway import GatewaySettings
 from gateway.settings.senders import load_senders, load_services
+from gateway.settings.yaml import FaultCollector
 from gateway.stores import Stores, stores_of
 from gateway.systems.subscriptions.model import Catalogue
 from gateway.systems.subscriptions.texts import price_of

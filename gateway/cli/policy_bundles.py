@@ -24,7 +24,7 @@ from gateway.settings.bundles.difference import (
     parameters_of,
 )
 from gateway.settings.bundles.layers import BundleSource
-from gateway.settings.fault import FaultCollector, SettingsError
+from gateway.settings.yaml import FaultCollector, SettingsError
 from gateway.smpp.status import CommandStatus
 from gateway.terminal.deployment import faulty_policies
 from gateway.terminal.failure import ExitCode

@@ -38,8 +38,8 @@ from gateway.records.replay_reader import (
 )
 from gateway.settings.bundles.archive import restore
 from gateway.settings.bundles.bundle import load_bundle
-from gateway.settings.fault import SettingsError
 from gateway.settings.gateway import GatewaySettings
+from gateway.settings.yaml import SettingsError
 from gateway.stores import Stores, stores_of
 from gateway.systems.consent.follower import ConsentFollower
 from gateway.systems.filings.service import FilingsFollower

@@ -7,8 +7,8 @@ from gateway.records.archive import words_of
 from gateway.runtime.clock import monotonic, utcnow
 from gateway.settings.bundles.archive import restore, unpacked
 from gateway.settings.bundles.bundle import load_bundle
-from gateway.settings.fault import SettingsError
 from gateway.settings.gateway import GatewaySettings
+from gateway.settings.yaml import SettingsError
 from gateway.stores import stores_of
 from gateway.systems.policy_history import (
     VERSIONS_KEPT,

@@ -12,7 +12,6 @@ from pydantic import Field, Strict
 from gateway.domain.api_client import ApiClient, ApiRole, RefusalChannel
 from gateway.settings import yaml
 from gateway.settings.credentials import TokenDigest
-from gateway.settings.fault import Fault
 from gateway.settings.gateway import ListenerTls, ReadableFile
 from gateway.settings.schema import (
     Address,
@@ -28,7 +27,7 @@ from gateway.settings.schema import (
     validate,
     without,
 )
-from gateway.settings.yaml import Document
+from gateway.settings.yaml import Document, Fault
 
 MAX_CLIENTS = 1000
 _USUAL_ADDRESS = Address("127.0.0.1", 8080)

@@ -23,8 +23,8 @@ from argon2.exceptions import VerificationError
 
 from gateway.runtime.sealing import KEY_ID, KEY_OCTETS
 from gateway.settings import yaml
-from gateway.settings.fault import SettingsError, whole_file_fault
 from gateway.settings.schema import ReadAs
+from gateway.settings.yaml import SettingsError, whole_file_fault
 
 MAX_OCTETS = 8
 

@@ -12,11 +12,10 @@ from gateway.policy.bundle import Bundle
 from gateway.settings.api import load_api, load_system_ids
 from gateway.settings.bundles.bundle import load_proven
 from gateway.settings.bundles.layers import KEYWORDS, BundleSource, find_layers
-from gateway.settings.fault import Fault, FaultCollector
 from gateway.settings.filings import load_provinces
 from gateway.settings.gateway import load_gateway
 from gateway.settings.senders import load_senders, load_services
-from gateway.settings.yaml import Document
+from gateway.settings.yaml import Document, Fault, FaultCollector
 
 T = TypeVar("T")
 _SYSTEM = Path("/etc/smsward")

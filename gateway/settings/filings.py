@@ -32,7 +32,6 @@ from gateway.domain.filings import (
 from gateway.domain.sender import Sender
 from gateway.policy.places import ProvinceTable
 from gateway.settings import yaml
-from gateway.settings.fault import Fault, SettingsError, decode_utf8, read_octets
 from gateway.settings.schema import (
     DocumentCheck,
     Shape,
@@ -43,7 +42,7 @@ from gateway.settings.schema import (
     validate,
     without,
 )
-from gateway.settings.yaml import Document
+from gateway.settings.yaml import Document, Fault, SettingsError, decode_utf8, read_octets
 
 _DAY = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _MAX_TABLE_OCTETS = 64 * 1024 * 1024

@@ -16,7 +16,6 @@ from gateway.runtime.sealing import KeyFileError, Keys, Sealer, trusted_key
 from gateway.session.timers import Timers
 from gateway.settings import yaml
 from gateway.settings.credentials import TokenDigest, load_keys
-from gateway.settings.fault import SettingsError
 from gateway.settings.schema import (
     Address,
     Count,
@@ -32,6 +31,7 @@ from gateway.settings.schema import (
     unique,
     validate,
 )
+from gateway.settings.yaml import SettingsError
 
 _DAY_S = 86_400
 _SQLITE = "sqlite:///"

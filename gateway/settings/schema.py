@@ -24,8 +24,7 @@ from pydantic_core import CoreSchema, ErrorDetails
 from pydantic_core.core_schema import no_info_after_validator_function
 
 from gateway.domain.sender import IpNetwork
-from gateway.settings.fault import Fault, SettingsError
-from gateway.settings.yaml import Document, Where
+from gateway.settings.yaml import Document, Fault, SettingsError, Where
 
 # Plain words where pydantic's are about Python; all others stand as they are.
 _WORDING = {

@@ -31,7 +31,6 @@ from gateway.settings.credentials import (
     password_problem,
     webhook_key_problem,
 )
-from gateway.settings.fault import Fault
 from gateway.settings.schema import (
     MAX_PORT_DIGITS,
     Count,
@@ -50,7 +49,7 @@ from gateway.settings.schema import (
     validate,
     without,
 )
-from gateway.settings.yaml import Document, Where
+from gateway.settings.yaml import Document, Fault, Where
 from gateway.smpp.status import CommandStatus
 
 # What still leaves room for the rest in a request for the yes of 70 characters.

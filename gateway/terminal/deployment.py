@@ -11,10 +11,10 @@ from gateway.policy.places import ProvinceTable
 from gateway.settings.api import load_system_ids
 from gateway.settings.bundles.bundle import load_bundle
 from gateway.settings.directories import config_directory, is_sample, policies_directory
-from gateway.settings.fault import Fault, FaultCollector, SettingsError
 from gateway.settings.filings import load_provinces
 from gateway.settings.gateway import GatewaySettings, load_gateway
 from gateway.settings.senders import load_senders
+from gateway.settings.yaml import Fault, FaultCollector, SettingsError
 from gateway.terminal.failure import CommandError, known, misused
 from gateway.terminal.options import Directories
 from gateway.terminal.screen import visible, warn

@@ -10,8 +10,8 @@ from gateway.domain.records import NewAccess
 from gateway.runtime.clock import utcnow
 from gateway.runtime.logging import LogLevel, configure_logging
 from gateway.runtime.sealing import Keys, Sealer, SealError
-from gateway.settings.fault import SettingsError
 from gateway.settings.gateway import GatewaySettings, keys_of, load_sealer
+from gateway.settings.yaml import SettingsError
 from gateway.storage.database import Database
 from gateway.storage.errors import StoreUnavailable
 from gateway.storage.journals import SqlJournals

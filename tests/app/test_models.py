@@ -24,8 +24,8 @@ from gateway.filter.facts import TextFacts
 from gateway.filter.normalise.views import Views
 from gateway.runtime.snapshot import ModelsHealth
 from gateway.runtime.tasks import spawn
-from gateway.settings.fault import SettingsError
 from gateway.settings.gateway import LearningSettings
+from gateway.settings.yaml import SettingsError
 from gateway.systems.learning.model_directory import ModelChange, ModelDirectory, ModelState
 
 Start = Callable[..., Awaitable[Gateway]]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.settings.fault import SettingsError
+from gateway.settings.yaml import SettingsError
 
 Write = Callable[[str, str], Path]
 WriteBundle = Callable[[Mapping[str, str]], Path]

@@ -10,8 +10,8 @@ from gateway.domain.api_client import ApiClient, ApiRole, RefusalChannel
 from gateway.settings.api import load_api, load_system_ids
 from gateway.settings.credentials import digest_of
 from gateway.settings.directories import check
-from gateway.settings.fault import SettingsError
 from gateway.settings.schema import Address
+from gateway.settings.yaml import SettingsError
 
 DIGEST = sha256(b"a token").hexdigest()
 TOKEN = "a-token-in-the-environment-of-this-process"

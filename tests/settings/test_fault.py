@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.settings.fault import Fault, FaultCollector, SettingsError
+from gateway.settings.yaml import Fault, FaultCollector, SettingsError
 
 HERE = Path("a.yaml")
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.settings.fault import SettingsError, decode_utf8, position_in, read_octets
+from gateway.settings.yaml import SettingsError, decode_utf8, position_in, read_octets
 
 FaultsOf = Callable[[Callable[[], object]], list[str]]
 

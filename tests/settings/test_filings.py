@@ -22,8 +22,8 @@ from gateway.domain.filings import (
 )
 from gateway.domain.sender import BindLimits, Port, Rate, Sender, SenderState
 from gateway.settings import yaml
-from gateway.settings.fault import SettingsError
 from gateway.settings.filings import filings_of, load_filings, written
+from gateway.settings.yaml import SettingsError
 
 WHOLE = """\
 version: 1

@@ -9,7 +9,6 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from gateway.domain.subscription import CancelAll, Hub
 from gateway.policy.disk_stages import DiskReserve
 from gateway.session.timers import Timers
-from gateway.settings.fault import SettingsError
 from gateway.settings.gateway import (
     LearningSettings,
     Limits,
@@ -25,6 +24,7 @@ from gateway.settings.gateway import (
     load_sealer,
 )
 from gateway.settings.schema import Address
+from gateway.settings.yaml import SettingsError
 
 Write = Callable[[str, str], Path]
 FaultsOf = Callable[[Callable[[], object]], list[str]]

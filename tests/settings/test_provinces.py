@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.settings import filings
-from gateway.settings.fault import SettingsError
 from gateway.settings.filings import load_provinces
+from gateway.settings.yaml import SettingsError
 
 Write = Callable[[str, str], Path]
 FaultsOf = Callable[[Callable[[], object]], list[str]]

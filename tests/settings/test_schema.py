@@ -5,8 +5,8 @@ import pytest
 from pydantic import Field
 
 from gateway.settings import yaml
-from gateway.settings.fault import Fault, SettingsError
 from gateway.settings.schema import Count, Shape, Text, Version, unique, validate
+from gateway.settings.yaml import Fault, SettingsError
 
 FaultsOf = Callable[[Callable[[], object]], list[str]]
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.settings.fault import SettingsError
 from gateway.settings.senders import load_offered
+from gateway.settings.yaml import SettingsError
 
 SENDERS = """\
 version: 1

@@ -6,8 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.settings import yaml
-from gateway.settings.fault import SettingsError
-from gateway.settings.yaml import Mark
+from gateway.settings.yaml import Mark, SettingsError
 
 Write = Callable[[str, str], Path]
 FaultsOf = Callable[[Callable[[], object]], list[str]]

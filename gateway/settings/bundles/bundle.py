@@ -27,9 +27,8 @@ from gateway.settings.bundles.keyword_lists import KeywordsFile, load_lists
 from gateway.settings.bundles.layers import HEAD, RULES, BundleSource, Layers, find_layers
 from gateway.settings.bundles.rules import RuleContext, RulesFile, load_rules
 from gateway.settings.bundles.selftest import SelfTestFile, load_selftest, selftest_faults
-from gateway.settings.fault import FaultCollector, SettingsError
 from gateway.settings.schema import Id, Reply, Shape, Text, Version, validate
-from gateway.settings.yaml import Document
+from gateway.settings.yaml import Document, FaultCollector, SettingsError
 
 _DAY_S = 86_400
 # A key costs 4 to 450 octets (gateway.policy.checks.too_often).

@@ -14,16 +14,16 @@ from gateway.domain.warning import Severity
 from gateway.filter.keywords.index import PatternError, PatternSet, compiled
 from gateway.filter.keywords.search import ELLIPSIS, closed_up, parts_of
 from gateway.settings.bundles.layers import KEYWORDS, Layers, overlaid
-from gateway.settings.fault import (
+from gateway.settings.filings import Day
+from gateway.settings.schema import Id, Shape, Text, Version, validate, without
+from gateway.settings.yaml import (
+    Document,
     Fault,
     FaultCollector,
     SettingsError,
     decode_utf8,
     whole_file_fault,
 )
-from gateway.settings.filings import Day
-from gateway.settings.schema import Id, Shape, Text, Version, validate, without
-from gateway.settings.yaml import Document
 
 MAX_WORDS = 200_000
 MAX_WORD_CHARS = 64

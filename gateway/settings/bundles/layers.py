@@ -8,15 +8,18 @@ from functools import partial, reduce
 from pathlib import Path, PurePosixPath
 
 from gateway.settings import yaml
-from gateway.settings.fault import (
+from gateway.settings.schema import is_id
+from gateway.settings.yaml import (
+    Document,
     Fault,
     FaultCollector,
+    Mark,
     SettingsError,
+    Value,
+    Where,
     read_octets,
     whole_file_fault,
 )
-from gateway.settings.schema import is_id
-from gateway.settings.yaml import Document, Mark, Value, Where
 
 MAX_BUNDLE_OCTETS = 64 * 1024 * 1024
 

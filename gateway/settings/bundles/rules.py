@@ -21,7 +21,6 @@ from gateway.policy.checks.source_suspension import SourceSuspension
 from gateway.policy.hours import HolidayCalendar, OnHolidays, Window
 from gateway.settings.bundles.check_fields import ExceptionShape, Fallback, file_fields
 from gateway.settings.bundles.layers import entries_of, overlaid
-from gateway.settings.fault import Fault, FaultCollector, SettingsError
 from gateway.settings.schema import (
     DocumentCheck,
     Id,
@@ -33,7 +32,7 @@ from gateway.settings.schema import (
     validate,
     without,
 )
-from gateway.settings.yaml import Document
+from gateway.settings.yaml import Document, Fault, FaultCollector, SettingsError
 from gateway.smpp.status import CommandStatus
 
 MAX_RULES = 500

@@ -20,9 +20,8 @@ from gateway.policy.findings import finding_of
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.ruleset import RuleSet
 from gateway.policy.submission import Submission
-from gateway.settings.fault import Fault
 from gateway.settings.schema import MAX_PORT_DIGITS, Id, Shape, Text, Version, validate, without
-from gateway.settings.yaml import Document, Mark, Value
+from gateway.settings.yaml import Document, Fault, Mark, Value
 from gateway.smpp.status import EncodeError
 from gateway.smpp.text import encode_text, readings
 

@@ -74,8 +74,8 @@ def import_file(
 
     Example: smsward filings import filings.yaml --dry-run
     """
-    from gateway.settings.fault import SettingsError
     from gateway.settings.filings import load_filings
+    from gateway.settings.yaml import SettingsError
     from gateway.systems.filings.filing_table import (
         days_left,
         described_difference,

@@ -43,8 +43,7 @@ from gateway.policy.hours import EVERY_DAY, HolidayCalendar, OnHolidays, Window,
 from gateway.settings.bundles import rules as rules_module
 from gateway.settings.bundles.bundle import load_bundle
 from gateway.settings.bundles.rules import FORMER_NAMES, SHAPES, RuleContext, load_rules
-from gateway.settings.fault import SettingsError
-from gateway.settings.yaml import compose
+from gateway.settings.yaml import SettingsError, compose
 
 WriteBundle = Callable[[Mapping[str, str]], Path]
 FaultsOf = Callable[[Callable[[], object]], list[str]]

@@ -13,7 +13,7 @@ from gateway.domain.sender import Purpose
 from gateway.policy.bundle import Bundle
 from gateway.settings.bundles.bundle import load_bundle, load_proven
 from gateway.settings.bundles.selftest import selftest_faults
-from gateway.settings.fault import Fault
+from gateway.settings.yaml import Fault
 
 WriteBundle = Callable[[Mapping[str, str]], Path]
 FaultsOf = Callable[[Callable[[], object]], list[str]]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gateway.settings.bundles import keyword_lists
 from gateway.settings.bundles.keyword_lists import parse_words, word_problem
-from gateway.settings.fault import Fault, SettingsError
+from gateway.settings.yaml import Fault, SettingsError
 
 HERE = Path("a.txt")
 FaultsOf = Callable[[Callable[[], object]], list[str]]
