@@ -14,9 +14,8 @@ from gateway.domain.subscription import Hub
 from gateway.policy.checks.outside_window import AskingHours, asking_hours
 from gateway.policy.hub_words import HoldCommand, HubCommand
 from gateway.policy.knowledge import ConsentSets
-from gateway.proxy.consent_book import ConsentAsker, ConsentBook
+from gateway.proxy.consent_book import ConsentAsker, ConsentBook, MoReceiver
 from gateway.proxy.esme_session import Routes
-from gateway.proxy.mo_receiver import MoReceiver
 from gateway.proxy.mt_sender import (
     Confirmation,
     MtSender,

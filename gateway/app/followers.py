@@ -14,6 +14,7 @@ import structlog
 import gateway.kernel.display_loops
 import gateway.policy.number_set  # noqa: F401
 from gateway.policy.knowledge import Knowledge
+from gateway.proxy.connection import Dialler
 from gateway.proxy.consent_book import ConsentAsker
 from gateway.proxy.hold_writer import HeldCounts, HoldWriter
 from gateway.proxy.mt_sender import OutboundSender
@@ -23,7 +24,6 @@ from gateway.proxy.release_follower import ReleaseFollower
 from gateway.proxy.replies import Replies
 from gateway.proxy.scheduled_canceller import ScheduledCanceller
 from gateway.proxy.sessions import Sessions
-from gateway.proxy.smsc_dialler import Dialler
 from gateway.runtime.clock import monotonic, utcnow
 from gateway.runtime.tasks import spawn, wait_listening
 from gateway.storage.change_feed import ChangeKind, Copy
@@ -279,7 +279,7 @@ class Followers:
         moved = {int(change.key) for change in changes if change.kind is ChangeKind.QUARANTINE}
         found = await self._stores.quarantine.get_many(moved) if moved else []
         for held in found:
-            self._parts.releasing.want(held)
+            self._parts.releasing.queue.follow(held)
         self._counts.follow(found, is_all=len(changes) < _CHANGES_AT_ONCE)
         if any(change.kind is ChangeKind.ERRAND for change in changes):
             self._parts.outbound_messages.wake()

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from itertools import count
 from pathlib import Path
 from secrets import randbits
 from typing import NoReturn
@@ -42,18 +43,15 @@ from gateway.policy.disk_stages import DiskStage
 from gateway.policy.filings import Filings
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.ruleset import RuleSet
-from gateway.proxy.assembler import Assembler
-from gateway.proxy.connection import Numbers
+from gateway.proxy.connection import Dialler, Target
 from gateway.proxy.esme_session import Routes
 from gateway.proxy.gate import Credentials, Gate, KnownPeers
-from gateway.proxy.hold_writer import HeldCounts, HoldWriter
-from gateway.proxy.keepalive import Keepalive
+from gateway.proxy.hold_writer import Assembler, HeldCounts, HoldWriter
 from gateway.proxy.listener import Listeners, smsc_context
 from gateway.proxy.operations import Operations
 from gateway.proxy.receipts import ReceiptDesk
 from gateway.proxy.release_follower import ReleaseFollower
-from gateway.proxy.sessions import Sessions, UnboundConnections
-from gateway.proxy.smsc_dialler import Dialler, Target
+from gateway.proxy.sessions import Keepalive, Sessions
 from gateway.proxy.tick import Tick
 from gateway.records.writer import Records, prepare_directory
 from gateway.runtime.file_lock import FileLock
@@ -114,7 +112,7 @@ class Gateway:
         self.policies = Policies(pipeline, self._knowledge, (config, policies))
         self.policies.senders = senders
         self.policies.offer(services)
-        numbers = Numbers()
+        numbers = count(1)  # of connections
         self._lockouts = Lockouts(settings.limits.bad_binds_per_minute)
         self.gate = Gate(
             self.plane,
@@ -126,14 +124,7 @@ class Gateway:
         self.gate.licence_ends = lambda system_id: filings.of(system_id).licence_ends
         self.gate.licence_required = settings.filings.licence_required
         self.dialler = Dialler(self.tick, _target(settings.smscs[0]), numbers)
-        self.sessions = Sessions(self.tick, self.dialler, self.gate, numbers, settings.timers)
-        self.sessions.joining.maximum = settings.limits.sessions
-        limits = settings.limits
-        self.sessions.unbound = UnboundConnections(
-            limits.connections_per_s, limits.connections_at_once, self.gate.is_known
-        )
-        self.sessions.unbound.share(settings.limits.sessions)
-        self.sessions.joining.window = settings.limits.window
+        self.sessions = Sessions(self.tick, self.dialler, self.gate, numbers, settings)
         self.keeper = Keepalive(self.tick, self.sessions, settings.timers)
         self._held_counts = HeldCounts(
             HeldTotals(settings.limits.held_per_sender, settings.limits.held_octets_per_sender)

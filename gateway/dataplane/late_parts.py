@@ -1,5 +1,6 @@
 """What is kept of long messages after their time, in shares by sender, to judge late parts."""
 
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -138,14 +139,12 @@ class Rest(NamedTuple):
     octets: int
 
 
+@dataclass(slots=True)
 class _SenderLateParts:
     """What is left of one sender's messages, the oldest first, those that were whole apart."""
 
-    __slots__ = ("others", "whole")
-
-    def __init__(self) -> None:
-        self.whole: dict[Key, Rest] = {}
-        self.others: dict[Key, Rest] = {}
+    whole: dict[Key, Rest] = field(default_factory=dict)
+    others: dict[Key, Rest] = field(default_factory=dict)
 
 
 class LateParts:

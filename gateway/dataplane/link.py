@@ -1,5 +1,7 @@
 """One SMPP connection as the data plane sees it, on either side."""
 
+from dataclasses import InitVar, dataclass, field
+
 from gateway.policy.submission import Account
 from gateway.session.operations import SessionState, Side
 from gateway.session.timers import Clocks
@@ -13,6 +15,7 @@ _MAX_LATE = 1000
 Outstanding = tuple["Link | None", int, int, float, object]
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class Link:
     """A connection's state, its unread octets, and the requests written to it.
 
@@ -21,50 +24,30 @@ class Link:
     answer that is late, doubled or invented finds nothing (PEERS pains 8 and 9).
     """
 
-    __slots__ = (
-        "account",
-        "clocks",
-        "control_due_at",
-        "controls",
-        "held",
-        "is_blocked",
-        "is_leaving",
-        "late",
-        "looked",
-        "number",
-        "outstanding",
-        "peer",
-        "sequence",
-        "side",
-        "state",
-        "system_id",
-        "tail",
-        "wait_until",
-        "waits_long",
-        "window",
-    )
+    number: int
+    side: Side
+    window: int
+    now: InitVar[float]
+    state: SessionState = SessionState.OPEN
+    system_id: str = ""
+    account: Account | None = None
+    peer: "Link | None" = None
+    clocks: Clocks = field(init=False)
+    tail: bytes = b""  # octets not yet processed
+    looked: int = 0  # how many of them were looked at while the link was blocked
+    is_blocked: bool = False  # requests wait: no room, no bind answer yet, no SMSC
+    waits_long: bool = False  # and is blocked, for a long PDU is only judged now and then
+    is_leaving: bool = False  # we are about to unbind: new messages are refused
+    wait_until: float = 0.0  # until when requests wait for a lost SMSC
+    held: int = 0  # messages waiting for the quarantine's commit
+    controls: int = 0  # control PDUs before the bind
+    control_due_at: float = 0.0  # when what it had since has been paid for
+    sequence: int = 0
+    outstanding: dict[int, Outstanding] = field(default_factory=dict)
+    late: dict[int, Outstanding] = field(default_factory=dict)
 
-    def __init__(self, number: int, side: Side, window: int, now: float) -> None:
-        self.number = number
-        self.side = side
-        self.window = window
-        self.state = SessionState.OPEN
-        self.system_id = ""
-        self.account: Account | None = None
-        self.peer: Link | None = None
+    def __post_init__(self, now: float) -> None:
         self.clocks = Clocks.started(now)
-        self.tail = b""  # octets not yet processed
-        self.looked = 0  # how many of them were looked at while the link was blocked
-        self.is_blocked = False  # requests wait: no room, no bind answer yet, no SMSC
-        self.waits_long = False  # and is blocked, for a long PDU is only judged now and then
-        self.is_leaving = False  # we are about to unbind: new messages are refused
-        self.wait_until = 0.0  # until when requests wait for a lost SMSC
-        self.held = 0  # messages waiting for the quarantine's commit
-        self.controls = 0  # control PDUs before the bind
-        self.control_due_at = 0.0  # when what it had since has been paid for
-        self.sequence = 0
-        self.outstanding: dict[int, Outstanding] = {}
-        self.late: dict[int, Outstanding] = {}
 
     def next_sequence(self) -> int:
         """Return the next free sequence_number, 1 to 0x7FFFFFFF (SMPP 3.4, 3.2)."""

@@ -1,6 +1,7 @@
 """All long messages in progress: bounded, in fair shares, with the message_ids of their parts."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import NamedTuple
 
@@ -34,14 +35,12 @@ class PartEntry(NamedTuple):
     is_conflict: bool
 
 
+@dataclass(slots=True)
 class _SenderMessages:
     """One sender's messages, the oldest first."""
 
-    __slots__ = ("under_way", "whole")
-
-    def __init__(self) -> None:
-        self.under_way: dict[Key, Joint] = {}
-        self.whole: dict[Key, Joint] = {}
+    under_way: dict[Key, Joint] = field(default_factory=dict)
+    whole: dict[Key, Joint] = field(default_factory=dict)
 
 
 _NOBODYS = _SenderMessages()

@@ -211,6 +211,7 @@ def part_of(
 _Row = tuple[tuple[Part, ...], Part, tuple[Part, ...]]
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class Joint:
     """One long message while its parts arrive, in any order, on any bind of the sender.
 
@@ -227,34 +228,18 @@ class Joint:
       `settled`: parts of a message that was whole; phones forget those.
     """
 
-    __slots__ = (
-        "doubtful",
-        "expires_at",
-        "former",
-        "key",
-        "octets",
-        "parts",
-        "refused",
-        "seen",
-        "settled",
-        "stopped",
-        "total",
-        "withheld",
-    )
-
-    def __init__(self, key: Key, total: int, expires_at: float) -> None:
-        self.key = key
-        self.total = total
-        self.expires_at = expires_at
-        self.parts: dict[int, Part] = {}
-        self.former: dict[int, Part] = {}
-        self.seen: set[int] = set()
-        self.withheld: set[int] = set()
-        self.doubtful: set[int] = set()
-        self.settled: set[int] = set()
-        self.octets = 0
-        self.stopped: Finding | None = None
-        self.refused: Finding | None = None
+    key: Key
+    total: int
+    expires_at: float
+    parts: dict[int, Part] = field(default_factory=dict)
+    former: dict[int, Part] = field(default_factory=dict)
+    seen: set[int] = field(default_factory=set)
+    withheld: set[int] = field(default_factory=set)
+    doubtful: set[int] = field(default_factory=set)
+    settled: set[int] = field(default_factory=set)
+    octets: int = 0
+    stopped: Finding | None = None
+    refused: Finding | None = None
 
     @property
     def is_whole(self) -> bool:

@@ -17,6 +17,7 @@ from gateway.session.operations import Side
 from gateway.smpp.pdu import HEADER, Pdu, header_only
 
 
+@dataclass(slots=True)
 class Tally:
     """Counters of one pipeline.
 
@@ -27,44 +28,23 @@ class Tally:
     `latency_us` counts answers by the bit length of their microseconds.
     """
 
-    __slots__ = (
-        "answers",
-        "filter_failures",
-        "forwarded",
-        "framing_faults",
-        "late",
-        "latency_us",
-        "latency_us_total",
-        "link_lost",
-        "malformed",
-        "relayed",
-        "replies_put_back",
-        "replies_unheard",
-        "senders",
-        "stray",
-        "timeouts",
-        "unknown",
-        "verdicts",
-    )
-
-    def __init__(self) -> None:
-        self.forwarded = 0
-        self.relayed = 0
-        self.stray = 0
-        self.late = 0
-        self.timeouts = 0
-        self.link_lost = 0
-        self.filter_failures = 0
-        self.framing_faults = 0
-        self.malformed = 0
-        self.replies_put_back = 0
-        self.replies_unheard = 0
-        self.verdicts: dict[tuple[str, str], int] = {}
-        self.answers: dict[int, int] = {}
-        self.unknown: dict[str, int] = {}
-        self.senders: dict[tuple[str, str], int] = {}
-        self.latency_us = [0] * 64
-        self.latency_us_total = 0
+    forwarded: int = 0
+    relayed: int = 0
+    stray: int = 0
+    late: int = 0
+    timeouts: int = 0
+    link_lost: int = 0
+    filter_failures: int = 0
+    framing_faults: int = 0
+    malformed: int = 0
+    replies_put_back: int = 0
+    replies_unheard: int = 0
+    verdicts: dict[tuple[str, str], int] = field(default_factory=dict)
+    answers: dict[int, int] = field(default_factory=dict)
+    unknown: dict[str, int] = field(default_factory=dict)
+    senders: dict[tuple[str, str], int] = field(default_factory=dict)
+    latency_us: list[int] = field(default_factory=lambda: [0] * 64)
+    latency_us_total: int = 0
 
     def sender(self, system_id: str, action: str, count: int = 1) -> None:
         """Count what became of a sender's messages; senders are those of the configuration."""

@@ -1,13 +1,20 @@
-"""One TCP connection, to an SP or the SMSC: it passes octets to and from the tick."""
+"""TCP connections to SPs and the SMSC: octets to and from the tick; binds that are dialled."""
 
 import asyncio
-import itertools
-from collections.abc import Callable
+import ssl
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, cast
 
+from gateway.dataplane.attention import BindAnswer
 from gateway.dataplane.link import Link
-from gateway.session.operations import SessionState
+from gateway.dataplane.relay import renumbered
+from gateway.runtime.clock import monotonic
+from gateway.session.operations import SessionState, Side
+from gateway.smpp.commands import CommandId
+from gateway.smpp.pdu import HEADER
+from gateway.smpp.status import CommandStatus
 
 # The most and the fewest octets that are read from a session before its turn.
 MOST_OCTETS = 16 * 1024
@@ -52,6 +59,9 @@ class ConnectionOwner(Protocol):
 
     share: ReadShare
 
+    def add(self, connection: "Connection") -> None:
+        """Register a connection that is open; with TLS, after the handshake."""
+
     def received(self, connection: "Connection", octets: bytes) -> None:
         """Take octets; called inside the loop's read callback."""
 
@@ -65,13 +75,10 @@ class ConnectionOwner(Protocol):
 class Connection(asyncio.BufferedProtocol):
     """A socket and its link. Octets are copied out of the shared buffer once, not viewed in it.
 
-    `welcome` is called when the connection is open; with TLS, after the handshake. The loop does
-    not report a failed handshake, so nothing may register the connection earlier.
+    The loop does not report a failed TLS handshake, so it is registered only after that.
     """
 
-    def __init__(
-        self, reader: ConnectionOwner, link: Link, welcome: "Callable[[Connection], None]"
-    ) -> None:
+    def __init__(self, reader: ConnectionOwner, link: Link) -> None:
         self.link = link
         self.taken = 0  # octets read since its last turn
         self.peer_address = ""
@@ -80,7 +87,6 @@ class Connection(asyncio.BufferedProtocol):
         self.abandon: Callable[[], object] | None = None
         self.unread_since: float | None = None
         self._reader = reader
-        self._welcome = welcome
         self._pauses: set[Pause] = set()
         self._transport: asyncio.Transport | None = None
 
@@ -94,7 +100,7 @@ class Connection(asyncio.BufferedProtocol):
         if not self.peer_address:  # an SP's is set before: it may come through a proxy
             name = transport.get_extra_info("peername")
             self.peer_address = str(name[0]) if isinstance(name, tuple) and name else ""
-        self._welcome(self)
+        self._reader.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Report the loss; a reset and a close are treated alike."""
@@ -176,12 +182,87 @@ class Connection(asyncio.BufferedProtocol):
             self.abandon()
 
 
-class Numbers:
-    """Counts connections of one process, from 1."""
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where an SMSC listens; `tls` is ready to use, None for plain TCP."""
 
-    def __init__(self) -> None:
-        self._count = itertools.count(1)
+    name: str
+    host: str
+    port: int
+    tls: ssl.SSLContext | None = None
+    server_name: str | None = None
 
-    def next(self) -> int:
-        """Return the next number."""
-        return next(self._count)
+
+class SmscUnreachableError(Exception):
+    """No connection, or no answer to the bind; the message says which."""
+
+
+class Dialler:
+    """Opens links to one SMSC. A returned link has its bind answer, its state is still BINDING."""
+
+    def __init__(self, tick: ConnectionOwner, target: Target, numbers: Iterator[int]) -> None:
+        self.target = target
+        self._tick = tick
+        self._numbers = numbers
+        self._answers: dict[Link, asyncio.Future[bytes]] = {}
+
+    async def dial(
+        self, bind_pdu: bytes, *, system_id: str, window: int, within_s: float
+    ) -> tuple[Connection, bytes]:
+        """Connect and send the SP's own bind PDU with a new sequence_number.
+
+        Returns the connection and the SMSC's answer, with any status. Raises
+        SmscUnreachableError without an answer `within_s`, or if the link closed after a bind.
+        """
+        link = Link(next(self._numbers), Side.SMSC, window, monotonic())
+        link.system_id = system_id
+        target = self.target
+        loop = asyncio.get_running_loop()
+        answer = self._answers[link] = loop.create_future()
+        connection = Connection(self._tick, link)
+        try:
+            async with asyncio.timeout(within_s):
+                await loop.create_connection(
+                    lambda: connection,
+                    target.host,
+                    target.port,
+                    ssl=target.tls,
+                    server_hostname=target.server_name if target.tls else None,
+                )
+                link.state = SessionState.BINDING
+                connection.write(renumbered(bind_pdu, link.next_sequence()))
+                pdu = await answer
+        except TimeoutError:
+            connection.abort()
+            raise SmscUnreachableError("no answer in time") from None
+        except (OSError, UnicodeError) as error:  # UnicodeError: the host name is not valid
+            raise SmscUnreachableError(getattr(error, "strerror", None) or str(error)) from error
+        except asyncio.CancelledError:
+            connection.abort()
+            raise
+        finally:
+            del self._answers[link]
+        # A refusal is returned even if the link closed; a bind whose link closed is an error.
+        if not connection.is_open and not status_of_answer(pdu):
+            raise SmscUnreachableError("closed right after its answer")
+        return connection, pdu
+
+    def answered(self, item: BindAnswer) -> None:
+        """Pass the SMSC's answer to the bind that waits for it."""
+        waiting = self._answers.get(item.link)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(item.pdu)
+
+    def lost(self, link: Link) -> None:
+        """Fail the bind that waits on a lost link, if there is one."""
+        waiting = self._answers.get(link)
+        if waiting is not None and not waiting.done():
+            waiting.set_exception(ConnectionError("closed before the bind was answered"))
+
+
+def status_of_answer(answer: bytes) -> int:
+    """Return the status of the answer to a bind; a generic_nack with status 0 is a failure."""
+    _, command_id, status, _ = HEADER.unpack_from(answer)
+    if command_id == CommandId.GENERIC_NACK and not status:
+        return CommandStatus.ESME_RBINDFAIL
+    return int(status)

@@ -12,15 +12,15 @@ from gateway.dataplane import attention
 from gateway.dataplane.link import Link
 from gateway.dataplane.relay import renumbered
 from gateway.domain.sender import Sender
-from gateway.proxy.connection import Connection
+from gateway.proxy.connection import Connection, Dialler, SmscUnreachableError, status_of_answer
 from gateway.proxy.gate import Gate
-from gateway.proxy.smsc_dialler import Dialler, SmscUnreachableError, status_of_answer
 from gateway.proxy.tick import Tick
 from gateway.runtime.clock import epoch, monotonic
 from gateway.runtime.tasks import spawn
 from gateway.session.binding import BindRequest
 from gateway.session.operations import BOUND_STATES, SessionState, Side
-from gateway.session.timers import Timers, reconnect_delay_s
+from gateway.session.timers import reconnect_delay_s
+from gateway.settings.gateway import GatewaySettings
 from gateway.smpp.commands import RESPONSE_BIT
 from gateway.smpp.pdu import HEADER, header_only, unbind, unbind_resp
 from gateway.smpp.status import CommandStatus, DecodeError
@@ -74,6 +74,13 @@ class Routes:
         return self._find(
             system_id, lambda pair: pair.esme if pair.session.state.can_deliver else None
         )
+
+    def session_for(self, link: Link) -> Link | None:
+        """Return a session that takes what came on an SMSC `link`: its own if that can."""
+        if link.peer is not None and link.peer.state.can_deliver:
+            return link.peer
+        connection = self.to_esme(link.system_id)
+        return connection.link if connection is not None else None
 
     def submitters(self) -> set[str]:
         """Return who has a bind at the SMSC that can submit."""
@@ -156,19 +163,16 @@ class SessionCloser:
             for session, sequence in list(self._unbinding.items()):
                 if not is_owed(session):
                     del self._unbinding[session]
-                    connection = self._tick.connections[session]
-                    connection.write(unbind_resp(sequence))
+                    esme = self._tick.connections[session]
+                    esme.write(unbind_resp(sequence))
                     log.info("esme.unbound", system_id=session.system_id, session=session.number)
-                    connection.close()
+                    esme.close()
         if self._retiring:
             for link in [link for link in self._retiring if not link.outstanding]:
                 self._retiring.discard(link)
-                self._unbind(link)
-
-    def _unbind(self, link: Link) -> None:
-        connection = self._tick.connections.get(link)
-        if connection is not None:
-            self._say_unbind(connection)
+                connection = self._tick.connections.get(link)
+                if connection is not None:
+                    self._say_unbind(connection)
 
     def _say_unbind(self, connection: Connection) -> None:
         link = connection.link
@@ -215,7 +219,8 @@ _FATAL = frozenset({CommandStatus.ESME_RINVPASWD, CommandStatus.ESME_RINVSYSID})
 class SessionBinder:
     """Binds and reconnects; one task for each bind, none for a message.
 
-    At most `maximum` sessions are bound at once; `bound` is called for each new one.
+    At most `maximum` sessions are bound at once, each with at most `window` requests outstanding;
+    `bound` is called for each new one.
     """
 
     def __init__(
@@ -225,17 +230,17 @@ class SessionBinder:
         gate: Gate,
         pairs: Pairs,
         leaving: SessionCloser,
-        timers: Timers,
+        settings: GatewaySettings,
     ) -> None:
-        self.window = 1000
-        self.maximum = 2000
-        self.bound: Callable[[Connection], None] = _unheard
+        self.window = settings.limits.window
+        self.maximum = settings.limits.sessions
+        self.bound: Callable[[Connection], None] = lambda _connection: None
         self._tick = tick
         self._dialler = dialler
         self._gate = gate
         self._pairs = pairs
         self._leaving = leaving
-        self._timers = timers
+        self._timers = settings.timers
 
     def bind(self, item: attention.Bind) -> None:
         """Start to answer an SP's bind."""
@@ -363,10 +368,6 @@ class SessionBinder:
             self._join(pair, smsc)
             log.info("smsc.bound", system_id=pair.sender.system_id, session=session.number)
             self._tick.resume((session, smsc.link))
-
-
-def _unheard(_connection: Connection) -> None:
-    """Do nothing yet: the shell is not wired."""
 
 
 def _name(status: int) -> str:

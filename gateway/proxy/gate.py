@@ -263,7 +263,7 @@ class Gate:
         self.binds: Counter[str] = Counter()
         self.licence_ends: LicenceEnds = lambda _system_id: None
         self.licence_required = False
-        self.known: Callable[[str, str], None] = _unheard
+        self.known: Callable[[str, str], None] = lambda _system_id, _address: None
         self._plane = plane
         self._credentials = credentials
         self._lockouts = lockouts
@@ -334,7 +334,3 @@ class Gate:
         has_proved = reason not in _UNPROVED
         self.strangers.refused(reason.value, request.address, shown, has_proved=has_proved)
         await asyncio.sleep(self._lockouts.delay_s(request.address, request.system_id, monotonic()))
-
-
-def _unheard(_system_id: str, _address: str) -> None:
-    """Do nothing yet: the shell is not wired."""

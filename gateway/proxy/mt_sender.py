@@ -8,21 +8,21 @@ from typing import TypeAlias
 import structlog
 
 from gateway.dataplane.attention import OwnAnswer, SubscriberMessage
-from gateway.dataplane.link import Link
 from gateway.dataplane.plane import own_answer
 from gateway.dataplane.relay import message_id_of, renumbered
 from gateway.domain.outbound_message import MAX_ATTEMPTS, OutboundMessage, OutboundState
 from gateway.domain.subscription import MessageEvidence, Subscription
 from gateway.proxy.connection import Connection
+from gateway.proxy.consent_book import MoMessage
 from gateway.proxy.esme_session import Routes
-from gateway.proxy.mo_receiver import MoMessage
 from gateway.proxy.tick import Tick
 from gateway.runtime.clock import epoch, monotonic, utcnow
 from gateway.runtime.tasks import spawn
 from gateway.smpp.commands import RESPONSE_BIT, CommandId
+from gateway.smpp.fields import SmeAddress
 from gateway.smpp.pdu import HEADER, header_only, make
 from gateway.smpp.status import CommandStatus
-from gateway.storage.errors import StoreUnavailable
+from gateway.storage.errors import logged
 from gateway.systems.outbound_messages import OutboundMessageStore
 
 _UCS2 = 8
@@ -57,22 +57,11 @@ class MtSender:
             return False
         request = asked.evidence.request if asked is not None else None
         outbound = Confirmation(word.system_id, asked, request)
-        own = connection.link.register(None, 0, CommandId.SUBMIT_SM, monotonic(), outbound)
-        connection.write(
-            make(
-                CommandId.SUBMIT_SM,
-                own,
-                source_addr_ton=pdu.number("dest_addr_ton"),
-                source_addr_npi=pdu.number("dest_addr_npi"),
-                source_addr=pdu.octets("destination_addr"),
-                dest_addr_ton=pdu.number("source_addr_ton"),
-                dest_addr_npi=pdu.number("source_addr_npi"),
-                destination_addr=pdu.octets("source_addr"),
-                data_coding=_UCS2,
-                # A word that is quoted back may be broken: half a character of UTF-16.
-                short_message=text.encode("utf-16-be", "surrogatepass"),
-            )
+        source, destination = (
+            SmeAddress(pdu.number(f"{kind}_ton"), pdu.number(f"{kind}_npi"), pdu.octets(name))
+            for kind, name in (("dest_addr", "destination_addr"), ("source_addr", "source_addr"))
         )
+        _submit(connection, (source, destination), text, outbound)
         self.note("confirmation", heard, gateway_id=word.reply_id)
         return True
 
@@ -80,19 +69,9 @@ class MtSender:
         self, connection: Connection, port: str, msisdn: int, text: str, outbound: object
     ) -> None:
         """Write `text` to a subscriber who may not have written anything."""
-        own = connection.link.register(None, 0, CommandId.SUBMIT_SM, monotonic(), outbound)
-        connection.write(
-            make(
-                CommandId.SUBMIT_SM,
-                own,
-                source_addr=port.encode("latin-1"),
-                dest_addr_ton=_INTERNATIONAL,
-                dest_addr_npi=_ISDN,
-                destination_addr=str(msisdn).encode(),
-                data_coding=_UCS2,
-                short_message=text.encode("utf-16-be", "surrogatepass"),
-            )
-        )
+        source = SmeAddress(0, 0, port.encode("latin-1"))
+        destination = SmeAddress(_INTERNATIONAL, _ISDN, str(msisdn).encode())
+        _submit(connection, (source, destination), text, outbound)
 
     def note(self, what: str, heard: MoMessage, **fields: str) -> None:
         """Record a rare event about a subscriber's message."""
@@ -109,7 +88,7 @@ class MtSender:
         if not item.is_withheld or link not in self._tick.connections:
             return  # the SMSC will send it again on another bind
         moment = (monotonic(), epoch())
-        session = self._session_for(link)
+        session = self._routes.session_for(link)
         self._tick.out(self._tick.pipeline.deliver(link, session, item.pdu, moment))
 
     def keep_back(self, item: SubscriberMessage) -> None:
@@ -119,13 +98,6 @@ class MtSender:
     def put_off(self, item: SubscriberMessage) -> None:
         """Have the SMSC send a withheld message again later."""
         self._answer(item, CommandStatus.ESME_RX_T_APPN)
-
-    def _session_for(self, link: Link) -> Link | None:
-        session = link.peer if link.peer in self._tick.connections else None
-        if session is not None and session.state.can_deliver:
-            return session
-        connection = self._routes.to_esme(link.system_id)
-        return connection.link if connection is not None else None
 
     def _answer(self, item: SubscriberMessage, status: CommandStatus) -> None:
         connection = self._tick.connections.get(item.link)
@@ -139,6 +111,28 @@ class MtSender:
         else:
             # The sequence_number is echoed as it came, whatever encoders think of it.
             connection.write(renumbered(make(command_id | RESPONSE_BIT, 1), sequence))
+
+
+def _submit(
+    connection: Connection, addresses: tuple[SmeAddress, SmeAddress], text: str, outbound: object
+) -> None:
+    source, destination = addresses
+    own = connection.link.register(None, 0, CommandId.SUBMIT_SM, monotonic(), outbound)
+    connection.write(
+        make(
+            CommandId.SUBMIT_SM,
+            own,
+            source_addr_ton=source.ton,
+            source_addr_npi=source.npi,
+            source_addr=source.address,
+            dest_addr_ton=destination.ton,
+            dest_addr_npi=destination.npi,
+            destination_addr=destination.address,
+            data_coding=_UCS2,
+            # A word that is quoted back may be broken: half a character of UTF-16.
+            short_message=text.encode("utf-16-be", "surrogatepass"),
+        )
+    )
 
 
 log = structlog.get_logger()
@@ -251,7 +245,7 @@ class OutboundSender:
         if outcome.state is OutboundState.REFUSED and self._has_another(outbound):
             outcome = _SmscAnswer(outbound, None, was_written=True)
         self._outcomes[outbound.number] = outcome
-        spawn(self._settle(outcome), name=f"errand-{outbound.number}")
+        spawn(logged(self._keep(outcome)), name=f"errand-{outbound.number}")
 
     async def _send_waiting(self) -> int:
         binds = {port: self._bind_for(port) for port in await self._store.waiting_ports()}
@@ -324,12 +318,6 @@ class OutboundSender:
         if number not in self._gone_by and len(self._gone_by) >= _MAX_REMEMBERED:
             del self._gone_by[next(iter(self._gone_by))]
         self._gone_by[number] = system_id
-
-    async def _settle(self, outcome: _SmscAnswer) -> None:
-        try:
-            await self._keep(outcome)
-        except StoreUnavailable as error:
-            log.error("store.failed", said=str(error))
 
     async def _keep(self, outcome: _SmscAnswer) -> None:
         """Pass the outcome to the store and the requester; put a message without one back."""

@@ -108,10 +108,7 @@ class ReceiptDesk:
                 pdu = with_receipt_id(pdu, str(message_id))
             except (DecodeError, EncodeError):
                 message_id = None
-        connection = self._routes.to_esme(link.system_id)
-        session = link.peer if link.peer in self._tick.connections else None
-        if session is None or not session.state.can_deliver:
-            session = connection.link if connection is not None else None
+        session = self._routes.session_for(link)
         self._tick.out(self._tick.pipeline.deliver(link, session, pdu, (monotonic(), epoch())))
 
     def _is_early(self, item: ReleaseReceipt) -> bool:

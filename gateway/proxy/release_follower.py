@@ -26,7 +26,6 @@ from gateway.proxy.tick import Tick
 from gateway.runtime.clock import epoch, utcnow
 from gateway.runtime.tasks import spawn
 from gateway.storage.errors import StoreUnavailable
-from gateway.systems.quarantine.model import Grounds
 from gateway.systems.quarantine.service import ActResult, LeavingParts, QuarantineDesk
 from gateway.systems.quarantine.sql import QuarantineStore
 
@@ -142,7 +141,7 @@ class ReleaseJudge:
         self._report(together, verdict)
         self._queue.drop((message_id, *rest))
         for one in together:
-            self._note(one, verdict.action, grounds)
+            self._tick.records.rows.append(judged_again(one, verdict.action, grounds))
             if is_asked_for(one) and verdict.action not in _KEPT:
                 log.info("quarantine.refused", message_id=str(one.message_id), why=why)
             else:
@@ -154,9 +153,6 @@ class ReleaseJudge:
         if finding is not None:
             text = text_of(self._tick.pipeline.plane, together)
             self._tick.report(told_of_held(together[0], verdict, finding, text, epoch()))
-
-    def _note(self, held: HeldMessage, action: Action, grounds: Grounds) -> None:
-        self._tick.records.rows.append(judged_again(held, action, grounds))
 
 
 _AT_ONCE = 200
@@ -182,9 +178,9 @@ class ReleaseFollower:
         self._due = DueMessages(store)
         self._desk = desk
         self._routes = routes
-        self._queue = ReleaseQueue()
-        self.submitting = ReleaseSender(tick, desk, routes, receipts, self._queue)
-        self._judge = ReleaseJudge(tick, desk, asking, self._queue, self.submitting)
+        self.queue = ReleaseQueue()
+        self.submitting = ReleaseSender(tick, desk, routes, receipts, self.queue)
+        self._judge = ReleaseJudge(tick, desk, asking, self.queue, self.submitting)
         self._together: set[int] = set()  # long messages whose parts are being let go
 
     async def begin(self) -> None:
@@ -195,24 +191,20 @@ class ReleaseFollower:
         asked = HoldState.RELEASE_REQUESTED
         while page := await self._store.find(state=asked, before_id=before, limit=_FOUND_AT_ONCE):
             for held in page:
-                self._queue.follow(held)
+                self.queue.follow(held)
             before = page[-1].message_id
-
-    def want(self, held: HeldMessage) -> None:
-        """Note that a message is to be released, or not any more."""
-        self._queue.follow(held)
 
     async def take_due(self) -> None:
         """Want what has waited for its hour, of senders that have a way to the SMSC."""
-        waiting = self._queue.waiting
+        waiting = self.queue.waiting
         accounts = self._tick.pipeline.plane.rules.accounts
         senders = [s for s in self._routes.submitters() if s in accounts and waiting[s] < DUE_EACH]
         for held in await self._due.take(utcnow(), senders):
-            self.want(held)
+            self.queue.follow(held)
 
     def is_behind(self, system_id: str) -> bool:
         """Tell whether so much of a sender waits for the SMSC that it should send less."""
-        return self._queue.waiting[system_id] >= _MANY_WAIT
+        return self.queue.waiting[system_id] >= _MANY_WAIT
 
     async def release_parts(self, assembly: int) -> None:
         """Let the parts of a long message go, which has come whole: all of them or none.
@@ -225,7 +217,7 @@ class ReleaseFollower:
         try:
             taken = await self._desk.take(assembly, utcnow())
             for held in taken.ready:
-                self.want(held)
+                self.queue.follow(held)
             senders = {held.system_id for held in taken.ready}
             has_room = self.submitting.under_way < _AT_ONCE
             if has_room and any(self._routes.to_smsc(sender) is not None for sender in senders):
@@ -237,16 +229,16 @@ class ReleaseFollower:
         """Write what is wanted and has a way to the SMSC; the rest waits for its sender."""
         await self.submitting.confirm_late()
         # One look for each sender: thousands may wait for one that is away.
-        ways = {s for s in self._queue.waiting if self._routes.to_smsc(s) is not None}
+        ways = {s for s in self.queue.waiting if self._routes.to_smsc(s) is not None}
         room = max(0, _AT_ONCE - self.submitting.under_way)
-        ready = self._queue.first_of(ways, room)
+        ready = self.queue.first_of(ways, room)
         try:
             for start in range(0, len(ready), _TOGETHER):
                 await self._release_all(ready[start : start + _TOGETHER])
         finally:
-            if self._queue.came_of:
-                log.info("quarantine.due", **self._queue.came_of)
-                self._queue.came_of.clear()
+            if self.queue.came_of:
+                log.info("quarantine.due", **self.queue.came_of)
+                self.queue.came_of.clear()
 
     async def _release_all(self, message_ids: Sequence[int]) -> None:
         """Release messages together, so that they share commits; each fails for itself.
@@ -255,7 +247,7 @@ class ReleaseFollower:
         asked again in the next turn.
         """
         found = await self._store.get_many(message_ids)
-        self._queue.drop(set(message_ids).difference(held.message_id for held in found))
+        self.queue.drop(set(message_ids).difference(held.message_id for held in found))
         tasks = [spawn(self._try(held), name=f"release-{held.message_id}") for held in found]
         failures = [failure for task in tasks if (failure := await task) is not None]
         if failures:
@@ -270,7 +262,7 @@ class ReleaseFollower:
 
     async def _release(self, held: HeldMessage) -> None:
         if held.state is not HoldState.RELEASE_REQUESTED:
-            self._queue.drop((held.message_id,))
+            self.queue.drop((held.message_id,))
         elif not held.assembly:
             await self._judge.let_go([held])
         elif held.assembly not in self._together:

@@ -151,7 +151,7 @@ class ReleaseSender:
         receipts: ReceiptDesk,
         queue: ReleaseQueue,
     ) -> None:
-        self.scheduled: Callable[[ScheduledAtSmsc], None] = _unnoted
+        self.scheduled: Callable[[ScheduledAtSmsc], None] = lambda _item: None
         self._tick = tick
         self._desk = desk
         self._routes = routes
@@ -247,10 +247,6 @@ class ReleaseSender:
         await self._desk.confirm(message_id, smsc_id, utcnow())
         if self._unconfirmed.pop(message_id, None) is not None and not is_due:
             log.info("quarantine.released", message_id=str(message_id))
-
-
-def _unnoted(_item: ScheduledAtSmsc) -> None:
-    """Do nothing yet: the shell is not wired."""
 
 
 def _read_answer(pdu: bytes | None) -> tuple[int | None, str]:

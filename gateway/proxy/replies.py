@@ -11,17 +11,16 @@ import structlog
 from gateway.dataplane.attention import OwnAnswer, SubscriberMessage
 from gateway.dataplane.relay import message_id_of
 from gateway.domain.consent import Answer, ConsentAnswer
-from gateway.domain.subscription import MessageEvidence, Subscription
+from gateway.domain.subscription import MessageEvidence
 from gateway.policy.hub_words import HubCommand
 from gateway.policy.replies import Intent
-from gateway.proxy.consent_book import ConsentBook
-from gateway.proxy.mo_receiver import MoMessage, MoReceiver
+from gateway.proxy.consent_book import ConsentBook, MoMessage, MoReceiver
 from gateway.proxy.mt_sender import Confirmation, MtSender
 from gateway.proxy.tick import Tick
 from gateway.runtime.clock import utcnow
 from gateway.runtime.tasks import KeyedLock, spawn
 from gateway.smpp.pdu import HEADER
-from gateway.storage.errors import StoreUnavailable
+from gateway.storage.errors import StoreUnavailable, logged
 from gateway.systems.subscriptions.dialogue import Word, WordOutcome
 from gateway.systems.subscriptions.service import SubscriptionDesk
 
@@ -187,7 +186,8 @@ class Replies:
         is_taken = item.pdu is not None and HEADER.unpack_from(item.pdu)[2] == 0
         message_id = message_id_of(item.pdu).decode("latin-1") if item.pdu and is_taken else ""
         said = MessageEvidence(message_id, context.said.text_sha256, utcnow())
-        spawn(self._note_sent(context.asked, said, is_taken=is_taken), name="reply-sent")
+        sent = self._desk.sent(context.asked, said, is_taken=is_taken)
+        spawn(logged(sent), name="reply-sent")
 
     async def keep_unkept(self) -> None:
         """Try again to store refusals that could not be stored. Raises StoreUnavailable."""
@@ -297,14 +297,6 @@ class Replies:
             self._speaking.pass_on(heard.item)
         else:
             self._speaking.keep_back(heard.item)
-
-    async def _note_sent(
-        self, asked: Subscription, said: MessageEvidence, *, is_taken: bool
-    ) -> None:
-        try:
-            await self._desk.sent(asked, said, is_taken=is_taken)
-        except StoreUnavailable as error:
-            log.error("store.failed", said=str(error))
 
 
 async def _nothing_to_restore(_msisdn: int, _at: datetime) -> str | None:

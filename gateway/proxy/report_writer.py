@@ -3,9 +3,11 @@
 import asyncio
 from collections import deque
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
 from itertools import islice
+from operator import attrgetter
 from typing import NoReturn
 
 import structlog
@@ -28,14 +30,12 @@ _REPORT_OCTETS = 1_000
 _OCTETS_PER_CHAR = 4
 
 
+@dataclass(slots=True)
 class _SenderQueue:
     """Waiting reports of one SP, in order."""
 
-    __slots__ = ("octets", "reports")
-
-    def __init__(self) -> None:
-        self.reports: deque[NewAuthorityReport] = deque()
-        self.octets = 0
+    reports: deque[NewAuthorityReport] = field(default_factory=deque)
+    octets: int = 0
 
 
 class WaitingReports:
@@ -62,7 +62,7 @@ class WaitingReports:
         octets, lost = _cost_of(report), 0
         share = self._shares.get(report.system_id) or _SenderQueue()
         while not self._has_room(octets):
-            largest = max(self._shares.values(), key=_octets_of, default=share)
+            largest = max(self._shares.values(), key=attrgetter("octets"), default=share)
             if largest.octets <= share.octets + octets:
                 return lost + 1
             self._drop_newest(largest)
@@ -120,10 +120,6 @@ class WaitingReports:
         self._octets -= octets
         if not share.reports:
             del self._shares[dropped.system_id]
-
-
-def _octets_of(share: _SenderQueue) -> int:
-    return share.octets
 
 
 def _cost_of(report: NewAuthorityReport) -> int:

@@ -23,7 +23,7 @@ from gateway.smpp.commands import CommandId
 from gateway.smpp.pdu import HEADER, make
 from gateway.smpp.status import CommandStatus
 from gateway.storage.change_feed import ChangeFeed
-from gateway.storage.errors import StoreUnavailable
+from gateway.storage.errors import logged
 from gateway.systems.scheduled_messages import ScheduledMessage, ScheduledStore
 
 log = structlog.get_logger()
@@ -91,7 +91,7 @@ class ScheduledCanceller:
         at = datetime.fromtimestamp(item.schedule.at, UTC)
         system_id, message_id = item.link.system_id, item.message_id.decode("latin-1")
         if not item.schedule.destinations:
-            spawn(self._move(system_id, message_id, at), name="scheduled-move")
+            spawn(logged(self._store.move(system_id, message_id, at)), name="scheduled-move")
             return
         source = item.schedule.source
         for to in item.schedule.destinations:
@@ -142,21 +142,20 @@ class ScheduledCanceller:
         self._under_way.discard(message.number)
         status = _status_of(item.pdu)
         if status is None or status in _LATER:
-            spawn(self._put_back(message.number), name="scheduled-retry")
+            # If the store fails now, it stays claimed and is taken again when the claim ends.
+            retry = self._store.put_back(message.number, utcnow() + RETRY)
+            spawn(logged(retry), name="scheduled-retry")
             return
         if message.number in self._settled:  # a late answer: an earlier one settled the message
             return
         outcome = REFUSED if status else CANCELLED
         self._settled[message.number] = outcome
         self._note(message, outcome, status)
-        spawn(self._try_to_settle(message.number), name="scheduled-settle")
+        spawn(logged(self._settle(message.number)), name="scheduled-settle")
 
     async def hand_over(self) -> None:
         """Store the last messages before the process ends."""
-        try:
-            await self._keep()
-        except StoreUnavailable as error:
-            log.error("store.failed", said=str(error))
+        await logged(self._keep())
 
     def _take(self, message: ScheduledMessage) -> None:
         if len(self._unkept) < _MAX_UNKEPT:
@@ -176,12 +175,6 @@ class ScheduledCanceller:
                 self._is_news = True  # a refusal was recorded before the SMSC answered
             kept = set(map(id, batch))
             self._unkept = [one for one in self._unkept if id(one) not in kept]
-
-    async def _move(self, system_id: str, message_id: str, at: datetime) -> None:
-        try:
-            await self._store.move(system_id, message_id, at)
-        except StoreUnavailable as error:
-            log.error("store.failed", said=str(error))
 
     async def _note_refusals(self) -> None:
         if self._companions != self._tick.pipeline.plane.rules.companions:  # a reload
@@ -250,19 +243,6 @@ class ScheduledCanceller:
                 destination_addr=message.destination.encode("latin-1"),
             )
         )
-
-    async def _put_back(self, number: int) -> None:
-        try:
-            await self._store.put_back(number, utcnow() + RETRY)
-        except StoreUnavailable as error:
-            # It stays claimed and is taken again when the claim ends.
-            log.error("store.failed", said=str(error))
-
-    async def _try_to_settle(self, number: int) -> None:
-        try:
-            await self._settle(number)
-        except StoreUnavailable as error:
-            log.error("store.failed", said=str(error))
 
     async def _settle(self, number: int) -> None:
         await self._store.settle(number)

@@ -1,25 +1,27 @@
-"""Connections and sessions of SPs, from connect to close, and the limits before a bind."""
+"""Connections and sessions of SPs: from connect to close, what is due each second, first limits."""
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import NoReturn
 
 import structlog
 
 from gateway.dataplane import attention
 from gateway.dataplane.link import Link
 from gateway.dataplane.relay import control_wait_s
-from gateway.proxy.connection import Connection, Numbers, Pause
+from gateway.proxy.connection import Connection, Dialler, Pause
 from gateway.proxy.esme_session import Pairs, SessionBinder, SessionCloser
 from gateway.proxy.gate import Gate
-from gateway.proxy.smsc_dialler import Dialler
 from gateway.proxy.tick import Tick
 from gateway.runtime.acceptor import Abandon
-from gateway.runtime.clock import monotonic
+from gateway.runtime.clock import epoch, monotonic
 from gateway.runtime.tasks import spawn
 from gateway.session.operations import SessionState, Side
 from gateway.session.stranger_limits import ConnectionRate, StrangerPlaces, origin_of
-from gateway.session.timers import Timers
+from gateway.session.timers import Due, Timers, due
+from gateway.settings.gateway import GatewaySettings, Limits
+from gateway.smpp.pdu import enquire_link
 
 log = structlog.get_logger()
 
@@ -29,7 +31,6 @@ log = structlog.get_logger()
 _SHARE = 2
 _SHARE_OF_ONE = 2
 _FEWEST = 4
-_SESSIONS = 2_000
 # A stranger's address may open a tenth of what an SP's may, for each costs as much as some
 # messages. Small limits are not made smaller.
 _SLOWER, _LEAST_PER_S, _LEAST_AT_ONCE = 10, 10, 20
@@ -39,18 +40,19 @@ class UnboundConnections:
     """Admits new connections and aborts old ones when their places are needed.
 
     Addresses that an SP has bound from lately (`is_known`) have places of their own, which
-    strangers never take, and `per_s` connections a second, `at_once` in a burst; a stranger's
-    address has a tenth of that. `refused` counts rejected and aborted connections, by reason.
+    strangers never take, and as many connections a second as `limits` say; a stranger's address
+    has a tenth of that. `refused` counts rejected and aborted connections, by reason.
     """
 
-    def __init__(self, per_s: float, at_once: int, is_known: Callable[[str], bool]) -> None:
+    def __init__(self, limits: Limits, is_known: Callable[[str], bool]) -> None:
         self.refused: Counter[str] = Counter()
+        per_s, at_once = limits.connections_per_s, limits.connections_at_once
         slower = max(min(per_s, _LEAST_PER_S), per_s / _SLOWER)
         fewer = max(min(at_once, _LEAST_AT_ONCE), at_once // _SLOWER)
         self._rates = (ConnectionRate(slower, fewer), ConnectionRate(per_s, at_once))
         self._is_known = is_known
         self._places: tuple[StrangerPlaces[Connection], StrangerPlaces[Connection]]
-        self.share(_SESSIONS)
+        self.share(limits.sessions)
 
     def share(self, sessions: int) -> None:
         """Set the number of places from `limits.sessions`; call before the first connection."""
@@ -86,46 +88,41 @@ class UnboundConnections:
 # How long new messages wait for a lost SMSC before they are rejected: a short loss must not
 # empty an SP's queue into errors, a real outage must be reported.
 _WAIT_FOR_SMSC_S = 2.0
-_CONNECTIONS_PER_S, _CONNECTIONS_AT_ONCE = 20, 200
 
 
 class Sessions:
     """Accepts connections, forgets them, and knows which sessions are bound.
 
-    `joining` binds them, `leaving` ends them. `maximum` limits the bound sessions of SPs,
-    `unbound` the connections before their bind, `window` the outstanding requests of each
-    session. An Acceptor uses it as its host.
+    `joining` binds them, `leaving` ends them; `unbound` limits the connections before their bind.
+    An Acceptor uses it as its host.
     """
 
     def __init__(
-        self, tick: Tick, dialler: Dialler, gate: Gate, numbers: Numbers, timers: Timers
+        self,
+        tick: Tick,
+        dialler: Dialler,
+        gate: Gate,
+        numbers: Iterator[int],
+        settings: GatewaySettings,
     ) -> None:
+        timers, limits = settings.timers, settings.limits
         self.pairs: Pairs = {}
+        self.unbound = UnboundConnections(limits, gate.is_known)
         self.leaving = SessionCloser(tick, self.pairs, timers.drain_s)
-        self.joining = SessionBinder(tick, dialler, gate, self.pairs, self.leaving, timers)
-        self.unbound = UnboundConnections(_CONNECTIONS_PER_S, _CONNECTIONS_AT_ONCE, gate.is_known)
-        self.joining.bound = self._free_place
+        self.joining = SessionBinder(tick, dialler, gate, self.pairs, self.leaving, settings)
+        self.joining.bound = self.unbound.leave
         self.strangers = gate.strangers
         self._tick = tick
         self._dialler = dialler
         self._gate = gate
         self._numbers = numbers
-
-    @property
-    def window(self) -> int:
-        """Return how many requests of a session may be outstanding."""
-        return self.joining.window
-
-    @property
-    def maximum(self) -> int:
-        """Return how many sessions of SPs may be bound at once."""
-        return self.joining.maximum
+        self._window = limits.window
 
     def may_connect(self, address: str) -> bool:
         """Tell whether one more connection from `address` is accepted now."""
         if self.leaving.is_draining:
             return False
-        if len(self.pairs) >= self.maximum:
+        if len(self.pairs) >= self.joining.maximum:
             self.strangers.closed("as many sessions are bound as may be", address)
             return False
         if not self.unbound.admits(address):
@@ -137,8 +134,8 @@ class Sessions:
         """Return the protocol for a connection that an SP opened; it has not bound yet."""
         if self.leaving.is_draining:
             return None
-        link = Link(self._numbers.next(), Side.ESME, self.window, monotonic())
-        connection = Connection(self._tick, link, self._tick.add)
+        link = Link(next(self._numbers), Side.ESME, self._window, monotonic())
+        connection = Connection(self._tick, link)
         connection.peer_address = address
         connection.abandon = abandon
         self.unbound.enter(connection)
@@ -154,14 +151,11 @@ class Sessions:
             self.unbound.leave(protocol)
             self.strangers.closed("its TLS handshake failed", protocol.peer_address)
 
-    def _free_place(self, connection: Connection) -> None:
-        self.unbound.leave(connection)
-
     def forget(self, connection: Connection) -> None:
         """Clean up after a lost connection; its outstanding requests are answered already."""
         link = connection.link
         if link.side is Side.ESME:
-            self._free_place(connection)
+            self.unbound.leave(connection)
             self._forget_esme(link)
         else:
             self._forget_smsc(link)
@@ -206,7 +200,7 @@ class Sessions:
                 self.leaving.dismiss(session)
                 continue
             pair.sender = account.sender
-            session.window = min(account.sender.window, self.window)
+            session.window = min(account.sender.window, self._window)
 
 
 def _leave_unread(connection: Connection) -> None:
@@ -224,3 +218,81 @@ def _read_on(connection: Connection) -> None:
     if clocks.partial_since is not None:  # we did not read the rest of its PDU
         clocks.partial_since = monotonic()
     connection.resume(Pause.CONTROL)
+
+
+_SWEEP_EVERY_S = 1.0
+# A connection paused for one of these is not silent: we do not read it.
+_OURS = (Pause.WINDOW, Pause.PEER, Pause.CONTROL, Pause.BUDGET)
+# A sweep this late means that the process was stopped: what peers sent meanwhile is unread.
+_LATE_S = 2.0
+
+
+class Keepalive:
+    """Checks all connections in one sweep; there is no timer for a session or a message."""
+
+    def __init__(self, tick: Tick, sessions: Sessions, timers: Timers) -> None:
+        self._tick = tick
+        self._sessions = sessions
+        self._timers = timers
+
+    async def keep(self) -> NoReturn:
+        """Sweep every second until cancelled.
+
+        After the process itself stood still one sweep is skipped: answers that wait in the
+        sockets are in time, and peers may have sent while we did not read.
+        """
+        while True:
+            before = monotonic()
+            await asyncio.sleep(_SWEEP_EVERY_S)
+            now = monotonic()
+            if now - before < _LATE_S:
+                self.sweep(now)
+
+    def sweep(self, now: float) -> None:
+        """Do what is due at `now`."""
+        tick = self._tick
+        tick.out(tick.pipeline.expire(list(tick.connections), now, epoch()))
+        waiting = [s for s in self._sessions.pairs if s.is_blocked and now >= s.wait_until]
+        tick.resume(waiting)
+        for link, connection in list(tick.connections.items()):
+            if connection.is_unread_for(self._timers.response_s, now):
+                self._cut(connection, "it does not read its answers")
+            elif not self._is_waiting(link, connection):
+                self._act(connection, now)
+        self._sessions.leaving.turned()
+        self._sessions.strangers.summarise(now)
+
+    def _is_waiting(self, link: Link, connection: Connection) -> bool:
+        """Tell whether we do not read the link, or an SP's unbind waits for our answers."""
+        if any(map(connection.is_paused_for, _OURS)):
+            link.clocks.last_octets_at = monotonic()
+            return True
+        return link.state is SessionState.UNBINDING and link.clocks.unbind_sent_at is None
+
+    def _act(self, connection: Connection, now: float) -> None:
+        link = connection.link
+        match due(self._timers, link.clocks, is_bound=link.state.is_bound, now=now):
+            case Due.NOTHING:
+                pass
+            case Due.SEND_ENQUIRE_LINK:
+                link.clocks.enquiry_sent_at = now
+                connection.write(enquire_link(link.next_sequence()))
+            case Due.UNBIND_IDLE:
+                # Only the SP's side counts: when it goes, its SMSC side follows.
+                if link.side is Side.ESME:
+                    self._sessions.leaving.dismiss(link)
+            case Due.CLOSE_UNBOUND:
+                self._cut(connection, "it did not bind in time")
+            case Due.CLOSE_PARTIAL:
+                self._cut(connection, "a PDU was begun and not finished")
+            case Due.CLOSE_SILENT:
+                self._cut(connection, "it gave no sign of life")
+
+    def _cut(self, connection: Connection, reason: str) -> None:
+        link = connection.link
+        if link.side is Side.ESME and not link.system_id:
+            self._sessions.strangers.closed(reason, connection.peer_address)
+        else:
+            event = "esme.closed" if link.side is Side.ESME else "smsc.lost"
+            log.warning(event, system_id=link.system_id, session=link.number, reason=reason)
+        connection.abort()

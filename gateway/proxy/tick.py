@@ -1,7 +1,8 @@
-"""The tick: process together all octets read in one turn of the event loop."""
+"""One tick: all octets read in a turn of the loop, in fair shares, a few milliseconds at a time."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
+from heapq import heapify, heappop, heappush
 
 import structlog
 
@@ -10,11 +11,144 @@ from gateway.dataplane.link import Link
 from gateway.dataplane.pipeline import Pipeline
 from gateway.dataplane.plane import Batch
 from gateway.proxy.connection import MOST_OCTETS, Connection, Pause, ReadShare
-from gateway.proxy.fair_queue import TICK_S, FairQueue, Pace
 from gateway.records.writer import Records
 from gateway.runtime.clock import epoch, monotonic
 from gateway.runtime.snapshot import Histogram
 from gateway.session.operations import SessionState, Side
+
+# A tick works so long before the loop serves everything else: sockets, the change feed, commits,
+# probes. Half as much costs 5 % more for each message, twice as much delays a light sender.
+TICK_S = 0.003
+# However dear the texts: some dozen messages at once.
+_LEAST_OCTETS = 2 * 1024
+_MOST_OCTETS = 128 * 1024
+# Of a smaller tick most is spent on beginning and ending it, which says nothing of octets.
+_TELLING_OCTETS = 1024
+_NEWEST = 0.2
+
+
+class Pace:
+    """Learns from the last ticks how many octets take TICK_S.
+
+    `octets` is what the next tick may work on: 2 to 128 KiB. A text seen before costs a tenth
+    of a new one, so the figure follows the traffic.
+    """
+
+    __slots__ = ("_s_per_octet", "octets")
+
+    def __init__(self) -> None:
+        self.octets = 40 * 1024
+        self._s_per_octet = TICK_S / self.octets
+
+    def learn(self, octets: int, took_s: float) -> None:
+        """Take over that a tick of `octets` took `took_s` seconds."""
+        if octets < _TELLING_OCTETS:
+            return
+        self._s_per_octet += _NEWEST * (took_s / octets - self._s_per_octet)
+        fitting = TICK_S / max(self._s_per_octet, TICK_S / _MOST_OCTETS)
+        self.octets = max(_LEAST_OCTETS, min(_MOST_OCTETS, int(fitting)))
+
+
+# What a session costs beside its octets: it is framed, judged and answered.
+_TURN_OCTETS = 64
+# What a message takes about, where the octets that wait say nothing of how many may go on.
+_MESSAGE_OCTETS = 160
+
+
+class FairQueue:
+    """Octets of many sessions, given out a bounded amount at a time.
+
+    While everything fits into one turn, all of it is given out. When it does not, the sender
+    that was served least is served first, session by session (start-time fair queueing: Goyal,
+    Vin and Cheng, 1996). A sender that was idle starts level with the others, so that a light
+    sender waits for the rest of one turn, however many sessions the heavy ones have open.
+    Sessions that have not bound are one sender together.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, dict[Link, bytes]] = {}
+        self._sender_of: dict[Link, str] = {}
+        self._served: dict[str, float] = {}  # sender: octets served, from a common start
+        self._level = 0.0
+
+    def __len__(self) -> int:
+        return len(self._sender_of)
+
+    def __contains__(self, link: Link) -> bool:
+        return link in self._sender_of
+
+    def add(self, link: Link, octets: bytes) -> None:
+        """Put octets behind what waits of `link`; none at all ask for its turn alone."""
+        sender = self._sender_of.get(link)
+        if sender is not None:
+            waiting = self._waiting[sender]
+            before = waiting[link]
+            waiting[link] = before + octets if before else octets
+            return
+        sender = self._sender_of[link] = link.system_id
+        waiting = self._waiting.setdefault(sender, {})
+        waiting[link] = octets
+
+    def remove(self, link: Link) -> bytes | None:
+        """Take out what waits of one session; None if it is not here."""
+        sender = self._sender_of.pop(link, None)
+        if sender is None:
+            return None
+        waiting = self._waiting[sender]
+        octets = waiting.pop(link)
+        if not waiting:
+            del self._waiting[sender]
+        return octets
+
+    def take(self, most_octets: int) -> tuple[dict[Link, bytes], int]:
+        """Return what the next turn works on, and how many octets that is about.
+
+        It is one session at least and goes past `most_octets` by less than one session.
+        """
+        total = 0
+        for waiting in self._waiting.values():
+            for link, octets in waiting.items():
+                total += _cost_of(link, octets)
+            if total > most_octets:
+                return self._take_fairly(most_octets)
+        taken: dict[Link, bytes] = {}
+        for waiting in self._waiting.values():
+            taken.update(waiting)
+        self._waiting, self._sender_of, self._served, self._level = {}, {}, {}, 0.0
+        return taken, total
+
+    def _take_fairly(self, most_octets: int) -> tuple[dict[Link, bytes], int]:
+        served, level = self._served, self._level
+        order = [(max(served.get(sender, level), level), sender) for sender in self._waiting]
+        heapify(order)
+        taken: dict[Link, bytes] = {}
+        total = 0
+        while order and total < most_octets:
+            level, sender = heappop(order)
+            waiting = self._waiting[sender]
+            link = next(iter(waiting))
+            taken[link] = octets = waiting.pop(link)
+            del self._sender_of[link]
+            cost = _cost_of(link, octets)
+            total += cost
+            served[sender] = level + cost
+            if waiting:
+                heappush(order, (level + cost, sender))
+            else:
+                del self._waiting[sender]
+        self._level = level
+        # Who is not ahead of the level starts level: nothing needs to be known of it.
+        self._served = {sender: at for sender, at in served.items() if at > level}
+        return taken, total
+
+
+def _cost_of(link: Link, octets: bytes) -> int:
+    """Return about how many octets are worked on when `link` has its turn."""
+    rest = len(link.tail)
+    if link.is_blocked:  # of what waits for room, as much goes on as there is room for
+        rest = min(rest, _MESSAGE_OCTETS * max(0, link.room()))
+    return _TURN_OCTETS + min(MOST_OCTETS, rest + len(octets))
+
 
 log = structlog.get_logger()
 
@@ -27,8 +161,6 @@ _ESME = Side.ESME  # in Python 3.11 a look-up on the enum class is slow
 # How often to check again whether requests may be judged that wait for current consent data.
 _WAIT_S = 0.005
 
-Shell = Callable[[Attention], None]
-Report = Callable[[ProhibitedMessage], None]
 Work = Callable[[Iterable[tuple[Link, bytes]], float, float], Batch]
 
 
@@ -81,10 +213,10 @@ class Tick:
         self.pipeline = pipeline
         self.records = records
         self.connections: dict[Link, Connection] = {}
-        self.attend: Shell = _unattended
-        self.report: Report = _unattended
-        self.forget: Callable[[Connection], None] = _forgotten
-        self.turned: Callable[[], None] = _nothing
+        self.attend: Callable[[Attention], None] = _unattended
+        self.report: Callable[[ProhibitedMessage], None] = _unattended
+        self.forget: Callable[[Connection], None] = lambda _connection: None
+        self.turned: Callable[[], None] = lambda: None
         self.is_disk_full: Callable[[], bool] = bool  # where the records are
         self.share = ReadShare()
         self.pace = Pace()
@@ -168,11 +300,8 @@ class Tick:
             before = self._from_smsc.get(link)
             self._from_smsc[link] = before + octets if before else octets
         if not self._is_due:
-            self._come_again()
-
-    def _come_again(self) -> None:
-        self._is_due = True
-        self._loop.call_soon(self._run)
+            self._is_due = True
+            self._loop.call_soon(self._run)
 
     def _work_off(self, link: Link) -> None:
         """Process what a lost link sent before."""
@@ -268,7 +397,8 @@ class Tick:
             connection.taken = 0
             connection.resume(Pause.BUDGET)
         if ((len(waiting) and not is_waiting) or self._from_smsc) and not self._is_due:
-            self._come_again()
+            self._is_due = True
+            self._loop.call_soon(self._run)
 
     def _settle(self, links: Iterable[Link]) -> None:
         """Stop reading a blocked session with enough read ahead; resume the others."""
@@ -286,11 +416,3 @@ class Tick:
 
 def _unattended(item: Attention | ProhibitedMessage) -> None:
     raise NotImplementedError(type(item).__name__)
-
-
-def _forgotten(_connection: Connection) -> None:
-    """Do nothing yet: the shell is not wired."""
-
-
-def _nothing() -> None:
-    """Do nothing yet: the shell is not wired."""

@@ -25,7 +25,7 @@ from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.domain.sender import BindLimits, BindType, Port, Purpose, Rate, Sender, SenderState
 from gateway.policy.bundle import Bundle, Rule, Title
 from gateway.policy.checks.opt_out import OptOut
-from gateway.proxy.keepalive import Keepalive
+from gateway.proxy.sessions import Keepalive
 from gateway.records.writer import Records
 from gateway.runtime import clock
 from gateway.runtime.clock import utcnow

@@ -217,7 +217,7 @@ def test_the_more_are_busy_the_less_each_is_read() -> None:
 
 async def test_a_connection_that_never_opened_can_be_given_up(gateway: Gateway) -> None:
     link = Link(1, Side.SMSC, 10, 0.0)
-    connection = Connection(gateway.tick, link, gateway.tick.add)
+    connection = Connection(gateway.tick, link)
 
     connection.pause(Pause.PEER)
     connection.resume(Pause.PEER)

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.dataplane.link import Link
-from gateway.proxy.fair_queue import FairQueue
+from gateway.proxy.tick import FairQueue
 from gateway.session.operations import Side
 
 

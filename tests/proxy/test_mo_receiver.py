@@ -12,7 +12,7 @@ from gateway.policy.bundle import Bundle
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.replies import meaning_of
 from gateway.policy.ruleset import RuleSet
-from gateway.proxy.mo_receiver import MoReceiver
+from gateway.proxy.consent_book import MoReceiver
 from gateway.runtime.clock import utcnow
 from gateway.session.operations import Side
 from gateway.systems.subscriptions.model import Catalogue

@@ -1,6 +1,6 @@
 """How much a tick takes on, so that it lasts a few milliseconds."""
 
-from gateway.proxy.fair_queue import TICK_S, Pace
+from gateway.proxy.tick import TICK_S, Pace
 
 
 def test_a_tick_takes_on_what_it_has_time_for() -> None:

@@ -66,7 +66,9 @@ def test_a_stranger_opens_a_tenth_of_what_an_sp_may_but_small_limits_are_for_bot
     monkeypatch: pytest.MonkeyPatch, per_s: float, at_once: int, of_sp: int, of_stranger: int
 ) -> None:
     monkeypatch.setattr(sessions, "monotonic", lambda: 0.0)
-    unbound = UnboundConnections(per_s, at_once, {SP_ADDRESS}.__contains__)
+    unbound = UnboundConnections(
+        Limits(connections_per_s=per_s, connections_at_once=at_once), {SP_ADDRESS}.__contains__
+    )
 
     admitted = [
         sum(unbound.admits(address) for _ in range(2_000)) for address in (SP_ADDRESS, "127.0.0.9")
