@@ -29,6 +29,14 @@ class ProhibitedMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class _Received:
+    """A PDU that came on a link."""
+
+    link: Link
+    pdu: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Bind:
     """An SP asks to bind; its session is BINDING, and refuses requests, until it is answered."""
 
@@ -37,11 +45,8 @@ class Bind:
 
 
 @dataclass(frozen=True, slots=True)
-class BindAnswer:
+class BindAnswer(_Received):
     """The SMSC answered our bind."""
-
-    link: Link
-    pdu: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,22 +129,17 @@ class Operation:
 
 
 @dataclass(frozen=True, slots=True)
-class ReleaseReceipt:
+class ReleaseReceipt(_Received):
     """A deliver_sm that may be about a message the gateway released. Not yet relayed."""
-
-    link: Link
-    pdu: bytes
 
 
 @dataclass(frozen=True, slots=True)
-class SubscriberMessage:
+class SubscriberMessage(_Received):
     """What a subscriber wrote to a port (MO). It is already on its way to the SP.
 
     If `is_withheld`, it is neither relayed nor answered yet: it may be for the gateway alone.
     """
 
-    link: Link
-    pdu: bytes
     is_withheld: bool = False
 
 

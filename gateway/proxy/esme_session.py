@@ -41,6 +41,11 @@ class Pair:
         """Return the link on the SP's side."""
         return self.esme.link
 
+    def can_submit(self, system_id: str = "") -> bool:
+        """Tell whether its bind at the SMSC takes requests, and is of `system_id`, if given."""
+        is_of = not system_id or system_id == self.sender.system_id
+        return is_of and self.smsc is not None and self.smsc.link.state.can_submit
+
 
 # By the link on the SP's side.
 Pairs: TypeAlias = dict[Link, Pair]
@@ -62,18 +67,13 @@ class Routes:
 
     def to_smsc(self, system_id: str) -> Connection | None:
         """Return a bind at the SMSC that can submit for a sender."""
-        return self._find(
-            system_id,
-            lambda pair: (
-                pair.smsc if pair.smsc is not None and pair.smsc.link.state.can_submit else None
-            ),
-        )
+        binds = (pair.smsc for pair in self._pairs.values() if pair.can_submit(system_id))
+        return next(binds, None)
 
     def to_esme(self, system_id: str) -> Connection | None:
         """Return a session of a sender that takes deliveries."""
-        return self._find(
-            system_id, lambda pair: pair.esme if pair.session.state.can_deliver else None
-        )
+        pairs = (one for one in self._pairs.values() if one.sender.system_id == system_id)
+        return next((one.esme for one in pairs if one.session.state.can_deliver), None)
 
     def session_for(self, link: Link) -> Link | None:
         """Return a session that takes what came on an SMSC `link`: its own if that can."""
@@ -84,23 +84,11 @@ class Routes:
 
     def submitters(self) -> set[str]:
         """Return who has a bind at the SMSC that can submit."""
-        return {
-            pair.sender.system_id
-            for pair in self._pairs.values()
-            if pair.smsc is not None and pair.smsc.link.state.can_submit
-        }
+        return {pair.sender.system_id for pair in self._pairs.values() if pair.can_submit()}
 
     def senders(self) -> set[str]:
         """Return who is bound."""
         return {pair.sender.system_id for pair in self._pairs.values()}
-
-    def _find(
-        self, system_id: str, choose: Callable[[Pair], Connection | None]
-    ) -> Connection | None:
-        for pair in self._pairs.values():
-            if pair.sender.system_id == system_id and (found := choose(pair)) is not None:
-                return found
-        return None
 
 
 log = structlog.get_logger()
@@ -248,40 +236,26 @@ class SessionBinder:
 
     async def _bind(self, session: Link, pdu: bytes) -> None:
         connection = self._tick.connections.get(session)
-        if connection is not None:
-            await self._bind_on(connection, pdu)
-
-    async def _bind_on(self, connection: Connection, pdu: bytes) -> None:
-        session = connection.link
+        if connection is None:
+            return
         session.clocks.opened_at = monotonic()  # restart session_init: the SP has sent its bind
         try:
             admitted = await self._gate.admit(pdu, connection.peer_address)
         except DecodeError as error:
             self._refuse(connection, pdu, error.status)
             return
-        if admitted.sender is None or self._leaving.is_draining:
+        if admitted is None or self._leaving.is_draining:
             self._refuse(connection, pdu, CommandStatus.ESME_RBINDFAIL)
             return
-        pair = Pair(connection, admitted.sender, admitted.request, pdu)
-        system_id = admitted.sender.system_id
-        try:
-            smsc, answer = await self._dial(pair)
-        except SmscUnreachableError as error:
-            log.warning("smsc.unreachable", smsc=self._dialler.target.name, said=str(error))
-            self._gate.leave(system_id)
-            self._refuse(connection, pdu, CommandStatus.ESME_RBINDFAIL)
-            return
-        status = status_of_answer(answer)
-        if status:
-            log.warning("smsc.refused", system_id=system_id, status=_name(status))
-            self._gate.leave(system_id)
-            smsc.abort()
-            self._refuse(connection, pdu, status)
-            return
-        if not self._may_join(pair):
-            self._gate.leave(system_id)
+        request, sender = admitted
+        pair, system_id = Pair(connection, sender, request, pdu), sender.system_id
+        smsc, answer, status = await self._dial(pair)
+        if smsc is not None and not self._may_join(pair):
             self._leaving.retire(smsc.link)
-            self._refuse(connection, pdu, CommandStatus.ESME_RBINDFAIL)
+            smsc, status = None, CommandStatus.ESME_RBINDFAIL
+        if smsc is None:
+            self._gate.leave(system_id)
+            self._refuse(connection, pdu, status)
             return
         connection.write(renumbered(answer, HEADER.unpack_from(pdu)[3]))
         session.system_id = system_id
@@ -289,16 +263,17 @@ class SessionBinder:
         self._pairs[session] = pair
         self.bound(connection)
         self._join(pair, smsc)
-        session.state = BOUND_STATES[admitted.request.bind_type]
+        session.state = BOUND_STATES[request.bind_type]
         session.clocks.last_traffic_at = monotonic()
-        self._record(pair, connection, "bound")
-        log.info(
-            "esme.bound",
-            system_id=system_id,
-            session=session.number,
-            address=connection.peer_address,
-            bind_type=admitted.request.bind_type.value,
-        )
+        about = {
+            "system_id": system_id,
+            "session": session.number,
+            "address": connection.peer_address,
+            "bind_type": pair.request.bind_type.value,
+        }
+        log.info("esme.bound", **about)
+        about["smsc"] = self._dialler.target.name
+        self._tick.records.rows.append(("e", epoch(), "bound", about))
         self._tick.resume((session, smsc.link))
 
     def _may_join(self, pair: Pair) -> bool:
@@ -311,13 +286,30 @@ class SessionBinder:
             return False
         return pair.esme.is_open and not self._leaving.is_draining
 
-    async def _dial(self, pair: Pair) -> tuple[Connection, bytes]:
-        return await self._dialler.dial(
-            pair.bind_pdu,
-            system_id=pair.sender.system_id,
-            window=self.window,
-            within_s=self._timers.session_init_s,
-        )
+    async def _dial(
+        self, pair: Pair, *, is_told: bool = True
+    ) -> tuple[Connection | None, bytes, int]:
+        """Bind at the SMSC; return the connection, the answer, and 0.
+
+        Without a bind return None and the status to tell the SP; `is_told` logs an SMSC that
+        cannot be reached.
+        """
+        try:
+            smsc, answer = await self._dialler.dial(
+                pair.bind_pdu,
+                system_id=pair.sender.system_id,
+                window=self.window,
+                within_s=self._timers.session_init_s,
+            )
+        except SmscUnreachableError as error:
+            if is_told:
+                log.warning("smsc.unreachable", smsc=self._dialler.target.name, said=str(error))
+            return None, b"", CommandStatus.ESME_RBINDFAIL
+        status = status_of_answer(answer)
+        if status:
+            log.warning("smsc.refused", system_id=pair.sender.system_id, status=_name(status))
+            smsc.abort()
+        return None if status else smsc, answer, status
 
     def _join(self, pair: Pair, smsc: Connection) -> None:
         session, link = pair.session, smsc.link
@@ -331,16 +323,6 @@ class SessionBinder:
         connection.write(header_only(command_id | RESPONSE_BIT, status, sequence))
         connection.close()
 
-    def _record(self, pair: Pair, connection: Connection, what: str) -> None:
-        about = {
-            "system_id": pair.sender.system_id,
-            "session": connection.link.number,
-            "address": connection.peer_address,
-            "bind_type": pair.request.bind_type.value,
-            "smsc": self._dialler.target.name,
-        }
-        self._tick.records.rows.append(("e", epoch(), what, about))
-
     async def reconnect(self, pair: Pair) -> None:
         """Bind again after the SMSC link was lost; retry until bound, dismissed or draining."""
         session, attempt = pair.session, 0
@@ -348,19 +330,11 @@ class SessionBinder:
             fraction = random.random()  # noqa: S311 - jitter, not a secret
             await asyncio.sleep(reconnect_delay_s(attempt, self._timers.reconnect_max_s, fraction))
             attempt += 1
-            try:
-                smsc, answer = await self._dial(pair)
-            except SmscUnreachableError as error:
-                if attempt == 1:
-                    log.warning("smsc.unreachable", smsc=self._dialler.target.name, said=str(error))
-                continue
-            status = status_of_answer(answer)
-            if status:
-                smsc.abort()
-                log.warning("smsc.refused", system_id=pair.sender.system_id, status=_name(status))
-                if status in _FATAL:
-                    self._leaving.dismiss(session)
-                    return
+            smsc, _, status = await self._dial(pair, is_told=attempt == 1)
+            if status in _FATAL:
+                self._leaving.dismiss(session)
+                return
+            if smsc is None:
                 continue
             if session not in self._pairs:
                 self._leaving.retire(smsc.link)

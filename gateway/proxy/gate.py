@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NoReturn
 
@@ -209,14 +208,6 @@ class KnownPeers:
         self._pruned_at = now
 
 
-@dataclass(frozen=True, slots=True)
-class Admission:
-    """Who asked; `sender` is None when the bind is refused."""
-
-    request: BindRequest
-    sender: Sender | None
-
-
 # When an SP's licence has ended, in epoch seconds; None when none is on file.
 LicenceEnds = Callable[[str], float | None]
 
@@ -270,8 +261,8 @@ class Gate:
         self.strangers = StrangerLog(records)
         self._live: Counter[str] = Counter()
 
-    async def admit(self, pdu: bytes, address: str) -> Admission:
-        """Judge a bind. Whoever is admitted counts as bound until `leave`.
+    async def admit(self, pdu: bytes, address: str) -> tuple[BindRequest, Sender] | None:
+        """Judge a bind; return None if it is refused. An admitted one counts until `leave`.
 
         Raises DecodeError for a bind that can not be read.
         """
@@ -296,9 +287,9 @@ class Gate:
             self.known(request.system_id, address)
             self._live[request.system_id] += 1
             self._warn_of_licence(request.system_id)
-            return Admission(request, sender)
+            return request, sender
         await self._turn_away(request, reason, is_known=sender is not None)
-        return Admission(request, None)
+        return None
 
     def leave(self, system_id: str) -> None:
         """Note that a bind that was admitted has ended."""

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
-from typing import Protocol
 
 from gateway.smpp.status import CommandStatus, DecodeError, EncodeError
 
@@ -46,28 +45,6 @@ Destination = SmeAddress | DistributionList
 FieldValue = int | bytes | tuple[Destination, ...] | tuple[UnsuccessSme, ...]
 
 _MAX_SHORT_MESSAGE_OCTETS = 255
-
-
-class Field(Protocol):
-    """One row of a command's layout.
-
-    `read` raises DecodeError with the status to answer to the peer, `write` raises EncodeError;
-    neither looks past `end`. `write` returns exactly the octets that `read` accepted.
-    """
-
-    @property
-    def name(self) -> str:
-        """The name of the field in the specification."""
-
-    @property
-    def default(self) -> FieldValue:
-        """The value of a field that is not set."""
-
-    def read(self, body: bytes, at: int, end: int) -> tuple[FieldValue, int]:
-        """Return the value at `at` and the offset just past it."""
-
-    def write(self, value: FieldValue) -> bytes:
-        """Return the octets of `value`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +220,13 @@ def _write_refusal(refusal: Destination | UnsuccessSme) -> bytes:
 def _write_sme(sme: SmeAddress | UnsuccessSme) -> bytes:
     return _TON.write(sme.ton) + _NPI.write(sme.npi) + _ADDRESS.write(sme.address)
 
+
+Field = Integer | COctetString | OctetString | Destinations | FailedDestinations
+"""One row of a command's layout.
+
+`read` raises DecodeError with the status to answer to the peer, `write` raises EncodeError; neither
+looks past `end`. `write` returns exactly the octets that `read` accepted.
+"""
 
 # YYMMDDhhmmsstnnp: tenths, quarter hours of difference to UTC, and + or - for the side of it.
 _ABSOLUTE = re.compile(rb"([0-9]{12})[0-9]([0-9]{2})([+-])")
