@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from gateway.dataplane.parts import Joint, Part, part_of
 from gateway.domain.msisdn import with_plus
@@ -40,20 +41,34 @@ _MAX_PLACES = 8
 MAX_REPLACEMENT_OCTETS = 1600
 
 
+class CarriedText(NamedTuple):
+    """The octets of a text without its user data header, and how they are to be read.
+
+    `place` numbers the place that it is in. `fill_bits` are the bits before packed text, `shift`
+    are its national language tables.
+    """
+
+    octets: bytes
+    place: int
+    fill_bits: int = 0
+    shift: Shift | None = None
+
+    def readings(self, data_coding: int) -> tuple[str, ...]:
+        """Return every reading of the text."""
+        return readings(self.octets, data_coding, fill_bits=self.fill_bits, shift=self.shift)
+
+
 @dataclass(frozen=True, slots=True)
 class Carrier:
     """What policy needs from a request. `destination` has the plus that its TON stands for.
 
-    - `pieces`: the octets of every place that holds a text, without user data headers. For each
-      piece: `places`, the number of its place; `fill_bits`, the bits before packed text; `shifts`,
-      its national language tables.
+    - `pieces`: the text of every place that holds one.
     - `tags`: texts that a phone shows beside the message, each with its data_coding.
     - `destinations`: those of a submit_multi.
     - `concats`: all claims about which part of a long message this is. There is one, unless the
       header and the TLVs disagree. For a replace_sm: what a phone takes the text for if the
       message that it changes has a header.
-    - `guessed`: for a replace_sm with a malformed header, the text behind it, its fill bits and
-      its tables.
+    - `guessed`: for a replace_sm with a malformed header, the text behind it.
     """
 
     pdu: Pdu
@@ -62,19 +77,20 @@ class Carrier:
     destinations: tuple[Destination, ...]
     data_coding: int
     registered: int
-    pieces: tuple[bytes, ...]
-    places: tuple[int, ...]
-    fill_bits: tuple[int, ...]
-    shifts: tuple[Shift | None, ...]
+    pieces: tuple[CarriedText, ...]
     tags: tuple[tuple[int, bytes], ...]
     concats: tuple[Concat, ...]
-    guessed: tuple[tuple[bytes, int, Shift | None], ...]
+    guessed: tuple[CarriedText, ...]
 
     @property
     def octets_to_read(self) -> int:
         """Return the length of all texts."""
-        texts = (*self.pieces, *(octets for _, octets in self.tags))
-        return sum(map(len, texts))
+        return len(self.octets) + sum(len(octets) for _, octets in self.tags)
+
+    @property
+    def octets(self) -> bytes:
+        """Return its pieces joined."""
+        return b"".join(piece.octets for piece in self.pieces)
 
     @property
     def is_simple(self) -> bool:
@@ -82,8 +98,7 @@ class Carrier:
         return (
             len(self.pieces) <= 1
             and not self.concats
-            and not any(self.fill_bits)
-            and not any(self.shifts)
+            and not any(piece.fill_bits or piece.shift for piece in self.pieces)
             and not self.tags
             and self.data_coding != _UNKNOWN_CODING
         )
@@ -92,42 +107,35 @@ class Carrier:
         """Return every plausible reading of each piece, each guessed text, and each tag."""
         is_known = "data_coding" in self.pdu.fields
         codings = (self.data_coding,) if is_known else _ANY_CODING
-        manners = zip(self.pieces, self.fill_bits, self.shifts, strict=True)
         return (
             *(
-                tuple(
-                    text
-                    for coding in codings
-                    for text in readings(piece, coding, fill_bits=bits, shift=shift)
-                )
-                for piece, bits, shift in (*manners, *self.guessed)
+                tuple(text for coding in codings for text in piece.readings(coding))
+                for piece in (*self.pieces, *self.guessed)
             ),
             *(readings(octets, coding) for coding, octets in self.tags),
         )
 
-    def as_part(self, octets: bytes, texts: tuple[tuple[str, ...], ...]) -> Part:
-        """Return the part of a long message that it is.
-
-        `octets` are its pieces joined, `texts` the readings of the pieces.
-        """
+    def as_part(self, texts: tuple[tuple[str, ...], ...]) -> Part:
+        """Return the part of a long message that it is; `texts` are the readings of its pieces."""
+        first = self.pieces[0] if self.pieces else CarriedText(b"", 0)
         best = texts[0][0] if self.pieces else ""
-        bits, shift = (self.fill_bits[0], self.shifts[0]) if self.pieces else (0, None)
-        return part_of(self.data_coding, octets, best, fill_bits=bits, shift=shift)
+        bits, shift = first.fill_bits, first.shift
+        return part_of(self.data_coding, self.octets, best, fill_bits=bits, shift=shift)
 
     def rivals(self, texts: tuple[tuple[str, ...], ...]) -> tuple[tuple[str, ...], ...]:
         """Return the readings of each place if the PDU has several texts: one place is delivered.
 
         Tags are left out: a phone that shows no tags must show what is required, too.
         """
-        places = dict.fromkeys(self.places)
+        places = dict.fromkeys(piece.place for piece in self.pieces)
         if len(places) <= 1 and not (places and self.tags):
             return ()
         return tuple(
             tuple(
                 text
-                for place, piece in zip(self.places, texts, strict=False)
-                if place == one
-                for text in piece
+                for piece, of in zip(self.pieces, texts, strict=False)
+                if piece.place == one
+                for text in of
             )
             for one in places
         )
@@ -152,9 +160,6 @@ def read_carrier(octets: bytes) -> Carrier:
         data_coding=pdu.number("data_coding") if has_coding else _UNKNOWN_CODING,
         registered=pdu.number("registered_delivery"),
         pieces=tuple(found.pieces),
-        places=tuple(found.places),
-        fill_bits=tuple(found.fill_bits),
-        shifts=tuple(found.shifts),
         tags=_tags(pdu.tlvs),
         concats=_distinct(found.concats),
         guessed=tuple(found.guessed),
@@ -170,26 +175,14 @@ def _is_legible(text: str) -> bool:
     return bool(text.strip("\N{REPLACEMENT CHARACTER}"))
 
 
+@dataclass(slots=True)
 class _RequestTexts:
     """The texts of a request as they are found."""
 
-    __slots__ = ("concats", "fill_bits", "guessed", "pieces", "place", "places", "shifts")
-
-    def __init__(self) -> None:
-        self.place = 0
-        self.pieces: list[bytes] = []
-        self.places: list[int] = []
-        self.fill_bits: list[int] = []
-        self.shifts: list[Shift | None] = []
-        self.concats: list[Concat | None] = []
-        self.guessed: list[tuple[bytes, int, Shift | None]] = []
-
-    def text(self, octets: bytes, fill_bits: int = 0, shift: Shift | None = None) -> None:
-        """Take a text."""
-        self.pieces.append(octets)
-        self.places.append(self.place)
-        self.fill_bits.append(fill_bits)
-        self.shifts.append(shift)
+    place: int = 0
+    pieces: list[CarriedText] = field(default_factory=list)
+    concats: list[Concat | None] = field(default_factory=list)
+    guessed: list[CarriedText] = field(default_factory=list)
 
     def behind_header(self, octets: bytes) -> None:
         """Take a text with a user data header before it; raise DecodeError without a valid one."""
@@ -199,7 +192,7 @@ class _RequestTexts:
         # The last of several claims counts for most phones, the first for others.
         self.concats += (concat_of(elements, ()), concat_of(elements[::-1], ()))
         if text:
-            self.text(text, _fill_bits(octets, text), shift)
+            self.pieces.append(self._behind(octets, text, shift))
 
     def behind_malformed(self, octets: bytes) -> None:
         """Take the text behind a malformed header: some phones accept such a header."""
@@ -208,12 +201,12 @@ class _RequestTexts:
         with suppress(DecodeError):  # then phones use the default alphabet
             shift = shift_of(elements_of_octets(octets))
         if text:
-            self.guessed.append((text, _fill_bits(octets, text), shift))
+            self.guessed.append(self._behind(octets, text, shift))
 
-
-def _fill_bits(octets: bytes, text: bytes) -> int:
-    # Packed text begins at the next septet (3GPP TS 23.040, 9.2.3.24).
-    return -8 * (len(octets) - len(text)) % 7
+    def _behind(self, octets: bytes, text: bytes, shift: Shift | None) -> CarriedText:
+        # Packed text begins at the next septet (3GPP TS 23.040, 9.2.3.24).
+        fill_bits = -8 * (len(octets) - len(text)) % 7
+        return CarriedText(text, self.place, fill_bits, shift)
 
 
 def _of_message(pdu: Pdu) -> _RequestTexts:
@@ -226,7 +219,7 @@ def _of_message(pdu: Pdu) -> _RequestTexts:
         if has_header:
             found.behind_header(place)
         else:
-            found.text(place)
+            found.pieces.append(CarriedText(place, found.place))
     check_sar(pdu.tlvs)
     found.concats += (concat_of((), pdu.tlvs), concat_of((), pdu.tlvs[::-1]))
     return found
@@ -242,7 +235,7 @@ def _of_replacement(pdu: Pdu) -> _RequestTexts:
         status = CommandStatus.ESME_RINVMSGLEN
         raise DecodeError(f"a new text of {octets} octets", field="short_message", status=status)
     for found.place, place in enumerate(places):
-        found.text(place)
+        found.pieces.append(CarriedText(place, found.place))
         try:
             found.behind_header(place)
         except DecodeError:  # it has no header, or a malformed one that phones accept
@@ -317,7 +310,7 @@ def assembled(carriers: Sequence[Carrier]) -> AssembledMessage:
     for carrier in carriers:
         pieces = carrier.texts()
         is_poor = is_poor or is_unreadable(pieces)
-        part = carrier.as_part(b"".join(carrier.pieces), pieces)
+        part = carrier.as_part(pieces)
         number = carrier.concats[0].number
         rivals.append((number, part))
         joint.parts.setdefault(number, part)
@@ -364,12 +357,12 @@ def text_together(together: Sequence[HeldMessage]) -> str:
     if not all(carrier.concats for carrier in carriers):
         return "".join(map(_first, carriers))
     codings = {carrier.data_coding for carrier in carriers}
-    has_tables = any(shift for carrier in carriers for shift in carrier.shifts)
+    has_tables = any(piece.shift for carrier in carriers for piece in carrier.pieces)
     if len(codings) > 1 or _MAY_BE_PACKED in codings or has_tables:
         return next(iter(assembled(carriers).texts), "")
     # Octets in a row: a character that is torn in two is read whole.
     carriers.sort(key=_number_of)
-    octets = b"".join(piece for carrier in carriers for piece in carrier.pieces)
+    octets = b"".join(carrier.octets for carrier in carriers)
     return next(iter(readings(octets, carriers[0].data_coding)), "")
 
 

@@ -75,7 +75,7 @@ def carry(
     if command_id == CommandId.REPLACE_SM and is_gateway_id(carrier.pdu.octets("message_id")):
         turn.batch.attention.append(attention.Operation(session, pdu))
         return None
-    text = (carrier.data_coding, b"".join(carrier.pieces), carrier.registered)
+    text = (carrier.data_coding, carrier.octets, carrier.registered)
     addresses = (carrier.source, carrier.destination)
     message = SubmitRequest(session, account, (command_id, sequence, *place), addresses, text)
     care = message.care = Care()
@@ -120,7 +120,7 @@ def _read(message: SubmitRequest, care: Care, carrier: Carrier) -> None:
     care.rivals = carrier.rivals(texts)
     care.is_unreadable = is_unreadable(texts)
     if carrier.concats and message.command_id != CommandId.REPLACE_SM:
-        care.part = carrier.as_part(message.octets, texts).cut(REACH_OCTETS)
+        care.part = carrier.as_part(texts).cut(REACH_OCTETS)
 
 
 @lru_cache(maxsize=1024)  # 4 us; the messages of a tick share their moment, and mostly their times
@@ -320,10 +320,11 @@ def _new_part(before: Part, carrier: Carrier, which: int) -> Part | None:
 
     A text without its own header may stand behind the header of the old one.
     """
-    octets, shift = carrier.pieces[which], carrier.shifts[which]
+    piece = carrier.pieces[which]
+    octets, shift = piece.octets, piece.shift
     if shift != before.shift:
         return None
-    bits = carrier.fill_bits[which] if carrier.concats else before.fill_bits
+    bits = piece.fill_bits if carrier.concats else before.fill_bits
     coding = before.data_coding
     best = readings(octets, coding, fill_bits=bits, shift=shift)[0]
     return part_of(coding, octets, best, fill_bits=bits, shift=shift)
