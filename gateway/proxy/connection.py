@@ -12,8 +12,7 @@ from gateway.dataplane.link import Link
 from gateway.dataplane.relay import renumbered
 from gateway.runtime.clock import monotonic
 from gateway.session.operations import SessionState, Side
-from gateway.smpp.commands import CommandId
-from gateway.smpp.pdu import HEADER
+from gateway.smpp.pdu import status_of
 from gateway.smpp.status import CommandStatus
 
 # The most and the fewest octets that are read from a session before its turn.
@@ -243,7 +242,7 @@ class Dialler:
         finally:
             del self._answers[link]
         # A refusal is returned even if the link closed; a bind whose link closed is an error.
-        if not connection.is_open and not status_of_answer(pdu):
+        if not connection.is_open and not status_of(pdu, CommandStatus.ESME_RBINDFAIL):
             raise SmscUnreachableError("closed right after its answer")
         return connection, pdu
 
@@ -258,11 +257,3 @@ class Dialler:
         waiting = self._answers.get(link)
         if waiting is not None and not waiting.done():
             waiting.set_exception(ConnectionError("closed before the bind was answered"))
-
-
-def status_of_answer(answer: bytes) -> int:
-    """Return the status of the answer to a bind; a generic_nack with status 0 is a failure."""
-    _, command_id, status, _ = HEADER.unpack_from(answer)
-    if command_id == CommandId.GENERIC_NACK and not status:
-        return CommandStatus.ESME_RBINDFAIL
-    return int(status)

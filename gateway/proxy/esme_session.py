@@ -12,7 +12,7 @@ from gateway.dataplane import attention
 from gateway.dataplane.link import Link
 from gateway.dataplane.relay import renumbered
 from gateway.domain.sender import Sender
-from gateway.proxy.connection import Connection, Dialler, SmscUnreachableError, status_of_answer
+from gateway.proxy.connection import Connection, Dialler, SmscUnreachableError
 from gateway.proxy.gate import Gate
 from gateway.proxy.tick import Tick
 from gateway.runtime.clock import epoch, monotonic
@@ -22,7 +22,7 @@ from gateway.session.operations import BOUND_STATES, SessionState, Side
 from gateway.session.timers import reconnect_delay_s
 from gateway.settings.gateway import GatewaySettings
 from gateway.smpp.commands import RESPONSE_BIT
-from gateway.smpp.pdu import HEADER, header_only, unbind, unbind_resp
+from gateway.smpp.pdu import HEADER, header_only, status_of, unbind, unbind_resp
 from gateway.smpp.status import CommandStatus, DecodeError
 
 
@@ -305,7 +305,7 @@ class SessionBinder:
             if is_told:
                 log.warning("smsc.unreachable", smsc=self._dialler.target.name, said=str(error))
             return None, b"", CommandStatus.ESME_RBINDFAIL
-        status = status_of_answer(answer)
+        status = status_of(answer, CommandStatus.ESME_RBINDFAIL)
         if status:
             log.warning("smsc.refused", system_id=pair.sender.system_id, status=_name(status))
             smsc.abort()

@@ -20,7 +20,7 @@ from gateway.runtime.clock import epoch, monotonic, utcnow
 from gateway.runtime.tasks import spawn
 from gateway.smpp.commands import RESPONSE_BIT, CommandId
 from gateway.smpp.fields import SmeAddress
-from gateway.smpp.pdu import HEADER, header_only, make
+from gateway.smpp.pdu import HEADER, header_only, make, status_of
 from gateway.smpp.status import CommandStatus
 from gateway.storage.errors import logged
 from gateway.systems.outbound_messages import OutboundMessageStore
@@ -365,9 +365,9 @@ class OutboundSender:
 def _outcome_of(outbound: OutboundMessage, pdu: bytes | None) -> _SmscAnswer:
     if pdu is None:
         return _SmscAnswer(outbound, None, was_written=True)
-    _, command_id, status, _ = HEADER.unpack_from(pdu)
+    status = status_of(pdu, CommandStatus.ESME_RSUBMITFAIL)
     if status in _LATER:
         return _SmscAnswer(outbound, None)
-    if status or command_id == CommandId.GENERIC_NACK:
+    if status:
         return _SmscAnswer(outbound, OutboundState.REFUSED)
     return _SmscAnswer(outbound, OutboundState.SENT, message_id_of(pdu).decode("latin-1"))

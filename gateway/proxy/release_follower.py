@@ -145,7 +145,7 @@ class ReleaseJudge:
             if is_asked_for(one) and verdict.action not in _KEPT:
                 log.info("quarantine.refused", message_id=str(one.message_id), why=why)
             else:
-                self._queue.note(verdict.action)
+                self._queue.came_of[verdict.action.value] += 1
 
     def _report(self, together: Sequence[HeldMessage], verdict: Verdict) -> None:
         """Have the authority told of prohibited content that was found only now (R60)."""

@@ -20,8 +20,7 @@ from gateway.proxy.rejudge import schedule_of_leaving
 from gateway.proxy.tick import Tick
 from gateway.runtime.clock import epoch, monotonic, utcnow
 from gateway.runtime.tasks import spawn
-from gateway.smpp.commands import CommandId
-from gateway.smpp.pdu import HEADER, HEADER_OCTETS
+from gateway.smpp.pdu import HEADER, HEADER_OCTETS, status_of
 from gateway.smpp.status import CommandStatus
 from gateway.storage.errors import StoreUnavailable
 from gateway.systems.quarantine.model import ReleasedId
@@ -38,7 +37,7 @@ class ReleaseQueue:
         # Messages waiting, by sender: counting 100 000 anew would take 3 ms each turn.
         self.waiting: Counter[str] = Counter()
         self.counted: set[int] = set()  # deferred and counted; judging again does not count them
-        self.came_of: Counter[str] = Counter()
+        self.came_of: Counter[str] = Counter()  # of deferred ones: too many to log each
         self._wanted: dict[int, str] = {}  # message_id to system_id
 
     def follow(self, held: HeldMessage) -> None:
@@ -77,10 +76,6 @@ class ReleaseQueue:
             return []
         theirs = (number for number, sender in self._wanted.items() if sender in senders)
         return list(islice(theirs, limit))
-
-    def note(self, action: Action) -> None:
-        """Count the result of a deferred message; thousands are due, too many to log each."""
-        self.came_of[action.value] += 1
 
 
 def is_asked_for(held: HeldMessage) -> bool:
@@ -192,13 +187,16 @@ class ReleaseSender:
         own = connection.link.register(None, 0, command_id, monotonic(), context)
         self._under_way.add(held.message_id)
         if not is_asked_for(held):
-            self._queue.note(Action.FORWARD)
+            self._queue.came_of[Action.FORWARD.value] += 1
         self._receipts.expect(held.system_id)
         connection.write(renumbered(held.pdu, own))
 
     def answered(self, item: OwnAnswer, context: Release) -> None:
         """Take the SMSC's answer, or that none will come."""
-        status, smsc_id = _read_answer(item.pdu)
+        status, smsc_id = None, ""
+        if item.pdu is not None:
+            status = status_of(item.pdu, CommandStatus.ESME_RSUBMITFAIL)
+            smsc_id = item.pdu[HEADER_OCTETS:].partition(b"\0")[0].decode("latin-1")
         if status == CommandStatus.ESME_ROK:
             # In memory before anything is awaited: the receipt may be in the same read.
             self._receipts.know(
@@ -247,13 +245,3 @@ class ReleaseSender:
         await self._desk.confirm(message_id, smsc_id, utcnow())
         if self._unconfirmed.pop(message_id, None) is not None and not is_due:
             log.info("quarantine.released", message_id=str(message_id))
-
-
-def _read_answer(pdu: bytes | None) -> tuple[int | None, str]:
-    """Return the status and the SMSC's id; a generic_nack is a refusal."""
-    if pdu is None:
-        return None, ""
-    _, command_id, status, _ = HEADER.unpack_from(pdu)
-    if command_id == CommandId.GENERIC_NACK:
-        return status or CommandStatus.ESME_RSUBMITFAIL, ""
-    return status, pdu[HEADER_OCTETS:].partition(b"\0")[0].decode("latin-1")

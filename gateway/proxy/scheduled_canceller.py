@@ -20,7 +20,7 @@ from gateway.proxy.tick import Tick
 from gateway.runtime.clock import epoch, monotonic, utcnow
 from gateway.runtime.tasks import spawn
 from gateway.smpp.commands import CommandId
-from gateway.smpp.pdu import HEADER, make
+from gateway.smpp.pdu import make, status_of
 from gateway.smpp.status import CommandStatus
 from gateway.storage.change_feed import ChangeFeed
 from gateway.storage.errors import logged
@@ -140,7 +140,7 @@ class ScheduledCanceller:
         """Handle the SMSC's answer, or that no answer will come."""
         message = on.message
         self._under_way.discard(message.number)
-        status = _status_of(item.pdu)
+        status = status_of(item.pdu, CommandStatus.ESME_RCANCELFAIL) if item.pdu else None
         if status is None or status in _LATER:
             # If the store fails now, it stays claimed and is taken again when the claim ends.
             retry = self._store.put_back(message.number, utcnow() + RETRY)
@@ -269,11 +269,3 @@ class ScheduledCanceller:
             "status": status,
         }
         self._tick.records.rows.append(("e", epoch(), "scheduled", about))
-
-
-def _status_of(pdu: bytes | None) -> int | None:
-    """Return the status of an answer, None without answer; a generic_nack counts as a failure."""
-    if pdu is None:
-        return None
-    _, command_id, status, _ = HEADER.unpack_from(pdu)
-    return status or (CommandStatus.ESME_RCANCELFAIL if command_id == CommandId.GENERIC_NACK else 0)

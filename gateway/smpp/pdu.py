@@ -98,6 +98,12 @@ class Pdu:
         return self.octets("short_message") or next(payloads, b"")
 
 
+def status_of(answer: bytes, of_nack: CommandStatus) -> int:
+    """Return the status of an answer; of a generic_nack with status 0 it is `of_nack`."""
+    _, command_id, status, _ = HEADER.unpack_from(answer)
+    return status or (of_nack if command_id == CommandId.GENERIC_NACK else 0)
+
+
 def decode(pdu: bytes) -> Pdu:
     """Return one whole PDU taken apart; `encode` gives the same octets back.
 
