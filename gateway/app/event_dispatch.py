@@ -3,8 +3,6 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-import structlog
-
 from gateway.app.followers import EventParts
 from gateway.dataplane import attention
 from gateway.dataplane.carriers import place_of, text_together
@@ -28,7 +26,6 @@ from gateway.proxy.release_sender import Release
 from gateway.proxy.replies import Replies
 from gateway.proxy.scheduled_canceller import OnCancel
 from gateway.proxy.tick import Tick
-from gateway.session.operations import Side
 from gateway.stores import Stores
 from gateway.systems.preferences.service import obey as prefer
 from gateway.systems.quarantine.model import MessageIds
@@ -118,11 +115,6 @@ def sending_outbound(
     )
 
 
-log = structlog.get_logger()
-
-_FRAMING = "command_length"
-
-
 def attend_with(who: EventParts, tick: Tick) -> None:
     """Let `who` attend to what `tick` hands over."""
 
@@ -130,13 +122,13 @@ def attend_with(who: EventParts, tick: Tick) -> None:
         who.holding.turned()
         who.sessions.leaving.turned()
 
-    tick.attend = lambda item: _attend(who, tick, item)
+    tick.attend = lambda item: _attend(who, item)
     tick.turned = turned
     tick.forget = who.sessions.forget
 
 
 def _attend(  # noqa: C901, PLR0912 - a table, a line for each kind
-    who: EventParts, tick: Tick, item: attention.Attention
+    who: EventParts, item: attention.Attention
 ) -> None:
     match item:
         case attention.Hold():
@@ -172,24 +164,8 @@ def _attend(  # noqa: C901, PLR0912 - a table, a line for each kind
         case attention.Unbound():
             who.sessions.leaving.unbound(item)
         case attention.FramingFault():
-            _close(who, tick, item)
+            who.sessions.lose_framing(item)
         case attention.Wait():
             who.sessions.wait(item)
         case attention.OwnAnswer():
             pass
-
-
-def _close(who: EventParts, tick: Tick, item: attention.FramingFault) -> None:
-    connection = tick.connections.get(item.link)
-    if connection is None:
-        return
-    if item.link.side is Side.ESME and not item.link.system_id:
-        # The length is whatever a stranger sent, and reasons are a closed list.
-        is_framing = item.problem.startswith(_FRAMING)
-        reason = _FRAMING if is_framing else item.problem
-        who.sessions.strangers.closed(reason, connection.peer_address)
-    else:
-        event = "esme.closed" if item.link.side is Side.ESME else "smsc.lost"
-        about = {"system_id": item.link.system_id, "session": item.link.number}
-        log.warning(event, **about, reason=item.problem)
-    connection.close()

@@ -29,7 +29,7 @@ class ProhibitedMessage:
 
 
 @dataclass(frozen=True, slots=True)
-class _Received:
+class _ReceivedPdu:
     """A PDU that came on a link."""
 
     link: Link
@@ -45,7 +45,7 @@ class Bind:
 
 
 @dataclass(frozen=True, slots=True)
-class BindAnswer(_Received):
+class BindAnswer(_ReceivedPdu):
     """The SMSC answered our bind."""
 
 
@@ -129,12 +129,12 @@ class Operation:
 
 
 @dataclass(frozen=True, slots=True)
-class ReleaseReceipt(_Received):
+class ReleaseReceipt(_ReceivedPdu):
     """A deliver_sm that may be about a message the gateway released. Not yet relayed."""
 
 
 @dataclass(frozen=True, slots=True)
-class SubscriberMessage(_Received):
+class SubscriberMessage(_ReceivedPdu):
     """What a subscriber wrote to a port (MO). It is already on its way to the SP.
 
     If `is_withheld`, it is neither relayed nor answered yet: it may be for the gateway alone.

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import blake2b
+from operator import attrgetter
 
 from gateway.domain.msisdn import misread_as, msisdn_of
 from gateway.domain.verdict import Finding
@@ -57,10 +58,6 @@ class PartTexts:
             self.is_plain,
         )
 
-    def as_best(self) -> str:
-        """Return the likeliest reading."""
-        return self.best
-
     def as_meant(self, place: int) -> str:
         """Return the reading at one place of `meant`, or the last if there are fewer."""
         return self.meant[min(place, len(self.meant) - 1)]
@@ -110,7 +107,7 @@ def joined_texts(
         right = (read(one)[:reach] for one in after)
         return "".join((*left, read(texts), *right))
 
-    yield joined(PartTexts.as_best)
+    yield joined(attrgetter("best"))
     for place in range(max(len(one.meant) for one in run)):
         yield joined(partial(PartTexts.as_meant, place=place))
     if any(one.packed is not None for one in run):

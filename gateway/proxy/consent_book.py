@@ -127,6 +127,8 @@ class MoReceiver:
             other_msisdn=other_msisdn_from(*_source_of(pdu)),
         )
         at_most = meaning_in(word, _ANYTHING_BEFORE)
+        suspended = self._plane.rules.knowledge.suspended
+        is_suspended = is_hub and suspended.is_suspended(msisdn, at.timestamp())
         # An intent that does not depend on a request or list is the same without context.
         of_context = at_most.intent in _OF_CONTEXT
         return MoMessage(
@@ -137,11 +139,8 @@ class MoReceiver:
             at_most=at_most,
             command=hub_command_of(text) if is_hub else None,
             is_order=self._catalogue().ordered_by(system_id, port, text) is not None,
-            is_restoring=is_hub and self._is_suspended(msisdn, at) and self._is_restoring(text),
+            is_restoring=is_suspended and self._is_restoring(text),
         )
-
-    def _is_suspended(self, msisdn: int, at: datetime) -> bool:
-        return self._plane.rules.knowledge.suspended.is_suspended(msisdn, at.timestamp())
 
     def _is_restoring(self, text: str) -> bool:
         """Tell whether a text to a hub code asks to end the suspension of the number (R43)."""

@@ -88,6 +88,7 @@ class UnboundConnections:
 # How long new messages wait for a lost SMSC before they are rejected: a short loss must not
 # empty an SP's queue into errors, a real outage must be reported.
 _WAIT_FOR_SMSC_S = 2.0
+_FRAMING = "command_length"
 
 
 class Sessions:
@@ -184,6 +185,26 @@ class Sessions:
         log.warning("smsc.lost", system_id=pair.sender.system_id, session=session.number)
         session.wait_until = monotonic() + _WAIT_FOR_SMSC_S
         spawn(self.joining.reconnect(pair), name=f"reconnect-{session.number}")
+
+    def lose_framing(self, item: attention.FramingFault) -> None:
+        """Close a connection whose framing is lost, after its generic_nack."""
+        connection = self._tick.connections.get(item.link)
+        if connection is None:
+            return
+        problem = item.problem
+        if not item.link.system_id and problem.startswith(_FRAMING):
+            problem = _FRAMING  # the length is whatever a stranger sent: reasons are a closed list
+        self.note_closed(connection, problem)
+        connection.close()
+
+    def note_closed(self, connection: Connection, reason: str) -> None:
+        """Log why the gateway closes a connection; that of a stranger counts for its address."""
+        link = connection.link
+        if link.side is Side.ESME and not link.system_id:
+            self.strangers.closed(reason, connection.peer_address)
+        else:
+            event = "esme.closed" if link.side is Side.ESME else "smsc.lost"
+            log.warning(event, system_id=link.system_id, session=link.number, reason=reason)
 
     def wait(self, item: attention.Wait) -> None:
         """Stop reading an SP that sent too many control PDUs, until its rate is allowed again."""
@@ -289,10 +310,5 @@ class Keepalive:
                 self._cut(connection, "it gave no sign of life")
 
     def _cut(self, connection: Connection, reason: str) -> None:
-        link = connection.link
-        if link.side is Side.ESME and not link.system_id:
-            self._sessions.strangers.closed(reason, connection.peer_address)
-        else:
-            event = "esme.closed" if link.side is Side.ESME else "smsc.lost"
-            log.warning(event, system_id=link.system_id, session=link.number, reason=reason)
+        self._sessions.note_closed(connection, reason)
         connection.abort()

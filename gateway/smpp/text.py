@@ -9,6 +9,7 @@ orders, unless its octets look like big-endian characters and nothing else.
 
 import re
 from collections.abc import Iterator
+from operator import itemgetter
 from typing import NamedTuple
 
 from gateway.smpp import gsm0338
@@ -67,21 +68,13 @@ _MULTIBYTE_SENSE = 0.6
 _STRICT_UNITS = 8
 
 
-def decode_text(octets: bytes, data_coding: int, *, default: str = "gsm") -> str:
-    """Return the reading to show to people: the first of `readings`.
-
-    `default` names the Alphabet that data_coding 0 means with this peer.
-    """
-    return readings(octets, data_coding, default=default)[0]
+def decode_text(octets: bytes, data_coding: int) -> str:
+    """Return the reading to show to people: the first of `readings`."""
+    return readings(octets, data_coding)[0]
 
 
 def readings(
-    octets: bytes,
-    data_coding: int,
-    *,
-    default: str = "gsm",
-    fill_bits: int = 0,
-    shift: Shift | None = None,
+    octets: bytes, data_coding: int, *, fill_bits: int = 0, shift: Shift | None = None
 ) -> tuple[str, ...]:
     """Return every reading of `octets`, the best first, without duplicates.
 
@@ -93,8 +86,6 @@ def readings(
     message: the cheap tests come first.
     """
     meanings = _MEANINGS[data_coding & 0xFF]
-    if not data_coding and default != Alphabet.GSM:
-        meanings = _meanings((Alphabet(default), *meanings_of(data_coding)[1:]))
     if shift is not None:
         return _shifted(octets, meanings, fill_bits, shift)
     if meanings.is_only_ucs2:
@@ -264,7 +255,7 @@ def _shifted(octets: bytes, meanings: _Meanings, fill_bits: int, shift: Shift) -
 def _weighed(octets: bytes, meanings: _Meanings, fill_bits: int) -> tuple[str, ...]:
     """Return all readings; the announced one first unless another reads better."""
     nominal = read(octets, meanings.first)
-    others = sorted(_others(octets, meanings, fill_bits), key=_by_sense, reverse=True)
+    others = sorted(_others(octets, meanings, fill_bits), key=itemgetter(0), reverse=True)
     texts = [text for _, text in others]
     best = others[0][0] if others else 0.0
     texts.insert(1 if best > _standing(nominal, octets, meanings.first) else 0, nominal)
@@ -280,10 +271,6 @@ def _standing(nominal: str, octets: bytes, alphabet: Alphabet) -> float:
     sense = _sense(nominal)
     is_clean = sense >= _NOMINAL_SENSE and gsm0338.REPLACEMENT not in nominal
     return 1.0 if is_clean else sense
-
-
-def _by_sense(reading: tuple[float, str]) -> float:
-    return reading[0]
 
 
 def _others(octets: bytes, meanings: _Meanings, fill_bits: int) -> Iterator[tuple[float, str]]:

@@ -306,13 +306,6 @@ def test_another_script_in_ucs2_is_not_read_as_latin_octets() -> None:
     assert octets.decode("latin-1") not in found
 
 
-def test_the_peers_default_alphabet_is_what_0_means() -> None:
-    assert decode_text(b"a_b@c", 0) == "a§b¡c"
-    assert decode_text(b"a_b@c", 0, default="ascii") == "a_b@c"
-    assert decode_text(b"\xd6\xd0", 0, default="gbk") == "中"
-    assert decode_text(b"a_b@c", 0xF0, default="ascii") == "a§b¡c"
-
-
 @pytest.mark.parametrize("data_coding", [0, 1, 3, 8, 15])
 def test_a_written_text_is_read_back(data_coding: int) -> None:
     assert decode_text(encode_text("Hello, 5 at 10:00", data_coding), data_coding) == (
