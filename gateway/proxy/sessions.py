@@ -187,7 +187,7 @@ class Sessions:
         spawn(self.joining.reconnect(pair), name=f"reconnect-{session.number}")
 
     def lose_framing(self, item: attention.FramingFault) -> None:
-        """Close a connection whose framing is lost, after its generic_nack."""
+        """Close a connection that lost its framing, after its generic_nack."""
         connection = self._tick.connections.get(item.link)
         if connection is None:
             return
