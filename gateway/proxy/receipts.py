@@ -2,7 +2,6 @@
 
 from collections import Counter, deque
 from dataclasses import dataclass
-from datetime import datetime
 
 import structlog
 
@@ -151,11 +150,19 @@ class ReceiptDesk:
         end = _ENDS.get(held.state)
         if connection is None or end is None or now < self._not_before.get(held.message_id, 0.0):
             return
+        stat, err = end
         try:
-            pdu = _own_receipt(held, end, min(held.expires_at, utcnow()))
+            pdu = receipt_pdu(
+                0,
+                message_id=str(held.message_id),
+                source=_as_written(held),
+                destination=held.source,
+                stat=stat,
+                err=err,
+                submitted=held.held_at,
+                done=min(held.expires_at, utcnow()),
+            )
         except EncodeError:
-            pdu = b""
-        if not pdu:
             return
         self._not_before[held.message_id] = float("inf")
         link, command_id = connection.link, CommandId.DELIVER_SM
@@ -201,17 +208,3 @@ def _as_written(held: HeldMessage) -> str:
     """Return the subscriber's address as in the PDU, without a plus that came from its TON."""
     is_written = held.destination.encode("latin-1") in held.pdu
     return held.destination if is_written else held.destination.removeprefix("+")
-
-
-def _own_receipt(held: HeldMessage, end: tuple[str, str], done: datetime) -> bytes:
-    stat, err = end
-    return receipt_pdu(
-        0,
-        message_id=str(held.message_id),
-        source=_as_written(held),
-        destination=held.source,
-        stat=stat,
-        err=err,
-        submitted=held.held_at,
-        done=done,
-    )

@@ -90,27 +90,16 @@ def due(timers: Timers, clocks: Clocks, *, is_bound: bool, now: float) -> Due:
 
 
 def _due_when_bound(timers: Timers, clocks: Clocks, now: float) -> Due:
-    asked_at = _open_enquiry(timers, clocks)
+    last = clocks.last_octets_at
+    asked_at = clocks.enquiry_sent_at if timers.enquire_link_s else None
+    if asked_at is not None and last >= asked_at:
+        asked_at = None  # any octets are the answer
     if asked_at is not None and now - asked_at >= timers.response_s:
         return Due.CLOSE_SILENT
     if timers.inactivity_s and now - clocks.last_traffic_at >= timers.inactivity_s:
         return Due.UNBIND_IDLE
-    if asked_at is None and _is_quiet(timers, clocks, now):
-        return Due.SEND_ENQUIRE_LINK
-    return Due.NOTHING
-
-
-def _open_enquiry(timers: Timers, clocks: Clocks) -> float | None:
-    """Return when the open enquiry was sent; None if octets came since or enquiries are off."""
-    asked_at = clocks.enquiry_sent_at
-    if asked_at is None or not timers.enquire_link_s or clocks.last_octets_at >= asked_at:
-        return None
-    return asked_at
-
-
-def _is_quiet(timers: Timers, clocks: Clocks, now: float) -> bool:
-    silence_s = now - clocks.last_octets_at
-    return timers.enquire_link_s > 0 and silence_s >= timers.enquire_link_s
+    is_quiet = 0 < timers.enquire_link_s <= now - last
+    return Due.SEND_ENQUIRE_LINK if is_quiet and asked_at is None else Due.NOTHING
 
 
 FIRST_DELAY_S = 0.1
