@@ -38,123 +38,6 @@ _KEPT = frozenset({Action.DEFER, Action.QUARANTINE})
 _NOT_NOW = frozenset({Reason.RATE, Reason.FREQUENCY_UNCOUNTED, Reason.CONSENT_UNCHECKED})
 
 
-class ReleaseJudge:
-    """Judges what is to leave, and hands it on to be written or keeps it as its verdict says."""
-
-    def __init__(
-        self,
-        tick: Tick,
-        desk: QuarantineDesk,
-        asking: ConsentAsker,
-        queue: ReleaseQueue,
-        submitting: ReleaseSender,
-    ) -> None:
-        self._tick = tick
-        self._desk = desk
-        self._asking = asking
-        self._queue = queue
-        self._submitting = submitting
-
-    async def let_parts_go(self, taken: LeavingParts) -> None:
-        """Let parts go; those that come late share what became of the others (R62)."""
-        if not taken.ready:  # its sender or a person was faster
-            return
-        ended = next((one for one in taken.others if one.state in _ENDED), None)
-        if ended is None:
-            await self.let_go(taken.ready, taken.others)
-            return
-        first, *rest = (one.message_id for one in taken.ready)
-        why = f"its other parts: {ended.state}"
-        await self._desk.refuse(first, why, utcnow(), others=tuple(rest))
-        self._queue.drop((first, *rest))
-
-    async def let_go(
-        self, together: Sequence[HeldMessage], gone: Sequence[HeldMessage] = ()
-    ) -> None:
-        """Judge a message, or all parts of one, and write it if nothing stands against it.
-
-        `gone` are parts that have left or are for a person to see: the text is read with them.
-        """
-        plane, now = self._tick.pipeline.plane, utcnow()
-        held = together[0]
-        account = plane.rules.accounts.get(held.system_id)
-        if account is None or any(one.expires_at <= now for one in together):
-            # It waits: its sender's sessions may not have left yet, but it sends no more. Or
-            # its time is over, and what comes too late must not come.
-            return
-        ids = [one.message_id for one in together]
-        counted = self._queue.counted
-        is_counted = bool(gone) or not counted.isdisjoint(ids)
-        beside = (*together[1:], *gone)
-        verdict = judge_leaving(plane, account, held, beside, is_counted=is_counted)
-        if verdict is not None and is_asking(verdict):
-            against = await self._asking.of_held(held, text_of(plane, together))
-            verdict = None if against is None else plane.rules.verdict_of(account, against)
-        if verdict is not None:
-            await self._keep(together, outranked(plane, verdict, held, beside), now)
-            return
-        if not is_asked_for(held):
-            counted.update(ids)
-        outcome = await self._desk.begin_release(ids[0], now, others=tuple(ids[1:]))
-        self._queue.drop(ids)
-        if not isinstance(outcome, ActResult):
-            counted.difference_update(ids)
-        elif self._is_stopped_now(held, beside):
-            await self._submitting.postpone(outcome.together, "something came up meanwhile")
-        else:
-            await self._submitting.write(outcome.together)
-
-    def _is_stopped_now(self, held: HeldMessage, beside: Sequence[HeldMessage]) -> bool:
-        """Tell whether a refusal came while the store noted that a message leaves (R21).
-
-        Nothing is awaited from here to the write. What it comes to is decided in the next
-        turn, where the message is judged as always.
-        """
-        plane = self._tick.pipeline.plane
-        account = plane.rules.accounts.get(held.system_id)
-        if account is None:
-            return True
-        seen = replace(held, is_reviewed=True)  # the text was judged, and it was counted
-        verdict = judge_leaving(plane, account, seen, beside, is_counted=True)
-        return verdict is not None and not is_asking(verdict)
-
-    async def _keep(self, together: Sequence[HeldMessage], verdict: Verdict, now: datetime) -> None:
-        """Do with a message that may not leave what its verdict says, with all its parts."""
-        held, *others = together
-        message_id, deciding = held.message_id, verdict.deciding
-        reason = deciding.reason if deciding is not None else None
-        if reason in _NOT_NOW:
-            self._queue.put_back(together)
-            return
-        rest = tuple(one.message_id for one in others)
-        why = f"judged again: {reason}" if reason is not None else "judged again"
-        rules = self._tick.pipeline.plane.rules
-        ttl_s = rules.bundle.content.quarantine_ttl_s
-        grounds = grounds_of(verdict, held.pdu, (held.held_at, now), ttl_s)
-        match verdict.action:
-            case Action.DEFER:
-                await self._desk.defer(message_id, grounds, why, now, others=rest)
-            case Action.QUARANTINE:
-                await self._desk.hold(message_id, grounds, why, now, others=rest)
-            case _:
-                await self._desk.refuse(message_id, why, now, others=rest)
-        self._report(together, verdict)
-        self._queue.drop((message_id, *rest))
-        for one in together:
-            self._tick.records.rows.append(judged_again(one, verdict.action, grounds))
-            if is_asked_for(one) and verdict.action not in _KEPT:
-                log.info("quarantine.refused", message_id=str(one.message_id), why=why)
-            else:
-                self._queue.came_of[verdict.action.value] += 1
-
-    def _report(self, together: Sequence[HeldMessage], verdict: Verdict) -> None:
-        """Have the authority told of prohibited content that was found only now (R60)."""
-        finding = prohibited_in(verdict.findings)
-        if finding is not None:
-            text = text_of(self._tick.pipeline.plane, together)
-            self._tick.report(told_of_held(together[0], verdict, finding, text, epoch()))
-
-
 _AT_ONCE = 200
 _TOGETHER = 50
 _FOUND_AT_ONCE = 1_000
@@ -162,7 +45,10 @@ _MANY_WAIT = 2_000
 
 
 class ReleaseFollower:
-    """Follows release requests, which come from any process through the store."""
+    """Follows release requests, which come from any process through the store.
+
+    What is to leave is judged again first, and then written or kept as its verdict says.
+    """
 
     def __init__(
         self,
@@ -180,7 +66,7 @@ class ReleaseFollower:
         self._routes = routes
         self.queue = ReleaseQueue()
         self.submitting = ReleaseSender(tick, desk, routes, receipts, self.queue)
-        self._judge = ReleaseJudge(tick, desk, asking, self.queue, self.submitting)
+        self._asking = asking
         self._together: set[int] = set()  # long messages whose parts are being let go
 
     async def begin(self) -> None:
@@ -221,7 +107,7 @@ class ReleaseFollower:
             senders = {held.system_id for held in taken.ready}
             has_room = self.submitting.under_way < _AT_ONCE
             if has_room and any(self._routes.to_smsc(sender) is not None for sender in senders):
-                await self._judge.let_parts_go(taken)
+                await self._let_parts_go(taken)
         finally:
             self._together.discard(assembly)
 
@@ -264,11 +150,110 @@ class ReleaseFollower:
         if held.state is not HoldState.RELEASE_REQUESTED:
             self.queue.drop((held.message_id,))
         elif not held.assembly:
-            await self._judge.let_go([held])
+            await self._let_go([held])
         elif held.assembly not in self._together:
             self._together.add(held.assembly)
             try:
                 taken = await self._desk.take(held.assembly, utcnow())
-                await self._judge.let_parts_go(taken)
+                await self._let_parts_go(taken)
             finally:
                 self._together.discard(held.assembly)
+
+    async def _let_parts_go(self, taken: LeavingParts) -> None:
+        """Let parts go; those that come late share what became of the others (R62)."""
+        if not taken.ready:  # its sender or a person was faster
+            return
+        ended = next((one for one in taken.others if one.state in _ENDED), None)
+        if ended is None:
+            await self._let_go(taken.ready, taken.others)
+            return
+        first, *rest = (one.message_id for one in taken.ready)
+        why = f"its other parts: {ended.state}"
+        await self._desk.refuse(first, why, utcnow(), others=tuple(rest))
+        self.queue.drop((first, *rest))
+
+    async def _let_go(
+        self, together: Sequence[HeldMessage], gone: Sequence[HeldMessage] = ()
+    ) -> None:
+        """Judge a message, or all parts of one, and write it if nothing stands against it.
+
+        `gone` are parts that have left or are for a person to see: the text is read with them.
+        """
+        plane, now = self._tick.pipeline.plane, utcnow()
+        held = together[0]
+        account = plane.rules.accounts.get(held.system_id)
+        if account is None or any(one.expires_at <= now for one in together):
+            # It waits: its sender's sessions may not have left yet, but it sends no more. Or
+            # its time is over, and what comes too late must not come.
+            return
+        ids = [one.message_id for one in together]
+        counted = self.queue.counted
+        is_counted = bool(gone) or not counted.isdisjoint(ids)
+        beside = (*together[1:], *gone)
+        verdict = judge_leaving(plane, account, held, beside, is_counted=is_counted)
+        if verdict is not None and is_asking(verdict):
+            against = await self._asking.of_held(held, text_of(plane, together))
+            verdict = None if against is None else plane.rules.verdict_of(account, against)
+        if verdict is not None:
+            await self._keep(together, outranked(plane, verdict, held, beside), now)
+            return
+        if not is_asked_for(held):
+            counted.update(ids)
+        outcome = await self._desk.begin_release(ids[0], now, others=tuple(ids[1:]))
+        self.queue.drop(ids)
+        if not isinstance(outcome, ActResult):
+            counted.difference_update(ids)
+        elif self._is_stopped_now(held, beside):
+            await self.submitting.postpone(outcome.together, "something came up meanwhile")
+        else:
+            await self.submitting.write(outcome.together)
+
+    def _is_stopped_now(self, held: HeldMessage, beside: Sequence[HeldMessage]) -> bool:
+        """Tell whether a refusal came while the store noted that a message leaves (R21).
+
+        Nothing is awaited from here to the write. What it comes to is decided in the next
+        turn, where the message is judged as always.
+        """
+        plane = self._tick.pipeline.plane
+        account = plane.rules.accounts.get(held.system_id)
+        if account is None:
+            return True
+        seen = replace(held, is_reviewed=True)  # the text was judged, and it was counted
+        verdict = judge_leaving(plane, account, seen, beside, is_counted=True)
+        return verdict is not None and not is_asking(verdict)
+
+    async def _keep(self, together: Sequence[HeldMessage], verdict: Verdict, now: datetime) -> None:
+        """Do with a message that may not leave what its verdict says, with all its parts."""
+        held, *others = together
+        message_id, deciding = held.message_id, verdict.deciding
+        reason = deciding.reason if deciding is not None else None
+        if reason in _NOT_NOW:
+            self.queue.put_back(together)
+            return
+        rest = tuple(one.message_id for one in others)
+        why = f"judged again: {reason}" if reason is not None else "judged again"
+        rules = self._tick.pipeline.plane.rules
+        ttl_s = rules.bundle.content.quarantine_ttl_s
+        grounds = grounds_of(verdict, held.pdu, (held.held_at, now), ttl_s)
+        match verdict.action:
+            case Action.DEFER:
+                await self._desk.defer(message_id, grounds, why, now, others=rest)
+            case Action.QUARANTINE:
+                await self._desk.hold(message_id, grounds, why, now, others=rest)
+            case _:
+                await self._desk.refuse(message_id, why, now, others=rest)
+        self._report(together, verdict)
+        self.queue.drop((message_id, *rest))
+        for one in together:
+            self._tick.records.rows.append(judged_again(one, verdict.action, grounds))
+            if is_asked_for(one) and verdict.action not in _KEPT:
+                log.info("quarantine.refused", message_id=str(one.message_id), why=why)
+            else:
+                self.queue.came_of[verdict.action.value] += 1
+
+    def _report(self, together: Sequence[HeldMessage], verdict: Verdict) -> None:
+        """Have the authority told of prohibited content that was found only now (R60)."""
+        finding = prohibited_in(verdict.findings)
+        if finding is not None:
+            text = text_of(self._tick.pipeline.plane, together)
+            self._tick.report(told_of_held(together[0], verdict, finding, text, epoch()))
