@@ -104,6 +104,7 @@ _CHINA = RuleLocale()
 class Bundle:
     """One version of the policy. `digest` names its exact files in every verdict.
 
+    `posture` says how much of what looks like spam it stops: balanced, watch, strict.
     Without `replies`, only the SP handles what subscribers write.
     """
 
@@ -114,6 +115,7 @@ class Bundle:
     replies: RepliesRule | None = None
     content: ContentRule = _PASSES_ALL
     surroundings: RuleLocale = _CHINA
+    posture: str = "balanced"
     selftest: tuple[SelfTestCase, ...] = ()
 
     @property

@@ -14,6 +14,7 @@ from gateway.settings.bundles.layers import (
     LOCAL,
     MAX_BUNDLE_OCTETS,
     OVERRIDE,
+    POSTURES,
     PROFILES,
     RULES,
     TOP_FILES,
@@ -152,5 +153,5 @@ def _read_by_loader(directory: Path, files: Iterable[str]) -> list[Path]:
 def _layers_of(files: Iterable[str]) -> set[str]:
     """Return the folders with files that would override `files`."""
     parts = [PurePosixPath(name).parts for name in files]
-    profiles = {"/".join(steps[:2]) for steps in parts if steps[0] == PROFILES}
-    return {LOCAL, OVERRIDE, *profiles}
+    chosen = {"/".join(steps[:2]) for steps in parts if steps[0] in (POSTURES, PROFILES)}
+    return {LOCAL, OVERRIDE, *chosen}

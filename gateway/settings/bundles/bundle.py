@@ -24,7 +24,14 @@ from gateway.policy.hours import CalendarError, HolidayCalendar, RuleLocale, par
 from gateway.settings import yaml
 from gateway.settings.bundles.check_fields import Fallback
 from gateway.settings.bundles.keyword_lists import KeywordsFile, load_lists
-from gateway.settings.bundles.layers import HEAD, RULES, BundleSource, Layers, find_layers
+from gateway.settings.bundles.layers import (
+    HEAD,
+    RULES,
+    USUAL_POSTURE,
+    BundleSource,
+    Layers,
+    find_layers,
+)
 from gateway.settings.bundles.rules import RuleContext, RulesFile, load_rules
 from gateway.settings.bundles.selftest import SelfTestFile, load_selftest, selftest_faults
 from gateway.settings.schema import Id, Reply, Shape, Text, Version, validate
@@ -48,6 +55,7 @@ class BundleFile(Shape):
 
     version: Version
     name: Text
+    posture: Id = USUAL_POSTURE
     profile: Id | None = None
     zone: Annotated[Text, AfterValidator(_is_zone)] = "Asia/Shanghai"
     calendar: Text | None = None
@@ -78,12 +86,13 @@ class BundleHead:
     """The head of a bundle. `calendar` is None where it names none."""
 
     name: str
+    posture: str
     surroundings: RuleLocale
     calendar: HolidayCalendar | None
 
 
 # Stands for a head that could not be read: of its calendar nothing is known, nor missed.
-UNREAD = BundleHead("", RuleLocale(), HolidayCalendar("unread"))
+UNREAD = BundleHead("", USUAL_POSTURE, RuleLocale(), HolidayCalendar("unread"))
 
 
 def load_head(layers: Layers) -> BundleHead:
@@ -94,6 +103,7 @@ def load_head(layers: Layers) -> BundleHead:
     calendar = _calendar(layers, document, shape.calendar) if shape.calendar else None
     return BundleHead(
         shape.name,
+        shape.posture,
         RuleLocale(
             zone=shape.zone,
             calendar=calendar or HolidayCalendar("none"),
@@ -153,6 +163,7 @@ def read_bundle(directory: Path, profile: str | None = None) -> ReadBundle:
         replies=gathering.take(partial(_replies, layers), None),
         content=gathering.take(partial(_content, layers, lists), ContentRule()),
         surroundings=head.surroundings,
+        posture=head.posture,
         selftest=gathering.take(partial(_selftest, layers), ()),
     )
     gathering.close()
@@ -225,6 +236,7 @@ _FILES: Mapping[BundlePart, type[Shape]] = {
 _SAID: Mapping[str, str] = {
     "version": "The version of this kind of file: 1.",
     "name": "What the bundle is called.",
+    "posture": "balanced, or a folder of postures/ that is laid over these files: watch, strict.",
     "profile": "A folder of profiles/ that is laid over these files.",
     "zone": "The time zone of subscribers whose number tells none, and of clock limits.",
     "calendar": "The file of public holidays, as calendars/cn.yaml.",

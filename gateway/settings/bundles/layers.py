@@ -1,4 +1,4 @@
-"""The files of a bundle and its layers: its own, a profile, additions, replacements."""
+"""The files of a bundle and its layers: its own, a posture, a profile, additions, replacements."""
 
 import hashlib
 import os
@@ -27,10 +27,12 @@ _DIGEST_CHARS = 12
 _MAX_FILES = 1_000
 TOP_FILES = ("bundle.yaml", "content.yaml", "replies.yaml", "selftest.yaml")
 RULES, KEYWORDS, CALENDARS = "rules", "keywords", "calendars"
-PROFILES, LOCAL, OVERRIDE = "profiles", "local.d", "override.d"
+POSTURES, PROFILES, LOCAL, OVERRIDE = "postures", "profiles", "local.d", "override.d"
+# The posture that the files of a bundle have without a folder of postures/ over them.
+USUAL_POSTURE = "balanced"
 
 _FOLDERS = (RULES, KEYWORDS, CALENDARS)
-_LAYERS = (PROFILES, LOCAL, OVERRIDE)
+_LAYERS = (POSTURES, PROFILES, LOCAL, OVERRIDE)
 _ARE_READ = f"only {', '.join(TOP_FILES)}, {RULES}/*.yaml and {KEYWORDS}/*.yaml are read"
 _WAS_CONSENT = (
     "consent.yaml is no more: write its replies as opted_out and restored into replies.yaml,"
@@ -109,9 +111,9 @@ class BundleSource:
             )
         return [path.relative_to(layer).as_posix() for path in found]
 
-    def profiles(self) -> list[str]:
-        """Return the names of the profiles that there are. Raises SettingsError."""
-        return [path.name for path in self._visible(self.directory / PROFILES) if path.is_dir()]
+    def folders(self, kind: str) -> list[str]:
+        """Return the names of the folders in `kind`, PROFILES or POSTURES. Raises SettingsError."""
+        return [path.name for path in self._visible(self.directory / kind) if path.is_dir()]
 
     def _visible(self, directory: Path) -> list[Path]:
         if not os.path.lexists(directory):
@@ -282,12 +284,15 @@ def find_layers(
 ) -> Layers:
     """Return the layers of a bundle, as far as they can be found.
 
-    Which profile is in force is said by ``bundle.yaml`` of the directory, of ``local.d/`` or of
-    ``override.d/``, unless `profile` says it.
+    Which posture and which profile are in force is said by ``bundle.yaml`` of the directory, of
+    ``local.d/`` or of ``override.d/``, unless `profile` says it.
     """
     here, override = source.directory, source.directory / OVERRIDE
-    chosen = gathering.take(partial(_profile_folder, source, profile), None)
-    folders = [here, here / LOCAL] if chosen is None else [here, chosen, here / LOCAL]
+    chosen = (
+        gathering.take(partial(_chosen_folder, source, POSTURES, None), None),
+        gathering.take(partial(_chosen_folder, source, PROFILES, profile), None),
+    )
+    folders = [here, *(folder for folder in chosen if folder is not None), here / LOCAL]
     replacing = set(gathering.take(partial(source.yaml_files, override), []))
     places: dict[Path, tuple[Path, str]] = {}
     files: list[dict[str, Path]] = []
@@ -310,34 +315,47 @@ def find_layers(
     return Layers(source, tuple(files), places)
 
 
-def _profile_folder(source: BundleSource, asked: str | None) -> Path | None:
-    """Return the folder of the profile in force, None without one.
+# The key of bundle.yaml that names a folder of this kind.
+_KEYS = {POSTURES: "posture", PROFILES: "profile"}
 
-    Raises SettingsError if no profile has the name, or if the profile names another one.
+
+def _chosen_folder(source: BundleSource, kind: str, asked: str | None) -> Path | None:
+    """Return the folder of the posture or profile in force, None without one.
+
+    Raises SettingsError if no folder has the name, or if its own ``bundle.yaml`` names one.
     """
+    key = _KEYS[kind]
     here, local, override = (source.directory / name / HEAD for name in ("", LOCAL, OVERRIDE))
     heads = (override if os.path.lexists(override) else here, local)
     said = [source.document(head) for head in heads if os.path.lexists(head)]
     named = [
-        (name, document.mark(("profile",))) for document in said if (name := _profile_of(document))
+        (name, document.mark((key,)))
+        for document in said
+        if (name := _named_in(document, key)) is not None
     ]
     if asked is not None:
         named = [(asked, Mark(here, 1, 1))]
     if not named:
         return None
     name, mark = named[-1]
-    if not is_id(name) or name not in source.profiles():
-        known = ", ".join(source.profiles()) or "none"
-        problem = f"profile: there is no {PROFILES}/{name}; there are: {known}"
-        raise SettingsError([Fault(*mark, problem)])
-    folder = source.directory / PROFILES / name
+    usual = [USUAL_POSTURE] if kind == POSTURES else []
+    if name in usual:
+        return None
+    folders = source.folders(kind)
+    if not is_id(name) or name not in folders:
+        known = ", ".join((*usual, *folders)) or "none"
+        raise SettingsError([Fault(*mark, f"{key}: there is no {kind}/{name}; there are: {known}")])
+    folder = source.directory / kind / name
     below = folder / HEAD
-    if os.path.lexists(below) and _profile_of(inner := source.document(below)) is not None:
-        raise SettingsError([inner.fault(("profile",), "profile: a profile names no other")])
+    for inner in [source.document(below)] if os.path.lexists(below) else ():
+        for named_key in _KEYS.values():
+            if _named_in(inner, named_key) is not None:
+                problem = f"{named_key}: a {key} names no other"
+                raise SettingsError([inner.fault((named_key,), problem)])
     return folder
 
 
-def _profile_of(document: Document) -> str | None:
-    """Return the profile that a head names, None when it names none or no text."""
-    name = document.value.get("profile") if isinstance(document.value, dict) else None
-    return name if isinstance(name, str) else None
+def _named_in(document: Document, key: str) -> str | None:
+    """Return the posture or profile that a head names, None when it names none or no text."""
+    name = document.value.get(key) if isinstance(document.value, dict) else None
+    return name if isinstance(name, str) and name else None

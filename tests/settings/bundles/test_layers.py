@@ -142,6 +142,67 @@ def test_a_profile_that_cannot_be_meant_is_a_fault(
     assert f"policies/{fault}" in faults_of(lambda: load_bundle(directory))
 
 
+# postures
+
+POSED = "version: 1\nname: test\nposture: {}\n"
+STRICT = {
+    "postures/strict/rules/law.yaml": "version: 1\nrules: [{id: R40, mode: enforce}]\n",
+    "postures/strict/keywords/fraud.yaml": "version: 1\nid: K-FRAUD\naction: quarantine\n",
+}
+
+
+def test_a_posture_is_laid_over_the_files(bundle: WriteBundle) -> None:
+    found = load_bundle(bundle({**BASE, **STRICT, "bundle.yaml": POSED.format("strict")}))
+
+    assert found.posture == "strict"
+    assert modes(found) == {"R21": Enforcement.ENFORCE, "R40": Enforcement.ENFORCE}
+    (fraud,) = found.keyword_lists
+    assert fraud.action is ListAction.QUARANTINE
+
+
+@pytest.mark.parametrize("head", [POSED.format("balanced"), "version: 1\nname: test\n"])
+def test_balanced_is_what_the_files_say_themselves(bundle: WriteBundle, head: str) -> None:
+    found = load_bundle(bundle({**BASE, **STRICT, "bundle.yaml": head}))
+
+    assert found.posture == "balanced"
+    assert modes(found) == {"R21": Enforcement.ENFORCE, "R40": Enforcement.SHADOW}
+
+
+def test_a_profile_and_then_local_d_are_laid_over_a_posture(bundle: WriteBundle) -> None:
+    head = {"bundle.yaml": "version: 1\nname: test\nposture: strict\nprofile: fr\n"}
+    local = {"local.d/bundle.yaml": "version: 1\nposture: strict\n"}
+    off = changed("local.d", "  - {id: R40, mode: off}\n")
+
+    found = load_bundle(bundle({**BASE, **FR, **STRICT, **head, **local, **off}))
+
+    assert opening_hours(found) == [22]
+    assert modes(found)["R40"] is Enforcement.OFF
+
+
+BAD_POSTURES = {
+    "one that is not there": (
+        {"bundle.yaml": POSED.format("stern")},
+        "bundle.yaml:3:10 posture: there is no postures/stern; there are: balanced, strict",
+    ),
+    "one that names a profile": (
+        {
+            "bundle.yaml": POSED.format("strict"),
+            "postures/strict/bundle.yaml": "version: 1\nprofile: fr\n",
+        },
+        "postures/strict/bundle.yaml:2:10 profile: a posture names no other",
+    ),
+}
+
+
+@pytest.mark.parametrize(("files", "fault"), BAD_POSTURES.values(), ids=BAD_POSTURES)
+def test_a_posture_that_cannot_be_meant_is_a_fault(
+    files: dict[str, str], fault: str, bundle: WriteBundle, faults_of: FaultsOf
+) -> None:
+    directory = bundle({**BASE, **FR, **STRICT, **files})
+
+    assert f"policies/{fault}" in faults_of(lambda: load_bundle(directory))
+
+
 # local.d
 
 
