@@ -6,11 +6,13 @@ pieces of the text, only when people ask for an explanation.
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Annotated
 
 from annotated_types import MaxLen
 
 from gateway.domain.categories import Harm, TrafficClass
+from gateway.domain.sender import Purpose
 from gateway.domain.verdict import Action, Reason
 from gateway.filter.classifier.score import PIECES, Scorer, TextScore, score_as_personal
 from gateway.filter.facts import TextFacts
@@ -63,8 +65,11 @@ class Suspicious(TextCheck):
 
     `tolerates` is the share of innocent texts that may be stopped; the model knows the matching
     score for each class of texts. `actions` gives the action by harm, if it differs from that of
-    the rule; with forward the text is only noted. A text from a personal number is judged as what
-    people write. If the classifier has not judged the text, or the tolerated share was not measured
+    the rule; with forward the text is only noted. An advert from a port with one of the purposes
+    `adverts_from` is only noted, too: whether it was asked for is a matter of consent. A text from
+    a personal number is judged as what people write. With `seconded`, a text from a port is also
+    stopped if the model of what people write finds it guilty at `tolerates`, and that of ports at
+    `seconded`. If the classifier has not judged the text, or the tolerated share was not measured
     for texts of that class, this is the finding: such a text is not taken for innocent.
     """
 
@@ -82,11 +87,15 @@ class Suspicious(TextCheck):
         "tolerates": "How large a share of innocent texts may be stopped, as 0.5 %.",
         "tolerances": "Other shares for single senders or ports.",
         "actions": "By harm what becomes of a text, where it is not the action of the rule.",
+        "adverts_from": "Purposes of ports from which an advert is only noted, as marketing.",
+        "seconded": "The larger share at which the ports' model need only second that of people.",
     }
 
     tolerates: Share
     tolerances: Annotated[tuple[Tolerance, ...], MaxLen(_MAX_TOLERANCES)] = ()
     actions: Mapping[Harm, Action] = field(default_factory=dict)
+    adverts_from: frozenset[Purpose] = frozenset()
+    seconded: Share | None = None
 
     def question(self, knowledge: Knowledge, locale: RuleLocale) -> CheckQuestion:
         """Return the check, ready to be asked."""
@@ -107,12 +116,12 @@ class Suspicious(TextCheck):
                 return _UNSCORED
             tolerated = tolerances.of(submission)
             guilty = [one for one in scored if one.is_guilty(tolerated)]
+            if not guilty and self.seconded is not None and not is_personal:
+                guilty = _seconded(facts, knowledge, tolerated, self.seconded)
             if guilty:
-                evidence = scores.evidence_of(guilty)
-                if not facts.pieces:
-                    return evidence
-                pieces = ", ".join(f"{one.text.strip()} {one.weight:+.2f}" for one in facts.pieces)
-                return evidence.with_details(f"; {pieces}")
+                port = submission.port
+                may_advertise = port is not None and port.purpose in self.adverts_from
+                return _with_pieces(scores.evidence_of(guilty, may_advertise), facts)
             for one in scored:
                 if not one.is_measured(tolerated):
                     return _UNMEASURED
@@ -135,6 +144,23 @@ def _as_personal(facts: TextFacts, knowledge: Knowledge) -> tuple[TextScore, ...
     return facts.personal
 
 
+def _with_pieces(evidence: Evidence, facts: TextFacts) -> Evidence:
+    if not facts.pieces:
+        return evidence
+    pieces = ", ".join(f"{one.text.strip()} {one.weight:+.2f}" for one in facts.pieces)
+    return evidence.with_details(f"; {pieces}")
+
+
+def _seconded(
+    facts: TextFacts, knowledge: Knowledge, tolerated: float, seconded: float
+) -> list[TextScore]:
+    """Return what is guilty to the model of what people write, and less so to that of ports."""
+    if not any(one.is_guilty(seconded) for one in facts.scored or ()):
+        return []  # nearly all
+    personal = _as_personal(facts, knowledge) or ()
+    return [one for one in personal if one.is_guilty(tolerated)]
+
+
 class _Scores:
     """Evidence for the readings that the classifier finds like spam."""
 
@@ -142,29 +168,32 @@ class _Scores:
 
     def __init__(self, check: Suspicious) -> None:
         self._actions = check.actions
-        self._made: dict[tuple[str, int], Evidence] = {}
+        self._made: dict[tuple[str, int, bool], Evidence] = {}
 
-    def evidence_of(self, guilty: Iterable[TextScore]) -> Evidence:
+    def evidence_of(self, guilty: Iterable[TextScore], may_advertise: bool) -> Evidence:  # noqa: FBT001 - of a port
         """Return the evidence for the worst reading; one that is only noted hides no other."""
-        worst = max(guilty, key=self._weight_of)
+        worst = max(guilty, key=partial(self._weight_of, may_advertise))
         # 100 probabilities times the categories of the tree.
-        key = (worst.category, round(100 * worst.probability))
+        key = (worst.category, round(100 * worst.probability), may_advertise)
         if key not in self._made:
             about = f": {worst.category}" if worst.category else ""
             self._made[key] = Evidence(
                 f"{key[1]} % likely spam{about}",
-                action=self._action_of(worst),
+                action=self._action_of(worst, may_advertise),
                 category=worst.category,
                 zh=f"{key[1]} % 可能是垃圾短信{about}",
             )
         return self._made[key]
 
-    def _action_of(self, one: TextScore) -> Action | None:
-        # Without a category the harm is unknown, and the rule's own action holds.
-        return self._actions.get(one.harm) if one.category else None
+    def _action_of(self, one: TextScore, may_advertise: bool) -> Action | None:  # noqa: FBT001
+        if not one.category:
+            return None  # the harm is unknown, and the rule's own action holds
+        if may_advertise and one.harm is Harm.ADVERT:
+            return Action.FORWARD
+        return self._actions.get(one.harm)
 
-    def _weight_of(self, one: TextScore) -> tuple[bool, int, float]:
-        is_stopped = self._action_of(one) is not Action.FORWARD
+    def _weight_of(self, may_advertise: bool, one: TextScore) -> tuple[bool, int, float]:  # noqa: FBT001
+        is_stopped = self._action_of(one, may_advertise) is not Action.FORWARD
         return is_stopped, _GRAVITY[one.harm], one.probability
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import timedelta
 from hashlib import blake2b
 from operator import eq
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 from gateway.domain.policy import Clock, Enforcement, KeywordList, Limit, RollingWindow
 from gateway.domain.suspension import SuspensionTerms
@@ -26,14 +26,19 @@ def parameters_of(rule: Rule) -> dict[str, str]:
     said: dict[str, str] = {}
     for field in fields(check):
         value = getattr(check, field.name)
-        is_share = Notation.SHARE in getattr(hints[field.name], "__metadata__", ())
-        said |= _said(field.name, value, is_share=is_share)
+        said |= _said(field.name, value, is_share=_is_share(hints[field.name]))
     return said
+
+
+def _is_share(hint: Any) -> bool:
+    return Notation.SHARE in get_args(hint) or any(map(_is_share, get_args(hint)))
 
 
 def _said(name: str, value: object, *, is_share: bool) -> dict[str, str]:
     match value:
         case None | () | "":
+            return {}
+        case frozenset() if not value:
             return {}
         case SuspensionTerms():
             return _suspension(name, value)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from gateway.domain.categories import Harm, TrafficClass
 from gateway.domain.filings import Signature
 from gateway.domain.policy import Enforcement
-from gateway.domain.sender import Port, Rate
+from gateway.domain.sender import Port, Purpose, Rate
 from gateway.domain.verdict import Action, Finding, Reason
 from gateway.filter.classifier.score import TextClass, TextScore
 from gateway.filter.contacts import ContactKind
@@ -237,6 +237,47 @@ def test_r61_a_spam_of_no_known_category_is_held_whatever_adverts_may() -> None:
     assert held.verdict is not None
     assert (held.verdict.action, held.findings[0].category) == (Action.QUARANTINE, "")
     assert held.findings[0].evidence == "90 % likely spam"
+
+
+def test_r61_an_advert_from_a_port_that_may_advertise_is_only_noted() -> None:
+    world = content_world(Suspicious(0.005, adverts_from=frozenset({Purpose.MARKETING})))
+
+    lawful, from_service = world.judge(OFFER, MARKETING), world.judge(OFFER, SERVICE)
+
+    assert (lawful.verdict, lawful.findings[0].shadow) == (None, True)
+    assert why(from_service) is Reason.SUSPICIOUS
+    assert why(world.judge(PRIZE, MARKETING)) is Reason.SUSPICIOUS
+    assert why(world.judge(ODD, MARKETING)) is Reason.SUSPICIOUS
+
+
+@pytest.mark.parametrize(
+    ("tolerates", "seconded", "is_found"),
+    [
+        (0.001, 0.005, True),
+        (0.001, 0.004, False),  # the ports' model does not second it
+        (0.0005, 0.005, False),  # the model of persons does not find it guilty
+        (0.001, None, False),
+    ],
+)
+def test_r61_the_models_of_ports_and_of_people_may_find_a_text_guilty_together(
+    tolerates: float, seconded: float | None, *, is_found: bool
+) -> None:
+    person = replace(PRIZE_SCORE, text_class=TextClass.PERSON)
+    check = Suspicious(tolerates, seconded=seconded)
+    world = person_world({"清仓": person}, check)
+
+    found = world.judge(OFFER, b"1069000001")
+
+    assert (why(found) is Reason.SUSPICIOUS) is is_found
+    if is_found:
+        assert found.findings[0].category == "fraud_prize"
+
+
+def test_r61_of_a_text_that_the_ports_model_does_not_suspect_the_other_is_not_asked() -> None:
+    world = person_world({"书": PRIZE_SCORE}, Suspicious(0.001, seconded=0.01))
+
+    assert why(world.judge(NOTICE, b"1069000001")) is None
+    assert scorer_of(world).persons == []
 
 
 @pytest.mark.parametrize("text", [BAD, FOREIGN])
