@@ -18,6 +18,7 @@ COPY gateway gateway
 COPY simulators simulators
 COPY policies policies
 COPY config config
+COPY models models
 # Without isolation what builds is what was checked by its hash, not what an index has today.
 RUN /opt/build/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir dist . \
  && /opt/smsward/bin/pip install --no-cache-dir --no-deps dist/*.whl

@@ -22,6 +22,7 @@ from gateway.domain.verdict import Action
 from gateway.filter.classifier.model import NO_MODELS, ModelPair
 from gateway.filter.classifier.model_file import ModelFileError
 from gateway.filter.classifier.score import Comparison, Scorer
+from gateway.filter.normalise.views import Views
 from gateway.policy.checks.suspicious import unscored
 from gateway.policy.disk_stages import DiskReserve, DiskStage, DiskStages
 from gateway.proxy.gate import Gate
@@ -206,7 +207,7 @@ class InstalledModels:
         self._directory = directory
         self._ask = ask
         self._clock = clock
-        self._stamp: tuple[int, ...] = ()
+        self._stamp: tuple[int, ...] | None = None
         self._scorer: Scorer | None = None
         self._since = clock()
         self._fault = ""
@@ -267,9 +268,9 @@ class InstalledModels:
         return ModelsHealth(*self.pair.digests, texts, messages, self.comparison.failed)
 
     async def _read(self, stamp: tuple[int, ...]) -> None:
-        pair, fault = await asyncio.to_thread(self._directory.pair)
+        pair, fault = await asyncio.to_thread(_ready_pair, self._directory)
         # It may go while it is read, which then finds no models at all.
-        if not await asyncio.to_thread(self._directory.stamp):
+        if self._stamp and not await asyncio.to_thread(self._directory.stamp):
             self._note(_GONE)
             return
         self._stamp = stamp
@@ -291,6 +292,18 @@ class InstalledModels:
         log.info("models.loaded", active=active, shadow=shadow)
 
 
+def _ready_pair(directory: ModelDirectory) -> tuple[ModelPair, str]:
+    """Return the models of `directory`, ready to score, and a fault.
+
+    The first text compiles machine code, which takes half a second: not in a tick.
+    """
+    pair, fault = directory.pair()
+    for scorer in (pair.active, pair.shadow):
+        if scorer is not None:
+            scorer.score([Views("")])
+    return pair, fault
+
+
 def installed_models(
     learning: LearningSettings, ask: Callable[[Scorer | None], None]
 ) -> InstalledModels:
@@ -304,7 +317,8 @@ def installed_models(
             keys.append(trusted_key(path))
         except KeyFileError as error:
             raise whole_file_fault(path, "holds no public Ed25519 key in PEM") from error
-    return InstalledModels(ModelDirectory(learning.models, keys), ask)
+    directory = ModelDirectory(learning.models, keys, starter=learning.starter_file)
+    return InstalledModels(directory, ask)
 
 
 REFUSED_WARNING = (

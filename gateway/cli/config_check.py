@@ -27,7 +27,6 @@ from gateway.terminal.failure import ExitCode, known
 from gateway.terminal.screen import counted, print_fields, print_json, say, warn
 
 _A_MONTH = timedelta(days=31)
-_MODELS_STATE = "models.json"
 
 
 def check_deployment(config: Path, policies: Path, *, as_json: bool) -> int:
@@ -66,6 +65,7 @@ def bundle_summary_of(bundle: Bundle) -> dict[str, object]:
     """Return what the policies alone come to, by name."""
     return {
         "bundle": bundle.name,
+        "posture": bundle.posture,
         "lists": len(bundle.keyword_lists),
         "words": sum(len(words.words) for words in bundle.keyword_lists),
         "rules": len(bundle.rules),
@@ -195,15 +195,14 @@ def report_faults(faults: tuple[Fault, ...], *, as_json: bool) -> None:
 
 def installed_scorer(learning: LearningSettings) -> tuple[Scorer | None, tuple[Title, ...]]:
     """Return the model in force (None without one) and a message about what is wrong with it."""
-    if not (learning.models / _MODELS_STATE).exists():
-        return None, ()
     from gateway.filter.classifier.model_file import ModelFileError
     from gateway.runtime.sealing import KeyFileError, trusted_key
     from gateway.systems.learning.model_directory import ModelDirectory, ModelStateError
 
     try:
         keys = [trusted_key(path) for path in learning.trusted_keys]
-        models, problem = ModelDirectory(learning.models, keys).pair()
+        directory = ModelDirectory(learning.models, keys, starter=learning.starter_file)
+        models, problem = directory.pair()
     except (KeyFileError, ModelFileError, ModelStateError, OSError) as error:
         return None, (_unusable(learning, str(error)),)
     return models.active, (_unusable(learning, problem),) if problem else ()

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from functools import partial
-from importlib.resources import files
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,7 +12,7 @@ from gateway.settings.api import load_api, load_system_ids
 from gateway.settings.bundles.bundle import load_proven
 from gateway.settings.bundles.layers import KEYWORDS, BundleSource, find_layers
 from gateway.settings.filings import load_provinces
-from gateway.settings.gateway import load_gateway
+from gateway.settings.gateway import load_gateway, shipped
 from gateway.settings.senders import load_senders, load_services
 from gateway.settings.yaml import Document, Fault, FaultCollector
 
@@ -26,7 +25,7 @@ def config_directory(explicit: Path | None = None) -> Path:
 
     They are /etc/smsward, ./config and the example that is shipped.
     """
-    return explicit or _first_with("gateway.yaml", _SYSTEM, Path("config"), _shipped("config"))
+    return explicit or _first_with("gateway.yaml", _SYSTEM, Path("config"), shipped("config"))
 
 
 def policies_directory(explicit: Path | None = None) -> Path:
@@ -35,13 +34,13 @@ def policies_directory(explicit: Path | None = None) -> Path:
     They are /etc/smsward/policies, ./policies and the bundle that is shipped.
     """
     return explicit or _first_with(
-        "bundle.yaml", _SYSTEM / "policies", Path("policies"), _shipped("policies")
+        "bundle.yaml", _SYSTEM / "policies", Path("policies"), shipped("policies")
     )
 
 
 def is_sample(directory: Path) -> bool:
     """Tell whether `directory` is as shipped, without changes of the operator."""
-    return directory in (_shipped("config"), _shipped("policies"))
+    return directory in (shipped("config"), shipped("policies"))
 
 
 def _first_with(name: str, *directories: Path) -> Path:
@@ -54,13 +53,6 @@ def _has(directory: Path, name: str) -> bool:
         return (directory / name).is_file()
     except PermissionError:
         return True  # passed over, the sample would be taken in its place
-
-
-def _shipped(name: str) -> Path:
-    package = Path(str(files("gateway")))
-    in_wheel = package / "_defaults" / name
-    # Only a built wheel has _defaults; an editable install runs from the repository.
-    return in_wheel if in_wheel.is_dir() else package.parent / name
 
 
 def check(config_directory: Path, policies_directory: Path) -> tuple[Fault, ...]:

@@ -3,6 +3,7 @@
 import os
 from dataclasses import dataclass, field
 from enum import StrEnum
+from importlib.resources import files
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated
@@ -196,11 +197,23 @@ class RecordKeeping(Section):
             raise ValueError("purge_after_months is less than keep_months")
 
 
+def shipped(name: str) -> Path:
+    """Return the directory `name` that comes with the program."""
+    package = Path(str(files("gateway")))
+    in_wheel = package / "_defaults" / name
+    # Only a built wheel has _defaults; an editable install runs from the repository.
+    return in_wheel if in_wheel.is_dir() else package.parent / name
+
+
 @dataclass(frozen=True, slots=True)
 class LearningSettings(Section):
-    """`learning`: whether verdicts become samples, where models are, who must have signed them."""
+    """`learning`: whether verdicts become samples, where models are, who must have signed them.
+
+    `starter`: whether the model that is shipped is asked while none is installed.
+    """
 
     samples: bool = True
+    starter: bool = True
     models: AnyPath = Path("var/models")
     trusted_keys: Annotated[
         tuple[Path, ...],
@@ -211,6 +224,11 @@ class LearningSettings(Section):
             tuple,
         ),
     ] = ()
+
+    @property
+    def starter_file(self) -> Path | None:
+        """Return the model that is asked while none is installed, None for none."""
+        return shipped("models") / "starter.npz" if self.starter else None
 
 
 @dataclass(frozen=True, slots=True)

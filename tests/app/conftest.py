@@ -53,6 +53,7 @@ store: {{url: "sqlite:///{root}/var/smsward.db"}}
 records: {{directory: {root}/var/cdr}}
 metrics: {{address: "127.0.0.1:{metrics}"}}
 webhooks: {{networks: ["127.0.0.0/8"]}}
+learning: {{starter: false}}
 """
 SENDERS = """\
 version: 1

@@ -68,8 +68,9 @@ async def command(*arguments: str) -> str:
 async def test_what_a_reviewer_discards_is_in_the_model_that_is_tried_next(
     start: Start, attach: Attach, smsc: SimulatedSmsc, tmp_path: Path, free_port: int
 ) -> None:
-    learning = f"learning: {{models: {tmp_path}/var/models}}\n"
-    yaml = GATEWAY.format(smsc=smsc.port, root=tmp_path, metrics=free_port) + learning
+    yaml = GATEWAY.format(smsc=smsc.port, root=tmp_path, metrics=free_port).replace(
+        "starter: false", f"models: {tmp_path}/var/models"
+    )
     gateway = await start({"config/gateway.yaml": yaml, "policies/rules/content.yaml": RULE})
     assert gateway.models is not None
     config = ("--config", str(tmp_path / "config"))

@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,10 @@ from gateway.runtime.tasks import spawn
 from gateway.settings.gateway import LearningSettings
 from gateway.settings.yaml import SettingsError
 from gateway.systems.learning.model_directory import ModelChange, ModelDirectory, ModelState
+from simulators.smsc import SimulatedSmsc
+from tests.app.conftest import GATEWAY
 
+SHIPPED = Path(__file__).resolve().parents[2] / "models" / "starter.npz"
 Start = Callable[..., Awaitable[Gateway]]
 
 NOON = datetime(2013, 11, 26, 12, tzinfo=UTC)
@@ -391,6 +395,30 @@ def test_a_key_that_has_gone_since_the_settings_were_read_stops_a_start(
 
     with pytest.raises(SettingsError, match="holds no public Ed25519 key"):
         installed_models(LearningSettings(trusted_keys=(key,)), rules.asked.append)
+
+
+async def test_a_gateway_asks_the_shipped_model_until_one_is_installed(
+    tmp_path: Path,
+    start: Start,
+    monkeypatch: pytest.MonkeyPatch,
+    smsc: SimulatedSmsc,
+    free_port: int,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    yaml = GATEWAY.format(smsc=smsc.port, root=tmp_path, metrics=free_port)
+    gateway = await start({"config/gateway.yaml": yaml.replace("starter: false", "starter: true")})
+
+    scorer = gateway.plane.rules.knowledge.scorer
+    assert scorer is not None
+    assert scorer.digest == sha256(SHIPPED.read_bytes()).hexdigest()
+    directory = ModelDirectory(tmp_path / "var/models")
+    digest = directory.install(octets_of(1), LIN)
+    directory.promote(LIN)
+    assert gateway.models is not None
+    await gateway.models.refresh()
+    installed = gateway.plane.rules.knowledge.scorer
+    assert installed is not None
+    assert installed.digest == digest
 
 
 async def test_a_gateway_asks_the_model_in_force_from_its_start_on(

@@ -81,7 +81,9 @@ async def test_a_reload_that_fails_its_own_test_leaves_the_old_policy(
     assert "policies/selftest.yaml:3:5 self-test: expected reject by K-FRAUD" in fault
     assert gateway.plane.rules is rules
     assert [one.by for one in await gateway.stores.policies.versions()] == ["start"]
-    assert [line["event"] for line in log if "policy" in str(line["event"])] == ["policy.refused"]
+    said = [line["event"] for line in log if "policy" in str(line["event"])]
+    # On a machine with much else to do the store may not answer a poll of requests in time.
+    assert [one for one in said if one != "policy.request_unreadable"] == ["policy.refused"]
 
 
 # The history

@@ -181,6 +181,8 @@ def explain(
         }
         written = json.dumps(rule, ensure_ascii=False)[1:-1]
         write("policies/rules/one.yaml", f"version: 1\nrules: [{{{written}{case.told}}}]\n")
+        with (deployment / "config" / "gateway.yaml").open("a", encoding="utf-8") as file:
+            file.write("learning: {starter: false}\n")
         write("config/senders.yaml", SENDERS)
         write("config/provinces.csv", "1380013,北京\n")
         in_store(case.on_record)

@@ -58,7 +58,9 @@ def models(deployment: Path) -> ModelDirectory:
     """Return the models of the deployment: none."""
     path = deployment / "config" / "gateway.yaml"
     said = path.read_text(encoding="utf-8")
-    path.write_text(f"{said}learning: {{models: {deployment}/var/models}}\n", encoding="utf-8")
+    path.write_text(
+        f"{said}learning: {{starter: false, models: {deployment}/var/models}}\n", encoding="utf-8"
+    )
     return ModelDirectory(deployment / "var/models")
 
 

@@ -21,6 +21,7 @@ def test_a_bundle_is_summed_up_with_its_self_test(cli: Cli, deployment: Path, wr
     assert {name: value.strip() for name, value in summary.items()} == {
         "policies": str(deployment / "policies"),
         "bundle": "test",
+        "posture": "balanced",
         "lists": "3",
         "words": "3",
         "rules": "1",

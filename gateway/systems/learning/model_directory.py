@@ -24,7 +24,6 @@ from pydantic_core import ErrorDetails
 
 from gateway.filter.classifier.model import Model, ModelPair, ModelScorer
 from gateway.filter.classifier.model_file import MAX_FILE_OCTETS, ModelFileError, read_model
-from gateway.filter.normalise.views import Views
 from gateway.runtime.file_lock import FileLock
 
 FORMAT = 1
@@ -225,14 +224,22 @@ _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
 class ModelDirectory:
     """One directory of models. Its calls read and write files: do not call them on a loop.
 
-    If keys are `trusted`, a model must be signed by one of them to be installed or returned.
+    If keys are `trusted`, a model must be signed by one of them to be installed or returned. The
+    file `starter`, which comes with the program, is the model in force while none is installed.
     Besides the errors named, each call may raise OSError; BlockingIOError while another process
     changes something.
     """
 
-    def __init__(self, path: Path, trusted: Sequence[Ed25519PublicKey] = ()) -> None:
+    def __init__(
+        self,
+        path: Path,
+        trusted: Sequence[Ed25519PublicKey] = (),
+        *,
+        starter: Path | None = None,
+    ) -> None:
         self.path = path
         self._trusted = tuple(trusted)
+        self._starter = starter
 
     def state(self) -> ModelState:
         """Return the state of the models, empty without a directory. Raises ModelStateError."""
@@ -265,13 +272,13 @@ class ModelDirectory:
             raise ModelFileError(name, str(error)) from error
 
     def pair(self) -> tuple[ModelPair, str]:
-        """Return the models in force and in shadow, ready to score, and a fault.
+        """Return the models in force and in shadow, and a fault.
 
         The fault is of the model in shadow, "" for none; with a fault the pair has no model in
         shadow. Raises ModelStateError, and ModelFileError for the model in force.
         """
         state = self.state()
-        active = self._scorer(state.active)
+        active = self._scorer(state.active) if state.active else self._starter_scorer()
         try:
             return ModelPair(active, self._scorer(state.shadow)), ""
         except (ModelFileError, OSError) as error:
@@ -331,10 +338,20 @@ class ModelDirectory:
     def _scorer(self, digest: str) -> ModelScorer | None:
         if not digest:
             return None
-        scorer = ModelScorer(self.model(digest), digest)
-        # The first text compiles machine code, which takes half a second: do it outside a tick.
-        scorer.score([Views("")])
-        return scorer
+        return ModelScorer(self.model(digest), digest)
+
+    def starter(self) -> str:
+        """Return the digest of the model that is in force while none is installed, "" for none."""
+        return sha256(self._starter.read_bytes()).hexdigest() if self._starter else ""
+
+    def _starter_scorer(self) -> ModelScorer | None:
+        if self._starter is None:
+            return None
+        octets = _octets_of(self._starter, MAX_FILE_OCTETS)
+        try:
+            return ModelScorer(read_model(octets), sha256(octets).hexdigest())
+        except ModelFileError as error:
+            raise ModelFileError(self._starter.name, str(error)) from error
 
     def _settle(self, state: ModelState) -> None:
         _write(self.path / STATE, written(state))

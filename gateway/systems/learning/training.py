@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gateway.filter.classifier.linear import (
     CATEGORY_BUCKET_BITS,
@@ -150,9 +151,13 @@ def train(
     *,
     about: Mapping[str, object],
     seed: int = 1,
+    least_weight: float = 0.0,
     told: TrainingProgress = SILENT,
 ) -> Model:
     """Return a model of `samples`: the same one for the same samples and seed.
+
+    Weights below `least_weight` are left out before anything is measured: with 0.02 the file is
+    less than half as large and finds as much.
 
     Probabilities and thresholds are measured on `held_out`; without any, every tenth campaign
     is held out. Doubtful samples are left out of the training. Raises TrainingError.
@@ -164,13 +169,13 @@ def train(
         if not sample.is_doubtful:
             by_class[sample.text_class].append(sample)
     classes = {
-        text_class: _class_model(text_class, by_class, held_out, seed, told)
+        text_class: _class_model(text_class, by_class, held_out, (seed, least_weight), told)
         for text_class in TextClass
         if _is_enough(by_class[text_class])
     }
     if not classes:
         raise TrainingError(f"there are not {LEAST_OF_A_KIND} of spam and of ham in any class")
-    return Model(classes, _category_model(samples), about)
+    return Model(classes, _category_model(samples, least_weight), about)
 
 
 def parted(samples: Iterable[Sample]) -> tuple[list[Sample], list[Sample]]:
@@ -191,10 +196,10 @@ def _class_model(
     text_class: TextClass,
     by_class: Mapping[TextClass, Sequence[Sample]],
     held_out: Sequence[Sample],
-    seed: int,
+    settings: tuple[int, float],
     told: TrainingProgress,
 ) -> ClassModel:
-    recipe = RECIPES[text_class]
+    recipe, (seed, least_weight) = RECIPES[text_class], settings
     rng = np.random.default_rng(seed)
     collected = by_class[text_class]
     neighbours = _neighbours(by_class, recipe.neighbours, rng)
@@ -223,7 +228,7 @@ def _class_model(
     )
     importance = known * np.array([trust.get(one.origin, 1.0) for one in samples])
     weights = recipe.fit(matrix, is_spam, importance, told.advance)
-    linear = LinearModel(weights.astype(np.float32), Calibration(1, 0))
+    linear = LinearModel(_without_small(weights, least_weight), Calibration(1, 0))
     return _measured(linear, [one for one in held_out if one.text_class is text_class])
 
 
@@ -265,7 +270,11 @@ def _measured(linear: LinearModel, held_out: Sequence[Sample]) -> ClassModel:
     return ClassModel(LinearModel(linear.weights, calibrated(innocent, spam)), thresholds)
 
 
-def _category_model(samples: Sequence[Sample]) -> CategoryModel | None:
+def _without_small(weights: Floats, least: float) -> NDArray[np.float32]:
+    return np.where(np.abs(weights) < least, 0, weights).astype(np.float32)
+
+
+def _category_model(samples: Sequence[Sample], least_weight: float) -> CategoryModel | None:
     by_category: dict[str, list[Views]] = defaultdict(list)
     for sample in samples:
         category = category_in(sample.source) if sample.is_spam else ""
@@ -280,7 +289,8 @@ def _category_model(samples: Sequence[Sample]) -> CategoryModel | None:
     descent = Descent(cost=4.0, passes=6)
     even = np.ones(len(texts))
     rows = [descent.fit(matrix, true == number, even) for number in range(len(ids))]
-    return CategoryModel(ids, np.stack(rows).astype(np.float32))
+    # Its weights are a quarter as large.
+    return CategoryModel(ids, _without_small(np.stack(rows), least_weight / 4))
 
 
 # Values in braces are drawn at random for each text.

@@ -281,3 +281,33 @@ def test_two_gateways_that_tell_at_once_do_not_write_into_one_file(
     assert [len(files) for files in begun] == [1, 2]
     assert models.comparison() == b"ours"
     assert not list(models.path.glob("*.part"))
+
+
+# The model that is shipped
+
+
+def test_until_a_model_is_installed_the_shipped_one_is_in_force(
+    models: ModelDirectory, octets: Octets, tmp_path: Path
+) -> None:
+    shipped = tmp_path / "starter.npz"
+    shipped.write_bytes(octets(7))
+    with_it = ModelDirectory(models.path, [OURS.public_key()], starter=shipped)
+
+    pair, fault = with_it.pair()
+    assert (pair.digests, fault) == ((with_it.starter(), ""), "")
+    assert models.pair()[0].digests == ("", "")
+
+    digest = with_it.install(octets(1, OURS), LIN)
+    assert with_it.pair()[0].digests == (with_it.starter(), digest)
+    with_it.promote(LIN)
+    assert with_it.pair()[0].digests == (digest, "")
+    with_it.roll_back(LIN)
+    assert with_it.pair()[0].digests == (with_it.starter(), "")
+
+
+def test_a_shipped_model_that_was_damaged_is_told(models: ModelDirectory, tmp_path: Path) -> None:
+    shipped = tmp_path / "starter.npz"
+    shipped.write_bytes(b"no model")
+
+    with pytest.raises(ModelFileError, match=r"^starter.npz: "):
+        ModelDirectory(models.path, starter=shipped).pair()

@@ -59,7 +59,7 @@ def directory_of(settings: GatewaySettings) -> ModelDirectory:
         raise misused(str(error)) from error
     except OSError as error:
         raise CommandError(f"{error.filename}: {error.strerror}") from error
-    return ModelDirectory(learning.models, keys)
+    return ModelDirectory(learning.models, keys, starter=learning.starter_file)
 
 
 def list_models(settings: GatewaySettings, *, history: bool, as_json: bool) -> int:
@@ -79,7 +79,12 @@ def list_models(settings: GatewaySettings, *, history: bool, as_json: bool) -> i
         columns = ("state", "digest", "since (UTC)", "by", "note")
         print_table(columns, [_row(state, digest) for digest in state.kept])
     else:
-        say(f"no model is installed in {models.path.absolute()}: smsward filter install --help")
+        starter = models.starter()
+        asked = (
+            f"the model that is shipped is asked, {short(starter)}" if starter else "none is asked"
+        )
+        say(f"no model is installed in {models.path.absolute()}, {asked}")
+        say("to install one: smsward filter install --help")
     return ExitCode.FINE
 
 
@@ -137,6 +142,8 @@ def roll_back_model(
         said = "there is no model in shadow any more"
     elif digest:
         said = f"in force again: {short(digest)}; {_TAKEN}"
+    elif starter := models.starter():
+        said = f"in force again: the model that is shipped, {short(starter)}; {_TAKEN}"
     else:
         said = "there is no model in force any more: what asks for one judges nothing"
     _tell(state, digest, said, as_json=as_json)

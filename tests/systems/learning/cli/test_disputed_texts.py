@@ -34,7 +34,7 @@ def row(at: datetime, system_id: str, text: str) -> Row:
 def compared(deployment: Path) -> Path:
     """Return a deployment whose gateway found one text disputed by either model, since NOON."""
     with (deployment / "config/gateway.yaml").open("a") as file:
-        file.write(f"learning: {{models: {deployment}/var/models}}\n")
+        file.write(f"learning: {{starter: false, models: {deployment}/var/models}}\n")
     comparison = Comparison("", "")
     for agreement, text in (
         (ModelAgreement.ONLY_ACTIVE, LOAN),

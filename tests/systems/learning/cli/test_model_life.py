@@ -57,7 +57,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
 def models(deployment: Path) -> ModelDirectory:
     """Give the deployment a directory of models; return it."""
     with (deployment / "config/gateway.yaml").open("a") as file:
-        file.write(f"learning: {{models: {deployment}/var/models}}\n")
+        file.write(f"learning: {{starter: false, models: {deployment}/var/models}}\n")
     (deployment / "var").mkdir()
     return ModelDirectory(deployment / "var/models")
 
