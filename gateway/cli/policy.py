@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from cyclopts import App, Parameter
 
 from gateway.cli.explain import explain_submit
+from gateway.domain.policy import Enforcement
 from gateway.terminal.options import (
     ALL_RECORDS,
     NO_REASON,
@@ -103,6 +104,99 @@ def rules(
     if as_markdown:
         return print_markdown(found)
     return list_rules(found, profile, lang, as_json=as_json)
+
+
+Policies = Annotated[
+    Path | None, Parameter(name="--policies", help="The directory of bundle.yaml.")
+]
+OfSender = Annotated[
+    str, Parameter(name="--sender", show_default=False, help="For this SP alone, by system_id.")
+]
+RuleId = Annotated[str, Parameter(name="RULE")]
+
+
+@policy.command
+def posture(
+    name: Annotated[str | None, Parameter(name="NAME")] = None,
+    /,
+    *,
+    policies: Policies = None,
+    as_json: AsJson = False,
+) -> int:
+    """Choose how much of what looks like spam is stopped: watch, balanced or strict.
+
+    watch records only; balanced holds what is spam at one false alarm in a thousand innocent
+    texts; strict at one in a hundred. It is written to local.d/bundle.yaml. Without NAME: print
+    which there are, and which is in force.
+
+    Example: smsward policy posture strict
+    """
+    from gateway.cli.policy_bundles import choose_posture
+    from gateway.terminal.deployment import own_policies_of, policies_of
+
+    found = own_policies_of(policies) if name else policies_of(policies)
+    return choose_posture(found, name, as_json=as_json)
+
+
+@policy.command
+def enforce(
+    rule: RuleId,
+    /,
+    *,
+    sender: OfSender = "",
+    policies: Policies = None,
+    as_json: AsJson = False,
+) -> int:
+    """Let a rule stop messages. It is written to local.d/rules/modes.yaml.
+
+    `smsward policy replay` tells first, from records, what it would stop.
+
+    Example: smsward policy enforce R61-link
+
+    Example: smsward policy enforce R61-link --sender sp1
+    """
+    return _choose_mode(rule, Enforcement.ENFORCE, sender, policies, as_json=as_json)
+
+
+@policy.command
+def shadow(
+    rule: RuleId,
+    /,
+    *,
+    sender: OfSender = "",
+    policies: Policies = None,
+    as_json: AsJson = False,
+) -> int:
+    """Let a rule record only what it would stop. It is written to local.d/rules/modes.yaml.
+
+    Example: smsward policy shadow R61-model
+    """
+    return _choose_mode(rule, Enforcement.SHADOW, sender, policies, as_json=as_json)
+
+
+@policy.command
+def off(
+    rule: RuleId,
+    /,
+    *,
+    sender: OfSender = "",
+    policies: Policies = None,
+    as_json: AsJson = False,
+) -> int:
+    """Ask a rule no more. It is written to local.d/rules/modes.yaml.
+
+    Example: smsward policy off R61-contact --sender sp1
+    """
+    return _choose_mode(rule, Enforcement.OFF, sender, policies, as_json=as_json)
+
+
+def _choose_mode(
+    rule: str, mode: Enforcement, sender: str, policies: Path | None, *, as_json: bool
+) -> int:
+    from gateway.cli.policy_bundles import choose_mode
+    from gateway.terminal.deployment import own_policies_of
+
+    return choose_mode(own_policies_of(policies), rule, mode, sender, as_json=as_json)
 
 
 @policy.command

@@ -1,7 +1,8 @@
 """The work of `smsward policy check`, `diff`, `rules` and `schema`: bundles by themselves."""
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -13,7 +14,7 @@ from gateway.cli.config_check import (
     warnings_of,
 )
 from gateway.cli.explain_labels import settings_of, worded
-from gateway.domain.policy import KeywordList
+from gateway.domain.policy import Enforcement, KeywordList
 from gateway.domain.verdict import Action
 from gateway.policy.bundle import Bundle, Rule
 from gateway.settings.bundles.bundle import BundlePart, load_bundle, load_proven, schema_of
@@ -23,17 +24,19 @@ from gateway.settings.bundles.difference import (
     difference,
     parameters_of,
 )
-from gateway.settings.bundles.layers import BundleSource
+from gateway.settings.bundles.layers import POSTURES, PROFILES, USUAL_POSTURE, BundleSource
+from gateway.settings.bundles.local_files import write_mode, write_posture
 from gateway.settings.yaml import FaultCollector, SettingsError
 from gateway.smpp.status import CommandStatus
 from gateway.terminal.deployment import faulty_policies
-from gateway.terminal.failure import ExitCode
+from gateway.terminal.failure import CommandError, ExitCode, known, misused
 from gateway.terminal.screen import (
     console,
     counted,
     print_json,
     print_table,
     say,
+    visible,
 )
 
 _SHOWN_WORDS = 20
@@ -49,6 +52,67 @@ def check_policies(directory: Path, *, as_json: bool) -> int:
     read = {"policies": str(directory), **bundle_summary_of(bundle)}
     warnings = (*warnings_of((), bundle), *stray_categories_of(bundle, directory))
     return report_sound(read, warnings, as_json=as_json)
+
+
+def choose_posture(directory: Path, name: str | None, *, as_json: bool) -> int:
+    """Write which posture is in force, or print which there are; return the exit code."""
+    names = (USUAL_POSTURE, *BundleSource(directory).folders(POSTURES))
+    before = _loaded(directory).posture
+    if name is None:
+        if as_json:
+            print_json({"posture": before, "postures": names})
+        else:
+            print_table(("posture", ""), [(one, "in force" * (one == before)) for one in names])
+        return ExitCode.FINE
+    if name not in names:
+        raise misused(f"there is no posture {visible(name)}", f"there are: {', '.join(names)}")
+    with _sound(directory):
+        path = write_posture(directory, name)
+    return _told(path, f"posture: {before} -> {name}", {"posture": name}, as_json=as_json)
+
+
+def choose_mode(
+    directory: Path, rule: str, mode: Enforcement, sender: str, *, as_json: bool
+) -> int:
+    """Write the mode of a rule, or that for one sender; return the exit code."""
+    rules = {one.id: one for one in _loaded(directory).rules}
+    if rule not in rules:
+        raise misused(f"there is no rule {visible(rule)}", f"there are: {known(rules, 60)}")
+    before = next(
+        (one.mode for one in rules[rule].overrides if sender and one.sender == sender),
+        rules[rule].mode,
+    )
+    with _sound(directory):
+        path = write_mode(directory, rule, mode, sender)
+    about = f"{rule} for {sender}" if sender else rule
+    said: dict[str, object] = {"rule": rule, "sender": sender or None, "mode": str(mode)}
+    return _told(path, f"{about}: {before} -> {mode}", said, as_json=as_json)
+
+
+def _loaded(directory: Path) -> Bundle:
+    with _sound(directory):
+        return load_bundle(directory)
+
+
+@contextmanager
+def _sound(directory: Path) -> Iterator[None]:
+    """Raise CommandError for a bundle with faults, or one that cannot be written."""
+    try:
+        yield
+    except SettingsError as error:
+        raise faulty_policies(error.faults) from error
+    except OSError as error:
+        raise CommandError(f"{error.filename or directory}: {error.strerror}") from error
+
+
+def _told(path: Path, text: str, said: dict[str, object], *, as_json: bool) -> int:
+    if as_json:
+        print_json({**said, "file": str(path)})
+    else:
+        say(f"{text}, in {path}")
+        say("a running gateway takes it with: smsward policy reload --force")
+        say("and goes back with: smsward policy history, smsward policy rollback N")
+    return ExitCode.FINE
 
 
 def diff_policies(old: Path, new: Path, *, as_json: bool) -> int:
@@ -187,7 +251,7 @@ def markdown_of(directory: Path) -> str:
         id_, _, *rest = _row(rule, "en")
         rules.append((id_, (rule.title.zh, rule.title.en), *rest))
     tables = [f"## {bundle.name}\n\n{_markdown_table(_COLUMNS['en'], rules)}"]
-    for profile in BundleSource(directory).profiles():
+    for profile in BundleSource(directory).folders(PROFILES):
         found = difference(bundle, load_bundle(directory, profile)).settings
         # Of a calendar the name is enough here.
         told = (one for one in found if not one.name.startswith("calendar."))
