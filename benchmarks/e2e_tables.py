@@ -18,7 +18,6 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "e2e.json"
-_BLOCK = re.compile(r"(<!-- e2e: begin -->\n).*?(<!-- e2e: end -->)", re.DOTALL)
 _SHAPES = ("10 x 50", "64 x 1", "1 x 10", "1 x 100")
 _POLICIES, _KINDS = ("words", "shipped", "full"), ("new", "same")
 _NONE = "–"
@@ -125,9 +124,13 @@ def _light(results: Mapping[str, Any], kind: str) -> str:
     return ", ".join(_NONE if one is None else f"{one['p99_ms']:.1f}" for one in measured)
 
 
-def with_block(document: str, said: str) -> str:
-    """Return `document` with `said` between its marks. Raises ValueError where it has none."""
-    changed, count = _BLOCK.subn(lambda found: f"{found[1]}{said}{found[2]}", document)
+def with_block(document: str, said: str, name: str = "e2e") -> str:
+    """Return `document` with `said` between the marks of `name`.
+
+    Raises ValueError where it has none.
+    """
+    marked = re.compile(rf"(<!-- {name}: begin -->\n).*?(<!-- {name}: end -->)", re.DOTALL)
+    changed, count = marked.subn(lambda found: f"{found[1]}{said}{found[2]}", document)
     if count != 1:
         raise ValueError(f"{count} places between the marks, where one was expected")
     return changed

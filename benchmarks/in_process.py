@@ -21,6 +21,7 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 from time import process_time
+from typing import Any
 
 from gateway.dataplane.link import Link
 from gateway.dataplane.pipeline import Pipeline
@@ -194,7 +195,7 @@ def best(
     return min(r[0] for r in rounds), min(r[1] for r in rounds), median(ratios)
 
 
-def figures() -> dict[str, object]:
+def figures() -> dict[str, Any]:
     seed = random.Random(2013)
     ruleset = rules(seed)
     repeating, fresh = traffic(seed, 2000), traffic(seed, MESSAGES)

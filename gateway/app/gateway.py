@@ -27,11 +27,7 @@ from gateway.app.health import (
     installed_models,
 )
 from gateway.app.housekeeping import Housekeeping
-from gateway.app.policies import (
-    Policies,
-    PolicyRequests,
-    warn_if_open,
-)
+from gateway.app.policies import Policies, PolicyRequests, tell_posture
 from gateway.console.http_server import MetricsReaders, ProbeServer, Readiness, probe_app
 from gateway.dataplane.pipeline import Pipeline
 from gateway.dataplane.plane import Plane
@@ -235,7 +231,7 @@ class Gateway:
         await self._listeners.open(settings.listeners)
         set_aside()
         standing.is_started = True
-        warn_if_open(self.plane.rules.bundle)
+        tell_posture(self.plane.rules.bundle)
         log.info("gateway.started", digest=self._bundle.digest, senders=len(self.policies.senders))
 
     async def _open_stores(self) -> Stores:

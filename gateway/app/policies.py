@@ -42,6 +42,9 @@ from gateway.systems.subscriptions.model import Catalogue
 
 log = structlog.get_logger()
 
+# The posture that stops nothing for its contents.
+_RECORDS_ONLY = "watch"
+
 
 _EVERY_S = 0.5
 _SHOWN = 20
@@ -239,7 +242,7 @@ class Policies:
         self._pipeline.load(rules)
         self.senders = senders
         log.info("policy.reloaded", name=bundle.name, digest=bundle.digest, senders=len(senders))
-        warn_if_open(bundle)
+        tell_posture(bundle)
         tell_known_passwords(senders.values())
 
     def _proven(self, bundle: Bundle, senders: Mapping[str, Sender], before: RuleSet) -> RuleSet:
@@ -285,8 +288,10 @@ def _end_words(lists: list[KeywordList]) -> None:
         del words[-_AT_ONCE:]
 
 
-def warn_if_open(bundle: Bundle) -> None:
-    """Log a warning if the policy stops nothing."""
+def tell_posture(bundle: Bundle) -> None:
+    """Log how much the policy stops; as a warning if that is nothing of what looks like spam."""
+    tell = log.warning if bundle.posture == _RECORDS_ONLY else log.info
+    tell("posture.chosen", posture=bundle.posture)
     if bundle.is_open:
         log.warning("bundle.open", name=bundle.name, digest=bundle.digest)
 

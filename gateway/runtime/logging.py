@@ -50,6 +50,7 @@ EVENTS: Mapping[str, str] = MappingProxyType(
         "models.loaded": "Another classifier is in force, or in shadow, from now on.",
         "models.refused": "A classifier cannot be used and the old one stays; `fault` says why.",
         "models.report_failed": "The comparison of two classifiers cannot be written to its file.",
+        "posture.chosen": "How much of what looks like spam is stopped: watch, balanced, strict.",
         "bundle.open": "The policy in force forwards everything.",
         "consent.loaded": "The consent and opt-out sets are in memory.",
         "consent.behind": "Consent changes could not be read for longer than allowed.",

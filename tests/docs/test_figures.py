@@ -1,10 +1,12 @@
 """Figures in the documents are those of the committed results."""
 
 import json
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
+from benchmarks import postures
 from benchmarks.e2e_tables import DOCUMENTS, ENGLISH, RESULTS, block, stale, with_block
 
 FIGURES = {"msgs_per_s": 41379, "cpu_us": 20.5, "p50_ms": 0.2, "p99_ms": 7.93}
@@ -62,3 +64,19 @@ def test_a_document_that_differs_in_one_figure_is_stale(tmp_path: Path) -> None:
 def test_a_document_without_the_marks_is_an_error() -> None:
     with pytest.raises(ValueError, match="0 places"):
         with_block("# A\n", "table")
+
+
+def test_the_shares_that_postures_stop_are_those_of_the_results() -> None:
+    result = json.loads(postures.RESULT.read_text(encoding="utf-8"))
+
+    assert list(postures.stale(result)) == [], "python -m benchmarks.postures --write writes them"
+
+
+def test_the_card_of_the_shipped_model_names_its_file() -> None:
+    octets = postures.STARTER.read_bytes()
+    card = (postures.ROOT / "docs/reference/starter-model.md").read_text(encoding="utf-8")
+    result = json.loads(postures.RESULT.read_text(encoding="utf-8"))
+
+    assert sha256(octets).hexdigest() == result["model"]
+    assert f"`{result['model']}`" in card
+    assert f"{len(octets):,} octets".replace(",", " ") in card

@@ -91,13 +91,13 @@ def test_the_policy_warns_as_the_list_of_irregularities_has_it(policy: Bundle) -
     }
 
 
-def test_the_policy_enforces_refusals_of_advertising_and_what_clerks_suspend_only(
+def test_the_policy_enforces_refusals_what_clerks_suspend_and_the_classifier_only(
     policy: Bundle,
 ) -> None:
     enforced = {rule.id for rule in policy.rules if rule.mode is Enforcement.ENFORCE}
 
     assert not policy.is_open
-    assert enforced == {"R21", "R11", "R43-suspended"}
+    assert enforced == {"R21", "R11", "R43-suspended", "R61-model", "R61-model-codes"}
     assert rules_of(policy)["R21"].applies_to == {TrafficClass.COMMERCIAL}
 
 
