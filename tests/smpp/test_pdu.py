@@ -19,7 +19,7 @@ from gateway.smpp.fields import (
     Tlv,
     UnsuccessSme,
 )
-from gateway.smpp.pdu import Pdu, decode, encode, make
+from gateway.smpp.pdu import Pdu, decode, encode, header_only, make, status_of
 from gateway.smpp.status import CommandStatus, DecodeError, EncodeError
 
 BIND: dict[str, FieldValue] = {
@@ -427,3 +427,18 @@ def test_fields_are_read_by_kind_and_absent_ones_are_empty() -> None:
     assert pdu.number("esm_class") == 0
     assert pdu.octets("source_addr_ton") == b""
     assert pdu.number("message_id") == 0
+
+
+@pytest.mark.parametrize(
+    ("command_id", "status", "expected"),
+    [
+        (CommandId.SUBMIT_SM_RESP, 0, 0),
+        (CommandId.SUBMIT_SM_RESP, 0x58, 0x58),
+        (CommandId.GENERIC_NACK, 0, CommandStatus.ESME_RSUBMITFAIL),
+        (CommandId.GENERIC_NACK, 3, 3),
+    ],
+)
+def test_a_generic_nack_is_a_failure_whatever_its_status(
+    command_id: CommandId, status: int, expected: int
+) -> None:
+    assert status_of(header_only(command_id, status, 1), CommandStatus.ESME_RSUBMITFAIL) == expected
