@@ -10,7 +10,8 @@ import re2
 
 from gateway.domain.authority_report import is_prohibited
 from gateway.domain.policy import KeywordList, ListAction
-from gateway.filter.keywords.search import Place, ViewSearch
+from gateway.filter.keywords.combinations import Place
+from gateway.filter.keywords.search import ViewSearch
 from gateway.filter.normalise.folding import compact
 from gateway.filter.normalise.shapes import DIRECTED, SHAPED, display_orders
 from gateway.filter.normalise.views import Trace, Views, letters_traced

@@ -2,18 +2,16 @@
 
 import re
 from array import array
-from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, islice, pairwise
-from math import ceil
+from itertools import accumulate, islice
 
 import numpy as np
-import numpy.typing as npt
-import orjson
-from daachorse import CharwiseDoubleArrayAhoCorasick as Automaton
 
 from gateway.domain.policy import KeywordList
+from gateway.filter.keywords.automata import Automata, Entries, in_order, throw_away
+from gateway.filter.keywords.combinations import Bounds, Combinations, Numbered, Place
 from gateway.filter.normalise.folding import (
     FULL_FOLDING,
     begin_run_on,
@@ -23,74 +21,6 @@ from gateway.filter.normalise.folding import (
     token_ends,
 )
 from gateway.filter.normalise.views import Views
-
-Place = tuple[int, int]
-
-
-# A shorter word closed up is too often the end of one word and the beginning of the next.
-_LONG_WORD = 6
-_SPELT_WORD, _HYPHENED_WORD = 3, 4
-_LONGEST_GAP = 3
-# What people write between words, also without a space.
-_PARTING = frozenset(' \t\n,.;:!?、。，；：！？…()（）"“”')
-
-
-class Bounds:
-    """Where the words of a text begin and end, in its compact view.
-
-    `gaps` are what stands behind each of its words, by the place where that ends.
-    """
-
-    __slots__ = ("_gaps", "_letters")
-
-    def __init__(self, gaps: Mapping[int, str], letters: str) -> None:
-        self._gaps = gaps
-        self._letters = letters
-
-    def are_of(self, place: Place, ends: Sequence[int]) -> bool:
-        """Tell whether whole words that end at `ends`, counted from there, fill `place`.
-
-        Or what is written for them to be read as such: s p e l t words, long ones in pieces.
-        """
-        start, end = place
-        cuts = [at for at in range(start + 1, end) if at in self._gaps]
-        word = self._letters[start:end]
-        is_long = len(word) >= _LONG_WORD and word.isalpha()
-        if not (self._is_bound(start, is_long=is_long) and self._is_bound(end, is_long=is_long)):
-            return False
-        wanted = [start + at for at in ends[:-1]]
-        if cuts == wanted or not cuts:
-            return cuts == wanted
-        return self._is_written(word, cuts, [start, *wanted, end])
-
-    def _is_bound(self, at: int, *, is_long: bool) -> bool:
-        """Tell whether a word begins or ends at a place; a digit is no part of a long one."""
-        if at in self._gaps or at in (0, len(self._letters)):
-            return True
-        return is_long and (self._letters[at - 1].isdigit() or self._letters[at].isdigit())
-
-    def _is_written(self, word: str, cuts: Sequence[int], ends: Sequence[int]) -> bool:
-        """Tell whether words in pieces are read as such: not digits, nor what sentences part."""
-        gaps = [self._gaps[at] for at in cuts]
-        if not word.isalpha() or any(len(gap) > _LONGEST_GAP for gap in gaps):
-            return False
-        if len(word) >= _LONG_WORD:
-            return True
-        if len(word) >= _SPELT_WORD and _are_spelt_out(cuts, ends):
-            return True
-        is_tight = all(len(gap) == 1 and gap not in _PARTING for gap in gaps)
-        return len(word) >= _HYPHENED_WORD and is_tight
-
-
-def _are_spelt_out(cuts: Sequence[int], ends: Sequence[int]) -> bool:
-    """Tell whether each of some words is whole or in single letters."""
-    if not set(ends[1:-1]) <= set(cuts):
-        return False
-    for first, last in pairwise(ends):
-        inside = sum(first < at < last for at in cuts)
-        if inside not in {0, last - first - 1}:
-            return False
-    return True
 
 
 class CoveredSpans:
@@ -107,28 +37,6 @@ class CoveredSpans:
         """Tell whether `place` lies within one of them."""
         before = bisect_right(self._starts, place[0])
         return before > 0 and self._reach[before - 1] >= place[1]
-
-
-def chain(parts: Sequence[Sequence[Place]], within: int) -> Place | None:
-    """Return the first place where a place of each of `parts` follows that of the one before.
-
-    At most `within` letters lie between them. The time is that of sorting.
-    """
-    reached = sorted((end, start) for start, end in parts[0])
-    for places in parts[1:]:
-        reached = sorted(_following(reached, places, within))
-    return None if not reached else (reached[0][1], reached[0][0])
-
-
-def _following(
-    reached: Sequence[tuple[int, int]], places: Sequence[Place], within: int
-) -> Iterator[tuple[int, int]]:
-    """Yield the end of each place that follows one reached, with where the chain began."""
-    ends = [end for end, _ in reached]
-    for start, end in places:
-        at = bisect_left(ends, start - within)
-        if at < len(ends) and ends[at] <= start:
-            yield end, reached[at][1]
 
 
 # Between the parts of a combination.
@@ -164,114 +72,23 @@ def parts_of(word: str) -> tuple[str, ...]:
     return tuple(part for part in word.split(ELLIPSIS) if compact(Views(part).folded))
 
 
-# Of one automaton: no other thread runs while it takes its entries over, and while it lets go of
-# them, 4 ms for 100 000. Each one more costs a text a third of a microsecond.
-_ENTRIES = 65_536
-_MOST_AUTOMATA = 4
-_BREAK = "\n"
-_MOVED_AT_ONCE = 2_000
-# With so many out of place it takes no less time to put them in order first.
-_FEW = 0.1
-
-Entries = npt.NDArray[np.intp]
-
-
-def in_order(letters: Sequence[str]) -> tuple[Entries, list[str]]:
-    """Return the entries by their first two characters, and their letters in that order.
-
-    In that order an automaton is made in three quarters of the time. What begins alike comes
-    together then; where it nearly does they stay as they are. Letters that are moved are copies
-    that follow each other in memory: no other thread runs while the maker of an automaton reads
-    them, 12 ms for 100 000 where it has to look for each, else 4. None may hold a line break.
-    """
-    codes = np.frombuffer(_BREAK.join(("", *letters, "")).encode("utf-32-le"), np.uint32)
-    breaks = np.flatnonzero(codes == ord(_BREAK))
-    starts, sizes = breaks[:-1], np.diff(breaks)
-    keys = codes[starts + 1].astype(np.int64) << 32 | codes[starts + 2]
-    if np.count_nonzero(keys[1:] < keys[:-1]) < _FEW * len(keys):
-        return np.arange(len(keys)), list(letters)
-    order = np.argsort(keys)
-    found: list[str] = []
-    for at in range(0, len(order), _MOVED_AT_ONCE):
-        some = order[at : at + _MOVED_AT_ONCE]
-        filled = np.cumsum(sizes[some])
-        shifts = np.repeat(starts[some] - filled + sizes[some], sizes[some])
-        words = codes[np.arange(filled[-1]) + shifts].tobytes().decode("utf-32-le")
-        found += words[1:].split(_BREAK)
-    return order, found
-
-
-class Automata:
-    """Finds entries, by their numbers, as one automaton does: of many entries there are a few."""
-
-    __slots__ = ("_first", "_others")
-
-    def __init__(self, letters: list[str]) -> None:
-        """Take the entries out of `letters`."""
-        automata = [*_automata_of(letters)]
-        # Mostly the only one; its entries are numbered from 0.
-        self._first, _ = automata.pop()
-        self._others = tuple(automata)
-
-    def matches(self, letters: str) -> list[tuple[int, int, int]]:
-        """Return start, end and entry of every match; those of one automaton by their ends."""
-        found = self._first.find_overlapping(letters)
-        for automaton, first in self._others:
-            others = automaton.find_overlapping(letters)
-            found += [(start, end, first + entry) for start, end, entry in others]
-        return found
-
-
-def _automata_of(letters: list[str]) -> Iterator[tuple[Automaton, int]]:
-    """Yield automata, each with the number of its first entry, from the last to the first."""
-    for left in range(min(ceil(len(letters) / _ENTRIES), _MOST_AUTOMATA), 0, -1):
-        first = len(letters) - len(letters) // left
-        some = _OneByOne(letters[first:])
-        del letters[first:]
-        yield Automaton(some), first
-        throw_away(some)
-
-
-def throw_away(letters: list[str]) -> None:
-    """End many words piece by piece, so that other threads run meanwhile."""
-    while letters:
-        del letters[-_AT_ONCE:]
-
-
-class _OneByOne(list[str]):
-    """Words that are handed out one by one, so that other threads run meanwhile.
-
-    The maker of the automaton reads all of them as UTF-8 before it lets other threads run. That
-    is kept by a str once it was made: here, some hundred words at a time, half of it is done.
-    """
-
-    def __iter__(self) -> Iterator[str]:
-        for at in range(0, len(self), _AT_ONCE):
-            some = self[at : at + _AT_ONCE]
-            orjson.dumps(some)
-            for one in some:  # noqa: UP028 - within `yield from` no thread gets its turn
-                yield one
-
-
 @dataclass(frozen=True, slots=True)
 class _Use:
     """How a match of an entry counts for its word.
 
-    `ends` are the ends of its whole words, () for a run-on script. A combination has `parts`
-    parts, and this entry is number `part`; at most `within` letters may lie between two parts.
+    `ends` are the ends of its whole words, () for a run-on script. An anchor is a part of
+    combinations, and its number is that of the part.
     """
 
     ends: tuple[int, ...] = ()
-    part: int = 0
-    parts: int = 1
-    within: int = 0
+    is_anchor: bool = False
 
 
 # Or, as a match of an exception, the numbers of the words that do not count within it.
 _Kind = _Use | range
-_Numbered = tuple[int, Place]
 # A word of a run-on script, as nearly all are.
 _PLAIN = _Use()
+_ANCHOR = _Use(is_anchor=True)
 
 
 class ViewSearch:
@@ -281,7 +98,9 @@ class ViewSearch:
     stop all messages while they are created and destroyed.
     """
 
-    __slots__ = ("_automata", "_kind_of", "_kinds", "_known", "_letters", "_number_of")
+    __slots__ = (
+        "_automata", "_combinations", "_kind_of", "_kinds", "_known", "_letters", "_number_of",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self._letters: list[str] = []
@@ -290,6 +109,7 @@ class ViewSearch:
         self._known: dict[_Kind, int] = {_PLAIN: 0}
         self._kinds: tuple[_Kind, ...] = ()
         self._automata: Automata | None = None
+        self._combinations = Combinations()
 
     @property
     def is_empty(self) -> bool:
@@ -325,9 +145,12 @@ class ViewSearch:
     def _add_parts(self, word: str, number: int, within: int, *, by_sound: bool) -> None:
         parts = parts_of(word)
         letters = closed_up(parts, by_sound=by_sound)
-        for at, (part, one) in enumerate(zip(parts, letters, strict=True)):
-            ends = () if is_run_on(one) else token_ends(Views(part).folded)
-            self._look_for(one, number, _Use(ends, at, len(parts), within))
+        if letters and all(letters):
+            ends = (
+                () if is_run_on(one) else token_ends(Views(part).folded)
+                for part, one in zip(parts, letters, strict=True)
+            )
+            self._combinations.add(number, within, zip(letters, ends, strict=True))
 
     def _look_for_all(self, plain: dict[str, int]) -> None:
         """Add words of run-on scripts with their numbers, the last first."""
@@ -345,9 +168,11 @@ class ViewSearch:
 
     def compile(self) -> None:
         """Build the automata; other threads run meanwhile."""
+        for letters, piece in self._combinations.compile():
+            self._look_for(letters, piece, _ANCHOR)
         if self._letters:
-            order, letters = in_order(self._letters)
-            self._automata = Automata(letters)
+            order, ordered = in_order(self._letters)
+            self._automata = Automata(ordered)
             self._number_of = _taken(self._number_of, order)
             self._kind_of = _taken(self._kind_of, order)
         throw_away(self._letters)
@@ -363,50 +188,51 @@ class ViewSearch:
         matches = self._automata.matches(letters)
         if not matches:
             return {}
-        found: list[_Numbered] = []
-        special: list[tuple[_Use, _Numbered]] = []
-        excepted: dict[range, list[Place]] = {}
+        found: list[Numbered] = []
+        others: list[tuple[_Kind, Numbered]] = []
         for start, end, entry in matches:
             number, kind = self._number_of[entry], self._kinds[self._kind_of[entry]]
             if kind is _PLAIN:
                 found.append((number, (start, end)))
-            elif isinstance(kind, _Use):
-                special.append((kind, (number, (start, end))))
             else:
-                excepted.setdefault(kind, []).append((start, end))
-        if special:
-            found += _confirmed(special, Bounds(gaps_between(text()), letters))
-        if excepted:
-            found = _counting(found, excepted)
+                others.append((kind, (number, (start, end))))
+        if others:
+            found = self._judged(found, others, letters, text)
         return dict(reversed(found))  # the first place of each
+
+    def _judged(
+        self,
+        found: list[Numbered],
+        others: Sequence[tuple[_Kind, Numbered]],
+        letters: str,
+        text: Callable[[], str],
+    ) -> list[Numbered]:
+        """Return `found` with the whole words and combinations, without what is excepted."""
+        special: list[tuple[_Use, Numbered]] = []
+        anchors: set[int] = set()
+        excepted: dict[range, list[Place]] = {}
+        for kind, numbered in others:
+            if isinstance(kind, range):
+                excepted.setdefault(kind, []).append(numbered[1])
+            elif kind.is_anchor:
+                anchors.add(numbered[0])
+            else:
+                special.append((kind, numbered))
+        if anchors:
+            found += self._combinations.places(anchors, letters, text)
+        if special:
+            bounds = Bounds(gaps_between(text()), letters)
+            found += [one for use, one in special if bounds.are_of(one[1], use.ends)]
+        return _counting(found, excepted) if excepted else found
 
 
 def _taken(numbers: "array[int]", entries: Entries) -> "array[int]":
     return array("i", np.frombuffer(numbers, np.intc)[entries].tobytes())
 
 
-def _confirmed(special: Sequence[tuple[_Use, _Numbered]], bounds: Bounds) -> list[_Numbered]:
-    """Return the whole words and the combinations among `special`."""
-    found: list[_Numbered] = []
-    parts: dict[int, tuple[_Use, list[list[Place]]]] = {}
-    for use, (number, place) in special:
-        if use.ends and not bounds.are_of(place, use.ends):
-            continue
-        if not use.within:
-            found.append((number, place))
-            continue
-        _, places = parts.setdefault(number, (use, [[] for _ in range(use.parts)]))
-        places[use.part].append(place)
-    for number, (use, places) in parts.items():
-        whole = chain(places, use.within)
-        if whole is not None:
-            found.append((number, whole))
-    return found
-
-
 def _counting(
-    found: Sequence[_Numbered], excepted: Mapping[range, Sequence[Place]]
-) -> list[_Numbered]:
+    found: Sequence[Numbered], excepted: Mapping[range, Sequence[Place]]
+) -> list[Numbered]:
     """Return the items of `found` that are not within an exception of their list."""
     covered = [(numbers, CoveredSpans(places)) for numbers, places in excepted.items()]
     return [

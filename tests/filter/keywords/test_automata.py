@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.filter.keywords import search
-from gateway.filter.keywords.search import in_order
+from gateway.filter.keywords import automata
+from gateway.filter.keywords.automata import in_order
 
 LETTERS = st.text(st.characters(categories=("L", "N")), min_size=1, max_size=6)
 
@@ -17,7 +17,7 @@ def test_each_entry_comes_once_and_those_that_begin_alike_together(
     letters: list[str], at_once: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(search, "_MOVED_AT_ONCE", at_once)
+        patch.setattr(automata, "_MOVED_AT_ONCE", at_once)
         entries, ordered = in_order(letters)
 
     assert sorted(entries) == list(range(len(letters)))

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.policy import KeywordList, ListAction
-from gateway.filter.keywords import search
+from gateway.filter.keywords import automata
 from gateway.filter.keywords.index import MAX_HITS, KeywordIndex
 from gateway.filter.normalise.folding import compact
 from gateway.filter.normalise.views import Views
@@ -70,6 +70,42 @@ def test_an_exception_may_hold_words_and_han() -> None:
 )
 def test_the_parts_of_a_combination_stand_in_order_and_near(text: str, is_found: bool) -> None:  # noqa: FBT001 - a parameter of the test
     assert bool(found(KeywordIndex([library("代开…发票")]), text)) is is_found
+
+
+def test_a_part_counts_for_each_of_the_combinations_that_share_it() -> None:
+    index = KeywordIndex(
+        [
+            library("代开…发票", "代开…税票", "发票…点低", "代开发票…点低"),
+            library("发票…点低", id="B"),
+        ]
+    )
+
+    assert found(index, "代开餐饮发票，点低") == {"代开…发票", "发票…点低"}
+    assert {hit.list_id for hit in index.search(["发票点低"])} == {"L", "B"}
+    assert found(index, "代开发票，点低") == {"代开…发票", "发票…点低", "代开发票…点低"}
+    assert found(index, "税票都可代开") == set()
+
+
+def test_a_combination_without_letters_is_none() -> None:
+    assert found(KeywordIndex([library("★…☆", "代开…发票")]), "代开★发票☆") == {"代开…发票"}
+
+
+@pytest.mark.parametrize("filling", ["", "一" * 2_000])
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("your parcel is on hold, please pay", {"parcel…on hold…pay", "parcel…pay"}),
+        ("a parcel for you: pay at the door", {"parcel…pay"}),
+        ("parcels on hold, repay nothing", set()),
+        ("on hold: one parcel", set()),
+    ],
+)
+def test_parts_of_scripts_with_spaces_are_whole_words_in_texts_of_any_length(
+    text: str, words: set[str], filling: str
+) -> None:
+    index = KeywordIndex([library("parcel…on hold…pay", "parcel…pay", gap=30)])
+
+    assert found(index, text + filling) == words
 
 
 def test_a_combination_of_three_parts_is_as_far_apart_as_its_list_says() -> None:
@@ -223,8 +259,8 @@ def test_words_in_several_automata_are_found_as_in_one(
     one, text = KeywordIndex(lists), "，".join(said)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(search, "_ENTRIES", entries)
-        patch.setattr(search, "_MOST_AUTOMATA", most)
+        patch.setattr(automata, "_ENTRIES", entries)
+        patch.setattr(automata, "_MOST_AUTOMATA", most)
         several = KeywordIndex(lists)
 
     assert several.located([text]) == one.located([text])

@@ -2,8 +2,8 @@
 
 import pytest
 
+from gateway.filter.keywords.combinations import _are_spelt_out
 from gateway.filter.keywords.index import _place_in
-from gateway.filter.keywords.search import _are_spelt_out
 
 
 @pytest.mark.parametrize(
