@@ -10,6 +10,7 @@ from typing import TypeAlias
 from gateway.dataplane.part_table import FORGOTTEN
 from gateway.dataplane.plane import Plane
 from gateway.dataplane.submit_request import Care, PartPosition, SubmitRequest, judge_each, narrow
+from gateway.domain.policy import ListAction
 from gateway.domain.verdict import OF_CONTENT, Action, Finding, Reason
 from gateway.filter.classifier.model import PairedScorer
 from gateway.filter.classifier.score import score_as_personal
@@ -252,9 +253,11 @@ def _set_aside(plane: Plane, message: Submission) -> None:
 
 
 def note_hint(plane: Plane, system_id: str, facts: TextFacts) -> None:
-    """Remember the opt-out word that a clean text of a sender advertises."""
+    """Remember the opt-out word that a text of a sender advertises, if no list stops the text."""
     facts.told_by = system_id
-    if plane.rules.replies is None or facts.hits:
+    if plane.rules.replies is None or any(
+        one.action is not ListAction.SHADOW for one in facts.hits
+    ):
         return
     token = facts.shown().advertised
     if token:

@@ -10,6 +10,7 @@ from gateway.domain.policy import RepliesRule
 from simulators import builders
 from tests.dataplane.conftest import (
     BUNDLE,
+    NOTED,
     PORT,
     SPAM,
     SUBSCRIBER,
@@ -72,6 +73,12 @@ def test_no_hint_and_a_text_that_was_stopped_teach_nothing(hearing: World, text:
     hearing.submit(hearing.session(), advert(text), *long_advert([text], 2))
 
     assert hearing.plane.hints.of("sp1") == ()
+
+
+def test_a_text_that_a_list_only_records_teaches_as_well(hearing: World) -> None:
+    hearing.submit(hearing.session(), advert(f"{NOTED}，拒收请回复R"))
+
+    assert hearing.plane.hints.of("sp1") == ("R",)
 
 
 def test_hints_are_not_looked_for_when_nobody_hears_replies(world: World) -> None:
