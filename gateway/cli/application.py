@@ -4,7 +4,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from importlib import import_module
 from importlib.util import find_spec
@@ -13,13 +13,23 @@ from pathlib import Path
 from pkgutil import iter_modules
 from types import ModuleType
 
-from cyclopts import App, CoercionError, CycloptsError, MissingArgumentError
+from cyclopts import (
+    App,
+    ArgumentCollection,
+    CoercionError,
+    CycloptsError,
+    MissingArgumentError,
+    Token,
+    UnknownCommandError,
+    UnknownOptionError,
+)
 from rich.text import Text
 
 from gateway import __version__, systems
 from gateway.cli.operate import check, demo, run
 from gateway.domain.msisdn import masked
 from gateway.terminal.failure import CommandError, ExitCode
+from gateway.terminal.options import NO_OPTIONS, is_option
 from gateway.terminal.screen import visible
 
 # However a number is written; a day is none (2025-11-25).
@@ -31,6 +41,7 @@ _INTERRUPTED = 128 + signal.SIGINT
 def mistaken(app: App, error: CycloptsError) -> Text:
     """Return what is wrong in the form of all other errors, and where the help is."""
     chain = tuple(error.command_chain or ())
+    error = _unknown_option(app, error) or error
     absent = tuple(_absent(app, error)) if isinstance(error, MissingArgumentError) else ()
     said = f"{' '.join(chain)} needs {_listed(absent)}" if absent else str(error)
     if isinstance(error, CoercionError) and error.target_type is datetime:
@@ -38,6 +49,41 @@ def mistaken(app: App, error: CycloptsError) -> Text:
     # A subscriber's number may have been given where none belongs.
     shown = _NUMBER.sub(lambda found: masked(_BETWEEN.sub("", found[0])), visible(said))
     return Text(f"error: {shown}\nhint: {' '.join(('smsward', *chain))} --help")
+
+
+def _unknown_option(app: App, error: CycloptsError) -> UnknownOptionError | None:
+    """Return the error for an option that there is not, with what it may have been.
+
+    cyclopts says of a group that it is no command, and of a command which others are missing.
+    """
+    for command in error.command_chain or ():
+        app = app[command]
+    is_group = app.default_command is None
+    options = NO_OPTIONS if is_group else app.assemble_argument_collection()
+    match error:
+        case UnknownOptionError(token=token):
+            words = [token.keyword or token.value]
+        case UnknownCommandError(unused_tokens=[str(word), *_]) if is_option(word):
+            words = [word]
+        case MissingArgumentError():
+            words = list(_unknown_words(options, error.unused_tokens or ()))
+        case _:
+            words = []
+    if not words:
+        return None
+    unknown = Token(keyword=words[0].partition("=")[0], source="cli")
+    return UnknownOptionError(token=unknown, argument_collection=options, verbose=False)
+
+
+def _unknown_words(options: ArgumentCollection, words: Iterable[str]) -> Iterator[str]:
+    known = {name: option for option in options for name in option.names}
+    before = None
+    for word in words:
+        # Of a text anything may be said: it may look like an option.
+        is_value = before is not None and before.parameter.allow_leading_hyphen
+        before = known.get(word)
+        if is_option(word) and not is_value and word.partition("=")[0] not in known:
+            yield word
 
 
 def _absent(app: App, error: MissingArgumentError) -> Iterator[str]:

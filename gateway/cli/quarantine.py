@@ -19,6 +19,7 @@ from gateway.terminal.options import (
     ConfigDirectory,
     Selection,
     UnmaskOptions,
+    ids_or_stdin,
 )
 from gateway.terminal.screen import print_listed
 
@@ -50,7 +51,13 @@ NO_CAMPAIGN = Whole()
 
 Ids = Annotated[
     list[str] | None,
-    Parameter(name="ID", allow_leading_hyphen=True, negative="", help="Ids, or - to read stdin."),
+    Parameter(
+        name="ID",
+        allow_leading_hyphen=True,
+        converter=ids_or_stdin,
+        negative="",
+        help="Ids, or - to read stdin.",
+    ),
 ]
 By = Annotated[str | None, Parameter(help="Who decides; noted as said by your account.")]
 

@@ -2,18 +2,38 @@
 
 import os
 import pwd
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
-from cyclopts import Parameter
+from cyclopts import ArgumentCollection, Parameter, Token, UnknownOptionError
 from cyclopts.validators import Number
 
 from gateway.domain.quarantine import HoldState
 from gateway.terminal.screen import visible
 
 NOT_NEGATIVE = Number(gte=0)
+NO_OPTIONS = ArgumentCollection()  # type: ignore[no-untyped-call]
+
+
+def ids_or_stdin(_type: type, tokens: Sequence[Token]) -> list[str]:
+    """Return ids or numbers as they were typed; a lone hyphen stands for the standard input.
+
+    A parameter with `allow_leading_hyphen`, which that hyphen needs, takes options that there are
+    not for values. Raises UnknownOptionError for the first of them.
+    """
+    for token in tokens:
+        if token.value != "-" and is_option(token.value):
+            raise UnknownOptionError(token=token, argument_collection=NO_OPTIONS)
+    return [token.value for token in tokens]
+
+
+def is_option(word: str) -> bool:
+    """Tell whether a word of a command line is spelled as an option; ``-5`` is a number."""
+    return word.startswith("-") and not word[1:2].isdigit()
+
 
 ConfigDirectory = Annotated[
     Path | None,

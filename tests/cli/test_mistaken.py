@@ -3,6 +3,8 @@ from subprocess import CompletedProcess
 
 import pytest
 
+from tests.cli.test_application import COMMANDS, LEAVES
+
 Cli = Callable[..., CompletedProcess[str]]
 
 
@@ -27,6 +29,12 @@ def test_all_that_is_missing_is_named_at_once(cli: Cli, line: str, needs: str) -
     assert ran.stderr == (f"error: {command} needs {needs}\nhint: smsward {command} --help\n")
 
 
+def test_a_text_that_looks_like_an_option_is_none(cli: Cli) -> None:
+    ran = cli("explain", "submit", "--text", "--free--", "--system-id", "a")
+
+    assert ran.stderr.startswith("error: explain submit needs --from and --to\n")
+
+
 def test_an_option_without_its_value_is_not_said_to_be_missing(cli: Cli) -> None:
     ran = cli("explain", "submit", "--system-id", "a", "--from", "1", "--to", "2", "--text")
 
@@ -48,6 +56,43 @@ def test_other_mistakes_are_said_like_all_errors(cli: Cli, line: str, said: str,
     assert ran.stderr.startswith("error: ")
     assert said in ran.stderr
     assert ran.stderr.endswith(f"\nhint: {hint}\n")
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_an_option_that_there_is_not_is_an_unknown_option_everywhere(
+    cli: Cli, command: tuple[str, ...]
+) -> None:
+    placed: list[tuple[str, ...]] = [("--no-such",), ("--no-such=1",)]
+    if command in LEAVES:
+        placed += [("1", "--no-such"), ("--no-such", "1"), ("1", "2", "--no-such", "3")]
+
+    for words in placed:
+        ran = cli(*command, *words)
+
+        shown = " ".join(("smsward", *command))
+        told = ran.stderr.splitlines()
+        assert (ran.returncode, ran.stdout) == (2, "")
+        assert (told[0], told[-1]) == ("error: Unknown option: --no-such.", f"hint: {shown} --help")
+
+
+@pytest.mark.parametrize(
+    ("line", "meant"),
+    [
+        ("quarantine show --jsno", "--json"),
+        ("quarantine release --jsno", "--json"),
+        ("quarantine discard 8176404480000000000 --campain x", "--campaign"),
+        ("policy rollback --frce", "--force"),
+        ("consent refuse --all-snders 13800138000", "--all-senders"),
+        ("suspension show --jsno", "--json"),
+        ("filter train --dta x --out y", "--data"),
+        ("explain submit --system-id a --form 1", "--from"),
+    ],
+)
+def test_what_an_unknown_option_was_meant_to_be_is_said(cli: Cli, line: str, meant: str) -> None:
+    ran = cli(*line.split())
+
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert f"Did you mean {meant}?" in ran.stderr
 
 
 @pytest.mark.parametrize(

@@ -20,9 +20,7 @@ _MAX_DAYS = 366
 _MAX_NOTE_CHARS = 1000
 _COLUMNS = ("no", "number", "SP", "rule", "since (UTC)", "until (UTC)", "told", "state", "note")
 
-Number = Annotated[
-    str, Parameter(name="NUMBER", allow_leading_hyphen=True, help="The number that sends.")
-]
+Number = Annotated[str, Parameter(name="NUMBER", help="The number that sends.")]
 Note = Annotated[str, Parameter(help="Why, for those who read it later.")]
 By = Annotated[str | None, Parameter(help="Who changes it; noted as said by your account.")]
 

@@ -10,7 +10,13 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from gateway.domain.consent import Answer
-from gateway.terminal.options import MASKED, AsJson, ConfigDirectory, UnmaskOptions
+from gateway.terminal.options import (
+    MASKED,
+    AsJson,
+    ConfigDirectory,
+    UnmaskOptions,
+    ids_or_stdin,
+)
 
 
 @Parameter(name="*")
@@ -71,7 +77,11 @@ consent = App(
 Numbers = Annotated[
     list[str],
     Parameter(
-        name="NUMBER", allow_leading_hyphen=True, negative="", help="Numbers, or - to read stdin."
+        name="NUMBER",
+        allow_leading_hyphen=True,
+        converter=ids_or_stdin,
+        negative="",
+        help="Numbers, or - to read stdin.",
     ),
 ]
 
