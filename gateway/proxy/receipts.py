@@ -15,9 +15,9 @@ from gateway.proxy.tick import Tick
 from gateway.runtime.clock import epoch, monotonic, utcnow
 from gateway.runtime.tasks import spawn
 from gateway.smpp.commands import CommandId
-from gateway.smpp.pdu import HEADER, decode
+from gateway.smpp.pdu import decode, status_of
 from gateway.smpp.receipt import id_forms, read_receipt, receipt_pdu, with_receipt_id
-from gateway.smpp.status import DecodeError, EncodeError
+from gateway.smpp.status import CommandStatus, DecodeError, EncodeError
 from gateway.storage.errors import StoreUnavailable
 from gateway.systems.quarantine.model import ReleasedId
 from gateway.systems.quarantine.sql import QuarantineStore
@@ -176,7 +176,7 @@ class ReceiptDesk:
 
     def answered(self, item: OwnAnswer, context: OwnReceipt) -> None:
         """Handle the SP's answer; a receipt that was not accepted is sent again later."""
-        is_taken = item.pdu is not None and HEADER.unpack_from(item.pdu)[2] == 0
+        is_taken = item.pdu is not None and not status_of(item.pdu, CommandStatus.ESME_RX_T_APPN)
         self._not_before[context.message_id] = monotonic() + _RETRY_S
         if is_taken:
             spawn(self._sent(context.message_id), name=f"receipt-{context.message_id}")

@@ -19,7 +19,8 @@ from gateway.proxy.mt_sender import Confirmation, MtSender
 from gateway.proxy.tick import Tick
 from gateway.runtime.clock import utcnow
 from gateway.runtime.tasks import KeyedLock, spawn
-from gateway.smpp.pdu import HEADER
+from gateway.smpp.pdu import status_of
+from gateway.smpp.status import CommandStatus
 from gateway.storage.errors import StoreUnavailable, logged
 from gateway.systems.subscriptions.dialogue import Word, WordOutcome
 from gateway.systems.subscriptions.service import SubscriptionDesk
@@ -183,7 +184,7 @@ class Replies:
         """Handle the SMSC's answer to our own message; record the id of a request for a yes."""
         if context.asked is None or context.said is None:
             return
-        is_taken = item.pdu is not None and HEADER.unpack_from(item.pdu)[2] == 0
+        is_taken = item.pdu is not None and not status_of(item.pdu, CommandStatus.ESME_RSUBMITFAIL)
         message_id = message_id_of(item.pdu).decode("latin-1") if item.pdu and is_taken else ""
         said = MessageEvidence(message_id, context.said.text_sha256, utcnow())
         sent = self._desk.sent(context.asked, said, is_taken=is_taken)

@@ -36,6 +36,8 @@ from gateway.systems.subscriptions.service import SubscriptionDesk
 from simulators import builders
 from simulators.esme import RawEsme
 from simulators.smsc import SimulatedSmsc
+from simulators.wire import RESPONSE, CommandId, header_of, pdu
+from tests.proxy.conftest import Serve
 
 Start = Callable[..., Awaitable[Gateway]]
 Attach = Callable[..., Awaitable[RawEsme]]
@@ -434,13 +436,33 @@ async def test_r24_a_request_that_the_smsc_did_not_take_is_on_record_as_such(
 
     assert await talk.say("DY天气") == 0
 
+    assert await orders_of(talk.gateway) == [("order", True), ("unsent", False)]
+
+
+async def test_r24_a_request_that_was_nacked_with_status_0_is_on_record_as_not_sent(
+    begin: Begin, serve: Serve
+) -> None:
+    order = builders.deliver_sm(SUBSCRIBER, PORT, builders.ucs2("DY天气"), sequence=70)
+
+    async def say(octets: bytes) -> bytes:
+        header = header_of(octets)
+        if header.command_id == CommandId.BIND_TRANSCEIVER:
+            bound = pdu(header.command_id | RESPONSE, header.sequence_number, b"x\0")
+            return bound + order
+        if header.command_id == CommandId.SUBMIT_SM:
+            return pdu(CommandId.GENERIC_NACK, header.sequence_number)
+        return b""
+
+    talk = await begin(smscs=(await serve(say),))
+
+    assert await orders_of(talk.gateway) == [("order", True), ("unsent", False)]
+
+
+async def orders_of(gateway: Gateway) -> list[tuple[str, bool]]:
+    """Wait for two events of the subscriber's; return each with whether a message_id is known."""
     async with asyncio.timeout(60):
         while True:
-            events = await talk.gateway.stores.subscriptions.history(MSISDN, ("sp1", "weather"))
+            events = await gateway.stores.subscriptions.history(MSISDN, ("sp1", "weather"))
             if len(events) == 2:
-                break
+                return [(event.act, event.message_id != "") for event in events]
             await asyncio.sleep(0)
-    assert [(event.act, event.message_id != "") for event in events] == [
-        ("order", True),
-        ("unsent", False),
-    ]

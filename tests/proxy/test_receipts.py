@@ -193,6 +193,23 @@ async def test_a_receipt_the_sp_refuses_is_not_pressed_on_it(
     assert esme.pdus().empty()
 
 
+async def test_a_nack_with_status_0_is_no_acceptance_of_a_receipt(
+    gateway: Gateway, attach: Attach, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(receipts, "_RETRY_S", 0.0)
+    esme = await attach(gateway)
+    esme.answers_requests = False
+    message_id = await hold(esme)
+    await discard(gateway, message_id)
+    first = await esme.next_pdu()
+
+    esme.answers_requests = True
+    await esme.send(pdu(CommandId.GENERIC_NACK, header_of(first).sequence_number))
+
+    assert message_id.encode() in await esme.next_pdu()
+    await is_marked(gateway, message_id, ReceiptState.SENT)
+
+
 async def test_a_receipt_under_way_when_the_sp_goes_is_sent_on_its_next_bind(
     gateway: Gateway, attach: Attach, monkeypatch: pytest.MonkeyPatch
 ) -> None:
