@@ -6,7 +6,7 @@ from gateway.dataplane.attention import Ask, Hold, ProhibitedMessage
 from gateway.dataplane.judge_batch import settle_parts
 from gateway.dataplane.link import Link
 from gateway.dataplane.plane import Turn, decision, found, nothing_found, text_of
-from gateway.dataplane.relay import SEQUENCE, SEQUENCE_AT, renumbered
+from gateway.dataplane.relay import STATUS_AT, STATUS_SEQUENCE, renumbered
 from gateway.dataplane.submit_request import Care, SubmitRequest, context_of
 from gateway.domain.authority_report import prohibited_in
 from gateway.domain.records import Why
@@ -29,8 +29,9 @@ def pass_on(  # noqa: C901, PLR0912, PLR0915 - the one loop that every message t
 ) -> None:
     """Write the messages of one session that pass to its SMSC, and answer the others.
 
-    Only the sequence_number of what is forwarded changes (promise 2); runs of messages stay
-    one piece. Each is registered before it is written, or a fast answer would find nothing.
+    Of what is forwarded only the sequence_number changes (promise 2), and a command_status that
+    is not 0; runs of messages stay one piece. Each is registered before it is written, or a fast
+    answer would find nothing.
     """
     link = session.peer
     assert link is not None  # noqa: S101 - without an SMSC nothing is judged
@@ -62,7 +63,7 @@ def pass_on(  # noqa: C901, PLR0912, PLR0915 - the one loop that every message t
         context = None if care is None else context_of(message, care)
         outstanding[own] = (session, message.sequence, message.command_id, now, context)
         start = message.start
-        SEQUENCE.pack_into(buffer, start + SEQUENCE_AT, own)
+        STATUS_SEQUENCE.pack_into(buffer, start + STATUS_AT, 0, own)
         if start != run_end:
             if run_end > run_start:
                 batch.write(link, buffer[run_start:run_end])

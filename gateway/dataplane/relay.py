@@ -24,9 +24,12 @@ from gateway.smpp.status import CommandStatus, DecodeError
 
 SEQUENCE = Struct(">I")
 SEQUENCE_AT = 12
+STATUS_SEQUENCE = Struct(">II")
+STATUS_AT = 8
 MAX_ID_OCTETS = 64
 _MAX_REFUSALS = 255  # that one octet can count
 _LENGTH = Struct(">I")
+_ID_AT, _RESPONSE_OCTET, _NO_STATUS = 4, RESPONSE_BIT >> 24, bytes(4)
 # A look-up on an enumeration is Python code in 3.11.
 _NACK, _ALERT = int(CommandId.GENERIC_NACK), int(CommandId.ALERT_NOTIFICATION)
 _SMSC = Side.SMSC
@@ -142,8 +145,13 @@ def _framing_lost(turn: Turn, link: Link, rest: bytes, length: int) -> None:
 
 
 def renumbered(pdu: bytes, sequence: int) -> bytes:
-    """Return `pdu` with another sequence_number and nothing else changed."""
-    return b"".join((pdu[:SEQUENCE_AT], SEQUENCE.pack(sequence), pdu[HEADER_OCTETS:]))
+    """Return `pdu` with another sequence_number.
+
+    The command_status of a request becomes 0 (SMPP 3.4, 5.1.3); nothing else is changed.
+    """
+    is_answer = pdu[_ID_AT] & _RESPONSE_OCTET
+    status = pdu[STATUS_AT:SEQUENCE_AT] if is_answer else _NO_STATUS
+    return b"".join((pdu[:STATUS_AT], status, SEQUENCE.pack(sequence), pdu[HEADER_OCTETS:]))
 
 
 def relay_request(

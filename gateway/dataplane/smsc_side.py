@@ -159,7 +159,7 @@ def _text_of(pdu: Pdu) -> bytes:
 
 
 # A look-up on an enumeration is Python code in 3.11: 0.05 us, several times for each receipt.
-_SMSC, _RELAY, _BIND_RESP = Side.SMSC, Ruling.RELAY, Ruling.BIND_RESP
+_SMSC, _RELAY, _BIND_RESP, _IGNORE = Side.SMSC, Ruling.RELAY, Ruling.BIND_RESP, Ruling.IGNORE
 _SUBMIT_SM = int(CommandId.SUBMIT_SM)
 _SUBMIT_SM_RESP = int(CommandId.SUBMIT_SM_RESP)
 _RINVDSTADR = int(CommandStatus.ESME_RINVDSTADR)
@@ -222,6 +222,8 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - one loop: a call per answer costs a
             run_end = stop
         else:
             what = ruling(_SMSC, link.state, command_id)
+            if what is _BIND_RESP and sequence != link.sequence:
+                what = _IGNORE  # it answers nothing that we asked: our bind was the last
             if what is _RELAY and _is_crowded(turn, link):
                 link.is_blocked = True
                 break

@@ -18,7 +18,7 @@ from gateway.policy.checks.campaign import Campaign
 from gateway.policy.checks.opt_out import OptOut
 from gateway.smpp.commands import CommandId
 from gateway.smpp.fields import Tag
-from gateway.smpp.pdu import HEADER
+from gateway.smpp.pdu import HEADER, make
 from gateway.smpp.status import CommandStatus
 from simulators import builders
 from tests.dataplane.conftest import (
@@ -153,6 +153,35 @@ def test_numbers_wrap_and_skip_what_is_outstanding(world: World) -> None:
     batch = world.submit(session, *(advert(sequence=n) for n in (2, 3, 4)))
 
     assert [sequence_of(pdu) for pdu in up(batch, session)] == [0x7FFFFFFF, 2, 3]
+
+
+@pytest.mark.parametrize(
+    "request_pdu",
+    [
+        advert(sequence=7),
+        advert(sequence=7, tlvs=[(Tag.USER_MESSAGE_REFERENCE, b"ab")]),
+        builders.data_sm(PORT, SUBSCRIBER, builders.ucs2(CLEAN), sequence=7),
+        builders.submit_multi(PORT, [SUBSCRIBER, "13900139000"], builders.ucs2(CLEAN), sequence=7),
+        make(CommandId.REPLACE_SM, 7, message_id=b"ab12", source_addr=PORT.encode()),
+        make(CommandId.QUERY_SM, 7, message_id=b"ab12", source_addr=PORT.encode()),
+        make(CommandId.CANCEL_SM, 7, message_id=b"ab12", source_addr=PORT.encode()),
+    ],
+)
+def test_a_request_goes_out_with_command_status_0(world: World, request_pdu: bytes) -> None:
+    session = world.session()
+
+    batch = world.submit(session, request_pdu[:8] + b"\0\0\0\x45" + request_pdu[12:])
+
+    assert [unnumbered(pdu) for pdu in up(batch, session)] == [unnumbered(request_pdu)]
+
+
+def test_what_is_left_of_many_goes_out_with_command_status_0(world: World) -> None:
+    session = world.session()
+    many = builders.submit_multi(PORT, [SUBSCRIBER, "me"], builders.ucs2(CLEAN), sequence=7)
+
+    batch = world.submit(session, many[:8] + b"\0\0\0\x45" + many[12:])
+
+    assert [status_of(pdu) for pdu in up(batch, session)] == [0]
 
 
 def test_messages_that_pass_in_a_row_are_one_piece(world: World) -> None:

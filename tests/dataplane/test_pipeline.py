@@ -97,7 +97,7 @@ def test_every_command_from_an_smsc_in_every_state(state: SessionState, command_
     world = World()
     session = world.session()
     link = smsc(session)
-    link.state = state
+    link.state, link.sequence = state, 5
     what = ruling(Side.SMSC, state, command_id)
     if what is Ruling.RELAY_RESPONSE:
         waiting(link, session, command_id)

@@ -265,6 +265,7 @@ def test_what_follows_the_answer_to_our_bind_waits_until_both_sides_are_bound(
 ) -> None:
     session = world.session(state=SessionState.BINDING)
     link = smsc(session)
+    link.next_sequence()  # our bind has it
 
     batch = world.resp(link, reply, delivery(70), builders.enquire_link(5))
     session.state = link.state = SessionState.BOUND_TRX
@@ -273,6 +274,35 @@ def test_what_follows_the_answer_to_our_bind_waits_until_both_sides_are_bound(
     assert batch.attention == [BindAnswer(link, reply)]
     assert [header(pdu)[0] for pdu in sent(batch, link)] == [CommandId.ENQUIRE_LINK_RESP]
     assert [unnumbered(pdu) for pdu in sent(after, session)] == [unnumbered(delivery())]
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        make(CommandId.BIND_TRANSCEIVER_RESP, 2, system_id=b"smsc"),
+        make(CommandId.BIND_TRANSCEIVER_RESP, 0, system_id=b"smsc"),
+        generic_nack(CommandStatus.ESME_RINVCMDID, 2),
+    ],
+)
+def test_what_has_not_the_number_of_our_bind_is_no_answer_to_it(world: World, reply: bytes) -> None:
+    link = smsc(world.session(state=SessionState.BINDING))
+    bound = make(CommandId.BIND_TRANSCEIVER_RESP, link.next_sequence(), system_id=b"smsc")
+
+    batch = world.resp(link, reply, bound)
+
+    assert batch.attention == [BindAnswer(link, bound)]
+    assert world.plane.tally.stray == 1
+
+
+@pytest.mark.parametrize(
+    "request_pdu", [delivery(70), builders.data_sm(SUBSCRIBER, PORT, b"R", sequence=70)]
+)
+def test_a_delivery_goes_out_with_command_status_0(world: World, request_pdu: bytes) -> None:
+    session = world.session()
+
+    batch = world.resp(smsc(session), request_pdu[:8] + b"\0\0\0\x45" + request_pdu[12:])
+
+    assert [unnumbered(pdu) for pdu in sent(batch, session)] == [unnumbered(request_pdu)]
 
 
 def test_an_smsc_that_unbinds_still_answers(world: World) -> None:

@@ -76,10 +76,25 @@ async def test_a_bind_and_its_answer_are_relayed_to_the_octet(
         "sp1", "secret", interface_version=0x50, system_type="WEB", sequence=0x7ABBCCDD
     )
 
-    answer = await esme.request(bind)
+    answer = await esme.request(bind[:8] + b"\0\0\0\x45" + bind[12:])
 
     assert answer == pdu(BOUND, 0x7ABBCCDD, body)
     assert heard == [bind[:12] + (1).to_bytes(4, "big") + bind[16:]]
+
+
+async def test_an_answer_with_another_number_binds_nobody(
+    start: Start, attach: Attach, serve: Serve
+) -> None:
+    async def say(octets: bytes) -> bytes:
+        sequence = sequence_of(octets)
+        return pdu(BOUND, sequence + 1, c_octets("WRONG")) + pdu(BOUND, sequence, c_octets("SMSC"))
+
+    gateway = await start(smscs=(await serve(say),))
+    esme = await attach(gateway, kind=None)
+
+    answer = await esme.request(builders.bind("sp1", "secret", sequence=9))
+
+    assert answer == pdu(BOUND, 9, c_octets("SMSC"))
 
 
 @pytest.mark.parametrize("status", [CommandStatus.ESME_RINVPASWD, 0x0000_0405])
