@@ -19,8 +19,8 @@ LIMITS = {
     "folders of over 25 modules": 0,
     "modules of over 500 lines": 0,
 }
-# The goals are 360 and 60 000.
-MOST_MODULES, MOST_LINES = 409, 70_300
+# The goals of one redesign: 360 modules, reached, and 60 000 lines, not reached.
+MOST_MODULES, MOST_LINES = 360, 67_500
 # For each rule, the files of a package that breaks it once.
 BROKEN = {
     "class names with several meanings": {"a.py": "class Part: ...", "b.py": "class _Part: ..."},
