@@ -35,13 +35,35 @@ def submit(turn: Turn, chunks: Iterable[tuple[Link, bytes]]) -> None:
     is taken up first.
     """
     walks = [(session, *_walk(turn, session, octets)) for session, octets in chunks]
-    judge_texts(turn.plane, [m for _, _, messages in walks for m in messages], turn.at)
-    for session, data, messages in walks:
+    judge_texts(turn.plane, [m for _, _, messages, _ in walks for m in messages], turn.at)
+    for session, data, messages, behind in walks:
+        if behind:
+            messages = _pass_between(turn, session, data, messages, behind)  # noqa: PLW2901
         if messages:
             pass_on(turn, session, data, messages)
         awaits_room = session.is_blocked and not session.waits_long
         if awaits_room and has_smsc(session) and session.room() > 0:
             turn.batch.freed.add(session)
+
+
+def _pass_between(
+    turn: Turn,
+    session: Link,
+    data: bytes,
+    messages: list[SubmitRequest],
+    behind: list[tuple[int, bytes]],
+) -> list[SubmitRequest]:
+    """Pass on requests without a text, each behind the messages before it; return the rest.
+
+    A cancel_sm that names no message_id is about what was submitted before it (SMPP 3.4, 4.9.1).
+    """
+    passed = 0
+    for count, pdu in behind:
+        if count > passed:
+            pass_on(turn, session, data, messages[passed:count])
+            passed = count
+        _relay(turn, session, pdu, HEADER.unpack_from(pdu))
+    return messages[passed:]
 
 
 def has_smsc(session: Link) -> bool:
@@ -61,11 +83,15 @@ def _refuses(turn: Turn, session: Link, *, is_linked: bool) -> bool:
 
 def _walk(  # noqa: C901, PLR0912, PLR0915 - one loop over octets: a call per PDU costs as much as a stage
     turn: Turn, session: Link, octets: bytes
-) -> tuple[bytes, list[SubmitRequest]]:
-    """Frame what a session has sent; return the octets and the messages in them."""
+) -> tuple[bytes, list[SubmitRequest], list[tuple[int, bytes]]]:
+    """Frame what a session has sent; return the octets, the messages, and what goes behind them.
+
+    That are requests without a text, each with the number of messages before it.
+    """
     data = session.tail + octets if session.tail else octets
     session.is_blocked = session.waits_long = False
     messages: list[SubmitRequest] = []
+    behind: list[tuple[int, bytes]] = []
     account = session.account = turn.plane.rules.accounts.get(session.system_id)
     peer = session.peer
     is_linked = peer is not None and peer.state.is_bound
@@ -120,7 +146,7 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - one loop over octets: a call per PD
                     most -= message.care.weight
         else:
             what = ruling(Side.ESME, session.state, command_id)
-            if what in _REQUESTS and not refuses and room <= 0:
+            if what is Ruling.AWAIT_BIND or (what in _REQUESTS and not refuses and room <= 0):
                 session.is_blocked = True
                 break
             if what is Ruling.JUDGE and not refuses and account is not None:
@@ -129,6 +155,9 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - one loop over octets: a call per PD
                     room -= 1
                     messages.append(message)
                     most -= message.care.weight if message.care is not None else 0
+            elif what is Ruling.RELAY and messages:
+                behind.append((len(messages), data[at:stop]))
+                room -= 1
             else:
                 _act(turn, session, what, data[at:stop])
                 room -= what is Ruling.RELAY
@@ -143,7 +172,7 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - one loop over octets: a call per PD
         session.clocks.last_traffic_at = now
     if session.is_blocked:
         look_ahead(turn, session, _act)
-    return data, messages
+    return data, messages, behind
 
 
 def _is_judged(session: Link, command_id: int) -> bool:

@@ -61,6 +61,8 @@ class Ruling(StrEnum):
     """A request without a text of the SP: it goes to the other side unchanged."""
     RELAY_RESPONSE = "relay_response"
     """An answer to a request that we forwarded; one that matches none is dropped and counted."""
+    AWAIT_BIND = "await_bind"
+    """A request behind a bind that is not answered yet: it waits, and is ruled on again then."""
     BIND = "bind"
     BIND_RESP = "bind_resp"
     """The answer to our bind. Only a bind_*_resp with ESME_ROK binds: see generic_nack below."""
@@ -92,7 +94,7 @@ _C = CommandId
 _BIND, _BOUND = Ruling.BIND, Ruling.BIND_RESP
 _TWICE = Ruling.ALREADY_BOUND
 _JUDGE, _RELAY, _ANSWER = Ruling.JUDGE, Ruling.RELAY, Ruling.RELAY_RESPONSE
-_REFUSE, _IGNORE = Ruling.REFUSE_STATE, Ruling.IGNORE
+_REFUSE, _IGNORE, _WAIT = Ruling.REFUSE_STATE, Ruling.IGNORE, Ruling.AWAIT_BIND
 _LINK, _ALIVE = Ruling.ENQUIRE_LINK, Ruling.ENQUIRE_LINK_RESP
 _UNBIND, _GONE = Ruling.UNBIND, Ruling.UNBIND_RESP
 
@@ -114,7 +116,8 @@ _EITHER_SIDE: _Rows = {
 # From the SP. data_sm is refused on BOUND_RX although 3.4 (2.3, table 2-1) can be read to allow it:
 # a receiver that submits would exceed its bind type. deliver_sm, outbind and alert_notification
 # come only from an SMSC, so they are unknown commands here (nack). An answer to a delivery counts
-# while unbinding: the SMSC must learn that the SP has it.
+# while unbinding: the SMSC must learn that the SP has it. Many SPs write requests together with
+# their bind.
 _ESME_SIDE: _Rows = _EITHER_SIDE | {
     #                            OPEN     BINDING  BOUND_TX BOUND_RX BOUND_TRX UNBINDING
     (_C.BIND_TRANSMITTER,
@@ -123,9 +126,9 @@ _ESME_SIDE: _Rows = _EITHER_SIDE | {
     (_C.SUBMIT_SM,
      _C.SUBMIT_MULTI,
      _C.DATA_SM,
-     _C.REPLACE_SM):            (_REFUSE, _REFUSE, _JUDGE,  _REFUSE, _JUDGE,   _REFUSE),
+     _C.REPLACE_SM):            (_REFUSE, _WAIT,   _JUDGE,  _REFUSE, _JUDGE,   _REFUSE),
     (_C.QUERY_SM,
-     _C.CANCEL_SM):             (_REFUSE, _REFUSE, _RELAY,  _REFUSE, _RELAY,   _REFUSE),
+     _C.CANCEL_SM):             (_REFUSE, _WAIT,   _RELAY,  _REFUSE, _RELAY,   _REFUSE),
     (_C.DELIVER_SM_RESP,
      _C.DATA_SM_RESP):          (_IGNORE, _IGNORE, _IGNORE, _ANSWER, _ANSWER,  _ANSWER),
     (_C.GENERIC_NACK,):         (_IGNORE, _IGNORE, _ANSWER, _ANSWER, _ANSWER,  _ANSWER),

@@ -30,7 +30,7 @@ def unbound(world: World, state: SessionState = SessionState.OPEN) -> Link:
 @pytest.mark.parametrize("state", [SessionState.OPEN, SessionState.BINDING])
 @pytest.mark.parametrize(
     ("pdu", "answers"),
-    [(ENQUIRY, 1), (UNKNOWN, 1), (advert(), 1), (STRAY, 0), (enquire_link_resp(1), 0)],
+    [(ENQUIRY, 1), (UNKNOWN, 1), (STRAY, 0), (enquire_link_resp(1), 0)],
 )
 def test_a_connection_that_never_binds_is_closed_after_twenty_control_pdus(
     world: World, state: SessionState, pdu: bytes, answers: int

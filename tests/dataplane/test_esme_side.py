@@ -17,6 +17,7 @@ from simulators import builders
 from simulators.wire import pdu
 from tests.dataplane.conftest import (
     AT,
+    CLEAN,
     DUBIOUS,
     PORT,
     SPAM,
@@ -342,17 +343,75 @@ def test_requests_that_waited_too_long_are_refused_in_order(world: World) -> Non
     assert not session.is_blocked
 
 
-def test_a_bind_is_handed_over_and_nothing_is_taken_meanwhile(world: World) -> None:
+@pytest.mark.parametrize("pdu", REQUESTS)
+def test_what_is_written_behind_a_bind_waits_for_its_answer(world: World, pdu: bytes) -> None:
+    bound = world.session()
     session = Link(1, Side.ESME, 10, world.now)
     bind = builders.bind("sp1", "secret")
 
-    batch = world.submit(session, bind, advert(sequence=2))
+    binding = world.submit(session, bind, pdu, builders.unbind(9), builders.enquire_link(5))
+    waiting = world.submit(session, builders.enquire_link(6))
+    session.state, session.system_id = SessionState.BOUND_TRX, "sp1"
+    session.peer = smsc(bound)
+    served = world.submit(session)
 
-    assert batch.attention == [Bind(session, bind)]
-    assert session.state is SessionState.BINDING
+    assert binding.attention == [Bind(session, bind)]
+    assert [header(p) for p in sent(binding, session) + sent(waiting, session)] == [
+        (CommandId.ENQUIRE_LINK_RESP, 0, 5),
+        (CommandId.ENQUIRE_LINK_RESP, 0, 6),
+    ]
+    assert [unnumbered(p) for p in up(served, session)] == [unnumbered(pdu)]
+    assert served.attention == [Unbind(session, 9)]
+
+
+def test_what_is_written_behind_a_bind_that_only_receives_is_refused(world: World) -> None:
+    session = Link(1, Side.ESME, 10, world.now)
+    world.submit(session, builders.bind("sp1", "secret", kind="rx"), advert(sequence=2))
+    session.state, session.system_id = SessionState.BOUND_RX, "sp1"
+
+    batch = world.submit(session)
+
     assert [header(pdu) for pdu in sent(batch, session)] == [
         (CommandId.SUBMIT_SM_RESP, CommandStatus.ESME_RINVBNDSTS, 2)
     ]
+
+
+MANY = builders.submit_multi(PORT, [SUBSCRIBER, "me"], builders.ucs2(CLEAN), sequence=9)
+
+
+@pytest.mark.parametrize(
+    ("written", "goes_out"),
+    [
+        ((advert(), CANCEL, advert()), "submit_sm cancel_sm submit_sm"),
+        ((advert(), advert(), QUERY, CANCEL), "submit_sm submit_sm query_sm cancel_sm"),
+        ((CANCEL, advert(), QUERY), "cancel_sm submit_sm query_sm"),
+        ((MANY, CANCEL, MANY), "submit_multi cancel_sm submit_multi"),
+        (
+            (advert(), builders.replace_sm("17", PORT, b"x"), CANCEL),
+            "submit_sm replace_sm cancel_sm",
+        ),
+        ((advert(SPAM), CANCEL, advert(), CANCEL), "cancel_sm submit_sm cancel_sm"),
+    ],
+)
+def test_requests_written_together_keep_their_order(
+    world: World, written: tuple[bytes, ...], goes_out: str
+) -> None:
+    session = world.session()
+
+    batch = world.submit(session, *written)
+
+    names = [CommandId(header(pdu)[0]).name.lower() for pdu in up(batch, session)]
+    assert " ".join(names) == goes_out
+    assert [sequence_of(pdu) for pdu in up(batch, session)] == sorted(smsc(session).outstanding)
+
+
+def test_what_goes_behind_messages_takes_room_as_they_do(world: World) -> None:
+    session = world.session(window=2)
+
+    batch = world.submit(session, advert(), CANCEL, advert())
+
+    assert len(up(batch, session)) == 2
+    assert session.is_blocked
 
 
 def test_a_second_bind_is_refused_and_the_session_stays(world: World) -> None:

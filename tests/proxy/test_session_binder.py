@@ -9,6 +9,7 @@ import pytest
 from gateway.app.gateway import Gateway
 from gateway.dataplane import attention
 from gateway.domain.sender import BindLimits, BindType, Sender
+from gateway.proxy.connection import Pause
 from gateway.session.timers import Timers
 from gateway.settings.gateway import Limits, Smsc
 from simulators import builders
@@ -80,6 +81,55 @@ async def test_a_bind_and_its_answer_are_relayed_to_the_octet(
 
     assert answer == pdu(BOUND, 0x7ABBCCDD, body)
     assert heard == [bind[:12] + (1).to_bytes(4, "big") + bind[16:]]
+
+
+async def test_what_is_written_together_with_a_bind_is_served_in_its_order(
+    gateway: Gateway, attach: Attach, smsc: SimulatedSmsc
+) -> None:
+    esme = await attach(gateway, kind=None)
+
+    await esme.send(builders.bind("sp1", "secret") + submit(2) + submit(3) + builders.unbind(4))
+    await esme.next_stray(4)
+
+    assert [header_of(stray)[1:] for stray in esme.strays] == [
+        (BOUND, 0, 1),
+        (CommandId.SUBMIT_SM | RESPONSE, 0, 2),
+        (CommandId.SUBMIT_SM | RESPONSE, 0, 3),
+        (CommandId.UNBIND | RESPONSE, 0, 4),
+    ]
+    assert smsc.counters.messages == 2
+
+
+async def test_what_is_written_together_with_a_bind_that_is_refused_goes_nowhere(
+    gateway: Gateway, attach: Attach, smsc: SimulatedSmsc
+) -> None:
+    esme = await attach(gateway, kind=None)
+
+    await esme.send(builders.bind("sp1", "wrong") + submit(2))
+    await esme.lost()
+
+    assert [header_of(stray)[1:] for stray in esme.strays] == [
+        (BOUND, CommandStatus.ESME_RBINDFAIL, 1)
+    ]
+    assert smsc.counters.messages == 0
+
+
+async def test_of_what_is_written_behind_a_bind_only_so_much_is_read_before_its_answer(
+    start: Start, attach: Attach, serve: Serve, until: Until
+) -> None:
+    async def say(_octets: bytes) -> bytes:
+        return b""
+
+    gateway = await start(smscs=(await serve(say),), timers=Timers(session_init_s=2, drain_s=1))
+    esme = await attach(gateway, kind=None)
+
+    await esme.send(builders.bind("sp1", "secret") + submit(2) * 10_000)
+    session = next(iter(gateway.tick.connections))
+    await until(lambda: gateway.tick.connections[session].is_paused_for(Pause.WINDOW))
+    waiting = len(session.tail)
+    await esme.lost()
+
+    assert waiting < 128 * 1024
 
 
 async def test_an_answer_with_another_number_binds_nobody(
@@ -290,19 +340,6 @@ async def test_before_the_bind_only_signs_of_life_and_farewells_are_taken(
     command_id = header_of(request_pdu).command_id
     assert answer == pdu(command_id | RESPONSE, 5, command_status=status)
     assert smsc.counters.connections == 0
-
-
-async def test_a_submit_that_does_not_wait_for_the_bind_s_answer_is_refused(
-    gateway: Gateway, attach: Attach, smsc: SimulatedSmsc
-) -> None:
-    esme = await attach(gateway, kind=None)
-
-    await esme.send(builders.bind("sp1", "secret", sequence=1) + submit(2))
-    await esme.next_stray(2)
-
-    statuses = {sequence_of(one): header_of(one).command_status for one in esme.strays}
-    assert statuses == {1: CommandStatus.ESME_ROK, 2: CommandStatus.ESME_RINVBNDSTS}
-    assert smsc.journal == []
 
 
 async def test_a_receiver_does_not_submit(gateway: Gateway, attach: Attach) -> None:

@@ -83,6 +83,8 @@ def expected_of_an_sp(state: SessionState, name: str) -> Ruling:
         return Ruling.REFUSE_STATE if is_leaving(state) else Ruling.ALREADY_BOUND
     if name not in SP_ASKS_FOR:
         return Ruling.NACK_COMMAND
+    if state is SessionState.BINDING:
+        return Ruling.AWAIT_BIND
     if not is_told_to_an_smsc(state):
         return Ruling.REFUSE_STATE
     return Ruling.JUDGE if name in SP_SENDS_TEXT_IN else Ruling.RELAY
