@@ -275,6 +275,7 @@ async def rollback(
     *,
     wish: ReloadOptions = NO_REASON,
     directories: Directories = USUAL_PLACES,
+    as_json: AsJson = False,
 ) -> int:
     """Put the files of version N of the history back, and have the gateway load them.
 
@@ -288,11 +289,14 @@ async def rollback(
     from gateway.terminal.deployment import load_settings, own_policies_of
 
     policies = own_policies_of(directories.policies)
-    return await roll_back(load_settings(directories.config), policies, number, wish)
+    settings = load_settings(directories.config)
+    return await roll_back(settings, policies, number, wish, as_json=as_json)
 
 
 @policy.command
-async def reload(*, wish: ReloadOptions = NO_REASON, config: ConfigDirectory = None) -> int:
+async def reload(
+    *, wish: ReloadOptions = NO_REASON, config: ConfigDirectory = None, as_json: AsJson = False
+) -> int:
     """Have the running gateway load its policies and senders, and say what became of it.
 
     With --force a keyword list may lose more than half of its words, the bundle more than
@@ -305,4 +309,4 @@ async def reload(*, wish: ReloadOptions = NO_REASON, config: ConfigDirectory = N
     from gateway.cli.policy_versions import reload_policies
     from gateway.terminal.deployment import load_settings
 
-    return await reload_policies(load_settings(config), wish)
+    return await reload_policies(load_settings(config), wish, as_json=as_json)

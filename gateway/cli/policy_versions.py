@@ -19,7 +19,7 @@ from gateway.systems.policy_history import (
 )
 from gateway.terminal.failure import CommandError, ExitCode, misused
 from gateway.terminal.options import ReloadOptions, acting
-from gateway.terminal.screen import print_listed, say, visible, warn
+from gateway.terminal.screen import print_json, print_listed, say, visible, warn
 from gateway.terminal.store import opened_store
 
 _LOOK_EVERY_S = 0.1
@@ -41,7 +41,7 @@ async def show_history(settings: GatewaySettings, limit: int, *, as_json: bool) 
 
 
 async def roll_back(
-    settings: GatewaySettings, directory: Path, number: int, wish: ReloadOptions
+    settings: GatewaySettings, directory: Path, number: int, wish: ReloadOptions, *, as_json: bool
 ) -> int:
     """Put the files of version `number` back, have them loaded; return the exit code."""
     async with opened_store(settings, stores_of) as stores:
@@ -55,20 +55,26 @@ async def roll_back(
                 f"{directory} cannot be written: {words_of(error)}",
                 advice="call it again afterwards",
             ) from error
-        say(f"version {number} is in {directory} again")
+        if not as_json:
+            say(f"version {number} is in {directory} again")
         if removed:
             warn(f"removed, for version {number} had none of it: {', '.join(removed)}")
         note = f"rollback to {number}: {wish.note}".removesuffix(": ")
         # Going back is a decision: a list that gets shorter by it is no accident.
         answered = await _asked(stores.policies, wish, note, force=True)
-    return _told(answered)
+    if as_json:
+        back = {"version": number, "directory": str(directory), "removed": removed}
+        print_json(back | _described_request(answered))
+    return _told(answered, as_json=as_json)
 
 
-async def reload_policies(settings: GatewaySettings, wish: ReloadOptions) -> int:
+async def reload_policies(settings: GatewaySettings, wish: ReloadOptions, *, as_json: bool) -> int:
     """Ask the running gateway to load the policies; return the exit code."""
     async with opened_store(settings, stores_of) as stores:
         answered = await _asked(stores.policies, wish, wish.note, force=wish.force)
-    return _told(answered)
+    if as_json:
+        print_json(_described_request(answered))
+    return _told(answered, as_json=as_json)
 
 
 async def files_of(store: PolicyStore, number: int) -> dict[str, bytes]:
@@ -117,11 +123,12 @@ async def _asked(
         await asyncio.sleep(_LOOK_EVERY_S)
 
 
-def _told(request: PolicyRequest) -> int:
-    """Say what became of a request; return the exit code."""
+def _told(request: PolicyRequest, *, as_json: bool) -> int:
+    """Say what became of a request; return the exit code. What went wrong is said either way."""
     match request.state:
         case ReloadRequestState.TAKEN:
-            say(f"in force: {request.said}")
+            if not as_json:
+                say(f"in force: {request.said}")
             return ExitCode.FINE
         case ReloadRequestState.REFUSED:
             raise CommandError(
@@ -134,6 +141,18 @@ def _told(request: PolicyRequest) -> int:
                 " as soon as it does, at the latest when it starts."
             )
             return ExitCode.FAILED
+
+
+def _described_request(request: PolicyRequest) -> dict[str, object]:
+    return {
+        "request": request.number,
+        "state": request.state,
+        "said": request.said,
+        "by": request.by,
+        "note": request.note,
+        "force": request.force,
+        "at": request.at.isoformat(timespec="seconds"),
+    }
 
 
 def _described(version: PolicyVersion) -> dict[str, object]:

@@ -22,6 +22,7 @@ from gateway.terminal.screen import (
     masked_source,
     print_fields,
     print_json,
+    print_result,
     print_table,
     private_file,
     say,
@@ -140,6 +141,7 @@ async def export(
     by: By = None,
     unmasking: UnmaskOptions = MASKED,
     config: ConfigDirectory = None,
+    as_json: AsJson = False,
 ) -> int:
     """Write reports as JSON for the authority, in a file for its owner alone.
 
@@ -178,8 +180,9 @@ async def export(
                 write(b"\n]}\n")
     except OSError as error:
         raise CommandError(f"{output} cannot be written: {error.strerror}") from error
+    shown = {"output": str(output), "reports": written, "sha256": digest.hexdigest()}
     told = f"{counted(written, 'report')} to {visible(str(output))}"
-    say(f"written: {told}, sha256 {digest.hexdigest()}")
+    print_result(shown, f"written: {told}, sha256 {digest.hexdigest()}", as_json=as_json)
     return ExitCode.FINE
 
 

@@ -147,6 +147,14 @@ def print_listed(
         say(nothing)
 
 
+def print_result(shown: object, line: str, *, as_json: bool) -> None:
+    """Print what a command has done: `shown` for programs, `line` for people."""
+    if as_json:
+        print_json(shown)
+    else:
+        say(line)
+
+
 def print_fields(fields: Iterable[tuple[str, str]]) -> None:
     """Print names and values, one pair a line."""
     table = Table(box=None, show_header=False, pad_edge=False)

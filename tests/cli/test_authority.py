@@ -191,6 +191,19 @@ def test_r60_an_export_is_one_document_for_its_owner_alone_with_digests(
     assert all("text" not in one for one in document["reports"])
 
 
+def test_an_export_is_told_to_programs(reports: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "out.json"
+
+    ran = reports("export", str(path), "--json")
+
+    told = json.loads(ran.stdout)
+    assert told == {
+        "output": str(path),
+        "reports": 2,
+        "sha256": sha256(path.read_bytes()).hexdigest(),
+    }
+
+
 def test_an_export_of_nothing_is_a_document_too(reports: Cli, tmp_path: Path) -> None:
     path = tmp_path / "out.json"
 

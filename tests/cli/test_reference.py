@@ -46,6 +46,14 @@ def test_every_command_stands_in_the_reference(cli: Cli) -> None:
     assert leaves() == DESCRIBED.keys()
 
 
+def test_every_command_that_prints_has_json_or_a_reason_to_have_none() -> None:
+    head = PAGE.read_text(encoding="utf-8").partition("\n## ")[0]
+
+    exempt = re.findall(r"(?m)^\| `([a-z -]+)` \|", head)
+    assert exempt == [name for name in exempt if name in DESCRIBED]
+    assert {name for name, options in DESCRIBED.items() if "--json" not in options} == set(exempt)
+
+
 def test_the_exit_codes_stand_in_the_reference() -> None:
     text = PAGE.read_text(encoding="utf-8")
 

@@ -135,6 +135,25 @@ def test_a_rollback_puts_the_files_back_and_asks_the_gateway(
     assert "no gateway has answered yet" in ran.stderr
 
 
+def test_a_rollback_is_told_to_programs(
+    cli: Cli,
+    deployment: Path,
+    options: tuple[str, ...],
+    record: Record,
+    answering: Callable[[ReloadRequestState, str], None],
+) -> None:
+    digest = record()
+    answering(ReloadRequestState.TAKEN, digest)
+
+    ran = cli("policy", "rollback", "1", "--note", "误伤", "--json", *options)
+
+    told = json.loads(ran.stdout)
+    assert ran.returncode == 0
+    assert (told["version"], told["directory"]) == (1, str(deployment / "policies"))
+    assert (told["state"], told["said"], told["note"]) == ("taken", digest, "rollback to 1: 误伤")
+    assert told["removed"] == []
+
+
 @pytest.mark.parametrize(
     ("text", "holds"),
     [(NEW_FRAUD, "which is not"), ("version: 9\n", "holds files with faults, which is not")],
@@ -239,6 +258,24 @@ def test_a_reload_that_is_refused_says_why(
 
     assert ran.returncode == 1
     assert "refused, the old policy stays\nconsent.yaml:2:3 is missing" in ran.stderr
+
+
+@pytest.mark.parametrize("state", ReloadRequestState)
+def test_what_became_of_a_reload_is_told_to_programs(
+    cli: Cli,
+    options: tuple[str, ...],
+    record: Record,
+    answering: Callable[[ReloadRequestState, str], None],
+    state: ReloadRequestState,
+) -> None:
+    record()
+    if state is not ReloadRequestState.OPEN:
+        answering(state, "said")
+
+    ran = cli("policy", "reload", "--wait", "0", "--json", *options[:2])
+
+    assert json.loads(ran.stdout)["state"] == state
+    assert ran.returncode == (0 if state is ReloadRequestState.TAKEN else 1)
 
 
 def test_a_reload_passes_on_who_wants_it_and_why(

@@ -18,7 +18,14 @@ from gateway.domain.warning import (
 from gateway.runtime.clock import utcnow
 from gateway.terminal.failure import CommandError, ExitCode, misused
 from gateway.terminal.options import AsJson, ConfigDirectory, acting
-from gateway.terminal.screen import print_fields, print_json, print_table, say, told_category
+from gateway.terminal.screen import (
+    print_fields,
+    print_json,
+    print_result,
+    print_table,
+    say,
+    told_category,
+)
 
 _MAX_LISTED = 10_000
 _MAX_NOTE_CHARS = 1000
@@ -143,25 +150,44 @@ def show(number: Number, /, *, config: ConfigDirectory = None, as_json: AsJson =
 
 
 @warnings.command
-def answer(number: Number, /, *, noted: WarningNoteOptions, config: ConfigDirectory = None) -> int:
+def answer(
+    number: Number,
+    /,
+    *,
+    noted: WarningNoteOptions,
+    config: ConfigDirectory = None,
+    as_json: AsJson = False,
+) -> int:
     """Note what the SP answers to an open warning; it is due within 24 hours.
 
     Example: smsward warnings answer 7 --note "list bought from a broker, deleted" --by lin
     """
-    return _note(number, noted, config, is_closing=False)
+    return _note(number, noted, config, is_closing=False, as_json=as_json)
 
 
 @warnings.command
-def close(number: Number, /, *, noted: WarningNoteOptions, config: ConfigDirectory = None) -> int:
+def close(
+    number: Number,
+    /,
+    *,
+    noted: WarningNoteOptions,
+    config: ConfigDirectory = None,
+    as_json: AsJson = False,
+) -> int:
     """Note that nothing is left to do about a warning, answered or not.
 
     Example: smsward warnings close 7 --note "no more of it in 14 days"
     """
-    return _note(number, noted, config, is_closing=True)
+    return _note(number, noted, config, is_closing=True, as_json=as_json)
 
 
 def _note(
-    number: int, noted: WarningNoteOptions, config: ConfigDirectory, *, is_closing: bool
+    number: int,
+    noted: WarningNoteOptions,
+    config: ConfigDirectory,
+    *,
+    is_closing: bool,
+    as_json: bool,
 ) -> int:
     """Answer or close a warning. Raises CommandError when its state does not allow it."""
     from gateway.systems.early_warnings.sql import WarningStore
@@ -172,12 +198,16 @@ def _note(
         raise misused(f"--note: 1 to {_MAX_NOTE_CHARS} characters, without subscribers' numbers")
     handling = WarningNote(acting(noted.by), utcnow(), note)
 
-    async def run(warnings: WarningStore) -> None:
-        if not await (warnings.close if is_closing else warnings.answer)(number, handling):
-            raise _unmoved(number, await warnings.get(number))
+    async def run(warnings: WarningStore) -> EarlyWarning:
+        is_done = await (warnings.close if is_closing else warnings.answer)(number, handling)
+        warning = await warnings.get(number)
+        if warning is None or not is_done:
+            raise _unmoved(number, warning)
+        return warning
 
-    on_store(config, WarningStore, run)
-    say(f"warning {number} is {'closed' if is_closing else 'answered'}")
+    shown = _described(on_store(config, WarningStore, run))
+    line = f"warning {number} is {'closed' if is_closing else 'answered'}"
+    print_result(shown, line, as_json=as_json)
     return ExitCode.FINE
 
 

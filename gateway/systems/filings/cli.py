@@ -14,7 +14,15 @@ from cyclopts import App, Parameter
 from gateway.domain.filings import Approval, Filing, Licence, PortScope, Signature, Template
 from gateway.terminal.failure import CommandError, ExitCode, known, misused
 from gateway.terminal.options import AsJson, ConfigDirectory
-from gateway.terminal.screen import counted, print_json, print_table, say, visible, warn
+from gateway.terminal.screen import (
+    counted,
+    print_json,
+    print_result,
+    print_table,
+    say,
+    visible,
+    warn,
+)
 
 SOON_DAYS = 30  # the time in which a licence can be renewed (R01)
 _MAX_DAYS = 3650
@@ -193,6 +201,7 @@ def remove(
     *,
     named: FilingSelector = _NOTHING,
     config: ConfigDirectory = None,
+    as_json: AsJson = False,
 ) -> int:
     """Remove what an SP has filed: name what, or say --all.
 
@@ -209,7 +218,9 @@ def remove(
         raise misused("say what to remove: --signature NAME and the like, or --all")
     on_store(directory, FilingStore, lambda store: store.remove(meant))
     counts = Counter(map(kind_of, meant))
-    say(f"removed from {sender}: " + ", ".join(f"{kind} {n}" for kind, n in counts.items()))
+    told = ", ".join(f"{kind} {n}" for kind, n in counts.items())
+    shown = {"system_id": sender, "removed": counts}
+    print_result(shown, f"removed from {sender}: {told}", as_json=as_json)
     return ExitCode.FINE
 
 

@@ -2,7 +2,7 @@
 
 # ruff: noqa: PLC0415 - see gateway.terminal
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Annotated
 
 from cyclopts import App, Parameter
@@ -12,7 +12,7 @@ from gateway.runtime.clock import utcnow
 from gateway.systems.legal_holds.model import LIFT_GRACE, LegalHold
 from gateway.terminal.failure import CommandError, ExitCode, misused
 from gateway.terminal.options import AsJson, By, ConfigDirectory, Period, acting
-from gateway.terminal.screen import print_json, print_table, say
+from gateway.terminal.screen import print_json, print_result, print_table, say
 
 _COLUMNS = ("no", "from", "to", "of", "reason", "reference", "by", "state")
 
@@ -28,6 +28,7 @@ def add(
     reference: Annotated[str, Parameter(help="The number of the case or of the letter.")],
     by: By = None,
     config: ConfigDirectory = None,
+    as_json: AsJson = False,
 ) -> int:
     """Keep the records and held messages of a period from being purged, until lifted.
 
@@ -45,9 +46,9 @@ def add(
         scope.since, scope.until, scope.system_id, scope.msisdn, why, of, acting(by), utcnow()
     )
     number = on_store(config, LegalHolds, lambda holds: holds.add(new))
-    say(
-        f"held: number {number}; nothing of it is purged until `smsward records hold lift {number}`"
-    )
+    until = f"nothing of it is purged until `smsward records hold lift {number}`"
+    shown = _described(replace(new, number=number))
+    print_result(shown, f"held: number {number}; {until}", as_json=as_json)
     return ExitCode.FINE
 
 
@@ -77,6 +78,7 @@ def lift(
     *,
     by: By = None,
     config: ConfigDirectory = None,
+    as_json: AsJson = False,
 ) -> int:
     """End a hold. What only it kept goes with the first purge a day later.
 
@@ -90,7 +92,9 @@ def lift(
         raise CommandError(
             f"there is no hold {number} in force", advice="`smsward records hold list` lists them"
         )
-    say(f"lifted: what it kept goes {LIFT_GRACE.days} day from now at the earliest")
+    shown = {"number": number, "lifted_at": now, "lifted_by": name, "kept_until": now + LIFT_GRACE}
+    line = f"lifted: what it kept goes {LIFT_GRACE.days} day from now at the earliest"
+    print_result(shown, line, as_json=as_json)
     return ExitCode.FINE
 
 

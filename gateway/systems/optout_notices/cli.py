@@ -14,7 +14,15 @@ from gateway.domain.sender import Sender
 from gateway.systems.optout_notices.model import Notice, NoticeBatch, NoticeStanding
 from gateway.terminal.failure import CommandError, ExitCode, known, misused, run_async
 from gateway.terminal.options import MASKED, AsJson, ConfigDirectory, UnmaskOptions
-from gateway.terminal.screen import counted, print_json, print_listed, print_table, say, visible
+from gateway.terminal.screen import (
+    counted,
+    print_json,
+    print_listed,
+    print_result,
+    print_table,
+    say,
+    visible,
+)
 
 _COLUMNS = ("SP", "by", "waiting since", "last taken", "failed in a row", "last failure")
 _NOTICE_COLUMNS = ("number", "answer", "to", "since", "channel")
@@ -108,6 +116,7 @@ def acknowledge(
     *,
     system_id: SystemId,
     config: ConfigDirectory = None,
+    as_json: AsJson = False,
 ) -> int:
     """Note that an SP has taken a batch: it hears of what comes after it from now on.
 
@@ -131,7 +140,9 @@ def acknowledge(
             advice=f"see what is next: smsward notices next --system-id {system_id}",
         )
     rest = "nothing else waits" if since is None else f"more waits since {_shown(since)}"
-    say(f"batch {batch} is taken by {system_id}; {rest}")
+    shown = {"system_id": system_id, "batch": batch, "waiting_since": since}
+    line = f"batch {batch} is taken by {system_id}; {rest}"
+    print_result(shown, line, as_json=as_json)
     return ExitCode.FINE
 
 

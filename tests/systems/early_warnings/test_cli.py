@@ -121,6 +121,17 @@ def test_an_answer_is_noted_with_who_took_it(cli: Cli, config: tuple[str, ...]) 
     assert "名单已删除" in shown
 
 
+@pytest.mark.parametrize(("command", "state"), [("answer", "answered"), ("close", "closed")])
+def test_what_is_noted_is_told_to_programs(
+    cli: Cli, config: tuple[str, ...], command: str, state: str
+) -> None:
+    told = json.loads(cli("warnings", command, "1", "--note", "a", "--json", *config).stdout)
+
+    shown = json.loads(cli("warnings", "show", "1", "--json", *config).stdout)
+    assert told == shown
+    assert told["state"] == state
+
+
 def test_what_is_answered_is_not_answered_again(cli: Cli, config: tuple[str, ...]) -> None:
     cli("warnings", "answer", "1", "--note", "a", *config)
     again = cli("warnings", "answer", "1", "--note", "b", *config)

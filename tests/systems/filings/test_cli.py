@@ -225,6 +225,14 @@ def test_what_is_named_is_removed(
     assert {type(one).__name__ for one in on_file()} == {"Licence", "Signature", "Approval"}
 
 
+def test_what_is_removed_is_told_to_programs(cli: Cli, config: tuple[str, ...], file: str) -> None:
+    cli("filings", "import", file, *config)
+
+    done = cli("filings", "remove", "shop", "--signature", "示例商城", "--json", *config)
+
+    assert json.loads(done.stdout) == {"system_id": "shop", "removed": {"signature": 1}}
+
+
 def test_a_licence_and_an_approval_are_removed_by_option(
     cli: Cli, config: tuple[str, ...], file: str, on_file: OnFile
 ) -> None:

@@ -38,6 +38,21 @@ def add(work: Work) -> Work:
     return add
 
 
+def test_a_hold_and_its_end_are_told_to_programs(work: Work) -> None:
+    period = ("--from", "2013-09-30", "--to", "2013-10-01", "--number", "13800138007")
+    why = ("--reason", "fraud", "--reference", "case 7")
+
+    added = work("records", "hold", "add", *period, *why, "--json")
+    lifted = work("records", "hold", "lift", "1", "--by", "he", "--json")
+
+    (held,) = json.loads(work("records", "hold", "list", "--json").stdout)
+    told, ended = json.loads(added.stdout), json.loads(lifted.stdout)
+    assert (told["number"], told["subscriber"], told["in_force"]) == (1, "138****8007", True)
+    assert told.keys() == held.keys()
+    assert (ended["number"], ended["lifted_by"]) == (1, acting("he"))
+    assert ended["lifted_at"] == held["lifted_at"] < ended["kept_until"]
+
+
 def test_holds_are_listed_with_numbers_masked(work: Work, add: Work) -> None:
     assert work("records", "hold", "list").stdout == "no holds\n"
     add(number="+8613800138007", sender="shop", by="lin")

@@ -109,6 +109,17 @@ def test_r73_numbers_are_masked_unless_a_reason_is_given(
     assert len(accesses) == 1
 
 
+def test_a_batch_that_is_taken_is_told_to_programs(
+    notices: Command, refuse: Callable[..., None]
+) -> None:
+    refuse()
+    notices("next", "--system-id", "shop")
+
+    ran = notices("acknowledge", "1", "--system-id", "shop", "--json")
+
+    assert json.loads(ran.stdout) == {"system_id": "shop", "batch": 1, "waiting_since": None}
+
+
 def test_a_batch_that_was_never_given_is_not_acknowledged(
     notices: Command, refuse: Callable[..., None]
 ) -> None:

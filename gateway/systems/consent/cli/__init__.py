@@ -87,7 +87,14 @@ Numbers = Annotated[
 
 
 @consent.command
-def refuse(numbers: Numbers, /, *, scope: Scope = NO_SCOPE, config: ConfigDirectory = None) -> int:
+def refuse(
+    numbers: Numbers,
+    /,
+    *,
+    scope: Scope = NO_SCOPE,
+    config: ConfigDirectory = None,
+    as_json: AsJson = False,
+) -> int:
     """Record that subscribers refused (退订). A running gateway obeys within a second.
 
     A refusal stops messages of the classes of rule R21, commercial ones as shipped, and also
@@ -97,7 +104,7 @@ def refuse(numbers: Numbers, /, *, scope: Scope = NO_SCOPE, config: ConfigDirect
 
     Example: smsward consent refuse --all-senders - < numbers.txt
     """
-    return _record(Answer.REFUSED, numbers, scope, config)
+    return _record(Answer.REFUSED, numbers, scope, config, as_json=as_json)
 
 
 @consent.command
@@ -111,6 +118,7 @@ def agree(
         Parameter(help="Its last day in China, as 2035-12-31, or a time with its offset."),
     ] = None,
     config: ConfigDirectory = None,
+    as_json: AsJson = False,
 ) -> int:
     """Record that subscribers agreed. It also takes back an earlier refusal of that scope.
 
@@ -122,7 +130,7 @@ def agree(
     Example: smsward consent agree --system-id sp1 --evidence contract-2013-117
     --until 2035-12-31 13800138000
     """
-    return _record(Answer.AGREED, numbers, scope, config, until)
+    return _record(Answer.AGREED, numbers, scope, config, until, as_json=as_json)
 
 
 @consent.command
@@ -220,10 +228,13 @@ def _record(
     scope: Scope,
     config: ConfigDirectory,
     until: str | None = None,
+    *,
+    as_json: bool,
 ) -> int:
     import asyncio
 
     from gateway.systems.consent.cli.answers import record_answers
     from gateway.terminal.deployment import config_of
 
-    return asyncio.run(record_answers(config_of(config), answer, numbers, scope, until))
+    directory = config_of(config)
+    return asyncio.run(record_answers(directory, answer, numbers, scope, until, as_json=as_json))

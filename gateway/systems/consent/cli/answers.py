@@ -23,6 +23,7 @@ from gateway.terminal.failure import CommandError, ExitCode, known, misused
 from gateway.terminal.screen import (
     counted,
     print_json,
+    print_result,
     print_table,
     private_file,
     say,
@@ -38,7 +39,13 @@ _ALL = "(every sender)"
 
 
 async def record_answers(
-    config: Path, answer: Answer, numbers: Sequence[str], scope: Scope, until: str | None = None
+    config: Path,
+    answer: Answer,
+    numbers: Sequence[str],
+    scope: Scope,
+    until: str | None = None,
+    *,
+    as_json: bool,
 ) -> int:
     """Record the same answer of all `numbers`, good until then; return the exit code."""
     end = None if until is None else end_of_option(until)
@@ -58,7 +65,14 @@ async def record_answers(
         if answer is not Answer.REFUSED and system_id != EVERY_SENDER:
             await _warn_of_refusals(store, msisdns)
     whose = masked(msisdns[0]) if len(msisdns) == 1 else counted(len(msisdns), "number")
-    say(f"recorded: {whose} {answer} {system_id or _ALL} (change {change})")
+    shown = {
+        "answer": answer,
+        "system_id": system_id or None,
+        "numbers": len(msisdns),
+        "change": change,
+    }
+    line = f"recorded: {whose} {answer} {system_id or _ALL} (change {change})"
+    print_result(shown, line, as_json=as_json)
     return ExitCode.FINE
 
 

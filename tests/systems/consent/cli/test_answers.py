@@ -199,6 +199,23 @@ def test_r37_an_agreement_without_evidence_takes_no_refusal_back(
     assert answer_of(MSISDN, "shop") is Answer.REFUSED
 
 
+@pytest.mark.parametrize(
+    ("command", "scope", "answer", "system_id"),
+    [
+        ("refuse", ("--all-senders",), "refused", None),
+        ("agree", ("--system-id", "shop"), "asserted", "shop"),
+    ],
+)
+def test_what_is_recorded_is_told_to_programs(
+    consent: Command, command: str, scope: tuple[str, ...], answer: str, system_id: str | None
+) -> None:
+    ran = consent(command, *scope, "--json", NUMBER, "13800138001")
+
+    told = json.loads(ran.stdout)
+    assert told.pop("change") > 0
+    assert told == {"answer": answer, "system_id": system_id, "numbers": 2}
+
+
 def test_numbers_may_come_from_the_standard_input(consent: Command, answer_of: AnswerOf) -> None:
     ran = consent("refuse", "--all-senders", "-", stdin="13800138001\n008613800138002\n")
 
