@@ -12,6 +12,7 @@ from itertools import dropwhile
 from pathlib import Path
 from pkgutil import iter_modules
 from types import ModuleType
+from typing import Annotated, Literal
 
 from cyclopts import (
     App,
@@ -19,6 +20,7 @@ from cyclopts import (
     CoercionError,
     CycloptsError,
     MissingArgumentError,
+    Parameter,
     Token,
     UnknownCommandError,
     UnknownOptionError,
@@ -159,10 +161,26 @@ def _groups() -> Iterator[App]:
     yield from {id(one): one for one in found if id(one) not in below}.values()
 
 
+def completion(shell: Annotated[Literal["bash", "zsh", "fish"], Parameter(name="SHELL")], /) -> int:
+    """Print the script by which a shell completes commands, options and their values.
+
+    It is static: a shell does not call smsward to complete. Print it again after an upgrade.
+
+    Example: smsward completion bash > ~/.local/share/bash-completion/completions/smsward
+
+    Example: smsward completion zsh > ~/.zfunc/_smsward
+
+    Example: smsward completion fish > ~/.config/fish/completions/smsward.fish
+    """
+    sys.stdout.write(app.generate_completion(prog_name=app.name[0], shell=shell))
+    return ExitCode.FINE
+
+
 # In the order in which a newcomer needs them.
 app.command(demo, sort_key=1)
 app.command(check, sort_key=2)
 app.command(run, sort_key=3)
+app.command(completion, sort_key=99)
 for _group in _groups():
     app.command(_group)
 

@@ -31,8 +31,9 @@ from gateway.systems.learning.sql import SampleStore
 from gateway.systems.quarantine.model import MessageIds
 from gateway.systems.quarantine.service import ActResult, NotDone, Outcome, QuarantineDesk
 from gateway.systems.quarantine.sql import QuarantineStore
+from gateway.terminal.arguments import said
 from gateway.terminal.failure import ExitCode
-from gateway.terminal.options import acting
+from gateway.terminal.options import DecisionOptions, acting
 from gateway.terminal.screen import (
     console,
     counted,
@@ -140,20 +141,21 @@ _FINE = frozenset({HoldState.RELEASED, HoldState.DEFERRED, *_UNDER_WAY})
 async def release_messages(
     settings: GatewaySettings,
     chosen: MessageSelection,
-    by: str | None,
+    decided: DecisionOptions,
     *,
     wait_s: float,
     as_json: bool,
 ) -> int:
     """Ask for the release of messages, wait for the end, print it; return the exit code."""
-    name, outcomes = acting(by), Outcomes(chosen.campaign, chosen.system_id)
+    name, outcomes = acting(decided.by), Outcomes(chosen.campaign, chosen.system_id)
+    why = said(decided.note)
     asked = array("q")
     async with opened_store(settings, stores_of) as stores:
         desk, found = _desk(stores.quarantine), await chosen.found_in(stores.quarantine)
         async for some in _each(
             "asking for release",
             found,
-            lambda numbers: desk.request_release_each(numbers, name, utcnow()),
+            lambda numbers: desk.request_release_each(numbers, name, utcnow(), why),
         ):
             let_go = _done(some)
             await learn_from_reviews(settings, stores.samples, let_go, SampleLabel.HAM, name)
@@ -168,14 +170,15 @@ async def release_messages(
 
 
 async def discard_messages(
-    settings: GatewaySettings, chosen: MessageSelection, by: str | None, *, as_json: bool
+    settings: GatewaySettings, chosen: MessageSelection, decided: DecisionOptions, *, as_json: bool
 ) -> int:
     """Discard messages, print what became of each; return the exit code."""
-    name, outcomes = acting(by), Outcomes(chosen.campaign, chosen.system_id)
+    name, outcomes = acting(decided.by), Outcomes(chosen.campaign, chosen.system_id)
+    why = said(decided.note)
     async with opened_store(settings, stores_of) as stores:
         desk, found = _desk(stores.quarantine), await chosen.found_in(stores.quarantine)
         async for some in _each(
-            "discarding", found, lambda numbers: desk.discard_each(numbers, name, utcnow())
+            "discarding", found, lambda numbers: desk.discard_each(numbers, name, utcnow(), why)
         ):
             await learn_from_reviews(settings, stores.samples, _done(some), SampleLabel.SPAM, name)
             outcomes.add(some)

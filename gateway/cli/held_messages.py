@@ -150,6 +150,7 @@ def described(held: HeldMessage, *, unmask: bool = False) -> dict[str, object]:
         "message_id": str(held.message_id),
         "state": held.state,
         "note": held.note,
+        "decision": held.decision if unmask else masked_numbers(held.decision),
         "system_id": held.system_id,
         "source": held.source if unmask else masked_source(held.source),
         "destination": held.destination if unmask else masked(held.destination),

@@ -15,8 +15,10 @@ from gateway.terminal.options import (
     EVERYTHING,
     MASKED,
     NOT_NEGATIVE,
+    NOT_SAID_WHY,
     AsJson,
     ConfigDirectory,
+    DecisionOptions,
     Selection,
     UnmaskOptions,
     ids_or_stdin,
@@ -59,7 +61,6 @@ Ids = Annotated[
         help="Ids, or - to read stdin.",
     ),
 ]
-By = Annotated[str | None, Parameter(help="Who decides; noted as said by your account.")]
 
 
 @quarantine.command(name="list")
@@ -114,7 +115,7 @@ async def release(
     /,
     *,
     whole: Whole = NO_CAMPAIGN,
-    by: By = None,
+    decided: DecisionOptions = NOT_SAID_WHY,
     wait_s: Annotated[
         float,
         Parameter("--wait", validator=NOT_NEGATIVE, help="Wait so many seconds for the end."),
@@ -130,7 +131,7 @@ async def release(
     it may arrive it becomes deferred until they begin. The exit code is 1 when
     one of the messages could not be asked for, or did not go out.
 
-    Example: smsward quarantine release 8176404480000000000 --by lin
+    Example: smsward quarantine release 8176404480000000000 --by lin --note "asked the bank"
 
     Example: smsward quarantine release --campaign c0f1e2d3c4b5a6978 --system-id shop
     """
@@ -140,7 +141,7 @@ async def release(
 
     chosen = MessageSelection(ids or [], whole.campaign, whole.system_id)
     settings = load_settings(config)
-    return await release_messages(settings, chosen, by, wait_s=wait_s, as_json=as_json)
+    return await release_messages(settings, chosen, decided, wait_s=wait_s, as_json=as_json)
 
 
 @quarantine.command
@@ -149,7 +150,7 @@ async def discard(
     /,
     *,
     whole: Whole = NO_CAMPAIGN,
-    by: By = None,
+    decided: DecisionOptions = NOT_SAID_WHY,
     config: ConfigDirectory = None,
     as_json: AsJson = False,
 ) -> int:
@@ -157,7 +158,7 @@ async def discard(
 
     Example: smsward quarantine discard 8176404480000000000 --by lin
 
-    Example: smsward quarantine discard --campaign c0f1e2d3c4b5a6978 --by lin
+    Example: smsward quarantine discard --campaign c0f1e2d3c4b5a6978 --note "fraud, case 12"
     """
     from gateway.cli.held_decisions import discard_messages
     from gateway.cli.held_messages import MessageSelection
@@ -165,7 +166,7 @@ async def discard(
 
     chosen = MessageSelection(ids or [], whole.campaign, whole.system_id)
     settings = load_settings(config)
-    return await discard_messages(settings, chosen, by, as_json=as_json)
+    return await discard_messages(settings, chosen, decided, as_json=as_json)
 
 
 @preferences.command

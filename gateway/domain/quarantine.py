@@ -59,6 +59,8 @@ class HeldMessage:
     count, but all else does (R50). Its repr shows neither text nor numbers. The parts of a long
     message that go on together or not at all share an `assembly`, the id of the one that came
     first; `part` is the number of this one. `campaign` is the id of its campaign.
+    `note` says how it came into its state; `decision` what a person decided last, who and why:
+    no later state takes it away.
     """
 
     message_id: int
@@ -85,6 +87,7 @@ class HeldMessage:
     part: int = 0
     is_wanted: bool = False
     campaign: str = ""
+    decision: str = ""
 
     @property
     def octets(self) -> int:

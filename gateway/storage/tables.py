@@ -75,6 +75,7 @@ held_messages = sa.Table(
     sa.Column("part", sa.Integer, nullable=False, server_default="0"),
     sa.Column("is_wanted", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("campaign", sa.String(17), nullable=False, server_default=""),
+    sa.Column("decision", sa.Text, nullable=False, server_default=""),
     # The lists people look through, and the count per state.
     sa.Index(None, "state", "message_id"),
     sa.Index(None, "system_id", "message_id"),

@@ -190,6 +190,20 @@ EVERYTHING = Selection()
 
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True)
+class DecisionOptions:
+    """Who decides on held messages, and why."""
+
+    by: Annotated[str | None, Parameter(help="Who decides; noted as said by your account.")] = None
+    note: Annotated[
+        str, Parameter(show_default=False, help="Why; kept with the decision on each message.")
+    ] = ""
+
+
+NOT_SAID_WHY = DecisionOptions()
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
 class ReloadOptions:
     """Who wants policies loaded, and how."""
 

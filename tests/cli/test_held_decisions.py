@@ -72,6 +72,26 @@ def test_a_release_without_a_gateway_waits_and_says_so(
     assert fetch(FIRST).state is HoldState.RELEASE_REQUESTED
 
 
+@pytest.mark.parametrize("command", ["release", "discard"])
+@pytest.mark.parametrize("chosen", [(str(FIRST),), ("--campaign", CAMPAIGN)])
+def test_why_it_was_decided_so_is_kept_and_shown(
+    quarantine: Command, hold: Hold, command: str, chosen: tuple[str, ...]
+) -> None:
+    hold(campaign=CAMPAIGN)
+    why = "asked 13800138000,\nwho  confirmed"
+    wait = ("--wait", "0") if command == "release" else ()
+
+    ran = quarantine(command, *chosen, "--by", "lin", "--note", why, *wait)
+
+    assert ran.returncode == 0
+    shown, told = (quarantine("show", str(FIRST), *option) for option in ((), ("--json",)))
+    decision = json.loads(told.stdout)["decision"]
+    assert acting("lin") in decision
+    assert decision.endswith(r": asked 138****8000,\nwho  confirmed")
+    assert "138****8000" in shown.stdout
+    assert "13800138000" not in shown.stdout + told.stdout
+
+
 def test_a_release_tells_that_the_message_went_out(
     quarantine: Command, hold: Hold, gateway_answers: GatewayAnswers
 ) -> None:

@@ -105,6 +105,7 @@ NUMBERLESS = {
     "api",
     "api new-token",
     "check",
+    "completion",
     "consent audit list",
     "demo",
     "explain bind",

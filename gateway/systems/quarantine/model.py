@@ -66,6 +66,7 @@ class HoldMove(TypedDict):
     to: HoldState
     at: datetime
     note: NotRequired[str]
+    decision: NotRequired[str]
     smsc_message_id: NotRequired[str]
     receipt: NotRequired[ReceiptState | None]
     grounds: NotRequired[Grounds | None]

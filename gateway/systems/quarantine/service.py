@@ -75,7 +75,8 @@ class QuarantineDesk:
 
     Every act is one compare-and-set of the store, which may be shared with other processes.
     Each raises StoreUnavailable; an act may be repeated then, and a repetition that was not
-    needed returns NotDone. `by` is an operator or a system_id, and goes into the note. An act
+    needed returns NotDone. `by` is an operator or a system_id, and goes into the note; of an
+    operator's act it is kept as the decision too, with the reason `why`. An act
     on one part of a long message is done in the same commit to all parts in an allowed state;
     a caller that knows the other parts gives them as `others`.
     """
@@ -88,32 +89,34 @@ class QuarantineDesk:
         """Return the id for a message about to be held."""
         return self._ids.next_id(int(at.timestamp() * 1000))
 
-    async def request_release(self, message_id: int, by: str, at: datetime) -> Outcome:
+    async def request_release(
+        self, message_id: int, by: str, at: datetime, why: str = ""
+    ) -> Outcome:
         """Request the release of a message: the gateway judges it again, then sends it."""
-        note = f"release asked by {by}"
-        return await self._act_on_all(HeldMessageAct.REQUEST_RELEASE, message_id, at, note)
+        move = _decided(HeldMessageAct.REQUEST_RELEASE, at, f"release asked by {by}", why)
+        return await self._move_all(message_id, move)
 
-    async def discard(self, message_id: int, by: str, at: datetime) -> Outcome:
+    async def discard(self, message_id: int, by: str, at: datetime, why: str = "") -> Outcome:
         """Drop a message for good; its sender gets the receipt it asked for."""
-        return await self._act_on_all(HeldMessageAct.DISCARD, message_id, at, f"discarded by {by}")
+        move = _decided(HeldMessageAct.DISCARD, at, f"discarded by {by}", why)
+        return await self._move_all(message_id, move)
 
     async def request_release_each(
-        self, message_ids: Collection[int], by: str, at: datetime
+        self, message_ids: Collection[int], by: str, at: datetime, why: str = ""
     ) -> list[Outcome]:
         """Request the release of at most 1000 messages, in as few commits as possible.
 
         Returns the outcome of each, and of each part moved with one of them, by id.
         """
-        note = f"release asked by {by}"
-        return await self._act_on_each(HeldMessageAct.REQUEST_RELEASE, message_ids, at, note)
+        move = _decided(HeldMessageAct.REQUEST_RELEASE, at, f"release asked by {by}", why)
+        return await self._move_each(message_ids, move)
 
     async def discard_each(
-        self, message_ids: Collection[int], by: str, at: datetime
+        self, message_ids: Collection[int], by: str, at: datetime, why: str = ""
     ) -> list[Outcome]:
         """Drop many for good; otherwise as `request_release_each`."""
-        return await self._act_on_each(
-            HeldMessageAct.DISCARD, message_ids, at, f"discarded by {by}"
-        )
+        move = _decided(HeldMessageAct.DISCARD, at, f"discarded by {by}", why)
+        return await self._move_each(message_ids, move)
 
     async def release_own(self, message_id: int, others: Ids, at: datetime) -> Outcome:
         """Request a release for the addressee; only his own preferences are ignored (R50)."""
@@ -127,7 +130,8 @@ class QuarantineDesk:
 
     async def cancel(self, message_id: int, by: str, at: datetime) -> Outcome:
         """Drop a message because its sender cancels it (SMPP 3.4, 4.9)."""
-        return await self._act_on_all(HeldMessageAct.CANCEL, message_id, at, f"cancelled by {by}")
+        move = _move_of(HeldMessageAct.CANCEL, at, f"cancelled by {by}")
+        return await self._move_all(message_id, move)
 
     async def expire_due(self, now: datetime, limit: int = 500) -> list[HeldMessage]:
         """Expire messages past their time, at most `limit`; return the expired ones."""
@@ -221,16 +225,14 @@ class QuarantineDesk:
                     lost.append(outcome.message)
         return lost
 
-    async def _act_on_each(
-        self, act: HeldMessageAct, message_ids: Collection[int], at: datetime, note: str
-    ) -> list[Outcome]:
+    async def _move_each(self, message_ids: Collection[int], move: HoldMove) -> list[Outcome]:
         found = await self._store.get_many(message_ids)
         single = [held.message_id for held in found if not held.assembly]
-        moved = await self._store.move_each(single, **_move_of(act, at, note))
+        moved = await self._store.move_each(single, **move)
         outcomes: dict[int, Outcome] = {held.message_id: ActResult(held) for held in moved}
         # A part moves the other parts too; for the rest the outcome says the present state.
         others = [one for one in message_ids if one not in outcomes]
-        acts = (self._act_on_all(act, one, at, note) for one in others)
+        acts = (self._move_all(one, move) for one in others)
         for number, outcome in zip(others, await _all(acts), strict=True):
             if isinstance(outcome, ActResult):
                 outcomes |= {one.message_id: ActResult(one) for one in outcome.together}
@@ -238,12 +240,10 @@ class QuarantineDesk:
                 outcomes.setdefault(number, outcome)
         return [outcome for _, outcome in sorted(outcomes.items())]
 
-    async def _act_on_all(
-        self, act: HeldMessageAct, message_id: int, at: datetime, note: str
-    ) -> Outcome:
+    async def _move_all(self, message_id: int, move: HoldMove) -> Outcome:
         held = await self._store.get(message_id)
         others = () if held is None else await self._others_of(held, spared=_spared(held))
-        return await self._act(act, message_id, at, note, others=others)
+        return await self._move(message_id, others, move)
 
     async def _others_of(
         self, held: HeldMessage, spared: frozenset[HoldState] = frozenset()
@@ -271,20 +271,20 @@ class QuarantineDesk:
     ) -> Outcome:
         move = _move_of(act, at, note)
         move["grounds"] = grounds
-        if others:
-            return await self._act_together((message_id, *others), move)
-        move["smsc_message_id"] = smsc_message_id
-        moved = await self._store.move(message_id, **move)
-        if moved is not None:
-            return ActResult(moved)
-        return await self._not_done(message_id)
+        if not others:
+            move["smsc_message_id"] = smsc_message_id
+        return await self._move(message_id, others, move)
 
-    async def _act_together(self, message_ids: Ids, move: HoldMove) -> Outcome:
-        """Act on the first message, and on the others that are in an allowed state."""
-        moved = await self._store.move_together(message_ids, **move)
-        first = next((one for one in moved if one.message_id == message_ids[0]), None)
+    async def _move(self, message_id: int, others: Ids, move: HoldMove) -> Outcome:
+        """Move a message, and with it the `others` that are in an allowed state."""
+        if others:
+            moved = await self._store.move_together((message_id, *others), **move)
+        else:
+            alone = await self._store.move(message_id, **move)
+            moved = [] if alone is None else [alone]
+        first = next((one for one in moved if one.message_id == message_id), None)
         if first is None:
-            return await self._not_done(message_ids[0])
+            return await self._not_done(message_id)
         return ActResult(first, tuple(one for one in moved if one is not first))
 
     async def _not_done(self, message_id: int) -> NotDone:
@@ -307,6 +307,13 @@ def _move_of(act: HeldMessageAct, at: datetime, note: str) -> HoldMove:
         "is_wanted": transition.is_wanted,
         "held_for": transition.held_for,
     }
+
+
+def _decided(act: HeldMessageAct, at: datetime, note: str, why: str) -> HoldMove:
+    """Return what an operator's act does: the decision stays when the note changes."""
+    move = _move_of(act, at, note)
+    move["decision"] = f"{note}: {why}" if why else note
+    return move
 
 
 async def _all(acts: Iterable[Awaitable[Outcome]]) -> list[Outcome]:

@@ -205,7 +205,7 @@ class QuarantineStore(SqlStore):
         Returns None, and changes nothing, if it is in another state, is not held for
         `held_for`, or does not exist. Of several callers, also in several processes, exactly
         one succeeds.
-        An empty `note` or `smsc_message_id`, a `receipt` or `grounds` of None, and an
+        An empty `note`, `decision` or `smsc_message_id`, a `receipt` or `grounds` of None, and an
         `is_reviewed` or `is_wanted` of False leave the present value; a `receipt` of DUE takes
         effect only if the sender asked for one. A move makes a change row.
         """
@@ -415,7 +415,7 @@ def _is_among(table: sa.FromClause, move: HoldMove) -> sa.ColumnElement[bool]:
 def _columns_of_move(move: HoldMove) -> dict[str, object]:
     """Return the columns that a move sets; marks are never taken away again."""
     values: dict[str, object] = {"state": move["to"]}
-    names = ("note", "smsc_message_id", "receipt", "is_reviewed", "is_wanted")
+    names = ("note", "decision", "smsc_message_id", "receipt", "is_reviewed", "is_wanted")
     values |= {name: value for name in names if (value := move.get(name))}
     if grounds := move.get("grounds"):
         values |= values_of(grounds)

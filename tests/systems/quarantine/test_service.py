@@ -44,6 +44,25 @@ async def test_a_release_goes_from_the_request_to_the_smscs_own_id(
     assert done.receipt is ReceiptState.NONE
 
 
+async def test_a_decision_stays_with_who_and_why_whatever_becomes_of_the_message(
+    desk: QuarantineDesk, stores: Stores, held: Builder, noon: datetime
+) -> None:
+    await stores.quarantine.hold([held(message_id=number) for number in (1, 2, 3)])
+    asked = "release asked by zhao: the bank confirmed it"
+
+    await desk.request_release_each([1, 2], "zhao", noon, "the bank confirmed it")
+    gone = moved(await desk.refuse(1, "opted out", noon))
+    await desk.begin_release(2, noon)
+    postponed = moved(await desk.postpone(2, "the SMSC is full", noon))
+    dropped = moved(await desk.discard(2, "qian", noon))
+    cancelled = moved(await desk.cancel(3, "shop", noon))
+
+    assert (gone.note, gone.decision) == ("opted out", asked)
+    assert (postponed.note, postponed.decision) == ("the SMSC is full", asked)
+    assert dropped.decision == dropped.note == "discarded by qian"
+    assert (cancelled.note, cancelled.decision) == ("cancelled by shop", "")
+
+
 async def test_a_discard_owes_the_sender_the_receipt_it_asked_for(
     desk: QuarantineDesk, stores: Stores, held: Builder, noon: datetime
 ) -> None:

@@ -31,7 +31,7 @@ held_messages by message_id
   message_id:row system_id:16 source:65 destination:65 pdu:octets reason:64 rule:text
   category:text evidence:text digest:64 receipt_asked:bool held_at:time expires_at:time state:32
   receipt:8 smsc_message_id:65 note:text joined:text due_at:time? is_reviewed:bool=false
-  assembly:long=0 part:int=0 is_wanted:bool=false campaign:17=
+  assembly:long=0 part:int=0 is_wanted:bool=false campaign:17= decision:text=
 
 consent_answers by msisdn scope
   msisdn:long scope:16 answer:8 since:time channel:text change:long evidence:text= until:time?
