@@ -11,7 +11,16 @@ from cyclopts import App, Parameter
 from gateway.domain.records import Access, Purge
 from gateway.systems.legal_holds.cli import hold
 from gateway.terminal.failure import ExitCode, misused
-from gateway.terminal.options import MASKED, AsJson, By, ConfigDirectory, Period, UnmaskOptions
+from gateway.terminal.options import (
+    LAST_RECORDS,
+    MASKED,
+    AsJson,
+    By,
+    ConfigDirectory,
+    Period,
+    RecordQuery,
+    UnmaskOptions,
+)
 from gateway.terminal.screen import print_listed
 
 _MAX_LISTED = 10_000
@@ -27,20 +36,25 @@ def show(
     place: Annotated[Path, Parameter(name="FILE|DIR")],
     /,
     *,
-    limit: Annotated[int, Parameter(help="The last so many.")] = 50,
+    query: RecordQuery = LAST_RECORDS,
     unmasking: UnmaskOptions = MASKED,
     config: ConfigDirectory = None,
     as_json: AsJson = False,
 ) -> int:
     """Show the last records of one file, or of a directory. Subscribers' numbers are masked.
 
-    With --json each record is one line of JSON, as in the files.
+    A search by message or port also shows the request and the outcome. Without --from it reads
+    the last 48 hours. With --json each record is one line of JSON, as in the files.
 
     Example: smsward records show var/cdr --limit 20
-    """
-    from gateway.cli.record_work import show_records
 
-    return show_records(place, limit, unmasking, config, as_json=as_json)
+    Example: smsward records show var/cdr --message-id 100123456789 --from 2013-09-01
+
+    Example: smsward records show var/cdr --sender shop --port 10690001* --json
+    """
+    from gateway.cli.record_search import show_records
+
+    return show_records(place, query, unmasking, config, as_json=as_json)
 
 
 @records.command

@@ -137,8 +137,8 @@ def _opened(sealer: Sealer, value: object) -> bytes:
 
 
 # Links an outcome to its request: session and sequence_number.
-_Joint = tuple[object, object]
-_REQUESTS = frozenset({"decision", "delivery", "operation"})
+Joint = tuple[object, object]
+REQUESTS = frozenset({"decision", "delivery", "operation"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +155,11 @@ class RecordScope:
         return self.since < until and self.until > since
 
 
+def joint_of(record: Record) -> Joint:
+    """Return what a record of a request and that of its outcome have in common."""
+    return record.get("session"), record.get("sequence_number")
+
+
 class RecordPicker:
     """Picks records in any of `scopes`, hour after hour in order.
 
@@ -167,8 +172,8 @@ class RecordPicker:
         self, scopes: Iterable[RecordScope], sealer: Sealer | None, *, in_doubt: bool
     ) -> None:
         self._scopes = [_ScopeFilter(scope, sealer, in_doubt=in_doubt) for scope in scopes]
-        self._joints: set[_Joint] = set()
-        self._joints_before: set[_Joint] = set()
+        self._joints: set[Joint] = set()
+        self._joints_before: set[Joint] = set()
 
     def picked(self, records: Iterable[Record]) -> Iterator[Record]:
         """Yield the records of one file that are in scope; call it once for each file."""
@@ -185,13 +190,13 @@ class RecordPicker:
                 yield record
 
     def _is_picked(self, record: Record) -> bool:
-        joint = (record.get("session"), record.get("sequence_number"))
+        joint = joint_of(record)
         if record.get("kind") == "outcome" and (
             joint in self._joints or joint in self._joints_before
         ):
             return True
         is_picked = any(scope.has(record) for scope in self._scopes)
-        if is_picked and record.get("kind") in _REQUESTS:
+        if is_picked and record.get("kind") in REQUESTS:
             self._joints.add(joint)
         return is_picked
 
@@ -200,7 +205,7 @@ class _ScopeFilter:
     """A scope prepared for checking record by record."""
 
     def __init__(self, scope: RecordScope, sealer: Sealer | None, *, in_doubt: bool) -> None:
-        self._since, self._until = _stamp(scope.since), _stamp(scope.until)
+        self._since, self._until = stamp_of(scope.since), stamp_of(scope.until)
         self._system_id = scope.system_id
         self._in_doubt = in_doubt
         self._subscriber = None if scope.msisdn is None else Subscriber(scope.msisdn, sealer)
@@ -218,7 +223,7 @@ class _ScopeFilter:
         )
 
 
-def _stamp(moment: datetime) -> str:
+def stamp_of(moment: datetime) -> str:
     """Return a moment in the format of records: these texts sort like times."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
 

@@ -97,6 +97,27 @@ class Period:
     ] = None
 
 
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class RecordQuery:
+    """Which records to show."""
+
+    message_id: Annotated[
+        str | None, Parameter(help="Only of this message: an id of the SMSC or of the gateway.")
+    ] = None
+    sender: Annotated[str | None, Parameter(help="Only of this SP.")] = None
+    port: Annotated[
+        str | None, Parameter(help="Only from or to this port; 1069* is all that begin so.")
+    ] = None
+    since: Annotated[
+        datetime | None, Parameter("--from", help="From this time on; UTC unless it has an offset.")
+    ] = None
+    until: Annotated[datetime | None, Parameter("--to", help="Until before this time.")] = None
+    limit: Annotated[int, Parameter(help="The last so many.")] = 50
+
+
+LAST_RECORDS = RecordQuery()
+
 _MAX_NAME_CHARS = 64
 _LOGIN_UID = Path("/proc/self/loginuid")
 _NO_LOGIN = 2**32 - 1  # what the kernel says of a process that no login started

@@ -6,8 +6,11 @@ from subprocess import CompletedProcess
 import pytest
 
 from gateway.domain.records import DecisionRow, DeliveryRow, EventRow, OutcomeRow, Row, Why
+from gateway.records.archive import RecordArchive
 from gateway.records.lines import RecordLines
+from gateway.records.upkeep import seal_closed
 from gateway.records.writer import HourFiles
+from gateway.runtime.sealing import Sealer
 
 Cli = Callable[..., CompletedProcess[str]]
 Command = Callable[..., CompletedProcess[str]]
@@ -218,9 +221,149 @@ def test_a_file_that_cannot_be_read_is_an_error_in_words(
         raise PermissionError(13, "Permission denied")
 
     write(decision())
-    monkeypatch.setattr("gateway.cli.record_work.RecordArchive.read", refuse)
+    monkeypatch.setattr("gateway.cli.record_search.RecordArchive.read", refuse)
 
     ran = show()
 
     assert ran.returncode == 1
     assert "Permission denied" in ran.stderr
+
+
+# What is looked for
+
+
+def found(ran: CompletedProcess[str]) -> list[tuple[str, int]]:
+    assert ran.returncode == 0, ran.stderr
+    lines = map(json.loads, ran.stdout.splitlines())
+    return [(one["kind"], one.get("sequence_number", 0)) for one in lines]
+
+
+def outcome(sequence: int, message_id: bytes, hour: int = HOUR) -> OutcomeRow:
+    return ("o", hour * 3600 + 1.0, (12, "shop", 4), sequence, 0, message_id, 1500, "answered")
+
+
+def test_a_message_is_found_by_the_smscs_id_with_its_request_and_its_receipt(
+    show: Command, write: WriteRows
+) -> None:
+    write(decision(6), decision(7), outcome(6, b"99"), outcome(7, b"100123456789"), RECEIPT)
+
+    ran = show("--message-id", "100123456789", "--json")
+
+    assert found(ran) == [("decision", 7), ("outcome", 7), ("delivery", 8)]
+    assert "13800138000" not in ran.stdout
+
+
+def test_a_request_of_the_hour_before_is_found_with_its_answer(
+    show: Command, write: WriteRows
+) -> None:
+    write(decision(6), decision(7))
+    write(outcome(7, b"42", HOUR + 1), decision(9), hour=HOUR + 1)
+
+    assert found(show("--message-id", "42", "--json")) == [("decision", 7), ("outcome", 7)]
+
+
+def test_a_held_message_is_found_by_the_gateways_id(show: Command, write: WriteRows) -> None:
+    why = Why("quarantine", "CONTENT", "K-LOAN", "", "0123456789ab")
+    number, at = 8_1764072000000_01_000, HOUR * 3600.0
+    write(
+        decision(6),
+        ("d", at, (12, "shop", 4), 7, b"10690001", b"13800138000", why, number, None),
+        ("e", at, "judged_again", {"message_id": str(number), "system_id": "shop"}),
+    )
+
+    assert found(show("--message-id", str(number), "--json")) == [
+        ("decision", 7),
+        ("judged_again", 0),
+    ]
+
+
+def test_records_are_found_by_sp_and_by_port(show: Command, write: WriteRows) -> None:
+    at, to = HOUR * 3600.0, b"13800138000"
+    bank: DecisionRow = ("d", at, (13, "bank", 4), 9, b"10690001", to, Why(*"....."), 0, None)
+    write(decision(6, source=b"106900010"), decision(7), bank, OUTCOME, RECEIPT, EVENT)
+
+    by_port = found(show("--port", "10690001", "--json"))
+    below = found(show("--port", "10690001*", "--sender", "shop", "--json"))
+
+    assert found(show("--sender", "bank", "--json")) == [("decision", 9)]
+    assert by_port == [("decision", 7), ("decision", 9), ("outcome", 7), ("delivery", 8)]
+    assert below == [("decision", 6), ("decision", 7), ("outcome", 7), ("delivery", 8)]
+
+
+def later(hours: int) -> DecisionRow:
+    one = decision(hours)
+    return (one[0], (HOUR + hours) * 3600.0, *one[2:])
+
+
+def test_records_are_found_by_time(show: Command, write: WriteRows) -> None:
+    for hours in range(3):
+        write(later(hours), hour=HOUR + hours)
+
+    def told(*more: str) -> list[int]:
+        return [sequence for _, sequence in found(show("--json", *more))]
+
+    assert told("--from", "2025-11-24T16:00") == [0, 1, 2]
+    assert told("--from", "2025-11-24T17:00") == [1, 2]
+    assert told("--to", "2025-11-25T02:00+08:00") == [0, 1]
+    assert told("--from", "2025-11-24T16:30", "--to", "2025-11-24T17:30") == [1]
+
+
+@pytest.mark.parametrize("port", ["1380013*", "+1380013*", "139*", "1391*"])
+def test_no_subscriber_is_found_by_guessing(show: Command, write: WriteRows, port: str) -> None:
+    stranger = decision(3, source=b"13911112222", reason="SOURCE_NOT_OWNED")
+    write(decision(1), stranger, RECEIPT, EVENT)
+
+    ran = show("--port", port)
+
+    assert (ran.returncode, ran.stdout) == (0, "no such records\n")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (("--port", "13800138000"), "that is a person's number and no port"),
+        (("--port", ""), "must not be empty"),
+        (("--message-id", ""), "must not be empty"),
+        (("--from", "2013-10-01", "--to", "2013-09-30"), "--to: must be later than --from"),
+    ],
+)
+def test_what_can_find_nothing_is_refused(
+    show: Command, write: WriteRows, given: tuple[str, ...], said: str
+) -> None:
+    write(decision())
+
+    ran = show(*given)
+
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert said in ran.stderr
+    assert "13800138000" not in ran.stderr
+
+
+def test_a_search_without_a_beginning_goes_two_days_back_and_says_so(
+    show: Command, write: WriteRows
+) -> None:
+    for hours in range(49):
+        write(later(hours), hour=HOUR + hours)
+
+    recent = show("--sender", "shop", "--json")
+    older = show("--sender", "shop", "--json", "--from", "2025-01-01")
+    full = show("--sender", "shop", "--json", "--limit", "7")
+
+    assert [sequence for _, sequence in found(recent)] == list(range(1, 49))
+    assert "only the last 48 hours were read: --from TIME goes further back" in recent.stderr
+    assert len(found(older)) == 49
+    assert [sequence for _, sequence in found(full)] == list(range(42, 49))
+    assert "48 hours" not in older.stderr + full.stderr
+
+
+def test_sealed_hours_are_searched_too(show: Command, write: WriteRows, tmp_path: Path) -> None:
+    write(decision(6, source=b"10690002"), decision(7), outcome(7, b"42"), RECEIPT)
+    sealer = Sealer({"k1": bytes(64)}, "k1")
+    seal_closed(RecordArchive(tmp_path / "cdr"), sealer, HOUR + 9, lambda _octets: None)
+
+    ran = show("--message-id", "42", "--json")
+
+    assert {path.suffix for path in (tmp_path / "cdr").glob("cdr-*")} == {".gz"}
+    assert found(ran) == [("decision", 7), ("outcome", 7)]
+    assert "(sealed)" in ran.stdout
+    assert found(show("--port", "10690002", "--json")) == [("decision", 6)]

@@ -86,7 +86,11 @@ SHOWING: dict[str, list[tuple[str, ...]]] = {
     "suspension lift": [(FRIEND, "--note", "case 12"), (FRIEND, "--note", "case 12", "--json")],
     "suspension list": [(), ("--json",)],
     "suspension show": [(FRIEND,), (FRIEND, "--json")],
-    "records show": [("{}/var/cdr",), ("{}/var/cdr", "--json")],
+    "records show": [
+        ("{}/var/cdr",),
+        ("{}/var/cdr", "--json"),
+        ("{}/var/cdr", "--port", "10690001", "--sender", "shop"),
+    ],
     "records export": [(*PERIOD, "-o", "{}/records.jsonl")],
     "records hold add": [
         (*PERIOD, "--number", NUMBER, "--reason", "case", "--reference", "12"),
