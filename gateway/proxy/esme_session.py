@@ -17,7 +17,7 @@ from gateway.proxy.gate import Gate
 from gateway.proxy.tick import Tick
 from gateway.runtime.clock import epoch, monotonic
 from gateway.runtime.tasks import spawn
-from gateway.session.binding import BindRequest
+from gateway.session.binding import BindRequest, bind_answer_for
 from gateway.session.operations import BOUND_STATES, SessionState, Side
 from gateway.session.timers import reconnect_delay_s
 from gateway.settings.gateway import GatewaySettings
@@ -257,6 +257,7 @@ class SessionBinder:
             self._gate.leave(system_id)
             self._refuse(connection, pdu, status)
             return
+        answer = bind_answer_for(request.interface_version, answer)
         connection.write(renumbered(answer, HEADER.unpack_from(pdu)[3]))
         session.system_id = system_id
         session.window = min(pair.sender.window, self.window)

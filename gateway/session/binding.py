@@ -1,12 +1,12 @@
 """Who may bind: what a bind PDU asks for, and the verdict on it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from gateway.domain.sender import BindType, IpNetwork, Sender, SenderState
 from gateway.session.stranger_limits import ip_of
 from gateway.smpp.commands import CommandId
-from gateway.smpp.pdu import decode
+from gateway.smpp.pdu import decode, encode
 from gateway.smpp.status import CommandStatus, DecodeError
 
 _BIND_TYPES: dict[int, BindType] = {
@@ -26,6 +26,20 @@ class BindRequest:
     interface_version: int
     system_type: bytes
     address: str
+
+
+_WITH_TLVS = 0x34  # the first interface_version that knows them (SMPP 3.4, 5.2.4)
+
+
+def bind_answer_for(interface_version: int, answer: bytes) -> bytes:
+    """Return the SMSC's answer to a bind as an SP of `interface_version` may have it.
+
+    An SP that says it speaks SMPP 3.3 or an earlier version gets no TLV (SMPP 3.4, 3.4). `answer`
+    must be sound.
+    """
+    if interface_version >= _WITH_TLVS:
+        return answer
+    return encode(replace(decode(answer), tlvs=(), trailing=b""))
 
 
 class BindReason(StrEnum):

@@ -83,6 +83,25 @@ async def test_a_bind_and_its_answer_are_relayed_to_the_octet(
     assert heard == [bind[:12] + (1).to_bytes(4, "big") + bind[16:]]
 
 
+@pytest.mark.parametrize("version", [0, 0x33])
+async def test_an_sp_that_knows_no_tlvs_gets_none_in_its_bind_answer(
+    start: Start, attach: Attach, serve: Serve, version: int
+) -> None:
+    tlvs = tlv_octets([(0x0210, b"\x34"), (0x1401, b"\xff\x00")])
+
+    async def say(octets: bytes) -> bytes:
+        return pdu(BOUND, sequence_of(octets), c_octets("SMSC-7") + tlvs)
+
+    gateway = await start(smscs=(await serve(say),))
+    esme = await attach(gateway, kind=None)
+
+    answer = await esme.request(
+        builders.bind("sp1", "secret", interface_version=version, sequence=9)
+    )
+
+    assert answer == pdu(BOUND, 9, c_octets("SMSC-7"))
+
+
 async def test_what_is_written_together_with_a_bind_is_served_in_its_order(
     gateway: Gateway, attach: Attach, smsc: SimulatedSmsc
 ) -> None:

@@ -1,5 +1,6 @@
 """Binds: what is read off the wire and who is let in."""
 
+from dataclasses import replace
 from ipaddress import ip_network
 from itertools import product
 
@@ -11,9 +12,13 @@ from gateway.domain.sender import BindLimits, BindType, Rate, Sender, SenderStat
 from gateway.session.binding import (
     BindReason,
     BindRequest,
+    bind_answer_for,
     judge_bind,
     read_bind,
 )
+from gateway.smpp.commands import CommandId
+from gateway.smpp.fields import Tlv
+from gateway.smpp.pdu import decode, make
 from gateway.smpp.status import CommandStatus, DecodeError
 
 BODY = b"sp1\0secret\0VMA\0\x34\x01\x01\0"
@@ -105,6 +110,23 @@ def test_an_enquire_link_read_as_a_bind_names_the_command_as_the_fault() -> None
 
     assert caught.value.field == "command_id"
     assert caught.value.status is CommandStatus.ESME_RINVCMDID
+
+
+TLVS = (Tlv(0x0210, b"\x34"), Tlv(0x1401, b"ab"))
+ANSWERS = [
+    make(CommandId.BIND_TRANSCEIVER_RESP, 1, system_id=b"smsc", tlvs=TLVS),
+    make(CommandId.BIND_TRANSCEIVER_RESP, 1, system_id=b"smsc"),
+]
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_an_sp_from_before_tlvs_gets_none_in_the_answer_to_its_bind(answer: bytes) -> None:
+    stray = (len(answer) + 2).to_bytes(4, "big") + answer[4:] + b"\0\0"
+
+    for version in (0, 0x33):
+        assert decode(bind_answer_for(version, stray)) == replace(decode(answer), tlvs=())
+    for version in (0x34, 0x50):
+        assert bind_answer_for(version, stray) == stray
 
 
 @given(st.sampled_from([0x01, 0x02, 0x09]), st.binary(max_size=80))
