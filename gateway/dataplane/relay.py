@@ -18,7 +18,9 @@ from gateway.smpp.pdu import (
     decode,
     encode,
     enquire_link_resp,
+    fault_in,
     generic_nack,
+    header_only,
 )
 from gateway.smpp.status import CommandStatus, DecodeError
 
@@ -171,9 +173,13 @@ def relay_request(
 
 
 def relay_answer(turn: Turn, link: Link, pdu: bytes) -> None:
-    """Pass an answer that came on `link` to the link that asked; drop an unexpected one."""
-    _, command_id, status, sequence = HEADER.unpack_from(pdu)
-    entry, is_late = _take_entry(turn, link, command_id, sequence)
+    """Pass an answer that came on `link` to the link that asked.
+
+    Drop an unexpected one, and a malformed one of the SMSC.
+    """
+    pdu, is_malformed = _examined(link, pdu)
+    _, command_id, status, _ = HEADER.unpack_from(pdu)
+    entry, is_late = _take_entry(turn, link, pdu, is_malformed=is_malformed)
     if entry is None:
         return
     asker, asked, _, _, _ = entry
@@ -202,6 +208,19 @@ def relay_answer(turn: Turn, link: Link, pdu: bytes) -> None:
         turn.batch.write(asker, renumbered(completed, asked))
         if asker.is_blocked:
             turn.batch.freed.add(asker)
+
+
+def _examined(link: Link, answer: bytes) -> tuple[bytes, bool]:
+    """Return an answer as it may go on, and whether it is a malformed one of the SMSC.
+
+    An error has no body (SMPP 3.4, 4.4.2), so of a malformed one the header is enough.
+    """
+    if link.side is not _SMSC or not fault_in(answer):
+        return answer, False
+    _, command_id, status, sequence = HEADER.unpack_from(answer)
+    if status:
+        return header_only(command_id, status, sequence), False
+    return answer, True
 
 
 def parts_in(context: object) -> tuple[tuple[PartPosition, ...], object]:
@@ -239,12 +258,14 @@ def _note_parts(turn: Turn, link: Link, answer: bytes, context: object) -> objec
 
 
 def _take_entry(
-    turn: Turn, link: Link, command_id: int, sequence: int
+    turn: Turn, link: Link, pdu: bytes, *, is_malformed: bool
 ) -> tuple[Outstanding | None, bool]:
     """Return the request that an answer belongs to, and whether it had already timed out.
 
-    An answer of the wrong type leaves the request outstanding: the right one may come.
+    An answer of the wrong type leaves the request outstanding: the right one may come. So does a
+    malformed one, unless the gateway writes it anew.
     """
+    _, command_id, _, sequence = HEADER.unpack_from(pdu)
     is_late = sequence not in link.outstanding
     table = link.late if is_late else link.outstanding
     entry = table.get(sequence)
@@ -252,29 +273,35 @@ def _take_entry(
         turn.plane.tally.stray += 1
         charge_control(turn, link)
         return None, False
+    if is_malformed and not _refusals_in(parts_in(entry[4])[1]):
+        turn.plane.tally.malformed += 1
+        return None, False
     del table[sequence]
     return entry, is_late
 
 
 def _completed(pdu: bytes, context: object) -> bytes:
     """Return an answer with what its context adds."""
+    refused = _refusals_in(context)
+    if refused:
+        return _with_refusals(pdu, refused)
+    return _with_id(pdu, context) if isinstance(context, bytes) else pdu
+
+
+def _refusals_in(context: object) -> tuple[UnsuccessSme, ...]:
+    """Return the destinations of a submit_multi that the gateway rejected."""
     match context:
         case tuple():
-            return _with_refusals(pdu, context)
-        case Schedule(refused=refused) if refused:
-            return _with_refusals(pdu, refused)
-        case bytes():
-            return _with_id(pdu, context)
+            return context
+        case Schedule(refused=refused):
+            return refused
         case _:
-            return pdu
+            return ()
 
 
 def _with_id(pdu: bytes, message_id: bytes) -> bytes:
     """Put our id into the answer to a request that we sent with the SMSC's id."""
-    try:
-        answer = decode(pdu)
-    except DecodeError:
-        return pdu
+    answer = decode(pdu)  # a malformed one is dropped
     if "message_id" not in answer.fields:
         return pdu
     return encode(replace(answer, fields={**answer.fields, "message_id": message_id}))

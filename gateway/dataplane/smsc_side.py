@@ -25,14 +25,13 @@ from gateway.domain.msisdn import is_mobile, with_plus
 from gateway.domain.records import About, DeliveryRow, Text, Told
 from gateway.session.operations import Ruling, Side, ruling
 from gateway.smpp.commands import RESPONSE_BIT, CommandId
-from gateway.smpp.pdu import BARE_ABROAD, DELIVER_SM, HEADER, HEADER_OCTETS, Pdu, decode
+from gateway.smpp.pdu import BARE_ABROAD, DELIVER_SM, HEADER, HEADER_OCTETS, Pdu, decode, fault_in
 from gateway.smpp.receipt import Receipt, read_receipt
 from gateway.smpp.status import CommandStatus, DecodeError
 from gateway.smpp.udh import split_udh
 
 _DELIVER_SM = int(CommandId.DELIVER_SM)
 _UDHI, _MESSAGE_TYPE = 0x40, 0x3C  # of esm_class (SMPP 3.4, 5.2.12)
-_ID_TAG = b"\0\x1e"
 _MAX_WORD = 20  # of what a receipt says; stat has 7 letters, a date 10 or 12 digits
 
 # A deliver_sm that is a receipt and nothing else, as gateway.smpp.framing has submit_sm. The
@@ -47,6 +46,12 @@ _WORDS = re.compile(
     r" stat:([A-Z]{7}) err:([0-9A-Za-z]{1,10})(?: (?:[Tt]e)?)?",
     re.ASCII,
 )
+
+# TLVs behind a receipt in the usual forms: short ones, and one receipted_message_id among them.
+_SHORT_TLVS = rb"(?:(?!\0\x1e)..\0(?:%b))*" % b"|".join(
+    rb"\x%02x.{%d}" % (length, length) for length in range(17)
+)
+_TLVS = re.compile(rb"%b(?:\0\x1e\0(.)([^\0]{0,64})\0%b)?" % (_SHORT_TLVS, _SHORT_TLVS), re.DOTALL)
 
 REPLY: Told = ("reply", "", "", "", "")
 ALERT: Told = ("alert", "", "", "", "")
@@ -75,7 +80,8 @@ def delivery(
         source, destination, sm_length, message_id, words = match.groups()
         told = _told(words)
         end = match.end(3) + sm_length[0]
-        if told is not None and match.end() <= end and _names_one_id(pdu, end, message_id):
+        is_whole = match.end() <= end <= len(pdu)
+        if told is not None and is_whole and _names_one_id(pdu, end, message_id):
             return ("m", at, about, sequence, source, destination, message_id, told, None)
     read = (_reply(pdu) if about[2] == _DELIVER_SM else None) or _carefully(pdu)
     source, destination, message_id, told, text = read
@@ -85,13 +91,14 @@ def delivery(
 
 
 def _names_one_id(pdu: bytes, end: int, message_id: bytes) -> bool:
-    """Tell whether no TLV behind `end` can name another id than `message_id`."""
+    """Tell whether what is behind `end` are whole TLVs and none names another id."""
     if end == len(pdu):
         return True
-    tail = pdu[end:]
-    named = tail.count(_ID_TAG)  # of several the careful reader takes the first
-    is_this = named == 1 and b"%c%b\0" % (len(message_id) + 1, message_id) in tail
-    return not named or is_this
+    tlvs = _TLVS.fullmatch(pdu, end)
+    if tlvs is None:
+        return False
+    length, named = tlvs.groups()
+    return named is None or (named == message_id and length[0] == len(named) + 1)
 
 
 def _reply(pdu: bytes) -> _Read | None:
@@ -164,6 +171,7 @@ _SUBMIT_SM = int(CommandId.SUBMIT_SM)
 _SUBMIT_SM_RESP = int(CommandId.SUBMIT_SM_RESP)
 _RINVDSTADR = int(CommandStatus.ESME_RINVDSTADR)
 _RX_T_APPN = int(CommandStatus.ESME_RX_T_APPN)
+_MAX_PLAIN = HEADER_OCTETS + MAX_ID_OCTETS + 1  # of a submit_sm_resp without TLVs
 _WITH_TEXT = frozenset({_DELIVER_SM, int(CommandId.DATA_SM)})
 
 
@@ -178,6 +186,7 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - one loop: a call per answer costs a
 ) -> None:
     """Frame what an SMSC has sent; runs of answers to one session stay one piece."""
     data = link.tail + octets if link.tail else octets
+    find = data.find
     link.is_blocked = False
     batch, now, at_epoch = turn.batch, turn.now, turn.at
     outstanding, rows, answers = link.outstanding, batch.rows, turn.plane.tally.answers
@@ -198,7 +207,17 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - one loop: a call per answer costs a
         entry = outstanding.get(sequence) if command_id == _SUBMIT_SM_RESP else None
         # One with a context has more to it than to be passed on.
         session = entry[0] if entry is not None and entry[4] is None else None
-        if entry is not None and session is not None and entry[2] == _SUBMIT_SM and reads_answers:
+        if (
+            entry is not None
+            and session is not None
+            and entry[2] == _SUBMIT_SM
+            and reads_answers
+            and (
+                ((nul := find(0, at + HEADER_OCTETS, stop)) == stop - 1 and length <= _MAX_PLAIN)
+                or length == HEADER_OCTETS
+                or not fault_in(data[at:stop])
+            )
+        ):
             # relay_answer, unfolded: this is the one path that every answer takes.
             del outstanding[sequence]
             _, asked, _, sent_at, _ = entry
@@ -210,7 +229,7 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - one loop: a call per answer costs a
             waited_us += latency_us
             if session is not owner:
                 owner, about = session, (session.number, system_id, _SUBMIT_SM)
-            message_id = data[at + HEADER_OCTETS : stop].partition(b"\0")[0][:MAX_ID_OCTETS]
+            message_id = data[at + HEADER_OCTETS : nul] if nul > 0 else b""
             rows.append(("o", at_epoch, about, asked, status, message_id, latency_us, "answered"))
             if buffer is None:
                 buffer = bytearray(data)
@@ -287,6 +306,9 @@ def _deliver(turn: Turn, link: Link, pdu: bytes, header: tuple[int, int, int, in
     about = (link.number, link.system_id, command_id)
     row = delivery(about, sequence, pdu, turn.at, keeps_texts=plane.keeps_texts)
     turn.batch.rows.append(row)
+    if row[7] is UNREAD:
+        _turn_back(turn, link, pdu)
+        return
     is_heard = command_id in _WITH_TEXT and plane.rules.replies is not None
     if is_heard and plane.withholds(pdu):
         link.clocks.last_traffic_at = turn.now
@@ -298,6 +320,17 @@ def _deliver(turn: Turn, link: Link, pdu: bytes, header: tuple[int, int, int, in
         deliver(turn, link, link.peer, pdu)
     if is_heard:
         turn.batch.attention.append(attention.SubscriberMessage(link, pdu))
+
+
+def _turn_back(turn: Turn, link: Link, pdu: bytes) -> None:
+    """Answer a malformed delivery with the status of its field; an alert has no answer."""
+    _, command_id, _, sequence = HEADER.unpack_from(pdu)
+    status = 0
+    turn.plane.tally.malformed += 1
+    if command_id != CommandId.ALERT_NOTIFICATION:
+        status = int(fault_in(pdu))
+        turn.batch.refuse(link, command_id | RESPONSE_BIT, status, sequence)
+    turn.batch.rows.append(own_answer(link, pdu, status, turn.at, "malformed"))
 
 
 def deliver(turn: Turn, link: Link, session: Link | None, pdu: bytes) -> None:

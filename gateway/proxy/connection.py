@@ -12,7 +12,7 @@ from gateway.dataplane.link import Link
 from gateway.dataplane.relay import renumbered
 from gateway.runtime.clock import monotonic
 from gateway.session.operations import SessionState, Side
-from gateway.smpp.pdu import status_of
+from gateway.smpp.pdu import fault_in, status_of
 from gateway.smpp.status import CommandStatus
 
 # The most and the fewest octets that are read from a session before its turn.
@@ -242,8 +242,12 @@ class Dialler:
         finally:
             del self._answers[link]
         # A refusal is returned even if the link closed; a bind whose link closed is an error.
-        if not connection.is_open and not status_of(pdu, CommandStatus.ESME_RBINDFAIL):
+        is_refused = bool(status_of(pdu, CommandStatus.ESME_RBINDFAIL))
+        if not is_refused and not connection.is_open:
             raise SmscUnreachableError("closed right after its answer")
+        if not is_refused and fault_in(pdu):
+            connection.abort()
+            raise SmscUnreachableError("its answer to the bind is malformed")
         return connection, pdu
 
     def answered(self, item: BindAnswer) -> None:

@@ -86,7 +86,11 @@ def _counts(snapshot: Snapshot) -> Iterable[tuple[str, str, int]]:
         ("stray_answers", "Answers nobody waited for.", counters.stray_answers),
         ("framing_errors", "Connections that sent no SMPP.", counters.framing_errors),
         ("timeouts", "Requests the SMSC did not answer in time.", counters.timeouts),
-        ("malformed_pdus", "Requests with a field that cannot be.", counters.malformed_pdus),
+        (
+            "malformed_pdus",
+            "Requests and answers with a field that cannot be.",
+            counters.malformed_pdus,
+        ),
         ("filter_failures", "Texts held because the filter failed.", counters.filter_failures),
         (
             "classifier_failures",

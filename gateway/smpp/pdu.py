@@ -130,6 +130,15 @@ def decode(pdu: bytes) -> Pdu:
     return Pdu(*header, fields, *read_tlvs(pdu, at, end))
 
 
+def fault_in(pdu: bytes) -> CommandStatus:
+    """Return the status of the field by which one whole PDU is malformed, ESME_ROK if it is not."""
+    try:
+        decode(pdu)
+    except DecodeError as error:
+        return error.status
+    return CommandStatus.ESME_ROK
+
+
 def encode(pdu: Pdu) -> bytes:
     """Return the octets of `pdu`; raise EncodeError when they cannot carry it."""
     layout = _layout_of(pdu.command_id)

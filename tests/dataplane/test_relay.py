@@ -299,7 +299,6 @@ def test_any_answer_to_many_is_passed_on(body: bytes, status: int) -> None:
     [
         (make(CommandId.QUERY_SM_RESP, 1, message_id=b"ab12", message_state=2), b"8000"),
         (make(CommandId.QUERY_SM_RESP, 1, CommandStatus.ESME_RQUERYFAIL), None),
-        (HEADER.pack(18, CommandId.QUERY_SM_RESP, 0, 1) + b"ab", None),
     ],
 )
 def test_an_answer_about_a_released_message_bears_our_id(
@@ -330,20 +329,85 @@ def test_an_answer_to_the_gateways_own_outbound_message_is_handed_over(world: Wo
     assert [row[2] for row in outcomes(batch)] == [0]
 
 
-def test_a_message_id_is_recorded_as_far_as_one_can_be_long(world: World) -> None:
+def test_a_message_id_is_read_as_far_as_one_can_be_long() -> None:
+    assert message_id_of(bytes(16) + b"7" * 60_000) == b"7" * 64
+    assert message_id_of(HEADER.pack(16, CommandId.SUBMIT_SM_RESP, 8, 1)) == b""
+
+
+def whole(command_id: int, body: bytes, status: int = 0) -> bytes:
+    return HEADER.pack(16 + len(body), command_id, status, 1) + body
+
+
+QUERY = builders.query_sm("ab12", PORT, sequence=5)
+DATA = builders.data_sm(PORT, SUBSCRIBER, b"", sequence=5)
+MANY = builders.submit_multi(PORT, [SUBSCRIBER], builders.ucs2(CLEAN), sequence=5)
+SCHEDULED = advert(sequence=5, schedule="000001000000000R")
+
+
+@pytest.mark.parametrize(
+    ("asked", "body"),
+    [
+        (advert(sequence=5), b"ab12"),
+        (advert(sequence=5), b"7" * 65 + b"\0"),
+        (advert(sequence=5), b"7" * 60_000),
+        (advert(sequence=5), b"ab12\0\x02\x10\0\x02\x34"),
+        (SCHEDULED, b"ab12"),
+        (DATA, b"ab12"),
+        (QUERY, b"ab12\0"),
+        (QUERY, b"ab12\0\0\2"),
+        (MANY, b"ab12\0"),
+        (MANY, b"ab12\0\1"),
+    ],
+)
+def test_a_malformed_answer_of_the_smsc_is_dropped_and_a_sound_one_still_counts(
+    world: World, asked: bytes, body: bytes
+) -> None:
     session = world.session()
-    world.submit(session, advert(), builders.data_sm(PORT, SUBSCRIBER, b""))
-    endless = b"7" * 60_000
-    replies = [
-        HEADER.pack(16 + len(endless), CommandId.SUBMIT_SM_RESP, 0, 1) + endless,
-        HEADER.pack(16 + len(endless), CommandId.DATA_SM_RESP, 0, 2) + endless,
+    link = smsc(session)
+    world.submit(session, asked)
+    command_id = header(asked)[0] | 0x8000_0000
+
+    dropped = world.resp(link, whole(command_id, body))
+    counted = world.plane.tally.malformed
+    sound = make(command_id, 1, message_id=b"ab12")
+    passed = world.resp(link, sound)
+
+    assert (dropped.writes, dropped.rows, counted) == ({}, [], 1)
+    assert [unnumbered(pdu) for pdu in sent(passed, session)] == [unnumbered(sound)]
+
+
+def test_who_gets_only_a_malformed_answer_hears_that_none_came(world: World) -> None:
+    session = world.session()
+    world.submit(session, advert(sequence=5))
+    world.resp(smsc(session), whole(CommandId.SUBMIT_SM_RESP, b"ab12"))
+    world.now += 31
+
+    batch = world.expire(smsc(session))
+
+    assert [header(pdu) for pdu in sent(batch, session)] == [
+        (CommandId.SUBMIT_SM_RESP, CommandStatus.ESME_RSYSERR, 5)
     ]
 
-    batch = world.resp(smsc(session), *replies)
 
-    assert [row[7] for row in outcomes(batch)] == [b"7" * 64] * 2
-    assert [unnumbered(p) for p in sent(batch, session)] == [unnumbered(p) for p in replies]
-    assert message_id_of(HEADER.pack(16, CommandId.SUBMIT_SM_RESP, 8, 1)) == b""
+@pytest.mark.parametrize("asked", [advert(sequence=5), DATA])
+def test_an_error_with_a_malformed_body_goes_on_without_it(world: World, asked: bytes) -> None:
+    session = world.session()
+    world.submit(session, asked)
+    command_id = header(asked)[0] | 0x8000_0000
+
+    batch = world.resp(smsc(session), whole(command_id, b"ab", CommandStatus.ESME_RTHROTTLED))
+
+    assert sent(batch, session) == [HEADER.pack(16, command_id, CommandStatus.ESME_RTHROTTLED, 5)]
+
+
+def test_a_malformed_answer_to_the_gateways_own_request_settles_nothing(world: World) -> None:
+    link = smsc(world.session())
+    own = link.register(None, 0, CommandId.SUBMIT_SM, world.now, "errand")
+
+    batch = world.resp(link, whole(CommandId.SUBMIT_SM_RESP, b"ab12"))
+
+    assert batch.attention == []
+    assert own in link.outstanding
 
 
 def test_an_answer_makes_room_for_who_was_waiting(world: World) -> None:

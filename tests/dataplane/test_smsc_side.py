@@ -17,7 +17,7 @@ from gateway.dataplane.link import Link
 from gateway.domain.policy import RepliesRule
 from gateway.session.operations import SessionState, Side
 from gateway.smpp.commands import CommandId
-from gateway.smpp.fields import Tlv
+from gateway.smpp.fields import Tlv, write_tlvs
 from gateway.smpp.pdu import HEADER, decode, generic_nack, make, unbind_resp
 from gateway.smpp.status import CommandStatus
 from simulators import builders
@@ -50,9 +50,18 @@ def asked(world: World, session: Link, *sequences: int) -> Link:
     return smsc(session)
 
 
+# No body at all, or an id and TLVs with stray octets behind them.
+bodies = st.just(b"") | st.builds(
+    lambda message_id, tlvs, odd: message_id.encode() + b"\0" + write_tlvs(tlvs) + odd,
+    st.text("0aF", max_size=64),
+    st.lists(st.builds(Tlv, st.integers(0, 0xFFFF), st.binary(max_size=9)), max_size=3),
+    st.binary(max_size=3),
+)
+
+
 @given(
     order=st.permutations(range(1, 7)),
-    bodies=st.lists(st.binary(max_size=70), min_size=6, max_size=6),
+    bodies=st.lists(bodies, min_size=6, max_size=6),
     bytewise=st.booleans(),
 )
 def test_answers_in_any_order_reach_who_asked_as_they_are(
@@ -303,6 +312,82 @@ def test_a_delivery_goes_out_with_command_status_0(world: World, request_pdu: by
     batch = world.resp(smsc(session), request_pdu[:8] + b"\0\0\0\x45" + request_pdu[12:])
 
     assert [unnumbered(pdu) for pdu in sent(batch, session)] == [unnumbered(request_pdu)]
+
+
+def test_an_answer_with_tlvs_is_recorded_as_any_other(world: World) -> None:
+    session = world.session()
+    link = asked(world, session, 7)
+    reply = make(CommandId.SUBMIT_SM_RESP, 1, message_id=b"ab12", tlvs=[Tlv(0x0428, b"\1")])
+
+    batch = world.resp(link, reply)
+
+    assert [row[7] for row in outcomes(batch)] == [b"ab12"]
+    assert sum(world.plane.tally.latency_us) == 1
+
+
+def malformed(pdu: bytes, rest: bytes = b"", *, cut: int = 0) -> bytes:
+    """Return `pdu` without its last octets, or with others behind it."""
+    body = pdu[16 : len(pdu) - cut] + rest
+    return (16 + len(body)).to_bytes(4, "big") + pdu[4:16] + body
+
+
+RECEIPT = builders.deliver_sm(
+    SUBSCRIBER,
+    PORT,
+    b"id:0A1b submit date:1309300834 done date:1309300835 stat:DELIVRD err:000 text:hello",
+    data_coding=0,
+    esm_class=4,
+    sequence=70,
+)
+CUT_TLV = b"\x04\x27\0\x05\2"
+
+
+@pytest.mark.parametrize(
+    ("pdu", "status"),
+    [
+        (malformed(delivery(70), cut=1), CommandStatus.ESME_RINVMSGLEN),
+        (malformed(delivery(70), cut=20), CommandStatus.ESME_RINVDSTADR),
+        (malformed(RECEIPT, cut=2), CommandStatus.ESME_RINVMSGLEN),
+        (malformed(RECEIPT, CUT_TLV), CommandStatus.ESME_RINVOPTPARSTREAM),
+        (
+            malformed(RECEIPT, b"\0\x1e\0\5" + b"0A1b\0" + CUT_TLV),
+            CommandStatus.ESME_RINVOPTPARSTREAM,
+        ),
+        (
+            malformed(builders.data_sm(SUBSCRIBER, PORT, b"R", sequence=70), cut=1),
+            CommandStatus.ESME_RINVOPTPARSTREAM,
+        ),
+        (
+            make(CommandId.DELIVER_SM, 70)[:3] + b"\x10" + make(CommandId.DELIVER_SM, 70)[4:16],
+            CommandStatus.ESME_RINVSERTYP,
+        ),
+    ],
+)
+@pytest.mark.parametrize("is_watched", [False, True])
+def test_a_malformed_delivery_is_answered_and_reaches_no_sp(
+    world: World, pdu: bytes, status: CommandStatus, *, is_watched: bool
+) -> None:
+    world.plane.watched = {"sp1"} if is_watched else set()
+    session = world.session()
+    link = smsc(session)
+
+    batch = world.resp(link, pdu, builders.enquire_link(5))
+
+    assert [header(p)[1:] for p in sent(batch, link)] == [(status, 70), (0, 5)]
+    assert session not in batch.writes
+    assert (batch.attention, world.plane.tally.malformed) == ([], 1)
+    assert [(row[6], row[9]) for row in outcomes(batch)] == [(status, "malformed")]
+
+
+def test_a_malformed_alert_is_dropped(world: World) -> None:
+    session = world.session()
+
+    batch = world.resp(
+        smsc(session), malformed(builders.alert_notification(SUBSCRIBER, PORT), cut=3)
+    )
+
+    assert batch.writes == {}
+    assert world.plane.tally.malformed == 1
 
 
 def test_an_smsc_that_unbinds_still_answers(world: World) -> None:

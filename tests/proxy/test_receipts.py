@@ -399,18 +399,20 @@ async def test_a_receipt_without_room_for_our_id_comes_through_as_it_is(
 
 
 @pytest.mark.parametrize("body", [b"", b"\0\1\1", b"\0\1\1" + b"1" * 30])
-async def test_a_delivery_that_cannot_be_read_is_the_sp_s_to_judge(
+async def test_a_malformed_delivery_is_answered_and_the_sp_hears_what_comes_behind_it(
     gateway: Gateway, attach: Attach, smsc: SimulatedSmsc, body: bytes
 ) -> None:
     smsc.behaviour = Behaviour(hold_answers=True)
+    sound = builders.deliver_sm(DESTINATION, SOURCE, b"R", data_coding=0, sequence=78)
     esme = await attach(gateway)
     message_id = await hold(esme)
     await desk(gateway).request_release(int(message_id), "lin", utcnow())
     await smsc.received(1)
 
-    smsc.inject("sp1", pdu(CommandId.DELIVER_SM, 77, body))
+    smsc.inject("sp1", pdu(CommandId.DELIVER_SM, 77, body) + sound)
 
-    assert (await esme.next_pdu())[16:] == body
+    assert (await esme.next_pdu())[16:] == sound[16:]
+    assert gateway.plane.tally.malformed == 1
 
 
 async def test_a_held_message_whose_receipt_cannot_be_written_stops_no_other(

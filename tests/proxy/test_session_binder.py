@@ -151,6 +151,26 @@ async def test_of_what_is_written_behind_a_bind_only_so_much_is_read_before_its_
     assert waiting < 128 * 1024
 
 
+@pytest.mark.parametrize(
+    "body", [b"SMSC", b"S" * 16 + b"\0", c_octets("SMSC") + b"\x02\x10\0\2\x34"]
+)
+async def test_a_malformed_answer_binds_nobody(
+    start: Start, attach: Attach, serve: Serve, body: bytes, log: LogLines
+) -> None:
+    async def say(octets: bytes) -> bytes:
+        return pdu(BOUND, sequence_of(octets), body)
+
+    gateway = await start(smscs=(await serve(say),))
+    esme = await attach(gateway, kind=None)
+
+    answer = await esme.request(builders.bind("sp1", "secret", sequence=9))
+
+    assert answer == pdu(BOUND, 9, command_status=CommandStatus.ESME_RBINDFAIL)
+    assert [line["said"] for line in log if line["event"] == "smsc.unreachable"] == [
+        "its answer to the bind is malformed"
+    ]
+
+
 async def test_an_answer_with_another_number_binds_nobody(
     start: Start, attach: Attach, serve: Serve
 ) -> None:
