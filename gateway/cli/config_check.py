@@ -19,7 +19,7 @@ from gateway.policy.checks.suspicious import unscored
 from gateway.runtime.clock import utcnow
 from gateway.settings.credentials import is_samples_own
 from gateway.settings.directories import check, stray_categories
-from gateway.settings.gateway import LearningSettings
+from gateway.settings.gateway import GatewaySettings, LearningSettings
 from gateway.settings.senders import are_secrets_readable
 from gateway.settings.yaml import Fault
 from gateway.terminal.deployment import Deployment, load_deployment
@@ -45,9 +45,22 @@ def check_deployment(config: Path, policies: Path, *, as_json: bool) -> int:
         "senders": len(senders),
         "ports": sum(len(sender.ports) for sender in senders),
         **bundle_summary_of(deployment.bundle),
+        **_places_of(settings),
     }
     warnings = list(deployment_warnings_of(deployment, config, policies))
     return report_sound(read, warnings, as_json=as_json)
+
+
+def _places_of(settings: GatewaySettings) -> dict[str, str]:
+    """Return where the gateway writes and has its keys, if it is started where this runs."""
+    keys = "none" if settings.privacy is None else settings.privacy.keys
+    is_file = settings.privacy is not None and not keys.startswith("env:")
+    return {
+        "store": str(settings.store.file.absolute()),
+        "records": str(settings.records.directory.absolute()),
+        "models": str(settings.learning.models.absolute()),
+        "keys": str(Path(keys).absolute()) if is_file else keys,
+    }
 
 
 def report_sound(read: Mapping[str, object], warnings: Collection[str], *, as_json: bool) -> int:

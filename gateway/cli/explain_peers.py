@@ -39,7 +39,7 @@ from gateway.terminal.arguments import moment_asked
 from gateway.terminal.deployment import Deployment, faulty, load_settings
 from gateway.terminal.failure import CommandError, ExitCode, misused
 from gateway.terminal.screen import counted, print_fields, print_json, print_json_line, say, warn
-from gateway.terminal.store import opened_store, store_file
+from gateway.terminal.store import opened_store
 
 
 async def knowledge_of(
@@ -51,7 +51,7 @@ async def knowledge_of(
     """
     knowledge = Knowledge(provinces=deployment.provinces)
     companions = companions_of(deployment.senders.values())
-    path = store_file(deployment.settings).absolute()
+    path = deployment.settings.store.file.absolute()
     if not path.exists():
         nothing = Title(
             f"{path} 处没有数据库：用户的答复和报备一概不知",

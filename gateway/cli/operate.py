@@ -110,7 +110,11 @@ def tell_directories(config: Path, policies: Path, *, are_shipped: bool) -> None
     import structlog
 
     log = structlog.get_logger()
-    places = {"config": str(config.absolute()), "policies": str(policies.absolute())}
+    places = {
+        "config": str(config.absolute()),
+        "policies": str(policies.absolute()),
+        "working_directory": str(Path.cwd()),
+    }
     if are_shipped:
         log.warning("directories.chosen", **places, shipped="policies", own_with="--policies DIR")
     else:
@@ -243,7 +247,7 @@ def reseal(*, config: ConfigDirectory = None, as_json: AsJson = False) -> int:
     from gateway.storage.open import file_of
     from gateway.stores import reseal_store
     from gateway.terminal.deployment import load_settings
-    from gateway.terminal.store import keys_at_hand, store_file
+    from gateway.terminal.store import keys_at_hand
 
     settings = load_settings(config)
     sealing = keys_at_hand(settings)
@@ -252,7 +256,7 @@ def reseal(*, config: ConfigDirectory = None, as_json: AsJson = False) -> int:
             "there are no keys to seal with",
             "make one with `smsward keys new`, and name its file in gateway.yaml: privacy.keys",
         )
-    path = store_file(settings)
+    path = settings.store.file
     if file_of(settings.store.url) is None or not path.is_file():
         raise CommandError(
             f"there is no store at {path.absolute()}",

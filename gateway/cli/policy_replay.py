@@ -49,7 +49,7 @@ from gateway.terminal.deployment import Deployment, faulty_policies, load_deploy
 from gateway.terminal.failure import CommandError, ExitCode, misused
 from gateway.terminal.options import ReplayOptions
 from gateway.terminal.screen import print_fields, print_json, print_table, progress_bar, say, warn
-from gateway.terminal.store import keys_at_hand, opened_store, store_file
+from gateway.terminal.store import keys_at_hand, opened_store
 
 # Objects; what is loaded stays, and records are gone when the next are read. With the usual 700
 # a tenth of the time goes into looking for more.
@@ -166,7 +166,7 @@ async def _known(
     knowledge.filings = Filings(ZoneInfo(deployment.bundle.surroundings.zone))
     number = _number_of(asked.old)
     old = _loaded(Path(asked.old)) if asked.old is not None and number is None else None
-    path = store_file(settings).absolute()
+    path = settings.store.file.absolute()
     if number is None and not path.exists():
         warning = f"there is no store at {path}: no answer, preference or filing is known here"
         return knowledge, old, (warning, *told)

@@ -18,8 +18,8 @@ from gateway.runtime.masking import describe_error, mask_values
 EVENTS: Mapping[str, str] = MappingProxyType(
     {
         "directories.chosen": (
-            "Configuration and policies are read there; a warning where the policies are only"
-            " those shipped."
+            "Configuration and policies are read there, and relative paths count from"
+            " `working_directory`; a warning where the policies are only those shipped."
         ),
         "senders.exposed": "SPs still have the password of the sample, which everybody knows.",
         "senders.readable": "Every account here can read senders.yaml, which has secrets.",

@@ -238,6 +238,11 @@ class StoreSettings(Section):
     url: Annotated[Text, AfterValidator(_supported_store)] = f"{_SQLITE}var/smsward.db"
     max_octets: Octets = 32 * 2**30
 
+    @property
+    def file(self) -> Path:
+        """Return the database file; a relative one counts from the working directory."""
+        return Path(self.url.removeprefix(_SQLITE))
+
 
 @dataclass(frozen=True, slots=True)
 class FilingsSettings(Section):

@@ -28,11 +28,6 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def store_file(settings: GatewaySettings) -> Path:
-    """Return the database file; a relative one counts from the working directory."""
-    return Path(settings.store.url.removeprefix("sqlite:///"))
-
-
 @asynccontextmanager
 async def opened_store(
     settings: GatewaySettings, store_on: Callable[[Database], T]
@@ -42,7 +37,7 @@ async def opened_store(
     A new database is never made here: from the wrong directory it would swallow answers that
     no gateway reads. Raises CommandError, also for what happens within.
     """
-    path = store_file(settings)
+    path = settings.store.file
     if not path.is_file():
         raise CommandError(
             f"there is no store at {path.absolute()}",

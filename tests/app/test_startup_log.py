@@ -21,6 +21,7 @@ def test_one_line_names_both_directories(log: LogLines, tmp_path: Path) -> None:
     assert (line["event"], line["level"]) == ("directories.chosen", "info")
     assert line["config"] == str(tmp_path / "config")
     assert line["policies"] == str(tmp_path / "policies")
+    assert line["working_directory"] == str(Path.cwd())
 
 
 def test_policies_that_are_only_shipped_are_a_warning_that_says_what_to_pass(

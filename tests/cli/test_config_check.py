@@ -47,6 +47,27 @@ def test_the_summary_is_json_for_programs(
     ]
 
 
+def test_where_the_gateway_has_its_files_is_said_in_full(
+    cli: Cli,
+    options: tuple[str, ...],
+    deployment: Path,
+    write: Write,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path, work = deployment / "config/gateway.yaml", deployment / "work"
+    relative = path.read_text(encoding="utf-8").replace(f"{deployment}/", "")
+    write("config/gateway.yaml", f"{relative}privacy: {{keys: keys.yaml, current: k1}}\n")
+    write("work/keys.yaml", cli("keys", "new").stdout)
+    (work / "keys.yaml").chmod(0o600)
+    monkeypatch.chdir(work)
+
+    summary = json.loads(cli("check", "--json", *options).stdout)
+
+    assert [summary[name] for name in ("store", "records", "models", "keys")] == [
+        str(work / place) for place in ("var/smsward.db", "var/cdr", "var/models", "keys.yaml")
+    ]
+
+
 def test_every_fault_of_every_file_is_named_by_its_place(
     cli: Cli, deployment: Path, write: Write, options: tuple[str, ...]
 ) -> None:
