@@ -12,7 +12,8 @@ from gateway.dataplane.link import Link
 from gateway.dataplane.relay import renumbered
 from gateway.runtime.clock import monotonic
 from gateway.session.operations import SessionState, Side
-from gateway.smpp.pdu import fault_in, status_of
+from gateway.smpp.commands import RESPONSE_BIT
+from gateway.smpp.pdu import HEADER, fault_in, status_of
 from gateway.smpp.status import CommandStatus
 
 # The most and the fewest octets that are read from a session before its turn.
@@ -245,9 +246,9 @@ class Dialler:
         is_refused = bool(status_of(pdu, CommandStatus.ESME_RBINDFAIL))
         if not is_refused and not connection.is_open:
             raise SmscUnreachableError("closed right after its answer")
-        if not is_refused and fault_in(pdu):
+        if not is_refused and (fault_in(pdu) or not _is_answer_to(bind_pdu, pdu)):
             connection.abort()
-            raise SmscUnreachableError("its answer to the bind is malformed")
+            raise SmscUnreachableError("its answer to the bind is none")
         return connection, pdu
 
     def answered(self, item: BindAnswer) -> None:
@@ -261,3 +262,8 @@ class Dialler:
         waiting = self._answers.get(link)
         if waiting is not None and not waiting.done():
             waiting.set_exception(ConnectionError("closed before the bind was answered"))
+
+
+def _is_answer_to(request: bytes, answer: bytes) -> bool:
+    asked, answered = (int(HEADER.unpack_from(pdu)[1]) for pdu in (request, answer))
+    return answered == asked | RESPONSE_BIT

@@ -152,13 +152,19 @@ async def test_of_what_is_written_behind_a_bind_only_so_much_is_read_before_its_
 
 
 @pytest.mark.parametrize(
-    "body", [b"SMSC", b"S" * 16 + b"\0", c_octets("SMSC") + b"\x02\x10\0\2\x34"]
+    ("command_id", "body"),
+    [
+        (BOUND, b"SMSC"),
+        (BOUND, b"S" * 16 + b"\0"),
+        (BOUND, c_octets("SMSC") + b"\x02\x10\0\2\x34"),
+        (CommandId.BIND_RECEIVER | RESPONSE, c_octets("SMSC")),
+    ],
 )
-async def test_a_malformed_answer_binds_nobody(
-    start: Start, attach: Attach, serve: Serve, body: bytes, log: LogLines
+async def test_an_answer_that_is_malformed_or_to_another_bind_binds_nobody(
+    start: Start, attach: Attach, serve: Serve, command_id: int, body: bytes, log: LogLines
 ) -> None:
     async def say(octets: bytes) -> bytes:
-        return pdu(BOUND, sequence_of(octets), body)
+        return pdu(command_id, sequence_of(octets), body)
 
     gateway = await start(smscs=(await serve(say),))
     esme = await attach(gateway, kind=None)
@@ -167,7 +173,7 @@ async def test_a_malformed_answer_binds_nobody(
 
     assert answer == pdu(BOUND, 9, command_status=CommandStatus.ESME_RBINDFAIL)
     assert [line["said"] for line in log if line["event"] == "smsc.unreachable"] == [
-        "its answer to the bind is malformed"
+        "its answer to the bind is none"
     ]
 
 
