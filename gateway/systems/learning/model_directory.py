@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
@@ -347,9 +348,8 @@ class ModelDirectory:
     def _starter_scorer(self) -> ModelScorer | None:
         if self._starter is None:
             return None
-        octets = _octets_of(self._starter, MAX_FILE_OCTETS)
         try:
-            return ModelScorer(read_model(octets), sha256(octets).hexdigest())
+            return _shipped(_octets_of(self._starter, MAX_FILE_OCTETS))
         except ModelFileError as error:
             raise ModelFileError(self._starter.name, str(error)) from error
 
@@ -370,6 +370,12 @@ class ModelDirectory:
 
     def _make(self) -> None:
         self.path.mkdir(mode=_PRIVATE_DIRECTORY, parents=True, exist_ok=True)
+
+
+@lru_cache(maxsize=1)
+def _shipped(octets: bytes) -> ModelScorer:
+    """Return the model that is shipped: 16 MB, once for all gateways of a process."""
+    return ModelScorer(read_model(octets), sha256(octets).hexdigest())
 
 
 def _octets_of(path: Path, maximum: int) -> bytes:
