@@ -72,7 +72,7 @@ def test_a_wheel_carries_its_own(
     write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write("site/gateway/_defaults/config/gateway.yaml", "")
-    monkeypatch.setattr(directories, "files", lambda _: tmp_path / "site/gateway")
+    monkeypatch.setattr("gateway.settings.gateway.files", lambda _: tmp_path / "site/gateway")
 
     assert config_directory() == tmp_path / "site/gateway/_defaults/config"
     assert policies_directory() == tmp_path / "site/policies"
