@@ -1,6 +1,10 @@
 """What is said where a rule asks for a classifier that there is not, or that was not measured."""
 
+from dataclasses import replace
+
+from gateway.domain.categories import TrafficClass
 from gateway.domain.policy import Enforcement
+from gateway.domain.verdict import Action
 from gateway.policy.bundle import Override
 from gateway.policy.checks.opt_out import OptOut
 from gateway.policy.checks.suspicious import Suspicious, Tolerance, unscored
@@ -29,6 +33,16 @@ def test_r61_that_messages_are_stopped_for_it_is_told_too() -> None:
         (said,) = unscored([one], None)
         assert "what is asked is stopped unjudged" in said.en
         assert "smsward filter install" in said.en
+
+
+def test_r61_a_rule_that_lets_pass_what_nobody_judged_stops_nothing_without_a_classifier() -> None:
+    passing = replace(
+        rule("R61", Suspicious(0.005)), on_error={TrafficClass.COMMERCIAL: Action.FORWARD}
+    )
+
+    (said,) = unscored([passing], None)
+
+    assert said.en == "NO CLASSIFIER: R61: no text is judged, for there is no model"
 
 
 def test_a_rule_that_is_off_needs_no_classifier() -> None:

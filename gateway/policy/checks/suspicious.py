@@ -204,22 +204,28 @@ def unscored(rules: Iterable[Rule], scorer: Scorer | None) -> Iterator[Title]:
         for rule in asking:
             yield from _unmeasured(rule, scorer)
         return
-    on_trial = [rule.id for rule in asking if not rule.can_stop]
-    if on_trial:
-        ids = ", ".join(on_trial)
+    passing = [rule.id for rule in asking if not _stops_unjudged(rule)]
+    if passing:
+        ids = ", ".join(passing)
         yield Title(
             f"没有分类模型：{ids}：没有文本经过判断",
             f"NO CLASSIFIER: {ids}: no text is judged, for there is no model",
         )
-    enforced = [rule.id for rule in asking if rule.can_stop]
-    if enforced:
-        ids = ", ".join(enforced)
+    stopping = [rule.id for rule in asking if _stops_unjudged(rule)]
+    if stopping:
+        ids = ", ".join(stopping)
         yield Title(
             f"没有分类模型：{ids}：应由模型判断的短信按 on_error 一律拦截；"
             "用 `smsward filter install` 安装模型",
             f"NO CLASSIFIER: {ids}: there is no model, and what is asked is stopped unjudged, as"
             " on_error says; `smsward filter install` puts a model in place",
         )
+
+
+def _stops_unjudged(rule: Rule) -> bool:
+    """Tell whether the rule stops what no classifier has judged."""
+    actions = (rule.on_error.get(each, Action.FORWARD) for each in rule.applies_to)
+    return rule.can_stop and any(one is not Action.FORWARD for one in actions)
 
 
 def _unmeasured(rule: Rule, scorer: Scorer) -> Iterator[Title]:
