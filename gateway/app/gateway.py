@@ -21,12 +21,11 @@ from gateway.app.followers import EventParts, Followers, Rounds
 from gateway.app.health import (
     DiskWatch,
     GatewayHealth,
-    InstalledModels,
     StoreFile,
     free_octets,
-    installed_models,
 )
 from gateway.app.housekeeping import Housekeeping
+from gateway.app.installed_models import InstalledModels, installed_models
 from gateway.app.policies import Policies, PolicyRequests, tell_posture
 from gateway.console.http_server import MetricsReaders, ProbeServer, Readiness, probe_app
 from gateway.dataplane.pipeline import Pipeline

@@ -1,28 +1,23 @@
-"""Disks and models that are watched, and how the gateway stands: readiness and metrics."""
+"""Disks that are watched, and how the gateway stands: readiness and metrics."""
 
 import asyncio
-import json
 import os
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import NoReturn
 
 import structlog
 
 from gateway.app.background import BackgroundTasks
-from gateway.app.followers import Followers, Rounds
+from gateway.app.followers import Followers
+from gateway.app.installed_models import InstalledModels
 from gateway.app.policies import Policies
 from gateway.console.http_server import Readiness
 from gateway.dataplane.link import Link
 from gateway.dataplane.plane import Plane
 from gateway.domain.verdict import Action
-from gateway.filter.classifier.model import NO_MODELS, ModelPair
-from gateway.filter.classifier.model_file import ModelFileError
-from gateway.filter.classifier.score import Comparison, Scorer
-from gateway.filter.normalise.views import Views
 from gateway.policy.checks.suspicious import unscored
 from gateway.policy.disk_stages import DiskReserve, DiskStage, DiskStages
 from gateway.proxy.gate import Gate
@@ -30,20 +25,15 @@ from gateway.proxy.hold_writer import HeldCounts, HoldWriter
 from gateway.proxy.sessions import Sessions
 from gateway.proxy.tick import Tick
 from gateway.records.writer import Records
-from gateway.runtime.clock import monotonic, utcnow
-from gateway.runtime.sealing import KeyFileError, trusted_key
+from gateway.runtime.clock import monotonic
 from gateway.runtime.snapshot import (
     Counters,
     DiskHealth,
-    ModelsHealth,
     PolicyIdentity,
     Snapshot,
 )
 from gateway.runtime.tasks import spawn
-from gateway.settings.gateway import LearningSettings
-from gateway.settings.yaml import whole_file_fault
 from gateway.storage.errors import StoreUnavailable
-from gateway.systems.learning.model_directory import STATE, ModelDirectory, ModelStateError
 
 log = structlog.get_logger()
 
@@ -180,145 +170,6 @@ def _tell(volume: str, stage: DiskStage, free: int) -> None:
             log.error("disk.full", volume=volume, free_octets=free)
         case _:
             log.warning("disk.low", volume=volume, free_octets=free, stage=stage.name.lower())
-
-
-_MODELS_EVERY_S = 5.0
-_DIGEST_CHARS = 12
-
-_GONE = f"{STATE} is gone: put the models directory back as it was"
-
-
-class InstalledModels:
-    """Keeps the classifier that is asked the one that `smsward filter models` calls active.
-
-    The one in shadow is asked beside it, and what they dispute is kept for who wants to see it.
-    What cannot be used is told once and changes nothing: the model in force stays, also where
-    the directory that had one is gone. `ask` lets a scorer, or none, be asked from now on.
-    """
-
-    def __init__(
-        self,
-        directory: ModelDirectory,
-        ask: Callable[[Scorer | None], None],
-        clock: Callable[[], datetime] = utcnow,
-    ) -> None:
-        self.pair = NO_MODELS
-        self.comparison = Comparison("", "")
-        self._directory = directory
-        self._ask = ask
-        self._clock = clock
-        self._stamp: tuple[int, ...] | None = None
-        self._scorer: Scorer | None = None
-        self._since = clock()
-        self._fault = ""
-        self._is_untold = False
-
-    async def keep(self, rounds: Rounds, every_s: float = _MODELS_EVERY_S) -> NoReturn:
-        """Look for changes, and tell what was compared, until cancelled."""
-        while True:
-            await asyncio.sleep(every_s)
-            await rounds.take("models", self.refresh)
-            await rounds.take("models-told", self.tell)
-
-    async def refresh(self) -> None:
-        """Take over what has changed in the directory, if it can be used."""
-        try:
-            stamp = await asyncio.to_thread(self._directory.stamp)
-            if stamp != self._stamp:
-                await self._read(stamp)
-            elif self._fault == _GONE:
-                self._note("")
-        except (ModelFileError, ModelStateError) as error:
-            self._note(str(error))
-        except OSError as error:
-            self._note(error.strerror or "cannot be read")
-        # New rules were compiled for the classifier of that moment.
-        self._ask(self._scorer)
-
-    async def tell(self) -> None:
-        """Write what was compared for who asks, if there are two models."""
-        if self._scorer is None or self.pair.shadow is None:
-            return
-        told = {
-            "since": self._since.isoformat(timespec="seconds"),
-            "at": self._clock().isoformat(timespec="seconds"),
-            **self.comparison.as_json(),
-        }
-        try:
-            await asyncio.to_thread(self._directory.write_comparison, json.dumps(told).encode())
-        except OSError as error:
-            if not self._is_untold:
-                log.error("models.report_failed", said=error.strerror)
-            self._is_untold = True
-        else:
-            self._is_untold = False
-
-    def health(self) -> ModelsHealth:
-        """Return what scrapes tell."""
-        if self.pair.shadow is None:
-            return ModelsHealth(*self.pair.digests)
-        texts, messages = (
-            {
-                (str(text_class), str(agreement)): count
-                for text_class, counts in counted.items()
-                for agreement, count in counts.items()
-            }
-            for counted in (self.comparison.counts, self.comparison.messages)
-        )
-        return ModelsHealth(*self.pair.digests, texts, messages, self.comparison.failed)
-
-    async def _read(self, stamp: tuple[int, ...]) -> None:
-        pair, fault = await asyncio.to_thread(_ready_pair, self._directory)
-        # It may go while it is read, which then finds no models at all.
-        if self._stamp and not await asyncio.to_thread(self._directory.stamp):
-            self._note(_GONE)
-            return
-        self._stamp = stamp
-        self._take(pair)
-        self._note(fault)
-
-    def _note(self, fault: str) -> None:
-        if fault and fault != self._fault:
-            log.error("models.refused", fault=fault)
-        self._fault = fault
-
-    def _take(self, pair: ModelPair) -> None:
-        if pair.digests == self.pair.digests:
-            return
-        self.pair, self._since = pair, self._clock()
-        self.comparison = Comparison(*pair.digests)
-        self._scorer = pair.scorer(self.comparison)
-        active, shadow = (digest[:_DIGEST_CHARS] for digest in pair.digests)
-        log.info("models.loaded", active=active, shadow=shadow)
-
-
-def _ready_pair(directory: ModelDirectory) -> tuple[ModelPair, str]:
-    """Return the models of `directory`, ready to score, and a fault.
-
-    The first text compiles machine code, which takes half a second: not in a tick.
-    """
-    pair, fault = directory.pair()
-    for scorer in (pair.active, pair.shadow):
-        if scorer is not None:
-            scorer.score([Views("")])
-    return pair, fault
-
-
-def installed_models(
-    learning: LearningSettings, ask: Callable[[Scorer | None], None]
-) -> InstalledModels:
-    """Return what keeps the models of a deployment.
-
-    Raises SettingsError, or OSError, for a trusted key that has gone since the settings were read.
-    """
-    keys = []
-    for path in learning.trusted_keys:
-        try:
-            keys.append(trusted_key(path))
-        except KeyFileError as error:
-            raise whole_file_fault(path, "holds no public Ed25519 key in PEM") from error
-    directory = ModelDirectory(learning.models, keys, starter=learning.starter_file)
-    return InstalledModels(directory, ask)
 
 
 REFUSED_WARNING = (

@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 
 from gateway.app.followers import Rounds
 from gateway.app.gateway import Gateway
-from gateway.app.health import InstalledModels, installed_models
+from gateway.app.installed_models import InstalledModels, installed_models
 from gateway.filter.classifier.linear import BUCKETS, SIGNS, Calibration, LinearModel
 from gateway.filter.classifier.model import ClassModel, Model, PairedScorer, Threshold
 from gateway.filter.classifier.model_file import write_model
