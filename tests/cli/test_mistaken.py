@@ -63,7 +63,9 @@ def test_an_option_that_there_is_not_is_an_unknown_option_everywhere(
     cli: Cli, command: tuple[str, ...]
 ) -> None:
     placed: list[tuple[str, ...]] = [("--no-such",), ("--no-such=1",)]
-    if command in LEAVES:
+    if command == ("completion",):
+        placed += [("bash", "--no-such")]
+    elif command in LEAVES:
         placed += [("1", "--no-such"), ("--no-such", "1"), ("1", "2", "--no-such", "3")]
 
     for words in placed:

@@ -566,8 +566,9 @@ async def test_a_sender_whose_parts_the_smsc_takes_too_slowly_is_told_to_wait(
     monkeypatch.setattr(release_follower, "_AT_ONCE", 2)
     monkeypatch.setattr(release_follower, "_MANY_WAIT", 2)
     smsc.behaviour = Behaviour(answer_delay_s=60, seed=7)
-    for reference in (1, 2):
-        await submit(bound.esme, *parts(CLEAN, reference))
+    await submit(bound.esme, *parts(CLEAN, 1))
+    await smsc.received(2)  # they have all the room that there is
+    await submit(bound.esme, *parts(CLEAN, 2))
 
     status, reference = 0, 3
     async with asyncio.timeout(60):
