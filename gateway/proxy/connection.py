@@ -5,6 +5,7 @@ import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import Protocol, cast
 
 from gateway.dataplane.attention import BindAnswer
@@ -198,37 +199,47 @@ class SmscUnreachableError(Exception):
 
 
 class Dialler:
-    """Opens links to one SMSC. A returned link has its bind answer, its state is still BINDING."""
+    """Opens links to SMSCs. A returned link has its bind answer, its state is still BINDING."""
 
-    def __init__(self, tick: ConnectionOwner, target: Target, numbers: Iterator[int]) -> None:
-        self.target = target
+    def __init__(self, tick: ConnectionOwner, numbers: Iterator[int]) -> None:
         self._tick = tick
         self._numbers = numbers
         self._answers: dict[Link, asyncio.Future[bytes]] = {}
 
     async def dial(
-        self, bind_pdu: bytes, *, system_id: str, window: int, within_s: float
+        self,
+        target: Target,
+        bind_pdu: bytes,
+        *,
+        system_id: str,
+        window: int,
+        within_s: float,
+        connection: Connection | None = None,
     ) -> tuple[Connection, bytes]:
-        """Connect and send the SP's own bind PDU with a new sequence_number.
+        """Connect to `target` and send a bind PDU with a new sequence_number.
 
-        Returns the connection and the SMSC's answer, with any status. Raises
-        SmscUnreachableError without an answer `within_s`, or if the link closed after a bind.
+        If the SMSC itself has opened a `connection`, that is bound. Returns the connection and
+        the SMSC's answer, with any status. Raises SmscUnreachableError without an answer
+        `within_s`, or if the link closed after a bind.
         """
-        link = Link(next(self._numbers), Side.SMSC, window, monotonic())
-        link.system_id = system_id
-        target = self.target
+        has_called = connection is not None
+        if connection is None:
+            link = Link(next(self._numbers), Side.SMSC, window, monotonic())
+            connection = Connection(self._tick, link)
+        link = connection.link
+        link.system_id, link.smsc = system_id, target.name
         loop = asyncio.get_running_loop()
         answer = self._answers[link] = loop.create_future()
-        connection = Connection(self._tick, link)
         try:
             async with asyncio.timeout(within_s):
-                await loop.create_connection(
-                    lambda: connection,
-                    target.host,
-                    target.port,
-                    ssl=target.tls,
-                    server_hostname=target.server_name if target.tls else None,
-                )
+                if not has_called:
+                    await loop.create_connection(
+                        partial(_itself, connection),
+                        target.host,
+                        target.port,
+                        ssl=target.tls,
+                        server_hostname=target.server_name if target.tls else None,
+                    )
                 link.state = SessionState.BINDING
                 connection.write(renumbered(bind_pdu, link.next_sequence()))
                 pdu = await answer
@@ -262,6 +273,10 @@ class Dialler:
         waiting = self._answers.get(link)
         if waiting is not None and not waiting.done():
             waiting.set_exception(ConnectionError("closed before the bind was answered"))
+
+
+def _itself(connection: Connection) -> Connection:
+    return connection
 
 
 def _is_answer_to(request: bytes, answer: bytes) -> bool:

@@ -2,98 +2,33 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import TypeAlias
+from collections.abc import Callable
 
 import structlog
 
 from gateway.dataplane import attention
 from gateway.dataplane.link import Link
 from gateway.dataplane.relay import renumbered
-from gateway.domain.sender import Sender
-from gateway.proxy.connection import Connection, Dialler, SmscUnreachableError
+from gateway.proxy.connection import Connection
 from gateway.proxy.gate import Gate
+from gateway.proxy.pool import Pool, answer_to
+from gateway.proxy.routes import Pair, Pairs, is_owed
 from gateway.proxy.tick import Tick
+from gateway.proxy.upstream import FATAL, Upstream
 from gateway.runtime.clock import epoch, monotonic
 from gateway.runtime.tasks import spawn
-from gateway.session.binding import BindRequest, bind_answer_for
+from gateway.session.binding import WITH_TLVS, bind_answer_for
 from gateway.session.operations import BOUND_STATES, SessionState, Side
-from gateway.session.timers import reconnect_delay_s
+from gateway.session.timers import Timers, reconnect_delay_s
 from gateway.settings.gateway import GatewaySettings
 from gateway.smpp.commands import RESPONSE_BIT
-from gateway.smpp.pdu import HEADER, header_only, status_of, unbind, unbind_resp
+from gateway.smpp.pdu import HEADER, header_only, unbind, unbind_resp
 from gateway.smpp.status import CommandStatus, DecodeError
-
-
-@dataclass(slots=True, eq=False)
-class Pair:
-    """A bound SP and its bind at the SMSC, which may be away for a while."""
-
-    esme: Connection
-    sender: Sender
-    request: BindRequest
-    bind_pdu: bytes = field(repr=False)  # the password is in it
-    smsc: Connection | None = None
-
-    @property
-    def session(self) -> Link:
-        """Return the link on the SP's side."""
-        return self.esme.link
-
-    def can_submit(self, system_id: str = "") -> bool:
-        """Tell whether its bind at the SMSC takes requests, and is of `system_id`, if given."""
-        is_of = not system_id or system_id == self.sender.system_id
-        return is_of and self.smsc is not None and self.smsc.link.state.can_submit
-
-
-# By the link on the SP's side.
-Pairs: TypeAlias = dict[Link, Pair]
-
-
-def is_owed(session: Link) -> bool:
-    """Tell whether a session still waits for an answer of ours."""
-    if session.held:
-        return True
-    peer = session.peer
-    return peer is not None and any(entry[0] is session for entry in peer.outstanding.values())
-
-
-class Routes:
-    """Looks among the live pairs; nothing is keyed by socket, so any bind of a sender will do."""
-
-    def __init__(self, pairs: Mapping[Link, Pair]) -> None:
-        self._pairs = pairs
-
-    def to_smsc(self, system_id: str) -> Connection | None:
-        """Return a bind at the SMSC that can submit for a sender."""
-        binds = (pair.smsc for pair in self._pairs.values() if pair.can_submit(system_id))
-        return next(binds, None)
-
-    def to_esme(self, system_id: str) -> Connection | None:
-        """Return a session of a sender that takes deliveries."""
-        pairs = (one for one in self._pairs.values() if one.sender.system_id == system_id)
-        return next((one.esme for one in pairs if one.session.state.can_deliver), None)
-
-    def session_for(self, link: Link) -> Link | None:
-        """Return a session that takes what came on an SMSC `link`: its own if that can."""
-        if link.peer is not None and link.peer.state.can_deliver:
-            return link.peer
-        connection = self.to_esme(link.system_id)
-        return connection.link if connection is not None else None
-
-    def submitters(self) -> set[str]:
-        """Return who has a bind at the SMSC that can submit."""
-        return {pair.sender.system_id for pair in self._pairs.values() if pair.can_submit()}
-
-    def senders(self) -> set[str]:
-        """Return who is bound."""
-        return {pair.sender.system_id for pair in self._pairs.values()}
-
 
 log = structlog.get_logger()
 
 _FAREWELL_S = 3.0
+_LOOK_S = 0.005
 
 
 class SessionCloser:
@@ -101,11 +36,13 @@ class SessionCloser:
 
     def __init__(self, tick: Tick, pairs: Pairs, drain_s: float) -> None:
         self.is_draining = False
+        self.leaves_binds = False  # without an answer: the process that follows serves them
         self._tick = tick
         self._pairs = pairs
-        self._drain_s = drain_s
+        self.drain_s = drain_s
         self._unbinding: dict[Link, int] = {}  # unbind to answer once all is answered
         self._retiring: set[Link] = set()  # SMSC links whose SP is gone
+        self._parting: set[Link] = set()  # to be dismissed once all is answered
 
     def unbinding(self, item: attention.Unbind) -> None:
         """Answer a peer's unbind: an SP's after its messages are answered, an SMSC's at once."""
@@ -129,6 +66,7 @@ class SessionCloser:
         """Drop the pending unbind and unbind_resp of a connection that is gone."""
         self._unbinding.pop(link, None)
         self._retiring.discard(link)
+        self._parting.discard(link)
 
     def retire(self, link: Link) -> None:
         """Unbind the SMSC link of an SP that is gone, after its outstanding requests."""
@@ -145,8 +83,19 @@ class SessionCloser:
             return
         self._say_unbind(connection)
 
+    def part(self, *sessions: Link) -> None:
+        """Refuse new messages of bound SPs, and unbind once the others are answered."""
+        for session in sessions:
+            session.is_leaving = True
+        self._parting.update(sessions)
+        self._tick.resume(sessions)  # requests that wait for room are refused now
+        self.turned()
+
     def turned(self) -> None:
         """Finish after a tick the unbinds that waited for answers."""
+        for session in [one for one in self._parting if not is_owed(one)]:
+            self._parting.discard(session)
+            self.dismiss(session)
         if self._unbinding:
             for session, sequence in list(self._unbinding.items()):
                 if not is_owed(session):
@@ -168,23 +117,38 @@ class SessionCloser:
         link.state = SessionState.UNBINDING
         link.clocks.unbind_sent_at = monotonic()
 
-    async def drain(self) -> None:
-        """Accept no new binds or messages, answer what is outstanding, unbind both sides."""
-        self.is_draining = True
-        deadline = monotonic() + self._drain_s
+    async def drain(self, *, hands_over: bool = False) -> None:
+        """Accept no new binds or messages, answer what is outstanding, unbind both sides.
+
+        One that `hands_over` leaves new binds without an answer, and most sessions end before.
+        """
+        deadline = monotonic() + self.drain_s
+        if hands_over:
+            await self._thin_out(deadline)
+        self.is_draining, self.leaves_binds = True, hands_over
         for session in self._pairs:
             session.is_leaving = True
         self._tick.resume(self._pairs)  # requests that wait for room or an SMSC are rejected now
         # Polled: answers are written in many places, and this runs once in a process's life.
         while any(map(is_owed, self._pairs)) and monotonic() < deadline:  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(_LOOK_S)
         for connection in self._of(Side.ESME):
             self.dismiss(connection.link)
         await self._gone(Side.ESME)
         for connection in self._of(Side.ESME):
             connection.abort()  # it did not answer; its SMSC side must be unbound too
+        for connection in self._of(Side.SMSC):
+            if connection.link.is_shared:
+                self.retire(connection.link)
         await self._gone(Side.SMSC)
         self.abort()
+
+    async def _thin_out(self, deadline: float) -> None:
+        """Unbind all but one of each SP's sessions of a type; the SP goes on on that one."""
+        stay = set({(one.system_id, one.state): one for one in self._pairs}.values())
+        self.part(*(one for one in self._pairs if one not in stay))
+        while self._parting and monotonic() < deadline:  # noqa: ASYNC110 - as in drain
+            await asyncio.sleep(_LOOK_S)
 
     def _of(self, side: Side) -> list[Connection]:
         return [one for link, one in self._tick.connections.items() if link.side is side]
@@ -192,16 +156,12 @@ class SessionCloser:
     async def _gone(self, side: Side) -> None:
         deadline = monotonic() + _FAREWELL_S
         while self._of(side) and monotonic() < deadline:  # noqa: ASYNC110 - as in drain
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(_LOOK_S)
 
     def abort(self) -> None:
         """Abort every connection that is left."""
         for connection in list(self._tick.connections.values()):
             connection.abort()
-
-
-# The SMSC no longer accepts the SP's account: more attempts would lock it there.
-_FATAL = frozenset({CommandStatus.ESME_RINVPASWD, CommandStatus.ESME_RINVSYSID})
 
 
 class SessionBinder:
@@ -214,20 +174,26 @@ class SessionBinder:
     def __init__(
         self,
         tick: Tick,
-        dialler: Dialler,
+        binders: tuple[Upstream, Pool],
         gate: Gate,
         pairs: Pairs,
         leaving: SessionCloser,
         settings: GatewaySettings,
     ) -> None:
-        self.window = settings.limits.window
-        self.maximum = settings.limits.sessions
+        self.window: int
+        self.maximum: int
+        self._timers: Timers
+        self.follow_settings(settings)
         self.bound: Callable[[Connection], None] = lambda _connection: None
         self._tick = tick
-        self._dialler = dialler
+        self._upstream, self._pool = binders
         self._gate = gate
         self._pairs = pairs
         self._leaving = leaving
+
+    def follow_settings(self, settings: GatewaySettings) -> None:
+        """Take over timers and limits, for the binds to come."""
+        self.window, self.maximum = settings.limits.window, settings.limits.sessions
         self._timers = settings.timers
 
     def bind(self, item: attention.Bind) -> None:
@@ -251,7 +217,8 @@ class SessionBinder:
         pair, system_id = Pair(connection, sender, request, pdu), sender.system_id
         smsc, answer, status = await self._dial(pair)
         if smsc is not None and not self._may_join(pair):
-            self._leaving.retire(smsc.link)
+            if not smsc.link.is_shared:
+                self._leaving.retire(smsc.link)
             smsc, status = None, CommandStatus.ESME_RBINDFAIL
         if smsc is None:
             self._gate.leave(system_id)
@@ -260,8 +227,9 @@ class SessionBinder:
         answer = bind_answer_for(request.interface_version, answer)
         connection.write(renumbered(answer, HEADER.unpack_from(pdu)[3]))
         session.system_id = system_id
+        session.knows_tlvs = request.interface_version >= WITH_TLVS
         session.window = min(pair.sender.window, self.window)
-        self._pairs[session] = pair
+        self._pairs.add(pair)
         self.bound(connection)
         self._join(pair, smsc)
         session.state = BOUND_STATES[request.bind_type]
@@ -273,14 +241,14 @@ class SessionBinder:
             "bind_type": pair.request.bind_type.value,
         }
         log.info("esme.bound", **about)
-        about["smsc"] = self._dialler.target.name
+        about["smsc"] = smsc.link.smsc
         self._tick.records.rows.append(("e", epoch(), "bound", about))
         self._tick.resume((session, smsc.link))
 
     def _may_join(self, pair: Pair) -> bool:
         """Tell whether the bind is still allowed; a reload may have come during the dialling."""
         account = self._tick.pipeline.plane.rules.accounts.get(pair.sender.system_id)
-        if account is None:
+        if account is None or account.standing is not None:
             return False
         pair.sender = account.sender
         if len(self._pairs) >= self.maximum:
@@ -290,63 +258,79 @@ class SessionBinder:
     async def _dial(
         self, pair: Pair, *, is_told: bool = True
     ) -> tuple[Connection | None, bytes, int]:
-        """Bind at the SMSC; return the connection, the answer, and 0.
-
-        Without a bind return None and the status to tell the SP; `is_told` logs an SMSC that
-        cannot be reached.
-        """
-        try:
-            smsc, answer = await self._dialler.dial(
-                pair.bind_pdu,
-                system_id=pair.sender.system_id,
-                window=self.window,
-                within_s=self._timers.session_init_s,
-            )
-        except SmscUnreachableError as error:
-            if is_told:
-                log.warning("smsc.unreachable", smsc=self._dialler.target.name, said=str(error))
-            return None, b"", CommandStatus.ESME_RBINDFAIL
-        status = status_of(answer, CommandStatus.ESME_RBINDFAIL)
-        if status:
-            log.warning("smsc.refused", system_id=pair.sender.system_id, status=_name(status))
-            smsc.abort()
-        return None if status else smsc, answer, status
+        """Bind at an SMSC of the SP's group, or take a bind of the pool; see Upstream.dial."""
+        if pair.sender.group in self._pool:
+            pooled = self._pool.pick(pair.sender.group)
+            status = CommandStatus.ESME_RBINDFAIL if pooled is None else 0
+            return pooled, answer_to(pair.bind_pdu), status
+        return await self._upstream.dial(
+            pair.bind_pdu,
+            system_id=pair.sender.system_id,
+            group=pair.sender.group,
+            window=self.window,
+            is_told=is_told,
+        )
 
     def _join(self, pair: Pair, smsc: Connection) -> None:
         session, link = pair.session, smsc.link
-        pair.smsc = smsc
-        session.peer, link.peer = link, session
+        pair.smsc, session.peer = smsc, link
+        if link.is_shared:
+            session.detours.pop(link, None)
+            link.share_with(session)
+            return
+        link.peer = session
         link.state = BOUND_STATES[pair.request.bind_type]
         link.clocks.last_traffic_at = monotonic()
 
     def _refuse(self, connection: Connection, pdu: bytes, status: int) -> None:
         _, command_id, _, sequence = HEADER.unpack_from(pdu)
-        connection.write(header_only(command_id | RESPONSE_BIT, status, sequence))
+        if not self._leaving.leaves_binds:
+            connection.write(header_only(command_id | RESPONSE_BIT, status, sequence))
         connection.close()
+
+    def rejoin(self, group: str) -> None:
+        """Let the sessions go on that had no bind of a pooled group: it has one that is new."""
+        for pair in self._pairs.values():
+            if pair.smsc is None and pair.sender.group == group:
+                self.rejoin_one(pair)
+            elif pair.session.awaits is pair.session:  # routes lead there
+                self._tick.resume((pair.session,))
+
+    def rejoin_one(self, pair: Pair) -> None:
+        """Give a session that has lost its shared bind another one, if there is one."""
+        smsc = self._pool.pick(pair.sender.group)
+        if smsc is not None:
+            self._join(pair, smsc)
+            self._tick.resume((pair.session,))
+
+    def _is_without_smsc(self, pair: Pair) -> bool:
+        is_there = pair.session in self._pairs and not self._leaving.is_draining
+        return is_there and pair.smsc is None
 
     async def reconnect(self, pair: Pair) -> None:
         """Bind again after the SMSC link was lost; retry until bound, dismissed or draining."""
         session, attempt = pair.session, 0
-        while session in self._pairs and pair.smsc is None and not self._leaving.is_draining:
+        while self._is_without_smsc(pair):
             fraction = random.random()  # noqa: S311 - jitter, not a secret
             await asyncio.sleep(reconnect_delay_s(attempt, self._timers.reconnect_max_s, fraction))
             attempt += 1
+            if not self._is_without_smsc(pair):  # it has joined a bind of the pool, say
+                return
             smsc, _, status = await self._dial(pair, is_told=attempt == 1)
-            if status in _FATAL:
+            if not self._is_without_smsc(pair):
+                if smsc is not None:  # its own: a bind of the pool is there without a wait
+                    self._leaving.retire(smsc.link)
+                return
+            if status in FATAL:
                 self._leaving.dismiss(session)
                 return
             if smsc is None:
                 continue
-            if session not in self._pairs:
-                self._leaving.retire(smsc.link)
-                return
             self._join(pair, smsc)
-            log.info("smsc.bound", system_id=pair.sender.system_id, session=session.number)
+            log.info(
+                "smsc.bound",
+                system_id=pair.sender.system_id,
+                session=session.number,
+                smsc=smsc.link.smsc,
+            )
             self._tick.resume((session, smsc.link))
-
-
-def _name(status: int) -> str:
-    try:
-        return CommandStatus(status).name
-    except ValueError:
-        return f"0x{status:08X}"

@@ -257,7 +257,7 @@ class Gate:
         self.known: Callable[[str, str], None] = lambda _system_id, _address: None
         self._plane = plane
         self._credentials = credentials
-        self._lockouts = lockouts
+        self.lockouts = lockouts
         self.strangers = StrangerLog(records)
         self._live: Counter[str] = Counter()
 
@@ -269,7 +269,7 @@ class Gate:
         request = read_bind(pdu, address)
         account = self._plane.rules.accounts.get(request.system_id)
         sender = account.sender if account is not None else None
-        lock = _Lock(self._lockouts, request)
+        lock = _Lock(self.lockouts, request)
         is_right = await self._credentials.are_right(
             sender.password if sender is not None else None, request.password, lock.refuses
         )
@@ -279,14 +279,14 @@ class Gate:
             password_is_right=is_right,
             live_binds=self._live[request.system_id],
             locked=lock.stands,
-            licence=self._licence_of(request.system_id),
+            licence=self._licence_of(sender),
         )
         self.binds[reason.value] += 1
         if reason is BindReason.OK and sender is not None:
-            self._lockouts.succeeded(address, request.system_id, monotonic())
+            self.lockouts.succeeded(address, request.system_id, monotonic())
             self.known(request.system_id, address)
             self._live[request.system_id] += 1
-            self._warn_of_licence(request.system_id)
+            self._warn_of_licence(sender)
             return request, sender
         await self._turn_away(request, reason, is_known=sender is not None)
         return None
@@ -303,25 +303,28 @@ class Gate:
 
     def is_known(self, address: str) -> bool:
         """Tell whether an SP has bound from `address` in the last week."""
-        return self._lockouts.is_known(address, monotonic())
+        return self.lockouts.is_known(address, monotonic())
 
-    def _licence_of(self, system_id: str) -> BindReason:
-        ends = self.licence_ends(system_id)
+    def _licence_of(self, sender: Sender | None) -> BindReason:
+        """Return what is against the licence; that of a peer is another carrier's business."""
+        if sender is None or sender.is_peer:
+            return BindReason.OK
+        ends = self.licence_ends(sender.system_id)
         if ends is None:
             return BindReason.LICENCE_MISSING if self.licence_required else BindReason.OK
         return BindReason.OK if epoch() < ends else BindReason.LICENCE_EXPIRED
 
-    def _warn_of_licence(self, system_id: str) -> None:
-        ends = self.licence_ends(system_id)
+    def _warn_of_licence(self, sender: Sender) -> None:
+        ends = None if sender.is_peer else self.licence_ends(sender.system_id)
         days = _WARNED_DAYS if ends is None else int((ends - epoch()) // _DAY_S)
         if days < _WARNED_DAYS:
-            log.warning("licence.ending", system_id=system_id, days=days)
+            log.warning("licence.ending", system_id=sender.system_id, days=days)
 
     async def _turn_away(self, request: BindRequest, reason: BindReason, *, is_known: bool) -> None:
         if reason is BindReason.CREDENTIALS:
-            self._lockouts.failed(request.address, request.system_id, monotonic())
+            self.lockouts.failed(request.address, request.system_id, monotonic())
         # A name that is no account's may be a password typed into the wrong field.
         shown = request.system_id if is_known else "unknown"
         has_proved = reason not in _UNPROVED
         self.strangers.refused(reason.value, request.address, shown, has_proved=has_proved)
-        await asyncio.sleep(self._lockouts.delay_s(request.address, request.system_id, monotonic()))
+        await asyncio.sleep(self.lockouts.delay_s(request.address, request.system_id, monotonic()))

@@ -1,138 +1,45 @@
 """Commit what is flagged or waits, and parts of long messages, before the SP hears ESME_ROK."""
 
+import asyncio
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import structlog
 
-from gateway.dataplane.attention import Hold
-from gateway.dataplane.carriers import read_carrier
-from gateway.dataplane.parts import Key, subscriber_of
+from gateway.dataplane.attention import AcceptedRefusals, Hold
+from gateway.dataplane.submit_request import AcceptedSme, split_accepted
 from gateway.domain.authority_report import NewAuthorityReport
-from gateway.domain.quarantine import FINAL_STATES, HeldMessage, HoldState, octets_in_store
+from gateway.domain.quarantine import (
+    FINAL_STATES,
+    HeldMessage,
+    HoldState,
+    ReceiptState,
+    octets_in_store,
+)
 from gateway.domain.verdict import Action
-from gateway.proxy.rejudge import exchanged, grounds_of, is_own_rules, judged_again
-from gateway.proxy.release_follower import ReleaseFollower
+from gateway.proxy.assembler import Assembler
+from gateway.proxy.held_campaigns import with_campaigns
+from gateway.proxy.rejudge import (
+    end_of_life,
+    exchanged,
+    grounds_of,
+    is_own_rules,
+    judged_again,
+    longest_hold_s,
+)
 from gateway.proxy.report_writer import ReportWriter, report_of
 from gateway.proxy.tick import Tick
 from gateway.runtime.clock import epoch, monotonic, utcnow
 from gateway.runtime.tasks import spawn
 from gateway.smpp.commands import RESPONSE_BIT, CommandId
 from gateway.smpp.fields import UnsuccessSme
-from gateway.smpp.pdu import header_only, make, submit_sm_resp
-from gateway.smpp.status import CommandStatus, DecodeError
-from gateway.storage.errors import StoreUnavailable, logged
+from gateway.smpp.pdu import HEADER, header_only, make, submit_sm_resp
+from gateway.smpp.status import CommandStatus, status_named
+from gateway.storage.errors import StoreUnavailable
 from gateway.systems.quarantine.model import HeldTotals
 from gateway.systems.quarantine.sql import QuarantineStore
-
-
-@dataclass(slots=True)
-class PartialMessage:
-    """One long message while its parts come. `committed` are the numbers that are durable."""
-
-    assembly: int
-    due_at: datetime
-    total: int
-    committed: set[int] = field(default_factory=set)
-
-
-class Assembler:
-    """Knows which long messages are under way, and lets go of those that are whole (R62).
-
-    Every part is DEFERRED in the store until the message is whole, or until the first of
-    them has waited long enough: then what there is is judged as it is. The data plane bounds
-    how many are under way.
-    """
-
-    def __init__(self, store: QuarantineStore, releasing: ReleaseFollower) -> None:
-        self._store = store
-        self._releasing = releasing
-        self._gathering: dict[Key, PartialMessage] = {}
-
-    async def begin(self) -> None:
-        """Find the parts that an earlier run left, and the messages that were whole by then."""
-        whole: list[int] = []
-        after = 0
-        while page := await self._store.awaiting(after):
-            after = page[-1].message_id
-            whole += [held.assembly for held in page if self._completes(held)]
-        for assembly in whole:
-            await self._releasing.release_parts(assembly)
-
-    def _completes(self, held: HeldMessage) -> bool:
-        """Note a part that is durable; tell whether its message is whole with it."""
-        key = _key_of(held)
-        if key is None or held.due_at is None:
-            return False  # it leaves when its time has come
-        one = self._gathering.get(key)
-        if one is None or one.assembly != held.assembly:
-            self._gathering.pop(key, None)
-            one = self._gathering[key] = PartialMessage(held.assembly, held.due_at, key[2])
-        return self._note(key, one, held.part)
-
-    def _note(self, key: Key, one: PartialMessage, number: int) -> bool:
-        one.committed.add(number)
-        if len(one.committed) < one.total:
-            return False
-        del self._gathering[key]
-        return True
-
-    def is_behind(self, item: Hold) -> bool:
-        """Tell whether it is a part too many: they are acknowledged before the SMSC takes them."""
-        return item.place is not None and self._releasing.is_behind(item.session.system_id)
-
-    def placed(self, item: Hold, held: HeldMessage) -> HeldMessage:
-        """Return what is to be kept of a part: which message it is of, and until when it waits.
-
-        Anything else is kept as it is.
-        """
-        if item.place is None or held.due_at is None:
-            return held
-        key = item.place.joint.key
-        self._forget_overdue(held.held_at)
-        one = self._gathering.get(key)
-        if one is None:
-            one = PartialMessage(held.message_id, held.due_at, key[2])
-            self._gathering[key] = one
-        return replace(held, assembly=one.assembly, part=item.place.number, due_at=one.due_at)
-
-    def committed(self, items: Iterable[tuple[Hold, HeldMessage]]) -> None:
-        """Note that parts are durable; messages that are whole now may go."""
-        for item, held in items:
-            if item.place is None:
-                continue
-            key = item.place.joint.key
-            one = self._gathering.get(key)
-            if one is None or one.assembly != held.assembly:
-                continue  # its time was over meanwhile
-            if self._note(key, one, held.part):
-                # If the store fails they stay DEFERRED, and leave when their time has come.
-                released = self._releasing.release_parts(one.assembly)
-                spawn(logged(released), name=f"assembled-{one.assembly}")
-
-    def _forget_overdue(self, now: datetime) -> None:
-        """Forget what has waited long enough; they are in the order of their first parts."""
-        while self._gathering:
-            key, one = next(iter(self._gathering.items()))
-            if one.due_at > now:
-                break
-            del self._gathering[key]
-
-
-def _key_of(held: HeldMessage) -> Key | None:
-    """Return by what the data plane knows the long message that a part is of."""
-    try:
-        carrier = read_carrier(held.pdu)
-    except DecodeError:
-        return None
-    if not carrier.concats:
-        return None
-    concat = carrier.concats[0]
-    owner = (held.system_id, carrier.source, subscriber_of(carrier.destination))
-    return owner, concat.reference, concat.total
-
 
 log = structlog.get_logger()
 
@@ -147,7 +54,7 @@ class HeldCounts:
 
     def __init__(self, maximum: HeldTotals) -> None:
         self.added: Counter[str] = Counter()
-        self._maximum = maximum
+        self.maximum = maximum
         self._counts: Counter[str] = Counter()
         self._octets: Counter[str] = Counter()
         self._ended: set[int] = set()  # counted off, though changes of theirs may still be read
@@ -159,11 +66,11 @@ class HeldCounts:
 
     def has_room(self, system_id: str, octets: int) -> bool:
         """Tell whether one more message of an SP, of `octets`, may wait."""
-        return self._counts[system_id] < self._maximum.messages and self.may_grow(system_id, octets)
+        return self._counts[system_id] < self.maximum.messages and self.may_grow(system_id, octets)
 
     def may_grow(self, system_id: str, octets: int) -> bool:
         """Tell whether what waits of an SP may take so many more octets."""
-        return self._octets[system_id] + octets <= self._maximum.octets
+        return self._octets[system_id] + octets <= self.maximum.octets
 
     def of(self, system_id: str) -> int:
         """Return how many messages of an SP wait."""
@@ -205,13 +112,14 @@ class HeldCounts:
 
 # What may wait for the store at once; more is refused, never passed unseen.
 _MAX_WAITING = 20_000
+_ROWS_AT_ONCE = 50
 # How long a failed commit speaks against the store. Whoever asks takes traffic away while it
 # does, and without traffic nothing would be committed that could show it is well again.
 _DOUBT_S = 30.0
 
 
 class HoldWriter:
-    """Gathers the holds of a tick into one commit."""
+    """Gathers the holds of a tick into one commit, and the rows for receipts into another."""
 
     def __init__(
         self,
@@ -229,6 +137,7 @@ class HoldWriter:
         self._store = store
         self._reporting = reporting
         self._gathered: list[Hold] = []
+        self._accepted: list[AcceptedRefusals] = []
         self._waiting = 0
         self._failed_at: float | None = None
 
@@ -244,12 +153,15 @@ class HoldWriter:
         has_room = self._counts.has_room(system_id, octets)
         is_stopped = self.is_disk_full() or system_id in self._tick.pipeline.plane.stopped
         is_behind = self._waiting >= _MAX_WAITING or self._assembling.is_behind(item)
-        if is_stopped or is_behind or not has_room:
+        if is_stopped or is_behind or not (has_room or item.is_refused):
             how = "disk_full" if is_stopped else "store_full" if has_room else "sender_full"
             self._answer_all((item,), is_held=False, how=how)
             self._reporting.put_off(_reports_of((item,)))
             return
-        self._counts.add(system_id, octets)
+        if item.is_refused:
+            self._counts.added[system_id] += octets  # it waits for nobody
+        else:
+            self._counts.add(system_id, octets)
         self._waiting += 1
         self._gathered.append(item)
 
@@ -258,6 +170,9 @@ class HoldWriter:
         if self._gathered:
             items, self._gathered = self._gathered, []
             spawn(self._commit(items), name="hold")
+        if self._accepted:
+            accepted, self._accepted = self._accepted, []
+            spawn(self._accept(accepted), name="accepted")
 
     async def _commit(self, items: Sequence[Hold]) -> None:
         now = utcnow()
@@ -265,6 +180,7 @@ class HoldWriter:
         reports = _reports_of(items)
         is_held = False
         try:
+            kept = await with_campaigns(kept)
             if reports:
                 await self._reporting.keep_with(reports, kept)
             else:
@@ -272,20 +188,80 @@ class HoldWriter:
             is_held = True
         except StoreUnavailable as error:
             self._reporting.put_off(reports)  # it was stopped all the same
-            if self._failed_at is None:
-                log.error("store.failed", said=str(error))
-            self._failed_at = monotonic()
+            self._note_failure(error)
         finally:
             self._waiting -= len(items)
             for one in () if is_held else kept:
-                self._counts.take_back(one.system_id, one.octets)
+                if one.state is not HoldState.REFUSED:
+                    self._counts.take_back(one.system_id, one.octets)
             self._answer_all(items, is_held=is_held, how="held" if is_held else "store_failed")
         if is_held:
             self._assembling.committed(zip(items, kept, strict=True))
-            self.held += len(items)
-            if self._failed_at is not None:
-                self._failed_at = None
-                log.info("store.recovered")
+            self.held += sum(not item.is_refused for item in items)
+            self._note_success()
+            self.turned()  # receipts of what was refused beside them
+
+    def _note_failure(self, error: StoreUnavailable) -> None:
+        if self._failed_at is None:
+            log.error("store.failed", said=str(error))
+        self._failed_at = monotonic()
+
+    def _note_success(self) -> None:
+        if self._failed_at is not None:
+            self._failed_at = None
+            log.info("store.recovered")
+
+    def accept(self, item: AcceptedRefusals) -> None:
+        """Take what is refused of a submit_multi for receipts; a commit is before the answer."""
+        system_id = item.session.system_id
+        is_stopped = self.is_disk_full() or system_id in self._tick.pipeline.plane.stopped
+        if is_stopped or self._waiting + len(item.smes) > _MAX_WAITING:
+            self._answer_accepted(item, "disk_full" if is_stopped else "store_full")
+            return
+        self._waiting += len(item.smes)
+        self._accepted.append(item)
+
+    async def _accept(self, items: Sequence[AcceptedRefusals]) -> None:
+        ended = "store_failed"
+        try:
+            kept = await self._rejected(items)
+            await self._store.hold(kept)
+            for one in kept:
+                self._counts.added[one.system_id] += one.octets
+            ended = "accepted"
+            self._note_success()
+        except StoreUnavailable as error:
+            self._note_failure(error)
+        finally:
+            self._waiting -= sum(len(item.smes) for item in items)
+            for item in items:
+                self._answer_accepted(item, ended)
+
+    def _answer_accepted(self, item: AcceptedRefusals, ended: str) -> None:
+        tick, session = self._tick, item.session
+        session.held -= 1
+        answer = item.kept if ended == "accepted" else item.failed
+        if item.own_id:
+            _, command_id, status, _ = HEADER.unpack_from(answer)
+            about = (session.number, session.system_id, command_id & ~RESPONSE_BIT)
+            row = (item.sequence, status, item.message_id, 0, ended)
+            tick.records.rows.append(("o", epoch(), about, *row))
+        if (connection := tick.connections.get(session)) is not None:
+            connection.write(answer)
+        tick.settled(session)
+
+    async def _rejected(self, items: Sequence[AcceptedRefusals]) -> list[HeldMessage]:
+        """Return a message without its text for each destination; the loop goes on meanwhile."""
+        now, next_id, kept = utcnow(), self._tick.pipeline.plane.next_id, list[HeldMessage]()
+        for item in items:
+            own_id = item.own_id
+            for sme in item.smes:
+                held = held_message(_hold_of(item, sme, own_id or next_id(epoch())), now, 0.0)
+                kept.append(replace(held, smsc_message_id=item.message_id.decode("latin-1")))
+                own_id = 0
+                if len(kept) % _ROWS_AT_ONCE == 0:
+                    await asyncio.sleep(0)
+        return kept
 
     def _judged(self, item: Hold) -> Hold:
         """Return `item` with what is against it besides its addressee's own rule (R50)."""
@@ -295,27 +271,62 @@ class HoldWriter:
         judged = exchanged(self._tick, item, self._held(item, now))
         if judged is not item:
             held = self._held(judged, now)
-            self._tick.records.rows.append(judged_again(held, Action.QUARANTINE, held))
+            self._tick.records.rows.append(
+                judged_again(held, Action.QUARANTINE, held, judged.verdict.findings)
+            )
         return judged
 
     def _held(self, item: Hold, now: datetime) -> HeldMessage:
-        ttl_s = self._tick.pipeline.plane.rules.bundle.content.quarantine_ttl_s
-        return held_message(item, now, ttl_s)
+        plane = self._tick.pipeline.plane
+        held = held_message(item, now, longest_hold_s(plane.rules, item.session.account))
+        over_at = end_of_life(plane, (held,))
+        return held if over_at is None else replace(held, expires_at=min(held.expires_at, over_at))
 
     def _answer_all(self, items: Sequence[Hold], *, is_held: bool, how: str) -> None:
         tick, at = self._tick, epoch()
         for item in items:
             session = item.session
             session.held -= 1
-            status = CommandStatus.ESME_ROK if is_held else CommandStatus.ESME_RMSGQFUL
+            status = CommandStatus.ESME_ROK if is_held else _status_of(item)
             about = (session.number, session.system_id, item.command_id)
             message_id = str(item.message_id).encode() if is_held else b""
             answer = (int(status), message_id)
-            tick.records.rows.append(("o", at, about, item.sequence, *answer, 0, how))
+            ended = "accepted" if is_held and item.is_refused else how
+            tick.records.rows.append(("o", at, about, item.sequence, *answer, 0, ended))
             connection = tick.connections.get(session)
-            if connection is not None:
+            accepted, others = split_accepted(item.refused)
+            if is_held and accepted:
+                session.held += 1
+                kept, failed = answer_to(replace(item, refused=others)), answer_to(item)
+                told = (item.sequence, message_id, 0, accepted, kept, failed)
+                self.accept(AcceptedRefusals(session, *told))
+            elif connection is not None:
                 connection.write(answer_to(item) if is_held else _refusal(item))
             tick.settled(session)
+
+
+def _hold_of(item: AcceptedRefusals, sme: AcceptedSme, message_id: int) -> Hold:
+    pdu = make(
+        CommandId.SUBMIT_SM,
+        item.sequence,
+        source_addr=sme.source,
+        dest_addr_ton=sme.ton,
+        dest_addr_npi=sme.npi,
+        destination_addr=sme.address,
+    )
+    return Hold(
+        session=item.session,
+        sequence=item.sequence,
+        command_id=CommandId.SUBMIT_SM,
+        message_id=message_id,
+        pdu=pdu,
+        source=sme.source,
+        destination=sme.destination,
+        verdict=sme.verdict,
+        receipt_asked=sme.receipt_asked,
+        joined="",
+        is_refused=True,
+    )
 
 
 def _reports_of(items: Sequence[Hold]) -> list[NewAuthorityReport]:
@@ -326,7 +337,11 @@ def _reports_of(items: Sequence[Hold]) -> list[NewAuthorityReport]:
 def held_message(item: Hold, now: datetime, ttl_s: float) -> HeldMessage:
     """Return what the store keeps of a message that is flagged, or waits for its hour."""
     grounds = grounds_of(item.verdict, item.pdu, (now, now), ttl_s)
-    waits = item.verdict.action is Action.DEFER
+    state = HoldState.DEFERRED if item.verdict.action is Action.DEFER else HoldState.HELD
+    receipt, note = ReceiptState.NONE, ""
+    if item.is_refused:
+        state, note = HoldState.REFUSED, "refused, and accepted as its sender asks"
+        receipt = ReceiptState.DUE if item.receipt_asked else receipt
     return HeldMessage(
         message_id=item.message_id,
         system_id=item.session.system_id,
@@ -341,10 +356,15 @@ def held_message(item: Hold, now: datetime, ttl_s: float) -> HeldMessage:
         receipt_asked=item.receipt_asked,
         held_at=now,
         expires_at=grounds.expires_at,
-        state=HoldState.DEFERRED if waits else HoldState.HELD,
+        state=state,
+        receipt=receipt,
+        note=note,
         joined=item.joined,
         due_at=grounds.due_at,
         campaign=grounds.campaign,
+        severity=grounds.severity,
+        owner=grounds.owner,
+        score=grounds.score,
     )
 
 
@@ -360,6 +380,11 @@ def answer_to(item: Hold) -> bytes:
     return make(response_id, item.sequence, message_id=identity)
 
 
+def _status_of(item: Hold) -> int:
+    """Return what the SP hears if the message cannot be kept."""
+    return status_named(item.verdict.status) if item.is_refused else CommandStatus.ESME_RMSGQFUL
+
+
 def _refusal(item: Hold) -> bytes:
     response_id = item.command_id | RESPONSE_BIT
-    return header_only(response_id, CommandStatus.ESME_RMSGQFUL, item.sequence)
+    return header_only(response_id, _status_of(item), item.sequence)

@@ -5,15 +5,18 @@ import socket
 import ssl
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 import structlog
 
 from gateway.domain.sender import IpNetwork
 from gateway.runtime.acceptor import BACKLOG, Acceptor, Entry, Host, cannot_listen
+from gateway.runtime.passed_sockets import PassedSocket
 from gateway.session.stranger_limits import PREFIX_OCTETS, address_in, ip_of, rest_octets
-from gateway.settings.gateway import Listener, ListenerTls, SmscTls
+from gateway.settings.gateway import Listener, ListenerTls
+from gateway.settings.smscs import SmscTls
 
 log = structlog.get_logger()
 
@@ -26,7 +29,7 @@ def listener_context(tls: ListenerTls) -> ssl.SSLContext:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     with _named(tls.certificate, tls.key):
-        context.load_cert_chain(tls.certificate, tls.key)
+        context.load_cert_chain(tls.certificate, tls.key, _no_password)
     if tls.client_ca is not None:
         with _named(tls.client_ca):
             context.load_verify_locations(tls.client_ca)
@@ -44,8 +47,13 @@ def smsc_context(tls: SmscTls) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if tls.certificate is not None and tls.key is not None:
         with _named(tls.certificate, tls.key):
-            context.load_cert_chain(tls.certificate, tls.key)
+            context.load_cert_chain(tls.certificate, tls.key, _no_password)
     return context
+
+
+def _no_password() -> str:
+    """Have an encrypted key refused: OpenSSL would ask a terminal for its password, and wait."""
+    return ""
 
 
 @contextmanager
@@ -107,42 +115,110 @@ async def _exactly(sock: socket.socket, count: int) -> bytes:
     return octets
 
 
+@dataclass(frozen=True, slots=True)
+class PreparedListener:
+    """A listener that may be opened: `sockets` are new ones, none where its address is open."""
+
+    listener: Listener
+    entry: Entry
+    sockets: tuple[socket.socket, ...] = ()
+
+
 class Listeners:
     """Opens listeners; `addresses` has the address that each is bound to.
 
     `misdirected` gets the address of a load balancer when its PROXY header cannot be read.
     """
 
-    def __init__(self, host: Host, handshake_s: float, misdirected: Callable[[str], None]) -> None:
+    def __init__(self, host: Host, misdirected: Callable[[str], None]) -> None:
         self.addresses: dict[str, tuple[str, int]] = {}
+        self.passed: list[PassedSocket] = []  # to listen with, where one fits
+        self.handed_over: list[PassedSocket] = []  # for the process that follows
         self._host = host
         self._misdirected = misdirected
-        self._handshake_s = handshake_s
-        self._acceptors: list[Acceptor] = []
+        self._acceptors: dict[tuple[str, int], list[Acceptor]] = {}  # by address as configured
 
-    async def open(self, listeners: Iterable[Listener]) -> None:
+    async def open(self, listeners: Iterable[Listener], handshake_s: float) -> None:
         """Listen at each address. Raises OSError (a port in use) or ssl.SSLError."""
-        for listener in listeners:
-            await self._open(listener)
+        wanted = list(listeners)
+        # Its address says more of a socket than its name, which another listener may have by now.
+        names = {tuple(one.address): one.name for one in wanted}
+        self.passed = [
+            replace(one, name=names.get(one.socket.getsockname()[:2], one.name))
+            for one in self.passed
+        ]
+        self.take([await self.prepare(listener, handshake_s) for listener in wanted])
+        for one in self.passed:
+            log.warning("listener.unclaimed", name=one.name, address=str(one.socket.getsockname()))
+            one.socket.close()
+        self.passed = []
 
-    async def _open(self, listener: Listener) -> None:
-        tls = listener_context(listener.tls) if listener.tls is not None else None
-        host, port = listener.address
-        try:
-            sockets = await _listening(host, port)
-        except OSError as error:
-            raise cannot_listen(error, (host, port), f"({listener.name})") from error
+    async def prepare(self, listener: Listener, handshake_s: float) -> PreparedListener:
+        """Return what `take` needs; nothing changes. Raises OSError or ssl.SSLError."""
+        tls = None
+        if listener.tls is not None:
+            tls = await asyncio.to_thread(listener_context, listener.tls)
         proxies = listener.proxy_protocol
         find_address = ProxiedAddress(proxies, self._misdirected) if proxies else None
-        entry = Entry(tls, self._handshake_s, find_address)
-        opened = [Acceptor(one, self._host, entry) for one in sockets]
-        self._acceptors += opened
-        bound = self.addresses[listener.name] = opened[0].address
-        log.info("listener.opened", name=listener.name, address=f"{bound[0]}:{bound[1]}")
+        entry = Entry(tls, handshake_s, find_address)
+        if listener.address in self._acceptors:
+            return PreparedListener(listener, entry)
+        host, port = listener.address
+        try:
+            sockets = self._claimed(listener) or await _listening(host, port)
+        except OSError as error:
+            raise cannot_listen(error, (host, port), f"({listener.name})") from error
+        return PreparedListener(listener, entry, tuple(sockets))
+
+    def _claimed(self, listener: Listener) -> list[socket.socket]:
+        """Return the sockets of a listener that were passed to this process.
+
+        One of the process before is that of the address that it was opened for, not of a name.
+        """
+        mine = [
+            one
+            for one in self.passed
+            if (one.opened_for or one.name) in {listener.address, listener.name}
+        ]
+        self.passed = [one for one in self.passed if one not in mine]
+        return [one.socket for one in mine]
+
+    def hand_over(self) -> None:
+        """Stop accepting, and keep all sockets in `handed_over`: new connections wait in them."""
+        named = {listened: name for name, listened in self.addresses.items()}
+        self.handed_over = [
+            PassedSocket(named.get(acceptors[0].address, ""), acceptor.detach(), address)
+            for address, acceptors in self._acceptors.items()
+            for acceptor in acceptors
+        ]
+
+    def unread(self) -> int:
+        """Return how many connections wait for their PROXY header."""
+        entries = [acceptors[0].entry.find_address for acceptors in self._acceptors.values()]
+        return sum(one.waiting for one in entries if isinstance(one, ProxiedAddress))
+
+    def take(self, prepared: Iterable[PreparedListener]) -> None:
+        """Let exactly these be open: sessions of those that go stay."""
+        before, self._acceptors = self._acceptors, {}
+        self.addresses.clear()
+        for one in prepared:
+            name, place = one.listener.name, one.listener.address
+            acceptors = before.pop(place, [])
+            for acceptor in acceptors:
+                acceptor.entry = one.entry
+            acceptors += (Acceptor(each, self._host, one.entry) for each in one.sockets)
+            self._acceptors[place] = acceptors
+            bound = self.addresses[name] = acceptors[0].address
+            if one.sockets:
+                log.info("listener.opened", name=name, address=f"{bound[0]}:{bound[1]}")
+        for address, acceptors in before.items():
+            for acceptor in acceptors:
+                acceptor.close()
+            log.info("listener.closed", address=f"{address[0]}:{address[1]}")
 
     def close(self) -> None:
         """Stop accepting connections. May be repeated."""
-        for acceptor in self._acceptors:
+        for acceptor in chain.from_iterable(self._acceptors.values()):
             acceptor.close()
 
 

@@ -1,20 +1,21 @@
 """Messages that the gateway itself sends: confirmations, and those of other processes."""
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import TypeAlias
 
 import structlog
 
-from gateway.dataplane.attention import OwnAnswer, SubscriberMessage
+from gateway.dataplane.attention import OwnAnswer, OwnRequest, SubscriberMessage
 from gateway.dataplane.plane import own_answer
 from gateway.dataplane.relay import message_id_of, renumbered
 from gateway.domain.outbound_message import MAX_ATTEMPTS, OutboundMessage, OutboundState
 from gateway.domain.subscription import MessageEvidence, Subscription
 from gateway.proxy.connection import Connection
 from gateway.proxy.consent_book import MoMessage
-from gateway.proxy.esme_session import Routes
+from gateway.proxy.routes import Routes
 from gateway.proxy.tick import Tick
 from gateway.runtime.clock import epoch, monotonic, utcnow
 from gateway.runtime.tasks import spawn
@@ -31,10 +32,9 @@ _INTERNATIONAL, _ISDN = 1, 1
 
 
 @dataclass(frozen=True, slots=True)
-class Confirmation:
+class Confirmation(OwnRequest):
     """The outbound message of a message of the gateway's own; `asked` when it asks for a yes."""
 
-    system_id: str
     asked: Subscription | None = None
     said: MessageEvidence | None = None
 
@@ -88,8 +88,8 @@ class MtSender:
         if not item.is_withheld or link not in self._tick.connections:
             return  # the SMSC will send it again on another bind
         moment = (monotonic(), epoch())
-        session = self._routes.session_for(link)
-        self._tick.out(self._tick.pipeline.deliver(link, session, item.pdu, moment))
+        session = self._routes.session_for(item)
+        self._tick.out(self._tick.pipeline.deliver(item, session, item.pdu, moment))
 
     def keep_back(self, item: SubscriberMessage) -> None:
         """Tell the SMSC that a withheld message arrived: it was for the gateway."""
@@ -105,7 +105,9 @@ class MtSender:
             return
         _, command_id, _, sequence = HEADER.unpack_from(item.pdu)
         how = "put_off" if status else "kept_back"
-        self._tick.records.rows.append(own_answer(item.link, item.pdu, status, epoch(), how))
+        self._tick.records.rows.append(
+            own_answer(item.link, item.pdu, status, epoch(), how, item.system_id)
+        )
         if status:
             connection.write(header_only(command_id | RESPONSE_BIT, status, sequence))
         else:
@@ -167,7 +169,7 @@ class OutboundSource:
 
 
 @dataclass(frozen=True, slots=True)
-class OutboundRequest:
+class OutboundRequest(OwnRequest):
     """The data plane's outbound message for the submit_sm of an OutboundMessage."""
 
     outbound: OutboundMessage
@@ -190,9 +192,9 @@ class OutboundSender:
 
     Each is sent at least once: without an answer it is sent again, at most MAX_ATTEMPTS times
     in all. A code that arrives twice does no harm; a lost one does. Policy does not judge these
-    messages. While no bind can submit for a port, its messages wait. From a hub code that no SP
-    owns, messages use the binds of all SPs in turn; a refusal is final only after other binds
-    were tried.
+    messages. While no bind can submit for a port, or it is suspended, its messages wait. From a hub
+    or report code that no SP owns, messages use the gateway's bind, else those of all SPs in turn;
+    a refusal is final only after other binds were tried.
     """
 
     def __init__(
@@ -201,14 +203,12 @@ class OutboundSender:
         store: OutboundMessageStore,
         routes: Routes,
         speaking: MtSender,
-        hub_codes: Collection[str],
         cause: OutboundSource,
     ) -> None:
         self._tick = tick
         self._store = store
         self._routes = routes
         self._speaking = speaking
-        self._hub_codes = hub_codes
         self._due = cause.due
         self._tell = cause.tell
         self._under_way: set[int] = set()
@@ -249,7 +249,8 @@ class OutboundSender:
 
     async def _send_waiting(self) -> int:
         binds = {port: self._bind_for(port) for port in await self._store.waiting_ports()}
-        ports = [port for port, found in binds.items() if found is not None][:_MAX_PORTS]
+        free = (p for p, on in binds.items() if on is not None and on.link.room_of_own() > 0)
+        ports = list(islice(free, _MAX_PORTS))
         if not ports or len(self._under_way) >= _MAX_UNDER_WAY:
             return 0
         now = utcnow()
@@ -267,7 +268,7 @@ class OutboundSender:
             return
         # Look again: the bind may have closed during the await.
         connection = self._bind_of(outbound) if due <= now else None
-        if connection is None:
+        if connection is None or connection.link.room_of_own() <= 0:
             await self._store.put_back(outbound.number, max(due, now), was_written=False)
         elif outbound.number not in self._under_way:
             self._send(connection, outbound)
@@ -276,14 +277,14 @@ class OutboundSender:
         self._under_way.add(outbound.number)
         self._outcomes.pop(outbound.number, None)
         self._remember(outbound.number, connection.link.system_id)
-        self._speaking.write(
-            connection, outbound.port, outbound.msisdn, outbound.text, OutboundRequest(outbound)
-        )
-        self._note(outbound, connection.link.system_id, "written")
+        system_id = next(iter(self._owners_of(outbound.port)), connection.link.system_id)
+        request = OutboundRequest(system_id, outbound)
+        self._speaking.write(connection, outbound.port, outbound.msisdn, outbound.text, request)
+        self._note(outbound, system_id, "written")
 
     def _bind_of(self, outbound: OutboundMessage) -> Connection | None:
         """Return the bind to send an outbound message on: if possible another than last time."""
-        if not self._goes_by_any(outbound.port):
+        if self._routes.own_bind() is not None or not self._goes_by_any(outbound.port):
             return self._bind_for(outbound.port)
         some = sorted(self._routes.submitters())
         if not some:
@@ -294,23 +295,33 @@ class OutboundSender:
         return self._routes.to_smsc(next((one for one in some if one > last), some[0]))
 
     def _bind_for(self, port: str) -> Connection | None:
-        """Return a bind of the owner of `port`; for a hub code without owner, any bind."""
-        some = self._routes.submitters() if self._goes_by_any(port) else self._owners_of(port)
+        """Return a bind of the owner of `port`; without an owner, the gateway's or any bind."""
+        if self._goes_by_any(port) and (own := self._routes.own_bind()) is not None:
+            return own
+        some = (
+            self._routes.submitters()
+            if self._goes_by_any(port)
+            else filter(self._may_send(port), self._owners_of(port))
+        )
         binds = (self._routes.to_smsc(system_id) for system_id in some)
         return next((bind for bind in binds if bind is not None), None)
 
-    def _owners_of(self, port: str) -> list[str]:
-        accounts = self._tick.pipeline.plane.rules.accounts
-        return [
-            one for one, account in accounts.items() if account.sender.port_of(port) is not None
-        ]
+    def _may_send(self, port: str) -> Callable[[str], bool]:
+        """Return what tells whether an SP's port is not suspended (R88)."""
+        accounts, address = self._tick.pipeline.plane.rules.accounts, port.encode("latin-1")
+        return lambda one: one in accounts and accounts[one].origin_of(address).port is not None
+
+    def _owners_of(self, port: str) -> tuple[str, ...]:
+        return self._tick.pipeline.plane.rules.port_owners.of(port)
 
     def _goes_by_any(self, port: str) -> bool:
-        return port in self._hub_codes and not self._owners_of(port)
+        plane = self._tick.pipeline.plane
+        is_ours = port in plane.hub.codes or port.encode("latin-1") in plane.complaint_codes
+        return is_ours and not self._owners_of(port)
 
     def _has_another(self, outbound: OutboundMessage) -> bool:
         """Tell whether another bind should be tried: the refusal may concern this bind only."""
-        if not self._goes_by_any(outbound.port):
+        if self._routes.own_bind() is not None or not self._goes_by_any(outbound.port):
             return False
         return outbound.attempts < min(MAX_ATTEMPTS, len(self._routes.submitters()))
 

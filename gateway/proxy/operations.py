@@ -1,26 +1,28 @@
-"""query_sm, cancel_sm and replace_sm for message_ids that the gateway issued."""
+"""query_sm, cancel_sm and replace_sm for messages that the gateway holds."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import structlog
 
-from gateway.dataplane.attention import Operation, ProhibitedMessage
+from gateway.dataplane.attention import Operation, OwnRequest, ProhibitedMessage
 from gateway.dataplane.carriers import place_of, read_carrier
 from gateway.dataplane.plane import operation, own_answer
-from gateway.dataplane.request_reader import may_be_part, timing_of
+from gateway.dataplane.relay import renumbered
+from gateway.dataplane.request_reader import link_about, may_be_part, timing_of, way_of
 from gateway.domain.authority_report import prohibited_in
-from gateway.domain.msisdn import msisdn_of
+from gateway.domain.msisdn import msisdn_of, with_plus
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.domain.verdict import Action, Verdict
 from gateway.policy.submission import DeliveryTimes, Submission
+from gateway.proxy.held_campaigns import with_campaigns
 from gateway.proxy.hold_writer import HeldCounts
 from gateway.proxy.tick import Tick
 from gateway.runtime.clock import epoch, monotonic, utcnow
 from gateway.runtime.tasks import KeyedLock, spawn
 from gateway.smpp.commands import RESPONSE_BIT, CommandId
 from gateway.smpp.fields import TEXT_TAGS, Tag, Tlv
-from gateway.smpp.pdu import HEADER, Pdu, decode, encode, header_only, make
+from gateway.smpp.pdu import HEADER, HEADER_OCTETS, Pdu, decode, encode, header_only, make
 from gateway.smpp.status import CommandStatus, status_named
 from gateway.storage.errors import StoreUnavailable
 from gateway.systems.quarantine.model import REPLACEABLE_STATES, Replacement
@@ -63,16 +65,17 @@ class Operations:
 
     def begin(self, item: Operation) -> None:
         """Start to answer one request; it counts in the window like any other."""
-        item.session.held += 1
         spawn(self._answer(item), name=f"operation-{item.session.number}")
 
     async def _answer(self, item: Operation) -> None:
         request = decode(item.pdu)  # the data plane has decoded it once: it is sound
-        message_id = int(request.octets("message_id"))
+        message_id = int(request.octets("message_id") or 0)
         session = item.session
         self._tick.records.rows.append(operation(session, request, epoch()))
         try:
-            if request.command_id == CommandId.REPLACE_SM:
+            if not message_id:
+                await self._cancel_all(item, request)
+            elif request.command_id == CommandId.REPLACE_SM:
                 async with self._locks.of(message_id):
                     await self._settle(item, request, message_id)
             else:
@@ -82,6 +85,29 @@ class Operations:
         finally:
             session.held -= 1
             self._tick.settled(session)
+
+    async def _cancel_all(self, item: Operation, request: Pdu) -> None:
+        """Cancel all from one source to one destination, here and at the SMSC (3.4, 4.9.1)."""
+        system_id = item.session.system_id
+        source = request.octets("source_addr").decode("latin-1")
+        to = with_plus(request.octets("destination_addr"), request.number("dest_addr_ton"))
+        is_done = False
+        while self._counts.of(system_id):
+            found = await self._store.cancellable(system_id, source, to.decode("latin-1"))
+            ids = [held.message_id for held in found if _is_meant(request, held)]
+            outcomes = await self._desk.cancel_each(ids, system_id, utcnow())
+            if not any(isinstance(outcome, ActResult) for outcome in outcomes):
+                break
+            is_done = True
+        if not is_done:
+            self._forward(item, request)
+            return
+        self._write(item, _failed(request, CommandStatus.ESME_ROK))
+        link = way_of(self._tick.pipeline.plane, item.session, item.pdu)
+        if link is not None and (connection := self._tick.connections.get(link)) is not None:
+            context = OwnRequest(system_id)
+            own = link.register(None, 0, request.command_id, monotonic(), context)
+            connection.write(renumbered(item.pdu, own))
 
     async def _settle(self, item: Operation, request: Pdu, message_id: int) -> None:
         held = await self._store.get(message_id)
@@ -129,8 +155,11 @@ class Operations:
         elif request.octets("short_message"):  # a data_sm has no such field
             tlvs.append(Tlv(Tag.MESSAGE_PAYLOAD, request.octets("short_message")))
         tlvs += (tlv for tlv in request.tlvs if tlv.tag in TEXT_TAGS)
+        pdu = encode(replace(before, fields=fields, tlvs=tuple(tlvs)))
+        # Who decides on a campaign has not seen this text.
+        (renamed,) = await with_campaigns((replace(held, pdu=pdu, joined="", campaign=""),))
         replacement = Replacement(
-            pdu=encode(replace(before, fields=fields, tlvs=tuple(tlvs))),
+            pdu=pdu,
             reason=held.reason,
             rule=held.rule,
             category=held.category,
@@ -138,7 +167,7 @@ class Operations:
             digest=self._tick.pipeline.plane.rules.digest,
             receipt_asked=held.receipt_asked,
             expires_at=_expiry(held, request),
-            campaign=held.campaign,
+            campaign=renamed.campaign,
         )
         more = len(replacement.pdu) - len(held.pdu)
         if more > 0 and not self._counts.may_grow(held.system_id, more):
@@ -227,13 +256,22 @@ class Operations:
             if status:
                 self._write(item, _failed(request, status))
                 return
-        link = item.session.peer
-        if link is None or not link.state.is_bound:
+        plane, peer = self._tick.pipeline.plane, item.session.peer
+        if peer is None or not peer.state.is_bound:
             self._write(item, _failed(request, CommandStatus.ESME_RMSGQFUL))
+            return
+        asked = request.octets("message_id")
+        if released is not None:
+            asked = released.smsc_message_id.encode("latin-1")
+        # Without an id it is about what went that way before.
+        session = item.session
+        link = link_about(plane, session, asked) if asked else way_of(plane, session, item.pdu)
+        if link is None:
+            self._write(item, _failed(request, _failure(request)))
             return
         pdu, context = item.pdu, None
         if released is not None:
-            fields = {**request.fields, "message_id": released.smsc_message_id.encode("latin-1")}
+            fields = {**request.fields, "message_id": asked}
             pdu, context = (
                 encode(replace(request, fields=fields)),
                 str(released.message_id).encode(),
@@ -248,6 +286,14 @@ class Operations:
             row = own_answer(item.session, item.pdu, status, epoch(), "answered")
             self._tick.records.rows.append(row)
             connection.write(octets)
+
+
+def _is_meant(request: Pdu, held: HeldMessage) -> bool:
+    """Tell whether a cancel_sm without a message_id is about a message with its addresses."""
+    if HEADER.unpack_from(held.pdu)[1] == CommandId.SUBMIT_MULTI:
+        return False  # it goes to others, too
+    service = request.octets("service_type")
+    return not service or held.pdu.startswith(service + b"\0", HEADER_OCTETS)
 
 
 def _timing(request: Pdu) -> DeliveryTimes:

@@ -10,7 +10,7 @@ from gateway.dataplane.relay import renumbered
 from gateway.dataplane.smsc_side import delivery
 from gateway.domain.msisdn import msisdn_of
 from gateway.domain.quarantine import HeldMessage, HoldState
-from gateway.proxy.esme_session import Routes
+from gateway.proxy.routes import Routes
 from gateway.proxy.tick import Tick
 from gateway.runtime.clock import epoch, monotonic, utcnow
 from gateway.runtime.tasks import spawn
@@ -99,7 +99,7 @@ class ReceiptDesk:
             return  # the SMSC will send it again on another bind
         message_id = self._message_of(item)
         if message_id is None and self._is_early(item):
-            self._parked.setdefault(link.system_id, deque()).append(item)
+            self._parked.setdefault(item.system_id, deque()).append(item)
             return
         pdu = item.pdu
         if message_id is not None:
@@ -107,11 +107,11 @@ class ReceiptDesk:
                 pdu = with_receipt_id(pdu, str(message_id))
             except (DecodeError, EncodeError):
                 message_id = None
-        session = self._routes.session_for(link)
-        self._tick.out(self._tick.pipeline.deliver(link, session, pdu, (monotonic(), epoch())))
+        session = self._routes.session_for(item)
+        self._tick.out(self._tick.pipeline.deliver(item, session, pdu, (monotonic(), epoch())))
 
     def _is_early(self, item: ReleaseReceipt) -> bool:
-        system_id = item.link.system_id
+        system_id = item.system_id
         parked = len(self._parked.get(system_id, ()))
         return self._expected[system_id] > 0 and parked < _MAX_PARKED and _is_receipt(item.pdu)
 
@@ -124,7 +124,7 @@ class ReceiptDesk:
         if receipt is None:
             return None
         about = _subscriber(pdu.octets("source_addr"))
-        forms = (self._ids.get((item.link.system_id, f, about)) for f in sorted(receipt.forms))
+        forms = (self._ids.get((item.system_id, f, about)) for f in sorted(receipt.forms))
         return next((known for known in forms if known is not None), None)
 
     # Our own.
@@ -154,7 +154,8 @@ class ReceiptDesk:
         try:
             pdu = receipt_pdu(
                 0,
-                message_id=str(held.message_id),
+                # Of many destinations the SP knows one id, which may be the SMSC's.
+                message_id=held.smsc_message_id or str(held.message_id),
                 source=_as_written(held),
                 destination=held.source,
                 stat=stat,

@@ -13,15 +13,18 @@ from gateway.dataplane.submit_request import Schedule
 from gateway.domain.authority_report import prohibited_in
 from gateway.domain.categories import TrafficClass
 from gateway.domain.msisdn import msisdn_of, with_plus
-from gateway.domain.quarantine import HeldMessage
+from gateway.domain.quarantine import BETWEEN_WORDS, HeldMessage
 from gateway.domain.records import EventRow
 from gateway.domain.verdict import Action, Finding, Reason, Verdict
 from gateway.filter.facts import TextFacts
+from gateway.filter.one_time_code import life_s_of
 from gateway.policy.engine import judge_again, judge_due
 from gateway.policy.findings import campaign_of, is_asking, subject_of
+from gateway.policy.ruleset import RuleSet
 from gateway.policy.submission import Account, DeliveryTimes, RequestedMessage, Submission
 from gateway.proxy.report_writer import told_of_held
 from gateway.proxy.tick import Tick
+from gateway.records.lines import finding_fields
 from gateway.runtime.clock import epoch, monotonic
 from gateway.smpp.fields import SmeAddress, moment_of
 from gateway.smpp.pdu import decode
@@ -34,8 +37,21 @@ _SHORT_TEXT = 200
 _PAST_ITS_HOUR = timedelta(hours=48)
 
 
+# What other networks send waits no longer for a person (R63).
+_PEERS_TTL_S = 86_400.0
+
+
+def longest_hold_s(rules: RuleSet, account: Account | None) -> float:
+    """Return how long a message of a sender waits for a person."""
+    ttl_s = rules.bundle.content.quarantine_ttl_s
+    return min(ttl_s, _PEERS_TTL_S) if account is not None and account.sender.is_peer else ttl_s
+
+
 def grounds_of(
-    verdict: Verdict, pdu: bytes, times: tuple[datetime, datetime], ttl_s: float
+    verdict: Verdict,
+    pdu: bytes,
+    times: tuple[datetime, datetime],
+    ttl_s: float,
 ) -> Grounds:
     """Return what the store keeps of a verdict that keeps a message.
 
@@ -55,12 +71,21 @@ def grounds_of(
         reason=deciding.reason.value if deciding is not None else "",
         rule=deciding.rule if deciding is not None else "",
         category=subject_of(verdict),
-        evidence=deciding.evidence[:_SHORT_TEXT] if deciding is not None else "",
+        evidence=_evidence_of(verdict, deciding)[:_SHORT_TEXT] if deciding is not None else "",
         digest=verdict.digest,
         expires_at=latest if valid_until is None else min(max(valid_until, now), latest),
         due_at=due_at,
         campaign=campaign_of(verdict),
+        severity=(deciding and deciding.severity) or "",
+        owner=deciding.owner if deciding is not None else "",
+        score=next((one.score for one in verdict.findings if one.score is not None), None),
     )
+
+
+def _evidence_of(verdict: Verdict, deciding: Finding) -> str:
+    """Return what the rule that decided has found: of a list all words."""
+    found = (one.evidence for one in verdict.findings if one.rule == deciding.rule)
+    return BETWEEN_WORDS.join(dict.fromkeys((deciding.evidence, *found)))
 
 
 def valid_until_of(pdu: bytes, came_at: datetime) -> datetime | None:
@@ -116,7 +141,7 @@ def judge_leaving(
             if one.verdict is not None and not is_asking(one.verdict):
                 return one.verdict
             asking = asking or one.verdict
-        note_hint(plane, account.system_id, facts)
+        note_hint(plane, one, facts)
     except Exception:  # noqa: BLE001 - as in the tick: what cannot be judged is not passed, and stops no other
         plane.tally.filter_failures += 1
         plane.rules.hold_against(one, (_UNCHECKED_AGAIN if held.is_reviewed else UNCHECKED,))
@@ -166,6 +191,17 @@ def is_own_rules(verdict: Verdict) -> bool:
 def _reason_of(verdict: Verdict) -> Reason | None:
     deciding = verdict.deciding
     return None if deciding is None else deciding.reason
+
+
+def end_of_life(plane: Plane, together: Sequence[HeldMessage]) -> datetime | None:
+    """Return when a held code is of no use any more; None for any other message."""
+    try:
+        carriers = [read_carrier(held.pdu) for held in together]
+        joined = tuple(held.joined for held in together if held.joined)
+        life_s = life_s_of(_facts_of(plane, carriers, joined))
+    except Exception:  # noqa: BLE001 - what the filter fails on is held for a person as any other
+        return None
+    return None if life_s is None else together[0].held_at + timedelta(seconds=life_s)
 
 
 def text_of(plane: Plane, together: Sequence[HeldMessage]) -> str:
@@ -234,7 +270,9 @@ def exchanged(tick: Tick, item: Hold, held: HeldMessage) -> Hold:
     return replace(item, verdict=verdict, prohibited=told)
 
 
-def judged_again(held: HeldMessage, action: Action, why: Grounds | HeldMessage) -> EventRow:
+def judged_again(
+    held: HeldMessage, action: Action, why: Grounds | HeldMessage, findings: Sequence[Finding]
+) -> EventRow:
     """Return the event row that says what stops a message when it is judged again."""
     about = {
         "message_id": str(held.message_id),
@@ -245,6 +283,7 @@ def judged_again(held: HeldMessage, action: Action, why: Grounds | HeldMessage) 
         "category": why.category,
         "campaign": why.campaign,
         "digest": why.digest,
+        "findings": [finding_fields(one) for one in findings],
     }
     return ("e", epoch(), "judged_again", about)
 

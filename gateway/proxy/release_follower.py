@@ -6,14 +6,24 @@ from datetime import datetime
 
 import structlog
 
+from gateway.dataplane.request_reader import route_of
 from gateway.domain.authority_report import prohibited_in
 from gateway.domain.quarantine import HeldMessage, HoldState
+from gateway.domain.sender import RouteTable
 from gateway.domain.verdict import Action, Reason, Verdict
 from gateway.policy.findings import is_asking
 from gateway.proxy.consent_book import ConsentAsker
-from gateway.proxy.esme_session import Routes
+from gateway.proxy.held_campaigns import with_campaigns
 from gateway.proxy.receipts import ReceiptDesk
-from gateway.proxy.rejudge import grounds_of, judge_leaving, judged_again, outranked, text_of
+from gateway.proxy.rejudge import (
+    end_of_life,
+    grounds_of,
+    judge_leaving,
+    judged_again,
+    longest_hold_s,
+    outranked,
+    text_of,
+)
 from gateway.proxy.release_sender import (
     DUE_EACH,
     DueMessages,
@@ -22,6 +32,7 @@ from gateway.proxy.release_sender import (
     is_asked_for,
 )
 from gateway.proxy.report_writer import told_of_held
+from gateway.proxy.routes import Routes
 from gateway.proxy.tick import Tick
 from gateway.runtime.clock import epoch, utcnow
 from gateway.runtime.tasks import spawn
@@ -64,7 +75,8 @@ class ReleaseFollower:
         self._due = DueMessages(store)
         self._desk = desk
         self._routes = routes
-        self.queue = ReleaseQueue()
+        self.queue = ReleaseQueue(lambda pdu: route_of(tick.pipeline.plane, pdu))
+        self._table: RouteTable | None = None  # the routes that the queue knows
         self.submitting = ReleaseSender(tick, desk, routes, receipts, self.queue)
         self._asking = asking
         self._together: set[int] = set()  # long messages whose parts are being let go
@@ -73,6 +85,7 @@ class ReleaseFollower:
         """Find what an earlier run left: nothing that was written is written again."""
         for lost in await self._desk.lose_in_flight(utcnow()):
             log.warning("quarantine.in_doubt", message_id=str(lost.message_id))
+        self._table = self._tick.pipeline.plane.routes
         before: int | None = None
         asked = HoldState.RELEASE_REQUESTED
         while page := await self._store.find(state=asked, before_id=before, limit=_FOUND_AT_ONCE):
@@ -104,9 +117,10 @@ class ReleaseFollower:
             taken = await self._desk.take(assembly, utcnow())
             for held in taken.ready:
                 self.queue.follow(held)
-            senders = {held.system_id for held in taken.ready}
+            group_of, takes_own = self.queue.group_of, self._routes.takes_own
+            ways = {(held.system_id, group_of(held.pdu)) for held in taken.ready}
             has_room = self.submitting.under_way < _AT_ONCE
-            if has_room and any(self._routes.to_smsc(sender) is not None for sender in senders):
+            if has_room and any(takes_own(sender, group) for sender, group in ways):
                 await self._let_parts_go(taken)
         finally:
             self._together.discard(assembly)
@@ -114,8 +128,13 @@ class ReleaseFollower:
     async def release_wanted(self) -> None:
         """Write what is wanted and has a way to the SMSC; the rest waits for its sender."""
         await self.submitting.confirm_late()
-        # One look for each sender: thousands may wait for one that is away.
-        ways = {s for s in self.queue.waiting if self._routes.to_smsc(s) is not None}
+        routes = self._tick.pipeline.plane.routes
+        if routes is not self._table:
+            self._table = routes
+            self.queue.forget_groups()
+        # One look for each sender and group: thousands may wait for one that is away.
+        found = ((key, self._routes.to_smsc(key[0], "", key[1])) for key in self.queue.waiting_for)
+        ways = {key: way.link for key, way in found if way is not None}
         room = max(0, _AT_ONCE - self.submitting.under_way)
         ready = self.queue.first_of(ways, room)
         try:
@@ -149,6 +168,8 @@ class ReleaseFollower:
     async def _release(self, held: HeldMessage) -> None:
         if held.state is not HoldState.RELEASE_REQUESTED:
             self.queue.drop((held.message_id,))
+        elif not self._routes.takes_own(held.system_id, self.queue.group_of(held.pdu)):
+            self.queue.put_back((held,))
         elif not held.assembly:
             await self._let_go([held])
         elif held.assembly not in self._together:
@@ -232,9 +253,14 @@ class ReleaseFollower:
             return
         rest = tuple(one.message_id for one in others)
         why = f"judged again: {reason}" if reason is not None else "judged again"
-        rules = self._tick.pipeline.plane.rules
-        ttl_s = rules.bundle.content.quarantine_ttl_s
+        plane = self._tick.pipeline.plane
+        ttl_s = longest_hold_s(plane.rules, plane.rules.accounts.get(held.system_id))
         grounds = grounds_of(verdict, held.pdu, (held.held_at, now), ttl_s)
+        if verdict.action is Action.QUARANTINE and not grounds.campaign:
+            (seen,) = await with_campaigns((replace(held, state=HoldState.HELD),))
+            grounds = replace(grounds, campaign=seen.campaign)
+        if (over_at := end_of_life(plane, together)) is not None:  # never released stale
+            grounds = replace(grounds, expires_at=min(grounds.expires_at, over_at))
         match verdict.action:
             case Action.DEFER:
                 await self._desk.defer(message_id, grounds, why, now, others=rest)
@@ -245,7 +271,8 @@ class ReleaseFollower:
         self._report(together, verdict)
         self.queue.drop((message_id, *rest))
         for one in together:
-            self._tick.records.rows.append(judged_again(one, verdict.action, grounds))
+            row = judged_again(one, verdict.action, grounds, verdict.findings)
+            self._tick.records.rows.append(row)
             if is_asked_for(one) and verdict.action not in _KEPT:
                 log.info("quarantine.refused", message_id=str(one.message_id), why=why)
             else:

@@ -1,22 +1,25 @@
 """Released messages: their queue, those that are due, and writing each once to the SMSC."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import islice
+from typing import TypeVar
 
 import structlog
 
-from gateway.dataplane.attention import OwnAnswer, ScheduledAtSmsc
+from gateway.dataplane.attention import OwnAnswer, OwnRequest, ScheduledAtSmsc
+from gateway.dataplane.link import Link
 from gateway.dataplane.relay import renumbered
+from gateway.dataplane.request_reader import addresses_of
 from gateway.dataplane.submit_request import Schedule
+from gateway.domain.msisdn import msisdn_of
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.domain.verdict import Action
 from gateway.proxy.connection import Connection
-from gateway.proxy.esme_session import Routes
 from gateway.proxy.receipts import ReceiptDesk
 from gateway.proxy.rejudge import schedule_of_leaving
+from gateway.proxy.routes import Routes
 from gateway.proxy.tick import Tick
 from gateway.runtime.clock import epoch, monotonic, utcnow
 from gateway.runtime.tasks import spawn
@@ -33,49 +36,76 @@ log = structlog.get_logger()
 class ReleaseQueue:
     """Messages that wait for release, in order; those counted already; results of this turn."""
 
-    def __init__(self) -> None:
-        # Messages waiting, by sender: counting 100 000 anew would take 3 ms each turn.
+    def __init__(self, group_of: Callable[[bytes], str] = lambda _pdu: "") -> None:
+        # Messages waiting, by sender: counting 100 000 anew would take 3 ms each turn. By sender
+        # and the group that a route leads them to: one that is down must not have them asked for.
         self.waiting: Counter[str] = Counter()
+        self.waiting_for: Counter[tuple[str, str]] = Counter()
         self.counted: set[int] = set()  # deferred and counted; judging again does not count them
         self.came_of: Counter[str] = Counter()  # of deferred ones: too many to log each
-        self._wanted: dict[int, str] = {}  # message_id to system_id
+        self._wanted: dict[int, tuple[str, str]] = {}  # message_id to system_id and group
+        self.group_of = group_of
 
     def follow(self, held: HeldMessage) -> None:
         """Update the queue from the present state of a message."""
         if held.state is HoldState.RELEASE_REQUESTED:
-            self.want(held.message_id, held.system_id)
+            self.want(held.message_id, held.system_id, self.group_of(held.pdu))
             return
         self.drop((held.message_id,))
         if held.state is not HoldState.RELEASING:
             self.counted.discard(held.message_id)
 
-    def want(self, message_id: int, system_id: str) -> None:
+    def want(self, message_id: int, system_id: str, group: str = "") -> None:
         """Add a message at the end, unless it is in the queue."""
         if message_id not in self._wanted:
-            self._wanted[message_id] = system_id
+            self._wanted[message_id] = system_id, group
             self.waiting[system_id] += 1
+            self.waiting_for[system_id, group] += 1
 
     def put_back(self, together: Iterable[HeldMessage]) -> None:
         """Move messages to the end of the queue."""
         for held in together:
             self.drop((held.message_id,))
-            self.want(held.message_id, held.system_id)
+            self.want(held.message_id, held.system_id, self.group_of(held.pdu))
+
+    def forget_groups(self) -> None:
+        """Forget where routes led: others are in force. What is put back is led by those."""
+        self._wanted = {number: (sender, "") for number, (sender, _) in self._wanted.items()}
+        self.waiting_for = Counter({(one, ""): count for one, count in self.waiting.items()})
 
     def drop(self, message_ids: Iterable[int]) -> None:
         """Remove messages from the queue."""
         for message_id in message_ids:
-            system_id = self._wanted.pop(message_id, None)
-            if system_id is not None:
-                self.waiting[system_id] -= 1
-                if not self.waiting[system_id]:
-                    del self.waiting[system_id]
+            found = self._wanted.pop(message_id, None)
+            if found is not None:
+                _count_off(self.waiting, found[0])
+                _count_off(self.waiting_for, found)
 
-    def first_of(self, senders: Collection[str], limit: int) -> list[int]:
-        """Return the ids of the first messages of `senders`, at most `limit`."""
-        if not senders:
-            return []
-        theirs = (number for number, sender in self._wanted.items() if sender in senders)
-        return list(islice(theirs, limit))
+    def first_of(self, ways: Mapping[tuple[str, str], Link], limit: int) -> list[int]:
+        """Return the ids of the first messages that their senders' links have room for.
+
+        `ways` has those by system_id and group, "" where no route leads.
+        """
+        room = {link: link.room_of_own() for link in ways.values()}
+        limit = min(limit, sum(max(0, left) for left in room.values()))
+        found: list[int] = []
+        for number, way in self._wanted.items() if limit else ():
+            link = ways.get(way)
+            if link is not None and room[link] > 0:
+                room[link] -= 1
+                found.append(number)
+                if len(found) == limit:
+                    break
+        return found
+
+
+_Key = TypeVar("_Key")
+
+
+def _count_off(counter: Counter[_Key], key: _Key) -> None:
+    counter[key] -= 1
+    if not counter[key]:
+        del counter[key]
 
 
 def is_asked_for(held: HeldMessage) -> bool:
@@ -125,14 +155,14 @@ _LATER = frozenset({CommandStatus.ESME_RTHROTTLED, CommandStatus.ESME_RMSGQFUL})
 
 
 @dataclass(frozen=True, slots=True)
-class Release:
+class Release(OwnRequest):
     """The context of a submit that the gateway writes for a released message."""
 
     message_id: int
-    system_id: str
     destination: str = field(repr=False)
     is_reviewed: bool
     schedule: Schedule | None = field(default=None, repr=False)
+    group: str = ""  # that a route led it to
 
 
 class ReleaseSender:
@@ -162,12 +192,15 @@ class ReleaseSender:
 
     async def write(self, together: Sequence[HeldMessage]) -> None:
         """Write a message, or all parts of one; what has no way any more is to go out later."""
-        connection = self._routes.to_smsc(together[0].system_id)
-        if connection is not None:
+        first = together[0]
+        group = self._queue.group_of(first.pdu)
+        connection = self._routes.to_smsc(first.system_id, group=group)
+        if connection is not None and connection.link.room_of_own() > 0:
             for held in together:
-                self._write_on(connection, held)
+                self._write_on(connection, held, group)
             return
-        await self.postpone(together, "no bind at the SMSC")
+        why = "no bind at the SMSC" if connection is None else "no room on the bind"
+        await self.postpone(together, why)
 
     async def postpone(self, together: Sequence[HeldMessage], why: str) -> None:
         """Let a message that was about to be written wait its turn once more."""
@@ -175,21 +208,34 @@ class ReleaseSender:
             await self._desk.postpone(held.message_id, why, utcnow())
             self._queue.put_back([held])
 
-    def _write_on(self, connection: Connection, held: HeldMessage) -> None:
+    def _write_on(self, connection: Connection, held: HeldMessage, group: str) -> None:
         _, command_id, _, _ = HEADER.unpack_from(held.pdu)
         context = Release(
-            held.message_id,
             held.system_id,
+            held.message_id,
             held.destination,
             held.is_reviewed,
             schedule_of_leaving(self._tick.pipeline.plane, held),
+            group,
         )
         own = connection.link.register(None, 0, command_id, monotonic(), context)
         self._under_way.add(held.message_id)
         if not is_asked_for(held):
             self._queue.came_of[Action.FORWARD.value] += 1
         self._receipts.expect(held.system_id)
+        self._note_writer(held)
         connection.write(renumbered(held.pdu, own))
+
+    def _note_writer(self, held: HeldMessage) -> None:
+        """Note who writes to subscribers, if others may write from that port, too."""
+        plane = self._tick.pipeline.plane
+        account = plane.rules.accounts.get(held.system_id)
+        source = held.source.encode("latin-1", "replace")
+        port = None if account is None else account.origin_of(source).port
+        if port is not None and port.shared:
+            for _, destination in addresses_of(held.pdu):
+                if (msisdn := msisdn_of(b"+" + destination)) is not None:
+                    plane.writers.note(port.number, msisdn, held.system_id)
 
     def answered(self, item: OwnAnswer, context: Release) -> None:
         """Take the SMSC's answer, or that none will come."""
@@ -203,9 +249,8 @@ class ReleaseSender:
                 ReleasedId(context.system_id, smsc_id, context.message_id, context.destination)
             )
             if context.schedule is not None:
-                self.scheduled(
-                    ScheduledAtSmsc(item.link, context.schedule, smsc_id.encode("latin-1"))
-                )
+                at_smsc = (smsc_id.encode("latin-1"), item.link.smsc)
+                self.scheduled(ScheduledAtSmsc(context.system_id, context.schedule, *at_smsc))
         if context.message_id in self._under_way:  # else it is late: it was given up before
             self._under_way.discard(context.message_id)
             self._receipts.unexpect(context.system_id)
@@ -214,6 +259,7 @@ class ReleaseSender:
     async def _settle(self, context: Release, status: int | None, smsc_id: str) -> None:
         desk, message_id, now = self._desk, context.message_id, utcnow()
         about = {"message_id": str(message_id), "system_id": context.system_id, "status": status}
+        about |= {"smsc_message_id": smsc_id} if smsc_id else {}
         self._tick.records.rows.append(("e", epoch(), "release", about))
         try:
             if status is None:
@@ -224,7 +270,7 @@ class ReleaseSender:
                 await self._confirm(message_id, smsc_id)
             elif status in _LATER:
                 await desk.postpone(message_id, f"the SMSC answered 0x{status:X}", now)
-                self._queue.want(message_id, context.system_id)
+                self._queue.want(message_id, context.system_id, context.group)
             elif context.is_reviewed:
                 await desk.give_back(message_id, f"the SMSC answered 0x{status:X}", now)
             else:

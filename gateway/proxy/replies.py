@@ -1,7 +1,7 @@
 """Handle subscribers' MO messages: a refusal holds at once, each message is answered once."""
 
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TypeAlias
@@ -10,18 +10,22 @@ import structlog
 
 from gateway.dataplane.attention import OwnAnswer, SubscriberMessage
 from gateway.dataplane.relay import message_id_of
-from gateway.domain.consent import Answer, ConsentAnswer
-from gateway.domain.subscription import MessageEvidence
+from gateway.domain.categories import category_of
+from gateway.domain.consent import Answer, ConsentAnswer, parts_of
+from gateway.domain.outbound_message import filled
+from gateway.domain.policy import RepliesRule
+from gateway.domain.subscription import MessageEvidence, Subscription
 from gateway.policy.hub_words import HubCommand
 from gateway.policy.replies import Intent
 from gateway.proxy.consent_book import ConsentBook, MoMessage, MoReceiver
 from gateway.proxy.mt_sender import Confirmation, MtSender
 from gateway.proxy.tick import Tick
-from gateway.runtime.clock import utcnow
+from gateway.runtime.clock import monotonic, utcnow
 from gateway.runtime.tasks import KeyedLock, spawn
 from gateway.smpp.pdu import status_of
 from gateway.smpp.status import CommandStatus
 from gateway.storage.errors import StoreUnavailable, logged
+from gateway.systems.subscriptions import texts
 from gateway.systems.subscriptions.dialogue import Word, WordOutcome
 from gateway.systems.subscriptions.service import SubscriptionDesk
 
@@ -32,6 +36,30 @@ _MAX_AT_ONCE = 1_000
 _MAX_UNKEPT = 100_000
 # Of one number; the rest of them would make others wait.
 _MAX_EACH = 8
+_MAX_QUESTIONS = 10_000
+_ANSWERED_S = 3_600.0
+
+
+class Questions:
+    """Which subscribers asked at which ports lately: each is answered once an hour.
+
+    So two machines that answer each other do not do that for ever.
+    """
+
+    def __init__(self, now: Callable[[], float] = monotonic) -> None:
+        self._now = now
+        self._asked: dict[tuple[int, str], float] = {}
+
+    def is_new(self, msisdn: int, port: str) -> bool:
+        """Note a question; tell whether it is the first in an hour."""
+        now, before = self._now(), self._asked.pop((msisdn, port), None)
+        if before is not None and now - before < _ANSWERED_S:
+            self._asked[msisdn, port] = before
+            return False
+        if len(self._asked) >= _MAX_QUESTIONS:
+            del self._asked[next(iter(self._asked))]
+        self._asked[msisdn, port] = now
+        return True
 
 
 class ReplyBacklog:
@@ -126,26 +154,33 @@ class Replies:
     ) -> None:
         self.restore: Restore = _nothing_to_restore
         self._tick = tick
-        self._hearing = hearing
+        self.hearing = hearing
         self._desk = desk
         self._book = book
         self._speaking = speaking
         self._obey = obey
         self._backlog = ReplyBacklog()
+        self._questions = Questions()
         self._locks = KeyedLock()
         tick.pipeline.plane.withholds = self._withholds
 
     def heard(self, item: SubscriberMessage) -> None:
         """Handle a delivery that was relayed to the SP, or is withheld from it."""
-        heard = self._hearing.hear(item, utcnow())
-        if heard is None or not heard.may_matter:
+        heard = self.hearing.hear(item, utcnow())
+        if heard is None:
             self._speaking.pass_on(item)
+            return
+        if (told := self._told_at_once(heard)) is not None:
+            self._answer(heard, told)
+            return
+        if not heard.may_matter:
+            self._pass_on(heard)
             return
         has_room = self._backlog.has_room(heard.word.msisdn) or not item.is_withheld
         answer = None if heard.is_ambiguous else _ANSWERS.get(heard.alone.intent)
         if answer is Answer.REFUSED or (answer is not None and has_room):
             # At once, before any await: it must stop the messages of the next tick.
-            heard.given = self._apply(heard, answer)
+            heard.given = self._apply(heard, answer, heard.word.refused_by(heard.alone))
         if not has_room:
             self._turn_away(heard)
         elif heard.given is not None and self._book.is_being_kept(heard.given):
@@ -156,8 +191,8 @@ class Replies:
         else:
             self._begin(heard)
 
-    def _withholds(self, octets: bytes) -> bool:
-        return self._hearing.withholds(octets, self._backlog.has_room)
+    def _withholds(self, octets: bytes, system_id: str) -> bool:
+        return self.hearing.withholds(octets, system_id, self._backlog.has_room)
 
     def _begin(self, heard: MoMessage) -> None:
         self._backlog.begin(heard.word.msisdn)
@@ -229,15 +264,21 @@ class Replies:
             answer_to = await self.restore(heard.word.msisdn, utcnow())
             self._answer(heard, WordOutcome(reply=answer_to, is_forwarded=False))
             return
+        if heard.word.is_foreign and heard.given is not None:
+            # Kept for the receiving side, and not confirmed: that is for who writes from there.
+            await self._keep(heard, heard.given)
+            self._settle(heard, is_forwarded=True)
+            return
         outcome = await self._desk.hear(heard.word, utcnow())
         answer = outcome.answer
         if outcome.renews and self._book.is_refused(heard.word):
             answer = Answer.AGREED
         if heard.given is None and answer is not None:
-            heard.given = self._apply(heard, answer, outcome.evidence, outcome.until)
+            scope = outcome.scope or heard.word.scope
+            heard.given = self._apply(heard, answer, scope, outcome.evidence, outcome.until)
         is_news = heard.given is not None and await self._keep(heard, heard.given)
         if is_news and outcome.reply is None:
-            outcome = replace(outcome, reply=self._usual(heard))
+            outcome = replace(outcome, reply=self._usual(heard, outcome.going_on))
         self._answer(heard, outcome)
 
     def _answer(self, heard: MoMessage, outcome: WordOutcome) -> None:
@@ -260,28 +301,50 @@ class Replies:
         )
         return is_news
 
-    def _usual(self, heard: MoMessage) -> str | None:
+    def _told_at_once(self, heard: MoMessage) -> WordOutcome | None:
+        """Return the answer to a question how to refuse, or for help, which changes nothing."""
+        rule = self._tick.pipeline.plane.rules.replies
+        if rule is None or heard.word.is_foreign:
+            return None
+        told = {Intent.HOW_TO: rule.how_to, Intent.HELP: rule.help}.get(heard.alone.intent)
+        if not told:
+            return None
+        is_new = self._questions.is_new(heard.word.msisdn, heard.word.port)
+        reply = filled(told, _sender_of(heard, rule)) if is_new else None
+        return WordOutcome(reply=reply, is_forwarded=not heard.word.is_hub)
+
+    def _usual(self, heard: MoMessage, paid: Sequence[Subscription]) -> str | None:
         """Return the policy's reply to an answer that the dialogue gave no reply to."""
         rule = self._tick.pipeline.plane.rules.replies
         if rule is None or heard.given is None:
             return None
-        return rule.opted_out if heard.given.answer is Answer.REFUSED else rule.restored
+        told = rule.restored
+        if heard.given.answer is Answer.REFUSED:
+            told = (rule.opted_out_orders if paid else "") or rule.opted_out
+        return filled(told, _sender_of(heard, rule), texts.paid(paid))
 
     def _apply(
-        self, heard: MoMessage, answer: Answer, evidence: str = "", until: datetime | None = None
+        self,
+        heard: MoMessage,
+        answer: Answer,
+        scope: str,
+        evidence: str = "",
+        until: datetime | None = None,
     ) -> ConsentAnswer:
         said = heard.word.said
         evidence = evidence or f"message {said.message_id} sha256 {said.text_sha256}"
-        return self._book.apply(heard.word, answer, evidence, until)
+        return self._book.apply(heard.word, answer, evidence, until, scope)
 
     def _put_off(self, heard: MoMessage) -> None:
         """Handle a message as far as possible without the store."""
         answer = None if heard.word.is_hub else _ANSWERS.get(heard.alone.intent)
         if heard.given is None and answer is not None:
             # TD2: it is unknown whether a list is valid, so the meaning without context counts.
-            heard.given = self._apply(heard, answer)
+            heard.given = self._apply(heard, answer, heard.word.refused_by(heard.alone))
         if heard.given is not None:
-            self._settle(heard, is_forwarded=True)
+            # The SMSC shall send it again: it is not committed.
+            heard.is_settled = True
+            self._speaking.put_off(heard.item)
             self._backlog.keep_later(heard)
         elif heard.alone.intent in _OURS_ALONE or heard.word.is_hub:
             self._speaking.put_off(heard.item)
@@ -295,11 +358,29 @@ class Replies:
             return
         heard.is_settled = True
         if is_forwarded:
-            self._speaking.pass_on(heard.item)
+            self._pass_on(heard)
         else:
             self._speaking.keep_back(heard.item)
+
+    def _pass_on(self, heard: MoMessage) -> None:
+        """Let the SP have a message; one to a hub code that came to the gateway ends here."""
+        if heard.word.is_hub and not heard.item.system_id:
+            self._speaking.keep_back(heard.item)
+        else:
+            self._speaking.pass_on(heard.item)
 
 
 async def _nothing_to_restore(_msisdn: int, _at: datetime) -> str | None:
     """Return no reply: suspensions are not set up here."""
     return None
+
+
+def _sender_of(heard: MoMessage, rule: RepliesRule) -> str:
+    """Return the name in the reply: that of the SP or its part, or for every SP at a hub code."""
+    name = heard.word.sender_name
+    if heard.word.is_hub:
+        return rule.all_senders
+    if heard.given is None or not (parts := parts_of(heard.given.scope)).is_part:
+        return name
+    category = category_of(parts.category)
+    return f"{parts.port if category is None else category.name}({name})"

@@ -20,7 +20,7 @@ from gateway.domain.quarantine import HeldMessage
 from gateway.domain.verdict import Finding, Verdict
 from gateway.runtime.snapshot import ReportsHealth
 from gateway.storage.errors import StoreUnavailable
-from gateway.systems.authority_reports.store import AuthorityReports
+from gateway.systems.authority_reports.sql import AuthorityReports
 
 log = structlog.get_logger()
 
