@@ -1,12 +1,16 @@
-"""Cancel at the SMSC scheduled messages that the subscriber has refused since (R21)."""
+"""Cancel at the SMSC scheduled messages that the subscriber has refused since (R21).
+
+So, too, all those of an SP that a sanction has closed since (R96).
+"""
 
 from collections import Counter
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import structlog
 
-from gateway.dataplane.attention import OwnAnswer, ScheduledAtSmsc
+from gateway.dataplane.attention import OwnAnswer, OwnRequest, ScheduledAtSmsc
 from gateway.domain.categories import TrafficClass
 from gateway.domain.msisdn import msisdn_from
 from gateway.domain.policy import Enforcement
@@ -15,7 +19,7 @@ from gateway.policy.checks.opt_out import OptOut
 from gateway.policy.findings import modes_of
 from gateway.policy.submission import Submission
 from gateway.proxy.connection import Connection
-from gateway.proxy.esme_session import Routes
+from gateway.proxy.routes import Routes
 from gateway.proxy.tick import Tick
 from gateway.runtime.clock import epoch, monotonic, utcnow
 from gateway.runtime.tasks import spawn
@@ -50,7 +54,7 @@ _PRUNE_EVERY = 240
 
 
 @dataclass(frozen=True, slots=True)
-class OnCancel:
+class OnCancel(OwnRequest):
     """The context of a cancel_sm that the gateway itself sends."""
 
     message: ScheduledMessage
@@ -61,18 +65,17 @@ class ScheduledCanceller:
 
     It sends cancel_sm on a bind of the SP until the SMSC answers or the scheduled time is over.
     Sending it twice does no harm: the SMSC answers the second with an error. The SP is told only
-    by the receipt that the SMSC sends. `outcomes` counts the results.
+    by the receipt that the SMSC sends. `outcomes` counts the results; `closed` are the SPs that
+    are closed.
     """
 
-    def __init__(
-        self, tick: Tick, store: ScheduledStore, feed: ChangeFeed, routes: Routes, smsc: str
-    ) -> None:
+    def __init__(self, tick: Tick, store: ScheduledStore, feed: ChangeFeed, routes: Routes) -> None:
         self.outcomes: Counter[str] = Counter()
+        self.closed: Callable[[], Collection[str]] = tuple
         self._tick = tick
         self._store = store
         self._feed = feed
         self._routes = routes
-        self._smsc = smsc
         self._unkept: list[ScheduledMessage] = []
         self._is_keeping = False
         self._companions = NO_COMPANIONS
@@ -89,7 +92,7 @@ class ScheduledCanceller:
     def taken(self, item: ScheduledAtSmsc) -> None:
         """Store a message that the SMSC has accepted for later."""
         at = datetime.fromtimestamp(item.schedule.at, UTC)
-        system_id, message_id = item.link.system_id, item.message_id.decode("latin-1")
+        system_id, message_id = item.system_id, item.message_id.decode("latin-1")
         if not item.schedule.destinations:
             spawn(logged(self._store.move(system_id, message_id, at)), name="scheduled-move")
             return
@@ -101,7 +104,7 @@ class ScheduledCanceller:
             self._take(
                 ScheduledMessage(
                     system_id=system_id,
-                    smsc=self._smsc,
+                    smsc=item.smsc,
                     message_id=message_id,
                     source_ton=source.ton,
                     source_npi=source.npi,
@@ -194,17 +197,18 @@ class ScheduledCanceller:
         self._companions = companions
 
     async def _cancel_waiting(self) -> int:
-        waiting = await self._store.waiting_senders(utcnow())
-        senders = [one for one in waiting if self._routes.to_smsc(one) is not None][:_MAX_SENDERS]
+        closed = sorted(self.closed())
+        waiting = await self._store.waiting_senders(utcnow(), closed)
+        senders = [one for one in waiting if self._routes.takes_own(one)][:_MAX_SENDERS]
         if not senders or len(self._under_way) >= _MAX_UNDER_WAY:
             return 0
         now = utcnow()
-        taken = await self._store.take(now, now + CLAIM, senders, _AT_ONCE)
+        taken = await self._store.take(now, now + CLAIM, senders, _AT_ONCE, closed)
         for message in taken:
-            # Look again: the bind may have closed during the await.
-            connection = self._routes.to_smsc(message.system_id)
-            if connection is None:
-                await self._store.put_back(message.number, now)
+            # Look again: the bind may have closed during the await, or is at another SMSC.
+            connection = self._routes.to_smsc(message.system_id, message.smsc)
+            if connection is None or connection.link.room_of_own() <= 0:
+                await self._store.put_back(message.number, now + RETRY)
             elif not self._may_stop(message):
                 self._note(message, SPARED, 0)
                 await self._store.settle(message.number)
@@ -213,7 +217,12 @@ class ScheduledCanceller:
         return len(taken)
 
     def _may_stop(self, message: ScheduledMessage) -> bool:
-        """Tell whether an enforced rule stops a refused message of this kind; shadow does not."""
+        """Tell whether an enforced rule stops a refused message of this kind; shadow does not.
+
+        A closed SP may send nothing.
+        """
+        if message.system_id in self.closed():
+            return True
         rules = self._tick.pipeline.plane.rules
         account = rules.accounts.get(message.system_id)
         if account is None:
@@ -229,7 +238,7 @@ class ScheduledCanceller:
     def _cancel(self, connection: Connection, message: ScheduledMessage) -> None:
         self._under_way.add(message.number)
         command_id, link = CommandId.CANCEL_SM, connection.link
-        own = link.register(None, 0, command_id, monotonic(), OnCancel(message))
+        own = link.register(None, 0, command_id, monotonic(), OnCancel(message.system_id, message))
         connection.write(
             make(
                 command_id,

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from typing import NoReturn
 
 import structlog
@@ -10,10 +11,13 @@ import structlog
 from gateway.dataplane import attention
 from gateway.dataplane.link import Link
 from gateway.dataplane.relay import control_wait_s
-from gateway.proxy.connection import Connection, Dialler, Pause
-from gateway.proxy.esme_session import Pairs, SessionBinder, SessionCloser
+from gateway.proxy.connection import Connection, Pause
+from gateway.proxy.esme_session import SessionBinder, SessionCloser
 from gateway.proxy.gate import Gate
+from gateway.proxy.pool import Pool
+from gateway.proxy.routes import Pairs
 from gateway.proxy.tick import Tick
+from gateway.proxy.upstream import SmscState, Upstream
 from gateway.runtime.acceptor import Abandon
 from gateway.runtime.clock import epoch, monotonic
 from gateway.runtime.tasks import spawn
@@ -46,19 +50,24 @@ class UnboundConnections:
 
     def __init__(self, limits: Limits, is_known: Callable[[str], bool]) -> None:
         self.refused: Counter[str] = Counter()
+        self._is_known = is_known
+        self._rates: tuple[ConnectionRate, ConnectionRate]
+        self._places = StrangerPlaces[Connection](1, 1), StrangerPlaces[Connection](1, 1)
+        self.limit(limits)
+
+    def limit(self, limits: Limits) -> None:
+        """Use these limits from now on; the connections that there are stay."""
         per_s, at_once = limits.connections_per_s, limits.connections_at_once
         slower = max(min(per_s, _LEAST_PER_S), per_s / _SLOWER)
         fewer = max(min(at_once, _LEAST_AT_ONCE), at_once // _SLOWER)
         self._rates = (ConnectionRate(slower, fewer), ConnectionRate(per_s, at_once))
-        self._is_known = is_known
-        self._places: tuple[StrangerPlaces[Connection], StrangerPlaces[Connection]]
         self.share(limits.sessions)
 
     def share(self, sessions: int) -> None:
-        """Set the number of places from `limits.sessions`; call before the first connection."""
+        """Set the number of places from `limits.sessions`."""
         total = max(_FEWEST, sessions // _SHARE)
-        of_one = max(_FEWEST, total // _SHARE_OF_ONE)
-        self._places = (StrangerPlaces(total, of_one), StrangerPlaces(total, of_one))
+        for places in self._places:
+            places.total, places.of_one = total, max(_FEWEST, total // _SHARE_OF_ONE)
 
     def admits(self, address: str) -> bool:
         """Tell whether one more connection from `address` is admitted now; count it."""
@@ -89,6 +98,9 @@ class UnboundConnections:
 # empty an SP's queue into errors, a real outage must be reported.
 _WAIT_FOR_SMSC_S = 2.0
 _FRAMING = "command_length"
+# At a hand-over. The SPs that are bound are served all the while, new ones wait in the backlog.
+_TO_BIND_S = 1.0
+_LOOK_S = 0.02
 
 
 class Sessions:
@@ -101,23 +113,28 @@ class Sessions:
     def __init__(
         self,
         tick: Tick,
-        dialler: Dialler,
+        upstream: Upstream,
         gate: Gate,
         numbers: Iterator[int],
         settings: GatewaySettings,
     ) -> None:
         timers, limits = settings.timers, settings.limits
-        self.pairs: Pairs = {}
+        self.pairs = Pairs()
         self.unbound = UnboundConnections(limits, gate.is_known)
         self.leaving = SessionCloser(tick, self.pairs, timers.drain_s)
-        self.joining = SessionBinder(tick, dialler, gate, self.pairs, self.leaving, settings)
+        self.pool = Pool(tick, upstream, timers, lambda: self.leaving.is_draining, gate.lockouts)
+        binders = (upstream, self.pool)
+        self.joining = SessionBinder(tick, binders, gate, self.pairs, self.leaving, settings)
+        self.pool.joined = self.joining.rejoin
+        plane = tick.pipeline.plane
+        plane.way_to, plane.smsc_of = self.pool.way_to, self.pool.smsc_of
         self.joining.bound = self.unbound.leave
         self.strangers = gate.strangers
         self._tick = tick
-        self._dialler = dialler
+        self._upstream = upstream
         self._gate = gate
         self._numbers = numbers
-        self._window = limits.window
+        self._window, self._response_s = limits.window, timers.response_s
 
     def may_connect(self, address: str) -> bool:
         """Tell whether one more connection from `address` is accepted now."""
@@ -142,6 +159,14 @@ class Sessions:
         self.unbound.enter(connection)
         return connection
 
+    async def settle(self, unread: Callable[[], int]) -> None:
+        """Give who has connected a moment to bind; `unread` counts PROXY headers to come."""
+        deadline = monotonic() + _TO_BIND_S
+        await asyncio.sleep(0)  # what was accepted in this turn of the loop is counted then
+        # Polled, as in SessionCloser.drain.
+        while (len(self.unbound) or unread()) and monotonic() < deadline:  # noqa: ASYNC110
+            await asyncio.sleep(_LOOK_S)
+
     def misdirected(self, address: str) -> None:
         """Note a load balancer at `address` with a missing or wrong PROXY header."""
         self.strangers.closed("its PROXY header is missing or wrong", address)
@@ -151,6 +176,15 @@ class Sessions:
         if isinstance(protocol, Connection):
             self.unbound.leave(protocol)
             self.strangers.closed("its TLS handshake failed", protocol.peer_address)
+
+    def outbind(self, item: attention.Outbind) -> None:
+        """Bind at an SMSC on the connection that it has opened."""
+        connection = self._tick.connections.get(item.link)
+        if connection is not None:
+            self.unbound.leave(connection)
+            item.link.clocks.opened_at = monotonic()  # it has said who it is
+            self._tick.turn_round(item.link)
+            self.pool.answer(connection, item.smsc)
 
     def forget(self, connection: Connection) -> None:
         """Clean up after a lost connection; its outstanding requests are answered already."""
@@ -163,17 +197,26 @@ class Sessions:
 
     def _forget_esme(self, session: Link) -> None:
         self.leaving.forget(session)
-        pair = self.pairs.pop(session, None)
+        pair = self.pairs.remove(session)
         if pair is None:
             return
         self._gate.leave(pair.sender.system_id)
         log.info("esme.closed", system_id=pair.sender.system_id, session=session.number)
-        if pair.smsc is not None:
-            self.leaving.retire(pair.smsc.link)
+        for detour in session.detours:
+            detour.part(session)
+        link = pair.smsc.link if pair.smsc is not None else None
+        if link is not None and link.is_shared:
+            link.part(session)
+        elif link is not None:
+            self.leaving.retire(link)
 
     def _forget_smsc(self, link: Link) -> None:
-        self._dialler.lost(link)
+        self._upstream.lost(link)
+        self.pool.lost(link)
         self.leaving.forget(link)
+        if link.is_shared:
+            self._lose_shared(link)
+            return
         session = link.peer
         pair = self.pairs.get(session) if session is not None else None
         if session is None or pair is None or session.peer is not link:
@@ -185,6 +228,48 @@ class Sessions:
         log.warning("smsc.lost", system_id=pair.sender.system_id, session=session.number)
         session.wait_until = monotonic() + _WAIT_FOR_SMSC_S
         spawn(self.joining.reconnect(pair), name=f"reconnect-{session.number}")
+
+    def _lose_shared(self, link: Link) -> None:
+        """Give the sessions of a bind of the pool that is lost another one."""
+        sharers = list(chain.from_iterable(link.sharers.values()))
+        link.sharers.clear()
+        if not self.leaving.is_draining:
+            about = {"smsc": link.smsc, "system_id": link.system_id}
+            log.warning("smsc.lost", sessions=len(sharers), **about)
+        for session in sharers:
+            pair = self.pairs.get(session)
+            if pair is None:  # it has gone, and its last requests had no answer
+                continue
+            session.wait_until = monotonic() + _WAIT_FOR_SMSC_S
+            if link in session.detours:
+                del session.detours[link]
+                self._tick.resume((session,))
+                continue
+            session.peer = pair.smsc = None
+            if pair.sender.group in self.pool:
+                self.joining.rejoin_one(pair)
+            else:
+                spawn(self.joining.reconnect(pair), name=f"reconnect-{session.number}")
+
+    def follow_smscs(self, smscs: Iterable[SmscState]) -> None:
+        """Use exactly these SMSCs; sessions leave one that is gone once it has answered."""
+        gone, fresh = self._upstream.follow(smscs)
+        self.pool.keep(fresh)
+        for smsc in gone:
+            self.drain_smsc(smsc.name)
+
+    def drain_smsc(self, smsc: str) -> None:
+        """Unbind from an SMSC once it has answered; its sessions wait, and go to other SMSCs."""
+        wait_until = monotonic() + self._response_s
+        for link in [one for one in self._tick.connections if one.smsc == smsc]:
+            if not link.state.is_bound:
+                continue
+            link.is_leaving = True
+            of = chain.from_iterable(link.sharers.values()) if link.is_shared else (link.peer,)
+            for session in of:
+                if session is not None:
+                    session.wait_until = wait_until
+            self.leaving.retire(link)
 
     def lose_framing(self, item: attention.FramingFault) -> None:
         """Close a connection that lost its framing, after its generic_nack."""
@@ -211,6 +296,16 @@ class Sessions:
         connection = self._tick.connections.get(item.link)
         if connection is not None:
             _leave_unread(connection)
+
+    def follow_settings(self, settings: GatewaySettings) -> None:
+        """Take over timers and limits; sessions that are bound stay."""
+        self.unbound.limit(settings.limits)
+        self.leaving.drain_s = settings.timers.drain_s
+        self.joining.follow_settings(settings)
+        self.pool.follow_timers(settings.timers)
+        self._window = settings.limits.window
+        self._response_s = settings.timers.response_s
+        self.follow_accounts()
 
     def follow_accounts(self) -> None:
         """Apply a reload to sessions: dismiss those of removed senders, update the windows."""
@@ -242,6 +337,7 @@ def _read_on(connection: Connection) -> None:
 
 
 _SWEEP_EVERY_S = 1.0
+_UNOWNED_EVERY_S = 60.0
 # A connection paused for one of these is not silent: we do not read it.
 _OURS = (Pause.WINDOW, Pause.PEER, Pause.CONTROL, Pause.BUDGET)
 # A sweep this late means that the process was stopped: what peers sent meanwhile is unread.
@@ -254,7 +350,8 @@ class Keepalive:
     def __init__(self, tick: Tick, sessions: Sessions, timers: Timers) -> None:
         self._tick = tick
         self._sessions = sessions
-        self._timers = timers
+        self.timers = timers
+        self._unowned, self._unowned_at = 0, 0.0  # those that the log tells of
 
     async def keep(self) -> NoReturn:
         """Sweep every second until cancelled.
@@ -276,12 +373,18 @@ class Keepalive:
         waiting = [s for s in self._sessions.pairs if s.is_blocked and now >= s.wait_until]
         tick.resume(waiting)
         for link, connection in list(tick.connections.items()):
-            if connection.is_unread_for(self._timers.response_s, now):
+            if connection.is_unread_for(self.timers.response_s, now):
                 self._cut(connection, "it does not read its answers")
             elif not self._is_waiting(link, connection):
+                if link.is_shared:
+                    link.clocks.last_traffic_at = now  # it is there to listen, and never idle
                 self._act(connection, now)
         self._sessions.leaving.turned()
         self._sessions.strangers.summarise(now)
+        unowned = tick.pipeline.plane.tally.receipts_unowned
+        if unowned > self._unowned and now >= self._unowned_at:
+            log.warning("receipt.unowned", count=unowned - self._unowned)
+            self._unowned, self._unowned_at = unowned, now + _UNOWNED_EVERY_S
 
     def _is_waiting(self, link: Link, connection: Connection) -> bool:
         """Tell whether we do not read the link, or an SP's unbind waits for our answers."""
@@ -292,7 +395,7 @@ class Keepalive:
 
     def _act(self, connection: Connection, now: float) -> None:
         link = connection.link
-        match due(self._timers, link.clocks, is_bound=link.state.is_bound, now=now):
+        match due(self.timers, link.clocks, is_bound=link.state.is_bound, now=now):
             case Due.NOTHING:
                 pass
             case Due.SEND_ENQUIRE_LINK:

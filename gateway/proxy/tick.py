@@ -244,6 +244,11 @@ class Tick:
         for link in links:
             self._take(link, b"")
 
+    def turn_round(self, link: Link) -> None:
+        """Take what comes on a link that a peer has opened for an SMSC's from now on."""
+        octets, link.side = self._from_esme.remove(link), Side.SMSC
+        self._take(link, octets or b"")
+
     def settled(self, session: Link) -> None:
         """Resume an SP answered between two turns, if requests or its unbind wait."""
         if session.is_blocked or session.state is SessionState.UNBINDING:
@@ -267,7 +272,8 @@ class Tick:
         """Stop reading a peer that does not read, and its other side; or resume both."""
         connection.unread_since = monotonic() if is_slow else None
         peer = connection.link.peer
-        other = self.connections.get(peer) if peer is not None else None
+        # A shared one is read on: it is other SPs' too, and what it brings is bounded by windows.
+        other = self.connections.get(peer) if peer is not None and not peer.is_shared else None
         if is_slow:
             connection.pause(Pause.UNREAD)
         else:

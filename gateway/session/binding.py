@@ -28,7 +28,7 @@ class BindRequest:
     address: str
 
 
-_WITH_TLVS = 0x34  # the first interface_version that knows them (SMPP 3.4, 5.2.4)
+WITH_TLVS = 0x34  # the first interface_version that knows them (SMPP 3.4, 5.2.4)
 
 
 def bind_answer_for(interface_version: int, answer: bytes) -> bytes:
@@ -37,7 +37,7 @@ def bind_answer_for(interface_version: int, answer: bytes) -> bytes:
     An SP that says it speaks SMPP 3.3 or an earlier version gets no TLV (SMPP 3.4, 3.4). `answer`
     must be sound.
     """
-    if interface_version >= _WITH_TLVS:
+    if interface_version >= WITH_TLVS:
         return answer
     return encode(replace(decode(answer), tlvs=(), trailing=b""))
 

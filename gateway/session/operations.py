@@ -63,6 +63,8 @@ class Ruling(StrEnum):
     """An answer to a request that we forwarded; one that matches none is dropped and counted."""
     AWAIT_BIND = "await_bind"
     """A request behind a bind that is not answered yet: it waits, and is ruled on again then."""
+    OUTBIND = "outbind"
+    """Bind on that connection if an SMSC that is configured asks for it; else as NACK_COMMAND."""
     BIND = "bind"
     BIND_RESP = "bind_resp"
     """The answer to our bind. Only a bind_*_resp with ESME_ROK binds: see generic_nack below."""
@@ -72,6 +74,8 @@ class Ruling(StrEnum):
     ENQUIRE_LINK_RESP = "enquire_link_resp"
     REFUSE_STATE = "refuse_state"
     """Answer ESME_RINVBNDSTS in the matching response; nothing is forwarded."""
+    PUT_OFF = "put_off"
+    """Answer ESME_RX_T_APPN in the matching response: the SMSC sends the delivery again."""
     ALREADY_BOUND = "already_bound"
     """Answer ESME_RALYBND in the matching response; the session stays as it is."""
     NACK_COMMAND = "nack_command"
@@ -95,6 +99,8 @@ _BIND, _BOUND = Ruling.BIND, Ruling.BIND_RESP
 _TWICE = Ruling.ALREADY_BOUND
 _JUDGE, _RELAY, _ANSWER = Ruling.JUDGE, Ruling.RELAY, Ruling.RELAY_RESPONSE
 _REFUSE, _IGNORE, _WAIT = Ruling.REFUSE_STATE, Ruling.IGNORE, Ruling.AWAIT_BIND
+_LATER = Ruling.PUT_OFF
+_NACK = Ruling.NACK_COMMAND
 _LINK, _ALIVE = Ruling.ENQUIRE_LINK, Ruling.ENQUIRE_LINK_RESP
 _UNBIND, _GONE = Ruling.UNBIND, Ruling.UNBIND_RESP
 
@@ -114,15 +120,16 @@ _EITHER_SIDE: _Rows = {
 }
 
 # From the SP. data_sm is refused on BOUND_RX although 3.4 (2.3, table 2-1) can be read to allow it:
-# a receiver that submits would exceed its bind type. deliver_sm, outbind and alert_notification
-# come only from an SMSC, so they are unknown commands here (nack). An answer to a delivery counts
-# while unbinding: the SMSC must learn that the SP has it. Many SPs write requests together with
-# their bind.
+# a receiver that submits would exceed its bind type. deliver_sm and alert_notification come only
+# from an SMSC, so they are unknown commands here (nack), and so is outbind behind a bind. An answer
+# to a delivery counts while unbinding: the SMSC must learn that the SP has it. Many SPs write
+# requests together with their bind.
 _ESME_SIDE: _Rows = _EITHER_SIDE | {
     #                            OPEN     BINDING  BOUND_TX BOUND_RX BOUND_TRX UNBINDING
     (_C.BIND_TRANSMITTER,
      _C.BIND_RECEIVER,
      _C.BIND_TRANSCEIVER):      (_BIND,   _TWICE,  _TWICE,  _TWICE,  _TWICE,   _REFUSE),
+    (_C.OUTBIND,):              (Ruling.OUTBIND, _NACK, _NACK, _NACK, _NACK,   _NACK),
     (_C.SUBMIT_SM,
      _C.SUBMIT_MULTI,
      _C.DATA_SM,
@@ -134,18 +141,18 @@ _ESME_SIDE: _Rows = _EITHER_SIDE | {
     (_C.GENERIC_NACK,):         (_IGNORE, _IGNORE, _ANSWER, _ANSWER, _ANSWER,  _ANSWER),
 }
 
-# From the SMSC. A delivery in the wrong state is refused, not dropped: the SMSC keeps it and
-# tries again. alert_notification has no response to refuse it with. While BINDING a
-# generic_nack can only answer our bind (an SMSC of 3.3 knows no bind_transceiver), so it is a
-# BIND_RESP: waiting for a better answer would only use up the session_init timer. outbind asks
-# us to connect; we are connected.
+# From the SMSC. A delivery that crosses the bind or the unbind is put off with a temporary status:
+# SMSCs drop what is refused with another, a receipt too. alert_notification has no response to
+# refuse it with. While BINDING a generic_nack can only answer our bind (an SMSC of 3.3 knows no
+# bind_transceiver), so it is a BIND_RESP: waiting for a better answer would only use up the
+# session_init timer. outbind asks us to connect; we are connected.
 _SMSC_SIDE: _Rows = _EITHER_SIDE | {
     #                            OPEN     BINDING  BOUND_TX BOUND_RX BOUND_TRX UNBINDING
     (_C.BIND_TRANSMITTER_RESP,
      _C.BIND_RECEIVER_RESP,
      _C.BIND_TRANSCEIVER_RESP): (_IGNORE, _BOUND,  _IGNORE, _IGNORE, _IGNORE,  _IGNORE),
     (_C.DELIVER_SM,
-     _C.DATA_SM):               (_REFUSE, _REFUSE, _REFUSE, _RELAY,  _RELAY,   _REFUSE),
+     _C.DATA_SM):               (_LATER,  _LATER,  _REFUSE, _RELAY,  _RELAY,   _LATER),
     (_C.ALERT_NOTIFICATION,):   (_IGNORE, _IGNORE, _IGNORE, _RELAY,  _RELAY,   _IGNORE),
     (_C.OUTBIND,):              (_IGNORE, _IGNORE, _IGNORE, _IGNORE, _IGNORE,  _IGNORE),
     (_C.SUBMIT_SM_RESP,
@@ -186,8 +193,8 @@ RULINGS: dict[tuple[Side, SessionState, int], Ruling] = _table()
 
 The data plane indexes it directly for the commands it knows. Only a command_id of no SMPP version
 is missing, and `ruling` answers that. In CLOSED everything is ignored: there is no peer to answer.
-In UNBINDING requests are refused, enquiries and unbinds answered, and answers to what was forwarded
-still count.
+In UNBINDING requests are refused or put off, enquiries and unbinds answered, and answers to what
+was forwarded still count.
 """
 
 

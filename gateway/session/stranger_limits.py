@@ -278,6 +278,11 @@ class Lockouts:
         self._name_checks = ConnectionRate(1, 1, maximum_entries)
         self._origin_checks = ConnectionRate(THROUGH_PER_S, THROUGH_PER_S, maximum_entries)
 
+    def limit(self, per_minute: int) -> None:
+        """Lock at so many failures from now on; those of the last minute stay counted."""
+        self._by_pair.limit(per_minute)
+        self._by_address.limit(per_minute * ADDRESS_FACTOR)
+
     def failed(self, address: str, system_id: str, now: float) -> None:
         """Count a bind with wrong credentials; do nothing while the pair is locked."""
         if self.is_locked(address, system_id, now):
@@ -363,6 +368,11 @@ class _Failures:
         self._limit = limit
         self._maximum_entries = maximum_entries
         self._times: OrderedDict[_Key, deque[float]] = OrderedDict()
+
+    def limit(self, limit: int) -> None:
+        self._limit = limit
+        for key, times in self._times.items():
+            self._times[key] = deque(times, maxlen=limit)
 
     def add(self, key: _Key, now: float) -> None:
         if self.is_full(key, now):

@@ -6,14 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.smpp.commands import LAYOUTS, RESPONSE_BIT, CommandId
-from gateway.smpp.fields import (
-    TEXT_TAGS,
-    Field,
-    FieldValue,
-    Tlv,
-    read_tlvs,
-    write_tlvs,
-)
+from gateway.smpp.fields import TEXT_TAGS, Field, FieldValue, Tlv, read_tlvs, write_tlvs
 from gateway.smpp.status import CommandStatus, DecodeError, EncodeError
 
 HEADER = struct.Struct(">IIII")

@@ -1,5 +1,6 @@
 """command_status values by their spec names, and the errors that carry one."""
 
+import re
 from enum import IntEnum
 
 
@@ -76,9 +77,15 @@ class CommandStatus(IntEnum):
     ESME_RINVDSTADDRSUBUNIT = 0x106
 
 
-def status_named(name: str) -> CommandStatus:
-    """Return the status called `name` (a 5.0 alias will do); raise KeyError for any other."""
-    return CommandStatus[name]
+_VENDORS_OWN = re.compile("0x4[0-9A-Fa-f]{2}")
+
+
+def status_named(name: str) -> int:
+    """Return the status called `name`; raise KeyError for any other name.
+
+    A 5.0 alias will do, and so will the number of a vendor's own status, 0x400 to 0x4FF.
+    """
+    return int(name, 16) if _VENDORS_OWN.fullmatch(name) else CommandStatus[name]
 
 
 class SmppError(Exception):
