@@ -40,10 +40,10 @@ from gateway.settings.gateway import (
     Node,
     NodeRole,
     RecordKeeping,
-    Smsc,
     StoreSettings,
 )
 from gateway.settings.schema import Address
+from gateway.settings.smscs import Smsc
 from gateway.storage.database import Database
 from gateway.stores import Stores
 from gateway.systems.consent import follower
@@ -76,11 +76,19 @@ REFUSALS = Rule(
     Enforcement.ENFORCE,
 )
 
-TIMERS = Timers(session_init_s=5, reconnect_max_s=0.1, drain_s=5)
+# No keepalive of a slow machine comes between what a test sends and what it hears.
+TIMERS = Timers(session_init_s=60, enquire_link_s=600, reconnect_max_s=0.1, drain_s=5)
 
 
 # Where it matters when a loop tells of a lost connection, the tests run on both.
-ON_BOTH_LOOPS = ("test_sessions", "test_connection", "test_tick", "test_bad_input")
+ON_BOTH_LOOPS = (
+    "test_sessions",
+    "test_connection",
+    "test_tick",
+    "test_bad_input",
+    "test_upstream",
+    "test_pool",
+)
 
 
 def pytest_asyncio_loop_factories(
@@ -120,7 +128,7 @@ class Unprobed:
     async def start(self) -> None:
         """Open nothing."""
 
-    async def stop(self) -> None:
+    async def stop(self, *, at_once: bool) -> None:
         """Close nothing."""
 
 

@@ -591,7 +591,7 @@ async def test_r31_the_way_out_that_a_long_message_tells_is_known(
     ids = await submit(bound.esme, *parts(("全场五折，回", "R退订")))
     await bound.all_reached(ids, HoldState.RELEASED)
 
-    assert "R" in bound.gateway.plane.hints.of("sp1")
+    assert "R" in bound.gateway.plane.hints.of("sp1", "10690001")
 
 
 async def test_a_part_that_comes_after_its_time_begins_anew(

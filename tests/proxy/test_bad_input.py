@@ -5,7 +5,8 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from gateway.app.gateway import Gateway
-from gateway.settings.gateway import Limits, Smsc
+from gateway.settings.gateway import Limits
+from gateway.settings.smscs import Smsc
 from simulators import builders
 from simulators.esme import RawEsme
 from simulators.smsc import SimulatedSmsc

@@ -12,6 +12,7 @@ from gateway.domain.consent import Answer, ConsentAnswer
 from gateway.domain.filings import Template, TemplateKind
 from gateway.domain.policy import ContentRule, Enforcement, LongMessages, RepliesRule
 from gateway.domain.quarantine import HeldMessage, HoldState
+from gateway.domain.sender import Sender
 from gateway.policy.bundle import Bundle, Rule, Title
 from gateway.policy.check import Check
 from gateway.policy.checks.no_consent import NoConsent
@@ -31,6 +32,7 @@ from simulators.esme import RawEsme, answer_of
 from simulators.smsc import Behaviour, SimulatedSmsc
 from simulators.wire import CommandStatus
 
+BuildSender = Callable[..., Sender]
 Start = Callable[..., Awaitable[Gateway]]
 Attach = Callable[..., Awaitable[RawEsme]]
 Until = Callable[[Callable[[], bool]], Awaitable[None]]
@@ -145,11 +147,13 @@ def begin(
     bundle: Bundle,
     smsc: SimulatedSmsc,
     stores: Stores,
-    store: MoodySubscriptions,
+    sender: BuildSender,
 ) -> Begin:
     """Start a gateway with an SP that has filed its request; give what rules there are."""
 
-    async def begin(*rules: Rule, content: ContentRule = PROGRESSIVE) -> Shop:
+    async def begin(
+        *rules: Rule, content: ContentRule = PROGRESSIVE, accept: frozenset[str] = frozenset()
+    ) -> Shop:
         await stores.filings.put(FILED)
         policy = replace(
             bundle,
@@ -157,7 +161,9 @@ def begin(
             replies=RepliesRule("您已退订", "您已恢复"),
             content=content,
         )
-        gateway = await start(policy=policy, stores=stores)
+        gateway = await start(policy=policy, stores=stores, senders=(sender(accept=accept),))
+        store = stores.subscriptions
+        assert isinstance(store, MoodySubscriptions)
         return Shop(gateway, await attach(gateway), smsc, store)
 
     return begin
@@ -218,6 +224,18 @@ async def test_r23_of_two_similar_requests_in_one_read_one_is_sent(shop: Shop) -
 
     assert sorted(found) == [0, REJECTED]
     assert len(shop.arrived()) == 1
+
+
+async def test_r23_a_refused_request_that_is_answered_later_waits_for_no_other_traffic(
+    begin: Begin,
+) -> None:
+    shop = await begin(accept=frozenset({"CONSENT_ASKED"}))
+
+    async with asyncio.timeout(10):
+        found = [await shop.submit(), await shop.submit(SIMILAR)]
+
+    assert found == [0, 0]
+    assert shop.arrived() == [REQUEST]
 
 
 async def test_r23_while_the_store_is_down_nobody_is_asked_and_the_sp_tries_again(

@@ -161,3 +161,25 @@ async def test_r20_a_refusal_that_is_kept_late_writes_no_agreement_back_that_has
 
     assert sets.has_agreed("sp1", NUMBER) is is_agreed
     assert not sets.is_refused("sp1", NUMBER)
+
+
+async def test_r37_hf_takes_back_what_was_refused_of_its_port_and_of_categories(
+    stores: Stores,
+) -> None:
+    store, sets = stores.consent, ConsentSets()
+    book, word = ConsentBook(store, sets), replace(WORD, owned="10690001")
+    parts = ("sp1 10690001", "sp1 10690002", "sp1 #loan", "sp2 10690001")
+    for scope in parts:
+        await book.keep(book.apply(word, REFUSED, "message 1", scope=scope), word)
+    assert book.is_refused(word)
+    back = replace(word, said=MessageEvidence("3", "", NOW + timedelta(minutes=1)))
+
+    await book.keep(book.apply(back, AGREED, "message 3"), back)
+
+    rows = {row.scope: row.answer for row in await store.answers_of([NUMBER])}
+    assert [rows[scope] for scope in ("sp1", *parts)] == [
+        *(AGREED, AGREED, REFUSED, AGREED),
+        REFUSED,
+    ]
+    assert not book.is_refused(back)
+    assert book.is_refused(replace(back, owned="10690002"))

@@ -70,7 +70,7 @@ async def test_r61_a_text_like_spam_is_held_with_what_it_is_about(
     assert (prize.is_ok, notice.is_ok) == (True, True)
     held = await held_as(gateway, prize.message_id)
     assert (held.reason, held.rule, held.category) == ("SUSPICIOUS", "R61", "fraud_prize")
-    assert held.evidence == "97 % likely spam: fraud_prize"
+    assert (held.evidence, held.score) == ("97 % likely spam: fraud_prize", 97)
     assert len(smsc.journal) == 1
 
 
@@ -122,8 +122,8 @@ async def test_r61_readiness_says_that_a_rule_has_no_classifier(
 
     standing = gateway._standing
     assert standing is not None
-    warnings = standing.readiness(consent_is_current=True).warnings
+    warnings = standing.readiness().warnings
     gateway.plane.rules.ask_scorer(WordScorer())
 
     assert any(one.startswith("NO CLASSIFIER: R61") for one in warnings)
-    assert standing.readiness(consent_is_current=True).warnings == ()
+    assert standing.readiness().warnings == ()

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
-from typing import Protocol
+from typing import Protocol, cast
 
 import pytest
 
@@ -228,7 +228,10 @@ async def test_r21_a_refusal_two_seconds_before_the_opening_stops_what_waits_for
     assert b"stat:REJECTD" in receipt
     assert smsc.journal == []
     events = [row[2:] for row in night.gateway.tick.records.rows if row[0] == "e"]
-    assert [about["reason"] for kind, about in events if kind == "judged_again"] == ["OPTED_OUT"]
+    (about,) = [about for kind, about in events if kind == "judged_again"]
+    findings = cast("list[dict[str, object]]", about["findings"])
+    assert about["reason"] == "OPTED_OUT"
+    assert [(one["rule"], one["mode"]) for one in findings] == [("R21", "enforce")]
 
 
 async def test_r41_what_is_scheduled_for_the_night_is_refused_by_day(
@@ -341,6 +344,7 @@ async def test_what_is_flagged_by_the_morning_waits_for_a_person_and_then_for_th
 
     night.wall.set(OPENING)
     held = await night.reached(message_id, HoldState.HELD)
+    assert held.campaign
     night.wall.set("2025-11-26T22:00:00+08:00")
     assert isinstance(
         await desk(night.gateway).request_release(held.message_id, "lin", utcnow()), ActResult

@@ -159,6 +159,23 @@ async def test_r24_an_order_by_sms_counts_after_the_yes_and_its_evidence_is_kept
     assert await talk.advertise() == 0
 
 
+async def test_r31_the_confirmation_of_a_refusal_names_the_sp_and_the_orders_that_go_on(
+    begin: Begin, talking: Bundle
+) -> None:
+    told = "已退订{sender}商业信息。收费业务{orders}继续，退订请回0000"
+    replies = replace(REPLIES, opted_out_orders=told)
+    talk = await begin(policy=replace(talking, replies=replies))
+    for text in ("DY天气", "是"):
+        await talk.answer_to(text)
+
+    said = await talk.answer_to("TD")
+
+    (sender,) = (one for one in talk.gateway.policies.senders.values() if one.system_id == "sp1")
+    assert said == f"已退订{sender.name}商业信息。收费业务“天气”5元/月继续，退订请回0000"
+    assert await talk.advertise() == REJECTED
+    assert await talk.state_of() == "active"
+
+
 async def test_r24_other_words_leave_the_order_pending_and_are_between_subscriber_and_sp(
     talk: Talk,
 ) -> None:
@@ -384,7 +401,7 @@ async def test_while_the_store_fails_a_refusal_of_anything_refuses_the_sp(
     talk = await begin(policy=replace(talking, rules=RULES[:1]), stores=failing)
     assert await talk.advertise() == 0
 
-    assert await talk.say(text) == 0
+    assert await talk.say(text) == TRY_LATER
 
     await talk.until(lambda: talk.sets.is_refused("sp1", MSISDN))
     assert await talk.advertise() == REJECTED
@@ -419,7 +436,7 @@ async def test_while_too_much_is_under_way_refusals_hold_and_are_kept_soon(
 ) -> None:
     monkeypatch.setattr(replies, "_MAX_AT_ONCE", 0)
 
-    assert await talk.say("TD") == 0
+    assert await talk.say("TD") == TRY_LATER
     assert talk.sets.is_refused("sp1", MSISDN)
     await talk.until(lambda: talk.told() == [REPLIES.opted_out])
 

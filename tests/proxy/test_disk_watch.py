@@ -138,7 +138,7 @@ async def test_a_disk_that_is_low_is_told_before_anybody_is_stopped(
     await look(gateway)
 
     assert gateway._standing is not None
-    readiness = gateway._standing.readiness(consent_is_current=True)
+    readiness = gateway._standing.readiness()
     assert readiness.is_degraded
     assert readiness.ready
     assert any("disk of the store" in warning for warning in readiness.warnings)

@@ -5,9 +5,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from gateway.domain.policy import ContentRule
+from gateway.domain.sender import SenderKind
 from gateway.domain.verdict import Action, Finding, Reason, Verdict
-from gateway.proxy.rejudge import grounds_of, valid_until_of
+from gateway.policy.knowledge import Knowledge
+from gateway.policy.ruleset import RuleSet
+from gateway.proxy.rejudge import grounds_of, longest_hold_s, valid_until_of
 from simulators import builders
+from tests.policy.conftest import BUNDLE, sender
 
 NOW = datetime(2025, 11, 25, 13, tzinfo=UTC)
 DUE = NOW + timedelta(hours=11)
@@ -28,6 +33,16 @@ def test_what_a_person_is_to_see_tells_what_was_found() -> None:
     assert (grounds.reason, grounds.rule, grounds.category) == ("CONTENT", "K-LOAN", "loan")
     assert (grounds.evidence, grounds.digest) == ("低息贷款", "d1")
     assert (grounds.due_at, grounds.expires_at) == (None, NOW + timedelta(hours=1))
+
+
+def test_what_a_peer_brings_waits_a_day_at_most_also_when_it_is_judged_again() -> None:
+    bundle = replace(BUNDLE, content=ContentRule(quarantine_ttl_s=7 * 86_400))
+    peer = replace(sender("cmcc", ports=()), kind=SenderKind.PEER)
+    rules = RuleSet(bundle, [sender(), peer], Knowledge())
+
+    waits = [longest_hold_s(rules, rules.accounts.get(one)) for one in ("sp1", "cmcc", "x")]
+
+    assert waits == [7 * 86_400, 86_400, 7 * 86_400]
 
 
 def test_what_waits_for_its_hour_has_a_day_after_it_and_no_ttl() -> None:

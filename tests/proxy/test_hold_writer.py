@@ -145,8 +145,9 @@ async def test_a_store_that_hangs_costs_the_sp_a_retry_and_no_more(
     database = tmp_path / "smsward.db"
     gateway = await start(store_url=f"sqlite:///{database}")
     esme = await attach(gateway)
-    other = sqlite3.connect(database, isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
+    other = sqlite3.connect(database, isolation_level=None, timeout=60, check_same_thread=False)
+    # In a thread: the gateway may be about to commit, and does so in this loop.
+    await asyncio.to_thread(other.execute, "BEGIN IMMEDIATE")
 
     waiting = asyncio.gather(esme.submit(SOURCE, DESTINATION, LOAN))
     clean = await esme.submit(SOURCE, DESTINATION, "您好")

@@ -2,12 +2,16 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+import pytest
 
 from gateway.app.gateway import Gateway
 from gateway.runtime.clock import monotonic
 from gateway.runtime.tasks import spawn
 from gateway.session.operations import Side
 from gateway.session.timers import Timers
+from gateway.settings.gateway import GatewaySettings
 from simulators import builders
 from simulators.esme import RawEsme
 from simulators.smsc import Behaviour, SimulatedSmsc
@@ -20,6 +24,12 @@ Until = Callable[[Callable[[], bool]], Awaitable[None]]
 
 SOURCE, DESTINATION = "10690001", "13800138000"
 TIMERS = Timers(reconnect_max_s=0.1)
+
+
+@pytest.fixture
+def settings(settings: GatewaySettings) -> GatewaySettings:
+    """A gateway with the timers that are shipped."""
+    return replace(settings, timers=TIMERS)
 
 
 def submit(sequence: int) -> bytes:

@@ -20,7 +20,7 @@ from gateway.systems.quarantine.service import ActResult, QuarantineDesk
 from gateway.systems.quarantine.sql import QuarantineStore
 from simulators import builders
 from simulators.esme import RawEsme
-from simulators.smsc import SimulatedSmsc
+from simulators.smsc import Behaviour, SimulatedSmsc
 from simulators.wire import (
     RESPONSE,
     CommandId,
@@ -331,7 +331,7 @@ async def test_an_unbind_waits_for_what_the_store_is_asked(
     assert [sequence_of(octets) for octets in esme.strays] == [81, 82]
 
 
-async def test_questions_for_the_store_take_their_place_in_the_window(
+async def test_questions_for_the_store_are_asked_one_after_the_other(
     start: Start, attach: Attach, slow: tuple[SlowQuarantine, Stores], until: Until
 ) -> None:
     store, stores = slow
@@ -339,19 +339,17 @@ async def test_questions_for_the_store_take_their_place_in_the_window(
     esme = await attach(gateway)
     (session,) = gateway.sessions.pairs
     message_id = await hold(esme)
-    session.window = 2
     store.may_answer.clear()
 
     await esme.send(query(message_id, 1001))
     await until(lambda: store.asked == 1)
-    await esme.send(query(message_id, 1002))
-    await until(lambda: store.asked == 2)
-    await esme.send(query(message_id, 1003))
+    await esme.send(query(message_id, 1002) + query(message_id, 1003))
     await until(lambda: session.is_blocked)
-    assert store.asked == 2
+    assert store.asked == 1
     store.may_answer.set()
     await esme.next_stray(3)
 
+    assert [sequence_of(octets) for octets in esme.strays] == [1001, 1002, 1003]
     assert session.held == 0
 
 
@@ -369,6 +367,7 @@ async def test_without_an_smsc_what_is_its_business_has_to_wait(
     store.may_answer.clear()
     await esme.send(query(NEVER_GIVEN, 91))
     await until(lambda: store.asked == 1)
+    smsc.behaviour = Behaviour(refuse_binds=CommandStatus.ESME_RBINDFAIL)  # it stays away
     smsc.disconnect_all()
     await until(lambda: session.peer is None)
 
@@ -445,3 +444,77 @@ async def test_a_new_text_that_is_a_part_is_refused_for_an_id_like_ours(
     status = await status_of(esme, builders.replace_sm(NEVER_GIVEN, SOURCE, part, sequence=72))
 
     assert status == CommandStatus.ESME_RREPLACEFAIL
+
+
+async def answers_to(esme: RawEsme, *written: bytes) -> list[tuple[int, int]]:
+    """Write requests at once; return sequence_number and status of their answers, in order."""
+    await esme.send(b"".join(written))
+    await esme.next_stray(len(written))
+    heads = [header_of(answer) for answer in esme.strays]
+    return [(one.sequence_number, one.command_status) for one in heads]
+
+
+def cancel_all(sequence: int, destination: str = DESTINATION) -> bytes:
+    return builders.cancel_sm("", SOURCE, destination, sequence=sequence)
+
+
+def message(text: str, sequence: int) -> bytes:
+    return builders.submit_sm(SOURCE, DESTINATION, builders.ucs2(text), sequence=sequence)
+
+
+async def test_a_cancel_written_behind_a_message_that_is_held_finds_it(
+    gateway: Gateway, attach: Attach, smsc: SimulatedSmsc
+) -> None:
+    esme = await attach(gateway)
+
+    found = await answers_to(esme, message(LOAN, 1), cancel_all(2), message("您好", 3))
+
+    states = await gateway.stores.quarantine.count_by_state()
+    assert found == [(1, 0), (2, 0), (3, 0)]
+    assert (states[HoldState.CANCELLED], states[HoldState.HELD]) == (1, 0)
+    assert [len(smsc.cancels), smsc.counters.messages] == [1, 1]
+
+
+async def test_a_cancel_written_behind_a_message_that_passes_goes_to_the_smsc_behind_it(
+    gateway: Gateway, attach: Attach, smsc: SimulatedSmsc
+) -> None:
+    esme = await attach(gateway)
+
+    found = await answers_to(esme, message("您好", 1), cancel_all(2))
+
+    assert found == [(1, 0), (2, CommandStatus.ESME_RCANCELFAIL)]  # the SMSC wants an id
+    (cancelled,) = smsc.cancels
+    assert (cancelled.source[2], cancelled.destination[2]) == (SOURCE, DESTINATION)
+
+
+async def test_only_what_has_the_addresses_and_the_service_of_a_cancel_is_cancelled(
+    gateway: Gateway, attach: Attach, smsc: SimulatedSmsc
+) -> None:
+    smsc.behaviour = replace(smsc.behaviour, refuse_cancels=CommandStatus.ESME_RCANCELFAIL)
+    esme = await attach(gateway)
+    await hold(esme)
+    many = builders.submit_multi(SOURCE, [DESTINATION], builders.ucs2(LOAN), sequence=4)
+    other = cancel_all(1, "13800138001")
+    voting = cancel_all(2).replace(b"\0\0\0\0\0\0\x02\0", b"\0\0\0\0\0\0\x02VOTE\0")
+    voting = len(voting).to_bytes(4, "big") + voting[4:]
+
+    found = await answers_to(esme, many, other, voting, cancel_all(3))
+
+    states = await gateway.stores.quarantine.count_by_state()
+    assert found[1:] == [(1, 0x11), (2, 0x11), (3, 0)]
+    assert (states[HoldState.CANCELLED], states[HoldState.HELD]) == (1, 1)
+
+
+async def test_what_is_asked_of_a_held_message_behind_its_replacement_sees_that(
+    gateway: Gateway, attach: Attach, reach: Reach
+) -> None:
+    esme = await attach(gateway)
+    message_id = await hold(esme)
+
+    found = await answers_to(
+        esme, exchange(message_id, "您好", 1), cancel(message_id, 2), exchange(message_id, "好", 3)
+    )
+
+    held = await reach(gateway, message_id, HoldState.CANCELLED)
+    assert found == [(1, 0), (2, 0), (3, CommandStatus.ESME_RREPLACEFAIL)]
+    assert decode(held.pdu).octets("short_message") == builders.ucs2("您好")

@@ -22,11 +22,13 @@ from gateway.domain.sender import Port, Sender
 from gateway.domain.subscription import Cycle, Hub, Service, Terms
 from gateway.policy.bundle import Bundle, Rule, Title
 from gateway.policy.checks.outside_window import OutsideWindow, asking_hours
+from gateway.policy.complaint_words import ComplaintFormat
 from gateway.policy.hours import RuleLocale, Window, WindowSet
 from gateway.proxy import mt_sender
 from gateway.runtime.clock import utcnow
 from gateway.session.timers import Timers
 from gateway.settings.gateway import GatewaySettings
+from gateway.settings.measures import ComplaintSettings
 from gateway.storage.errors import StoreUnavailable
 from gateway.stores import Stores, open_store
 from gateway.systems.subscriptions.model import Catalogue
@@ -47,6 +49,7 @@ LogLines = list[dict[str, object]]
 BuildSender = Callable[..., Sender]
 
 PORT, HUB, SUBSCRIBER, MSISDN = "10690001", "10086", "13800138000", 8613800138000
+REPORTS = "12321"
 CODE = "验证码482913，10分钟内有效"
 MINUTE = timedelta(minutes=1)
 ALL_DAY = WindowSet((Window(time(0), time(0)),))
@@ -58,7 +61,8 @@ WEATHER = Service("sp1", "weather", Terms("示例商城", "天气", PORT, 500, C
 
 @pytest.fixture
 def settings(settings: GatewaySettings) -> GatewaySettings:
-    return replace(settings, hub=Hub(frozenset({HUB})))
+    codes = ComplaintSettings({REPORTS: ComplaintFormat.STAR})
+    return replace(settings, hub=Hub(frozenset({HUB})), complaints=codes)
 
 
 @pytest.fixture
@@ -132,6 +136,22 @@ async def test_r51_a_code_goes_out_from_the_hub_and_its_text_is_gone_then(
     assert esme.pdus().empty()
     assert "482913" not in str(log)
     assert str(MSISDN) not in str(log)
+
+
+async def test_what_a_suspended_port_has_to_say_waits(
+    start: Start, attach: Attach, office: Office
+) -> None:
+    gateway = await start(stores=office.stores)
+    await attach(gateway)
+    account = gateway.plane.rules.accounts["sp1"]
+    account.suspend_ports(frozenset({PORT}))
+    waiting = await office.ask_for(port=PORT)
+    other = await office.ended(await office.ask_for())
+
+    assert other.state is OutboundState.SENT
+    assert (await office.outbound(waiting)).state is OutboundState.WAITING
+    account.suspend_ports(frozenset())
+    assert (await office.ended(waiting)).state is OutboundState.SENT
 
 
 async def test_a_port_speaks_through_the_bind_of_its_owner_and_no_other(
@@ -260,6 +280,17 @@ async def test_outbound_messages_of_a_code_that_nobody_owns_go_by_the_binds_of_a
         await office.ended(number)
 
     assert sorted(one.system_id for one in office.smsc.journal) == ["sp1", "sp1", "sp2", "sp2"]
+
+
+async def test_r87_a_reporter_is_written_to_from_the_report_code(
+    start: Start, attach: Attach, office: Office
+) -> None:
+    await attach(await start(stores=office.stores))
+
+    outbound = await office.ended(await office.ask_for("您的举报17已处理", port=REPORTS))
+
+    assert office.told() == [(REPORTS, str(MSISDN), "您的举报17已处理")]
+    assert outbound.state is OutboundState.SENT
 
 
 @pytest.mark.usefixtures("impatient")

@@ -215,8 +215,12 @@ async def test_r60_prohibited_content_is_reported_though_ones_own_rule_was_asked
     await talk.gateway.stop()
     (path,) = talk.gateway.settings.records.directory.iterdir()
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    told = [(r["rule"], r["action"]) for r in rows if r["kind"] == "judged_again"]
-    assert told == [("K-FRAUD", "quarantine"), ("K-LOAN", "quarantine")]
+    again = [r for r in rows if r["kind"] == "judged_again"]
+    assert [(r["rule"], r["action"]) for r in again] == [
+        ("K-FRAUD", "quarantine"),
+        ("K-LOAN", "quarantine"),
+    ]
+    assert [[one["list"] for one in r["findings"]] for r in again] == [["K-FRAUD"], ["K-LOAN"]]
 
 
 async def test_r60_it_is_reported_as_well_where_there_is_no_room_to_hold_it(
