@@ -8,7 +8,7 @@ from gateway.app.gateway import Gateway
 from gateway.domain.sender import Sender
 from gateway.policy.bundle import Bundle
 from gateway.runtime.tasks import spawn
-from gateway.settings.gateway import Smsc
+from gateway.settings.smscs import Smsc
 from simulators import builders
 from simulators.esme import RawEsme
 from simulators.smsc import POISON_TLVS, Behaviour, SimulatedSmsc

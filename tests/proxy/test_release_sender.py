@@ -8,7 +8,7 @@ import pytest
 from gateway.app.gateway import Gateway
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.runtime.clock import monotonic
-from gateway.settings.gateway import Smsc
+from gateway.settings.smscs import Smsc
 from simulators.esme import RawEsme
 from simulators.smsc import Behaviour, SimulatedSmsc
 from simulators.wire import (

@@ -1,14 +1,18 @@
 """What subscribers write: a refusal holds at once, is kept, reaches the SP, is confirmed once."""
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from gateway.app import background
 from gateway.app.gateway import Gateway
-from gateway.domain.consent import Answer
-from gateway.domain.policy import RepliesRule
+from gateway.domain.consent import Answer, ConsentAnswer
+from gateway.domain.policy import RefusalScope, RepliesRule
 from gateway.policy.bundle import Bundle
+from gateway.runtime.tasks import spawn
 from gateway.storage.errors import StoreUnavailable
 from simulators.esme import RawEsme
 from simulators.smsc import SimulatedSmsc
@@ -21,12 +25,13 @@ PORT, CODES, SUBSCRIBER = "10690001", "10690002", "13800138000"
 ADVERT = "【示例商城】会员日全场八折，到店有礼，拒收请回复R"
 REFUSED = 0x45
 CONFIRMED, RESTORED = "您已退订", "您已恢复"
+HOW_TO, HELP = "退订{sender}请回TD", "{sender}: STOP"
 
 
 @pytest.fixture
 def hearing(bundle: Bundle) -> Bundle:
     """A policy under which replies are heard."""
-    return replace(bundle, replies=RepliesRule(CONFIRMED, RESTORED))
+    return replace(bundle, replies=RepliesRule(CONFIRMED, RESTORED, how_to=HOW_TO, help=HELP))
 
 
 def told(smsc: SimulatedSmsc) -> list[str]:
@@ -175,3 +180,167 @@ async def test_without_the_rule_replies_are_the_sps_business_alone(
     await say(smsc, "TD")
 
     assert (await esme.submit(PORT, SUBSCRIBER, ADVERT)).is_ok
+
+
+async def test_r31_a_question_how_to_refuse_is_answered_and_changes_nothing(
+    start: Start, hearing: Bundle, attach: Attach, smsc: SimulatedSmsc, until: Until
+) -> None:
+    gateway = await start(policy=hearing)
+    esme = await attach(gateway)
+    name = gateway.plane.rules.accounts["sp1"].sender.name
+
+    heard = await say(smsc, "怎么退订")
+
+    assert heard == 0  # the SP is asked as well
+    await until(lambda: told_of(smsc, HOW_TO) == [HOW_TO.replace("{sender}", name)])
+    assert (await esme.submit(PORT, SUBSCRIBER, ADVERT)).is_ok
+    assert await gateway.stores.consent.answer_of(8613800138000, "sp1") is None
+
+
+async def test_who_asks_again_within_the_hour_is_not_answered_again(
+    start: Start, hearing: Bundle, attach: Attach, smsc: SimulatedSmsc, until: Until
+) -> None:
+    await attach(await start(policy=hearing))
+
+    for _ in range(3):
+        await say(smsc, "怎么退订")
+    await say(smsc, "TD")
+
+    await until(lambda: told(smsc) == [CONFIRMED])
+    assert len(told_of(smsc, HOW_TO)) == 1
+
+
+async def test_help_is_answered_where_the_policy_has_an_answer(
+    start: Start, hearing: Bundle, attach: Attach, smsc: SimulatedSmsc, until: Until
+) -> None:
+    gateway = await start(policy=hearing)
+    await attach(gateway)
+    name = gateway.plane.rules.accounts["sp1"].sender.name
+
+    assert await say(smsc, "HELP") == 0
+
+    await until(lambda: told_of(smsc, HELP) == [HELP.replace("{sender}", name)])
+
+
+def written(smsc: SimulatedSmsc) -> list[str]:
+    return [r.octets.decode("utf-16-be") for r in smsc.journal if r.data_coding == 8]
+
+
+def told_of(smsc: SimulatedSmsc, template: str) -> list[str]:
+    """Return what the gateway wrote that ends like a template."""
+    end = template.partition("}")[2]
+    told = [text for text in written(smsc) if text.endswith(end)]
+    return [text for text in told if text not in {CONFIRMED, RESTORED}]
+
+
+@pytest.mark.parametrize("text", ["TD", "R", "别再给我发短信了"])
+async def test_r31_a_refusal_that_the_smsc_hears_of_has_been_committed(
+    start: Start,
+    hearing: Bundle,
+    attach: Attach,
+    smsc: SimulatedSmsc,
+    monkeypatch: pytest.MonkeyPatch,
+    text: str,
+) -> None:
+    gateway = await start(policy=hearing)
+    esme = await attach(gateway)
+    assert (await esme.submit(PORT, SUBSCRIBER, ADVERT)).is_ok  # it offers R
+    store, may_commit, asked = gateway.stores.consent, asyncio.Event(), asyncio.Event()
+    record = store.record
+
+    async def slow(answers: Sequence[ConsentAnswer]) -> int:
+        asked.set()
+        await may_commit.wait()
+        return await record(answers)
+
+    monkeypatch.setattr(store, "record", slow)
+    saying = spawn(say(smsc, text), name="say")
+    await asked.wait()
+
+    refused = await esme.submit(PORT, SUBSCRIBER, ADVERT)  # a round trip later
+
+    assert refused.command_status == REFUSED  # it holds at once
+    assert not saying.done()  # a kill -9 now loses nothing: the SMSC still has it
+    assert esme.pdus().empty()
+    may_commit.set()
+    assert await saying == 0
+    answer = await store.answer_of(8613800138000, "sp1")
+    assert answer is not None
+    assert answer.answer is Answer.REFUSED
+
+
+async def test_r22_td_refuses_the_port_alone_where_the_carrier_says_so(
+    start: Start, hearing: Bundle, attach: Attach, smsc: SimulatedSmsc, until: Until
+) -> None:
+    replies = RepliesRule("已退订{sender}", RESTORED, scope=RefusalScope.PORT)
+    gateway = await start(policy=replace(hearing, replies=replies))
+    esme = await attach(gateway)
+    name = gateway.plane.rules.accounts["sp1"].sender.name
+
+    await say(smsc, "TD")
+    own = await esme.submit(PORT, SUBSCRIBER, ADVERT)
+    other = await esme.submit(CODES, SUBSCRIBER, ADVERT)
+
+    assert (own.command_status, other.is_ok) == (REFUSED, True)
+    confirmation = f"已退订{PORT}({name})"
+    await until(lambda: confirmation in written(smsc))
+    answers = await gateway.stores.consent.answers_of([8613800138000])
+    assert [one.scope for one in answers] == [f"sp1 {PORT}"]
+    await say(smsc, "HF")
+    refused = gateway.plane.rules.knowledge.consent.refused
+    await until(lambda: not any(one.has(8613800138000) for one in refused.values()))
+    assert (await esme.submit(PORT, SUBSCRIBER, ADVERT)).is_ok
+
+
+async def test_r22_who_names_a_category_refuses_that_alone(
+    start: Start, hearing: Bundle, attach: Attach, smsc: SimulatedSmsc, until: Until
+) -> None:
+    replies = RepliesRule("已退订{sender}", RESTORED)
+    gateway = await start(policy=replace(hearing, replies=replies))
+    esme = await attach(gateway)
+    name = gateway.plane.rules.accounts["sp1"].sender.name
+
+    await say(smsc, "TD贷款")
+
+    confirmation = f"已退订贷款理财({name})"
+    await until(lambda: confirmation in written(smsc))
+    assert (await esme.submit(PORT, SUBSCRIBER, ADVERT)).command_status == REFUSED  # who can tell
+    answers = await gateway.stores.consent.answers_of([8613800138000])
+    assert [one.scope for one in answers] == ["sp1 #loan"]
+
+
+async def test_r31_a_word_that_was_offered_refuses_after_a_restart_too(
+    start: Start, hearing: Bundle, attach: Attach, smsc: SimulatedSmsc, tmp_path: Path
+) -> None:
+    store = f"sqlite:///{tmp_path}/smsward.db"
+    before = await start(policy=hearing, store_url=store)
+    assert (await (await attach(before)).submit(PORT, SUBSCRIBER, ADVERT)).is_ok  # 拒收请回复R
+    await before.stop()
+
+    after = await start(policy=hearing, store_url=store)
+    esme = await attach(after)
+    assert await say(smsc, "R") == 0
+
+    assert (await esme.submit(PORT, SUBSCRIBER, ADVERT)).command_status == REFUSED
+
+
+async def test_r31_a_word_is_stored_at_once_and_again_where_the_store_fails(
+    start: Start, hearing: Bundle, attach: Attach, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(background, "_EVERY_S", 0.01)
+    gateway = await start(policy=hearing)
+    stores, kept = gateway.stores, list[Mapping[tuple[str, str], Sequence[str]]]()
+    keep = stores.offered_words.keep
+
+    async def failing(offered: Mapping[tuple[str, str], Sequence[str]]) -> None:
+        kept.append(offered)
+        if len(kept) == 1:
+            raise StoreUnavailable("locked")
+        await keep(offered)
+
+    monkeypatch.setattr(stores.offered_words, "keep", failing)
+    await (await attach(gateway)).submit(PORT, SUBSCRIBER, ADVERT)
+
+    await until(lambda: len(kept) == 2)
+    await until(lambda: not gateway.plane.hints.unkept)
+    assert kept == [{("sp1", PORT): ("R",)}] * 2

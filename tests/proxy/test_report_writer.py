@@ -24,7 +24,7 @@ from gateway.runtime.tasks import spawn
 from gateway.storage.database import Database
 from gateway.storage.errors import StoreUnavailable
 from gateway.stores import Stores, stores_of
-from gateway.systems.authority_reports.sql import SqlAuthorityReports
+from gateway.systems.authority_reports.sql import AuthorityReports
 from gateway.systems.quarantine.model import MessageIds
 from gateway.systems.quarantine.service import ActResult, QuarantineDesk
 from gateway.systems.quarantine.sql import QuarantineStore
@@ -46,7 +46,7 @@ GAMBLING = KeywordList("K-GAMBLING", "gambling", ListAction.QUARANTINE, ("六合
 FOUND = Finding("K-FRAUD", Reason.CONTENT, Action.REJECT, "代开发票", category="fraud")
 
 
-class MoodyReports(SqlAuthorityReports):
+class MoodyReports(AuthorityReports):
     """A store of reports that can be down."""
 
     def __init__(self, database: Database) -> None:

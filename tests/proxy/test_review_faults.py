@@ -8,13 +8,13 @@ import pytest
 
 from gateway.app.gateway import Gateway
 from gateway.domain.quarantine import HeldMessage, HoldState
-from gateway.domain.sender import Sender
+from gateway.domain.sender import Sender, SenderState
 from gateway.filter.facts import TextFacts
 from gateway.filter.scan import ContentScan
 from gateway.proxy import hold_writer
-from gateway.proxy.esme_session import Routes
+from gateway.proxy.routes import Routes
 from gateway.runtime.clock import utcnow
-from gateway.settings.gateway import Smsc
+from gateway.settings.smscs import Smsc
 from gateway.storage.database import Database
 from gateway.storage.errors import StoreUnavailable
 from gateway.stores import stores_of
@@ -102,9 +102,9 @@ async def test_releases_that_wait_for_their_sender_are_not_looked_up_one_by_one(
     to_smsc = Routes.to_smsc
     turns = 0
 
-    def counting(self: Routes, system_id: str) -> object:
+    def counting(self: Routes, system_id: str, *about: str) -> object:
         looked_up.append(system_id)
-        return to_smsc(self, system_id)
+        return to_smsc(self, system_id, *about)
 
     monkeypatch.setattr(Routes, "to_smsc", counting)
     original = gateway.stores.changes.changes
@@ -145,20 +145,21 @@ async def test_a_store_that_failed_once_does_not_keep_the_traffic_away_for_ever(
     standing = gateway._standing
 
     refused = await esme.submit(SOURCE, DESTINATION, LOAN)
-    at_once = standing.readiness(consent_is_current=True)
+    at_once = standing.readiness()
     monkeypatch.setattr(hold_writer, "_DOUBT_S", 0.0)
-    later = standing.readiness(consent_is_current=True)
+    later = standing.readiness()
     held = await esme.submit(SOURCE, DESTINATION, LOAN)
     monkeypatch.undo()
-    now = standing.readiness(consent_is_current=True)
+    now = standing.readiness()
 
     assert refused.command_status == CommandStatus.ESME_RMSGQFUL
     assert held.is_ok
     assert (at_once.ready, later.ready, now.ready) == (False, True, True)
 
 
-async def test_a_sender_that_is_removed_while_its_bind_is_dialled_is_not_bound(
-    start: Start, attach: Attach, serve: Serve, until: Until
+@pytest.mark.parametrize("is_there", [False, True])
+async def test_a_sender_that_is_removed_or_closed_while_its_bind_is_dialled_is_not_bound(
+    start: Start, attach: Attach, serve: Serve, until: Until, sender: BuildSender, *, is_there: bool
 ) -> None:
     dialled, may_answer = asyncio.Event(), asyncio.Event()
 
@@ -172,7 +173,8 @@ async def test_a_sender_that_is_removed_while_its_bind_is_dialled_is_not_bound(
     binding = asyncio.gather(esme.bind("sp1", "secret", "trx"))
     await dialled.wait()
     rules = gateway.plane.rules
-    gateway.tick.pipeline.load(type(rules)(rules.bundle, [], gateway._knowledge, rules))
+    after = [sender(state=SenderState.SUSPENDED)] if is_there else []
+    gateway.tick.pipeline.load(type(rules)(rules.bundle, after, gateway._knowledge, rules))
     gateway.sessions.follow_accounts()
     may_answer.set()
 

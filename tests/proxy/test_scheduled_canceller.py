@@ -12,13 +12,17 @@ from sqlalchemy import select
 from gateway.app.gateway import Gateway
 from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer
 from gateway.domain.policy import Enforcement, KeywordList, ListAction, RepliesRule
+from gateway.domain.sanction import SanctionLadder, SanctionStep
 from gateway.domain.sender import Port, Purpose, Sender
+from gateway.domain.warning import Severity, WarningCode, WarningCount, WarningKind
 from gateway.policy.bundle import Bundle, Override
 from gateway.policy.ruleset import RuleSet
 from gateway.proxy import scheduled_canceller
 from gateway.runtime.clock import utcnow
 from gateway.runtime.tasks import spawn
 from gateway.session.timers import Timers
+from gateway.settings.schema import Address
+from gateway.settings.smscs import Smsc, SmscMode
 from gateway.storage.errors import StoreUnavailable
 from gateway.stores import Stores, open_store
 from gateway.systems.quarantine.model import MessageIds
@@ -123,6 +127,55 @@ async def test_r21_what_is_scheduled_is_cancelled_when_the_subscriber_refuses(
     assert header_of(await esme.pdus().get()).command_id == CommandId.DELIVER_SM
     assert esme.pdus().empty()
     assert esme.strays == []
+
+
+async def test_r21_what_is_scheduled_on_a_shared_bind_is_cancelled_at_that_smsc(
+    start: Start, attach: Attach, smsc: SimulatedSmsc, until: Until
+) -> None:
+    async with SimulatedSmsc() as other:
+        first, second = (
+            Smsc(
+                name,
+                Address(one.host, one.port),
+                SmscMode.POOLED,
+                priority=rank,
+                system_id="gw",
+                password="plain:gw",
+            )
+            for name, one, rank in (("a", smsc, 1), ("b", other, 2))
+        )
+        gateway = await start(smscs=(first, second))
+        esme = await attach(gateway)
+        refused = await submit(esme)
+        await kept(gateway)
+        await esme.unbind()
+
+        await Office(gateway.stores, smsc).refuse()
+        await outcome(gateway, until, "cancelled")
+
+        assert [(one.system_id, one.message_id) for one in smsc.cancels] == [("gw", refused)]
+        assert not other.cancels
+
+
+async def test_r96_what_a_closed_sp_has_scheduled_is_cancelled_on_a_shared_bind(
+    start: Start, attach: Attach, smsc: SimulatedSmsc, until: Until, sender: BuildSender
+) -> None:
+    address = Address(smsc.host, smsc.port)
+    shared = Smsc("a", address, SmscMode.POOLED, system_id="gw", password="plain:gw")
+    gateway = await start(smscs=(shared,), senders=company(sender, "B2-1", "B2-2"))
+    mine = await submit(await attach(gateway))
+    other = await submit(await attach(gateway, "sp2"), source="10690002")
+    await kept(gateway, 2)
+    kind, at = WarningKind(WarningCode.W12, "R60", "sp1", PORT), utcnow()
+
+    await gateway.stores.warnings.add([WarningCount(kind, Severity.MAJOR, 1, 0, at, at)])
+    closes = replace(SanctionLadder(), automatic=frozenset({SanctionStep.CLOSE}))
+    await gateway.stores.sanctions.propose(closes, at)
+
+    await outcome(gateway, until, "cancelled")
+    assert smsc.state_of(mine) is MessageState.DELETED
+    assert smsc.state_of(other) is MessageState.ENROUTE
+    assert [one.message_id for one in smsc.cancels] == [mine]
 
 
 def company(sender: BuildSender, *owners: str) -> tuple[Sender, ...]:

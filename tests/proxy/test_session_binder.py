@@ -11,7 +11,10 @@ from gateway.dataplane import attention
 from gateway.domain.sender import BindLimits, BindType, Sender
 from gateway.proxy.connection import Pause
 from gateway.session.timers import Timers
-from gateway.settings.gateway import Limits, Smsc
+from gateway.settings.gateway import Limits
+from gateway.settings.smscs import Smsc
+from gateway.smpp.fields import Tag, first
+from gateway.smpp.pdu import decode
 from simulators import builders
 from simulators.esme import RawEsme
 from simulators.smsc import Behaviour, SimulatedSmsc
@@ -100,6 +103,22 @@ async def test_an_sp_that_knows_no_tlvs_gets_none_in_its_bind_answer(
     )
 
     assert answer == pdu(BOUND, 9, c_octets("SMSC-7"))
+
+
+@pytest.mark.parametrize(("version", "told"), [(0x33, b""), (0x34, b"CONTENT K-FRAUD\0")])
+async def test_a_refusal_names_its_reason_to_an_sp_that_knows_tlvs(
+    start: Start, attach: Attach, sender: BuildSender, version: int, told: bytes
+) -> None:
+    gateway = await start(senders=(sender(refusal_tlvs=True),))
+    esme = await attach(gateway, kind=None)
+    assert await esme.bind("sp1", "secret", interface_version=version) == 0
+
+    answer = decode(
+        await esme.request(builders.submit_sm(SOURCE, DESTINATION, builders.ucs2("代开发票")))
+    )
+
+    assert answer.command_status == CommandStatus.ESME_RSUBMITFAIL
+    assert (first(answer.tlvs, Tag.ADDITIONAL_STATUS_INFO_TEXT) or b"") == told
 
 
 async def test_what_is_written_together_with_a_bind_is_served_in_its_order(

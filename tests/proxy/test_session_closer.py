@@ -8,9 +8,9 @@ import pytest
 
 from gateway.app.gateway import Gateway
 from gateway.domain.sender import Sender
-from gateway.proxy import esme_session
+from gateway.proxy import esme_session, sessions
 from gateway.session.timers import Timers
-from gateway.settings.gateway import Smsc
+from gateway.settings.smscs import Smsc
 from simulators import builders
 from simulators.esme import RawEsme
 from simulators.smsc import Behaviour, SimulatedSmsc
@@ -186,6 +186,72 @@ async def test_an_smsc_lost_while_draining_is_not_dialled_again(
 
     assert header_of(esme.strays[0]).command_status == CommandStatus.ESME_RSYSERR
     assert smsc.counters.binds == 1
+
+
+# Another process follows
+
+
+async def test_who_connected_before_a_hand_over_is_served(
+    gateway: Gateway, attach: Attach, smsc: SimulatedSmsc, until: Until
+) -> None:
+    connected, gone = await attach(gateway, kind=None), await attach(gateway, kind=None)
+    await until(lambda: len(gateway.sessions.unbound) == 2)
+
+    draining = asyncio.gather(gateway.drain(hands_over=True))
+    await until(lambda: bool(gateway.handed_over))
+    status = await connected.bind("sp1", "secret")
+    answer = await connected.submit(SOURCE, DESTINATION, "您好")
+    gone.abort()
+    await draining
+
+    assert status == CommandStatus.ESME_ROK
+    assert answer.is_ok
+    assert header_of(await connected.next_pdu()).command_id == CommandId.UNBIND
+    assert len(smsc.journal) == 1
+
+
+async def test_a_bind_that_comes_late_at_a_hand_over_is_left_without_an_answer(
+    gateway: Gateway,
+    attach: Attach,
+    smsc: SimulatedSmsc,
+    until: Until,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sessions, "_TO_BIND_S", 0.0)
+    smsc.behaviour = Behaviour(hold_answers=True)
+    esme, late = await attach(gateway), await attach(gateway, kind=None)
+    await esme.send(submit(1))
+    await smsc.received(1)
+
+    draining = asyncio.gather(gateway.drain(hands_over=True))
+    await until(lambda: gateway.sessions.leaving.is_draining)
+    with pytest.raises(ConnectionError):
+        await late.bind("sp1", "secret")
+    smsc.release_answers()
+    await draining
+
+    assert late.strays == []
+
+
+async def test_an_sp_of_several_sessions_keeps_one_while_the_others_are_unbound(
+    gateway: Gateway, attach: Attach, smsc: SimulatedSmsc, until: Until
+) -> None:
+    smsc.behaviour = Behaviour(hold_answers=True)
+    first, receiver, last = [await attach(gateway, kind=kind) for kind in ("trx", "rx", "trx")]
+    await first.send(submit(1))
+    await smsc.received(1)
+
+    draining = asyncio.gather(gateway.drain(hands_over=True))
+    await until(lambda: any(session.is_leaving for session in gateway.sessions.pairs))
+    leaving = [session.is_leaving for session in gateway.sessions.pairs]
+    await last.send(submit(1))
+    await smsc.received(2)
+    smsc.release_answers()
+    await draining
+
+    assert leaving == [True, False, False]
+    for esme in (first, receiver, last):
+        assert header_of(await esme.next_pdu()).command_id == CommandId.UNBIND
 
 
 # Reloads

@@ -10,7 +10,7 @@ from gateway.proxy import sessions
 from gateway.proxy.connection import Connection
 from gateway.runtime.clock import monotonic
 from gateway.runtime.tasks import spawn
-from gateway.settings.gateway import Smsc
+from gateway.settings.smscs import Smsc
 from simulators import builders
 from simulators.esme import RawEsme
 from simulators.smsc import Behaviour, SimulatedSmsc
@@ -216,14 +216,12 @@ async def test_an_smsc_that_is_down_is_complained_of_once(
     dial, dials = gateway.dialler.dial, 0
     tried_thrice = asyncio.Event()
 
-    async def counted(
-        bind_pdu: bytes, *, system_id: str, window: int, within_s: float
-    ) -> tuple[Connection, bytes]:
+    async def counted(*about: object, **how: object) -> tuple[Connection, bytes]:
         nonlocal dials
         dials += 1
         if dials == 3:
             tried_thrice.set()
-        return await dial(bind_pdu, system_id=system_id, window=window, within_s=within_s)
+        return await dial(*about, **how)  # type: ignore[arg-type]
 
     monkeypatch.setattr(gateway.dialler, "dial", counted)
     await smsc.stop()

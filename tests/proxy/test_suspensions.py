@@ -21,7 +21,7 @@ from gateway.policy.bundle import Bundle, Rule, Title
 from gateway.policy.checks.source_suspension import SourceSuspension
 from gateway.policy.checks.too_often import TooOften
 from gateway.policy.hours import HolidayCalendar, RuleLocale
-from gateway.proxy.esme_session import Routes
+from gateway.proxy.routes import Routes
 from gateway.settings.gateway import GatewaySettings
 from gateway.storage.errors import StoreUnavailable
 from gateway.stores import Stores

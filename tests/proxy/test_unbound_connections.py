@@ -167,7 +167,7 @@ async def test_out_of_descriptors_the_listener_rests_and_goes_on(
     gateway: Gateway, attach: Attach, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(acceptor, "_REST_S", 0.01)
-    (listening,) = gateway._listeners._acceptors
+    ((listening,),) = gateway._listeners._acceptors.values()
     refusals = [OSError(24, "too many open files")]
     real = listening._listener
 

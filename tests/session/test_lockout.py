@@ -32,6 +32,20 @@ def test_a_pair_is_locked_at_the_limit_and_not_before() -> None:
     assert lockouts.is_locked(ATTACKER, "sp1", 0)
 
 
+def test_another_limit_holds_at_once_for_those_who_have_failed_before() -> None:
+    lockouts = Lockouts(per_minute=2)
+    guess(lockouts, ATTACKER, "sp1", times=2)
+
+    lockouts.limit(4)
+    after_raise = lockouts.is_locked(ATTACKER, "sp1", 0)
+    guess(lockouts, ATTACKER, "sp1", times=2)
+    at_new_limit = lockouts.is_locked(ATTACKER, "sp1", 0)
+    lockouts.limit(1)
+
+    assert (after_raise, at_new_limit) == (False, True)
+    assert lockouts.is_locked(ATTACKER, "sp1", 0)
+
+
 def test_an_attacker_elsewhere_does_not_lock_the_sp_out() -> None:
     lockouts = Lockouts(per_minute=3)
 

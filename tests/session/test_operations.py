@@ -19,6 +19,7 @@ EVERY_CASE = list(product(Side, SessionState, [*CommandId, *UNKNOWN]))
 SP_ASKS_FOR = {"SUBMIT_SM", "SUBMIT_MULTI", "DATA_SM", "REPLACE_SM", "QUERY_SM", "CANCEL_SM"}
 SP_SENDS_TEXT_IN = {"SUBMIT_SM", "SUBMIT_MULTI", "DATA_SM", "REPLACE_SM"}
 SMSC_ASKS_FOR = {"DELIVER_SM", "DATA_SM"}
+REFUSALS = (Ruling.REFUSE_STATE, Ruling.PUT_OFF, Ruling.ALREADY_BOUND)
 BINDS = {"BIND_TRANSMITTER", "BIND_RECEIVER", "BIND_TRANSCEIVER"}
 
 
@@ -82,7 +83,8 @@ def expected_of_an_sp(state: SessionState, name: str) -> Ruling:
             return Ruling.BIND
         return Ruling.REFUSE_STATE if is_leaving(state) else Ruling.ALREADY_BOUND
     if name not in SP_ASKS_FOR:
-        return Ruling.NACK_COMMAND
+        is_asked = name == "OUTBIND" and state is SessionState.OPEN
+        return Ruling.OUTBIND if is_asked else Ruling.NACK_COMMAND
     if state is SessionState.BINDING:
         return Ruling.AWAIT_BIND
     if not is_told_to_an_smsc(state):
@@ -96,7 +98,9 @@ def expected_of_the_smsc(state: SessionState, name: str) -> Ruling:
     if name == "ALERT_NOTIFICATION":
         return Ruling.RELAY if is_told_to_an_sp(state) else Ruling.IGNORE
     if name in SMSC_ASKS_FOR:
-        return Ruling.RELAY if is_told_to_an_sp(state) else Ruling.REFUSE_STATE
+        if state is SessionState.BOUND_TX:
+            return Ruling.REFUSE_STATE
+        return Ruling.RELAY if is_told_to_an_sp(state) else Ruling.PUT_OFF
     return Ruling.NACK_COMMAND
 
 
@@ -130,8 +134,7 @@ def test_what_an_sp_may_send_with_a_text_is_always_judged() -> None:
 
 
 def test_only_a_request_that_has_a_response_is_refused_with_one() -> None:
-    refusals = (Ruling.REFUSE_STATE, Ruling.ALREADY_BOUND)
-    refused = {key[2] for key, ruled in RULINGS.items() if ruled in refusals}
+    refused = {key[2] for key, ruled in RULINGS.items() if ruled in REFUSALS}
 
     assert all(command_id | RESPONSE_BIT in set(CommandId) for command_id in refused)
     assert not any(command_id & RESPONSE_BIT for command_id in refused)
@@ -145,4 +148,4 @@ def test_any_32_bits_are_ruled_on_and_a_response_is_never_answered(
 
     assert ruled is expected(side, state, command_id)
     if command_id & RESPONSE_BIT:
-        assert ruled not in (Ruling.REFUSE_STATE, Ruling.ALREADY_BOUND, Ruling.NACK_COMMAND)
+        assert ruled not in {*REFUSALS, Ruling.NACK_COMMAND}

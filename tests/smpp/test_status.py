@@ -31,7 +31,15 @@ def test_the_names_of_5_0_are_aliases(name: str, status: CommandStatus) -> None:
     assert status_named(name) is status
 
 
-@pytest.mark.parametrize("name", ["", "ESME_ROKAY", "esme_rok", "0x45", "RSUBMITFAIL"])
+@pytest.mark.parametrize(("name", "value"), [("0x400", 0x400), ("0x4ff", 0x4FF)])
+def test_a_vendors_own_status_is_a_number(name: str, value: int) -> None:
+    assert status_named(name) == value
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["0x3FF", "0x500", "0x4000", "1040", "", "ESME_ROKAY", "esme_rok", "0x45", "RSUBMITFAIL"],
+)
 def test_a_name_that_is_no_status_is_an_error(name: str) -> None:
     with pytest.raises(KeyError):
         status_named(name)
