@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from gateway.dataplane.link import Link
-from gateway.dataplane.submit_request import PartPosition, Schedule, SubmitRequest
+from gateway.dataplane.submit_request import AcceptedSme, PartPosition, Schedule, SubmitRequest
 from gateway.domain.verdict import Action, Finding, Verdict
 
 
@@ -37,11 +37,33 @@ class _ReceivedPdu:
 
 
 @dataclass(frozen=True, slots=True)
+class SmscDelivery(_ReceivedPdu):
+    """A delivery for the SP with `system_id`; "" if it came on a shared link and none owns it."""
+
+    system_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class OwnRequest:
+    """The context of a request that the gateway itself writes, for the SP with `system_id`."""
+
+    system_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Bind:
     """An SP asks to bind; its session is BINDING, and refuses requests, until it is answered."""
 
     session: Link
     pdu: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Outbind:
+    """An SMSC has asked to be bound at on this connection; it is BINDING until that is done."""
+
+    link: Link
+    smsc: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +107,8 @@ class Hold:
 
     `session.held` counts it until the shell has answered. `refused` goes into the answer of a
     submit_multi if other destinations were rejected. `place` is set for a part that waits for
-    the other parts of its long message. `prohibited` is the report to the authority.
+    the other parts of its long message. `prohibited` is the report to the authority. With
+    `is_refused` the message was rejected, and its SP hears that in a receipt only (`accept`).
     """
 
     session: Link
@@ -101,6 +124,25 @@ class Hold:
     refused: tuple[object, ...] = ()
     place: PartPosition | None = None
     prohibited: ProhibitedMessage | None = None
+    is_refused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedRefusals:
+    """Refused destinations of a submit_multi that are to be kept for receipts.
+
+    `session.held` counts it until the shell has answered with `kept`, or with `failed` where the
+    store failed. The receipts have `message_id`; `own_id` is that id where it is the gateway's
+    and nothing is kept under it yet, else 0.
+    """
+
+    session: Link
+    sequence: int
+    message_id: bytes
+    own_id: int
+    smes: tuple[AcceptedSme, ...]
+    kept: bytes
+    failed: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,25 +164,35 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """A query_sm, cancel_sm or replace_sm for an id that the gateway gave."""
+    """A query_sm, cancel_sm or replace_sm for an id of the gateway, or a cancel_sm without any.
+
+    As with a Hold, `session.held` counts it until the shell has settled it.
+    """
 
     session: Link
     pdu: bytes
 
 
 @dataclass(frozen=True, slots=True)
-class ReleaseReceipt(_ReceivedPdu):
+class ReleaseReceipt(SmscDelivery):
     """A deliver_sm that may be about a message the gateway released. Not yet relayed."""
 
 
 @dataclass(frozen=True, slots=True)
-class SubscriberMessage(_ReceivedPdu):
+class SubscriberMessage(SmscDelivery):
     """What a subscriber wrote to a port (MO). It is already on its way to the SP.
 
-    If `is_withheld`, it is neither relayed nor answered yet: it may be for the gateway alone.
+    If `is_withheld`, it is neither relayed nor answered yet: it may be for the gateway alone. If
+    `is_complaint`, it was sent to a report code, and no SP may have it (R80).
     """
 
     is_withheld: bool = False
+    is_complaint: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class UndeliverableMessage(SmscDelivery):
+    """A delivery on a shared link for an SP that cannot take it now. Not answered yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,28 +209,33 @@ class OwnAnswer:
 
 @dataclass(frozen=True, slots=True)
 class ScheduledAtSmsc:
-    """The SMSC has accepted a commercial message for later, under its `message_id` (R21).
+    """The SMSC has accepted a commercial message of an SP for later, under its `message_id` (R21).
 
-    Or it has changed the time of the message with that id; the schedule then has no destinations.
+    `smsc` is its name. Or it has changed the time of the message with that id; the schedule then
+    has no destinations.
     """
 
-    link: Link
+    system_id: str
     schedule: Schedule
     message_id: bytes
+    smsc: str = ""
 
 
 Attention = (
     Bind
+    | Outbind
     | BindAnswer
     | Unbind
     | Unbound
     | FramingFault
     | Wait
     | Hold
+    | AcceptedRefusals
     | Ask
     | Operation
     | ReleaseReceipt
     | SubscriberMessage
+    | UndeliverableMessage
     | OwnAnswer
     | ScheduledAtSmsc
 )

@@ -10,7 +10,7 @@ from typing import TypeAlias
 from gateway.dataplane.part_table import FORGOTTEN
 from gateway.dataplane.plane import Plane
 from gateway.dataplane.submit_request import Care, PartPosition, SubmitRequest, judge_each, narrow
-from gateway.domain.policy import ListAction
+from gateway.domain.policy import ListAction, RuleEvent
 from gateway.domain.verdict import OF_CONTENT, Action, Finding, Reason
 from gateway.filter.classifier.model import PairedScorer
 from gateway.filter.classifier.score import score_as_personal
@@ -46,7 +46,7 @@ def judge_texts(  # noqa: C901 - the loop that every message takes
     """
     rules = plane.rules
     messages = messages if rules.reads_texts else [one for one in messages if one.care is not None]
-    look_up, course_of, asks = rules.scan.look_up, rules.course_of, not rules.rules.are_none
+    memory, course_of, asks = rules.scan.memory, rules.course_of, not rules.rules.are_none
     unknown: list[SubmitRequest] = []
     courses: Courses = defaultdict(list)
     for message in messages:
@@ -55,12 +55,13 @@ def judge_texts(  # noqa: C901 - the loop that every message takes
         if message.care is not None:
             _judge_alone(plane, message, message.care, at)
             continue
-        facts = look_up(message.data_coding, message.octets)
+        # ContentScan.look_up and, below, _start, unfolded: this is what nearly every message takes.
+        key = (message.data_coding, message.octets)
+        facts = memory.young.get(key) or memory.recall(key)
         if facts is None:
             unknown.append(message)
             continue
-        # _start, unfolded: this is what nearly every message takes.
-        if facts.findings == () and facts.told_by == message.account.system_id:
+        if facts.findings == () and message.origin.home.mark in facts.told_by:
             try:
                 if asks:
                     courses[course_of(message, facts, at)].append(message)
@@ -137,8 +138,8 @@ def _start(
             plane.rules.judge_text(message, facts, at)
         elif not plane.rules.rules.are_none:
             courses[plane.rules.course_of(message, facts, at)].append(message)
-        if facts.told_by != message.account.system_id:
-            note_hint(plane, message.account.system_id, facts)
+        if message.origin.home.mark not in facts.told_by:
+            note_hint(plane, message, facts)
     except Exception:  # noqa: BLE001 - a filter that fails must not pass anything, nor stop the tick
         _set_aside(plane, message)
 
@@ -252,16 +253,21 @@ def _set_aside(plane: Plane, message: Submission) -> None:
         plane.rules.hold_against(message, (UNCHECKED,))
 
 
-def note_hint(plane: Plane, system_id: str, facts: TextFacts) -> None:
-    """Remember the opt-out word that a text of a sender advertises, if no list stops the text."""
-    facts.told_by = system_id
-    if plane.rules.replies is None or any(
-        one.action is not ListAction.SHADOW for one in facts.hits
-    ):
-        return
-    token = facts.shown().advertised
-    if token:
-        plane.hints.note(system_id, token)
+_MAX_TOLD = 11  # as many ports as the text has rulings for
+
+
+def note_hint(plane: Plane, message: Submission, facts: TextFacts) -> None:
+    """Remember the opt-out word that a text from a port offers, if no list stops the text."""
+    home, told_by = message.origin.home, facts.told_by
+    is_heard = (
+        plane.rules.replies is not None
+        and message.account.event is RuleEvent.SUBMIT  # a peer has ports without end
+        and not any(one.action is not ListAction.SHADOW for one in facts.hits)
+    )
+    token = facts.shown().advertised if is_heard else ""
+    if token and not plane.hints.note(message.account.system_id, home.number, token):
+        home.change_mark()  # the text with the word that was dropped may be sent again
+    facts.told_by = (*told_by[-_MAX_TOLD:], home.mark) if told_by else home.alone
 
 
 def _judge_alone(plane: Plane, message: SubmitRequest, care: Care, at: float) -> None:
@@ -280,7 +286,7 @@ def _judge_alone(plane: Plane, message: SubmitRequest, care: Care, at: float) ->
             rules.judge_text(message, facts, at)
         if rivals:  # a shadow finding against several rivals counts once
             message.findings = tuple(dict.fromkeys(message.findings))
-        note_hint(plane, message.account.system_id, facts)
+        note_hint(plane, message, facts)
     except Exception:  # noqa: BLE001 - as above
         _set_aside(plane, message)
     _settle_replacement(plane, message, care)

@@ -1,15 +1,19 @@
-"""All long messages in progress: bounded, in fair shares, with the message_ids of their parts."""
+"""Long messages in progress, and what the message_ids of SMSCs are: bounded, in fair shares."""
 
-from collections.abc import Sequence
+from collections import Counter, deque
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, islice
+from itertools import chain, groupby, islice
+from operator import itemgetter
 from typing import NamedTuple
 
 from gateway.dataplane.late_parts import ForgottenKeys, LateParts, OctetShares
 from gateway.dataplane.parts import REACH_OCTETS, Joint, Key, Owner, Part
 from gateway.dataplane.submit_request import PartPosition
+from gateway.domain.records import Row
 from gateway.domain.verdict import Action, Finding, Reason
 from gateway.filter.campaigns import FairShares
+from gateway.smpp.commands import CommandId
 from gateway.smpp.udh import Concat
 
 # What a message takes in memory besides its parts: its key, its tables and its place in ours.
@@ -306,3 +310,97 @@ class PartIds:
 def _id_of(system_id: str, message_id: bytes) -> _Id:
     # An SMSC that counts takes 0042 for 42, and one that writes hexadecimal 2a for 2A.
     return system_id, message_id.strip().lstrip(b"0").lower()
+
+
+_MAX_IDS = 500_000
+_KEEP_IDS_S = 3 * 86_400.0
+# Ids are forgotten a page at a time: to do so one by one would cost more than to note them.
+_PAGE_IDS, _PAGE_S = 512, 3_600.0
+_LONGEST_NUMBER = 32  # digits with the zeros before them
+_ISSUING = frozenset(map(int, (CommandId.SUBMIT_SM, CommandId.SUBMIT_MULTI, CommandId.DATA_SM)))
+
+
+@dataclass(slots=True)
+class _IdPage:
+    """Ids that one SMSC gave one SP within an hour."""
+
+    smsc: str
+    began_at: float
+    ids: list[bytes] = field(default_factory=list)
+
+
+class SmscMessageIds:
+    """Which SPs the ids of SMSCs belong to, noted from their answers; two may give the same id.
+
+    At most 500 000, for three days; the SP that has most loses its oldest. After a restart none
+    is known.
+    """
+
+    def __init__(self, maximum: int = _MAX_IDS) -> None:
+        self._maximum = maximum
+        self._owners: dict[str, dict[bytes, str]] = {}  # by SMSC
+        self._pages: dict[str, deque[_IdPage]] = {}  # by SP, the oldest first
+        self._open: dict[tuple[str, str], _IdPage] = {}  # the last one of an SP at an SMSC
+        self._counts: Counter[str] = Counter()
+
+    def __len__(self) -> int:
+        return self._counts.total()
+
+    def note(self, smsc: str, rows: Iterable[Row], now: float) -> None:
+        """Note the ids in rows of answers that came from `smsc`."""
+        owners = self._owners.setdefault(smsc, {})
+        for about, run in groupby(rows, itemgetter(2)):  # whose request, and which
+            if isinstance(about, str) or about[2] not in _ISSUING:
+                continue
+            ids = [row[5] for row in run if row[0] == "o" and not row[4] and row[5]]
+            if ids:
+                owners.update(dict.fromkeys(ids, about[1]))
+                self._page_of(about[1], smsc, now).ids += ids
+                self._counts[about[1]] += len(ids)
+        while len(self) > self._maximum:
+            self._drop(max(self._counts, key=self._counts.__getitem__))
+
+    def owner_of(self, smsc: str, message_id: bytes) -> str:
+        """Return the SP that an SMSC gave exactly this id, "" if that is not known."""
+        return self._owners.get(smsc, {}).get(message_id, "")
+
+    def smscs_of(self, system_id: str, message_id: bytes) -> list[str]:
+        """Return the SMSCs that are known to have given an SP this id."""
+        return [smsc for smsc, ids in self._owners.items() if ids.get(message_id) == system_id]
+
+    def is_anothers(self, system_id: str, smsc: str, message_id: bytes) -> bool:
+        """Tell whether an SMSC would take this id for one that only other SPs are known to have.
+
+        An SMSC that counts takes 0042 for 42, and one that writes hexadecimal 2a for 2A.
+        """
+        plain = message_id.strip()
+        bare = plain.lstrip(b"0")
+        padded = [bare.zfill(width) for width in range(len(bare), _LONGEST_NUMBER + 1)]
+        spellings = {plain, *(s for one in padded for s in (one, one.lower(), one.upper()))}
+        owners = {self.owner_of(smsc, one) for one in spellings} - {""}
+        return bool(owners) and system_id not in owners
+
+    def expire(self, now: float) -> None:
+        """Forget the ids that are too old."""
+        for system_id in list(self._pages):
+            while (of := self._pages.get(system_id)) and of[0].began_at + _KEEP_IDS_S <= now:
+                self._drop(system_id)
+
+    def _page_of(self, system_id: str, smsc: str, now: float) -> _IdPage:
+        page = self._open.get((system_id, smsc))
+        if page is None or len(page.ids) >= _PAGE_IDS or now >= page.began_at + _PAGE_S:
+            page = self._open[system_id, smsc] = _IdPage(smsc, now)
+            self._pages.setdefault(system_id, deque()).append(page)
+        return page
+
+    def _drop(self, system_id: str) -> None:
+        page = self._pages[system_id].popleft()
+        owners = self._owners[page.smsc]
+        for message_id in page.ids:
+            if owners.get(message_id) == system_id:
+                del owners[message_id]
+        if self._open[system_id, page.smsc] is page:
+            del self._open[system_id, page.smsc]
+        self._counts[system_id] -= len(page.ids)
+        if not self._pages[system_id]:
+            del self._pages[system_id], self._counts[system_id]

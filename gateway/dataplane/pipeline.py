@@ -6,7 +6,7 @@ from gateway.dataplane import attention, esme_side, smsc_side
 from gateway.dataplane.forward import settle_ask
 from gateway.dataplane.link import Link, Outstanding
 from gateway.dataplane.plane import Batch, Plane, Turn, outcome
-from gateway.dataplane.relay import parts_in, relay_request
+from gateway.dataplane.relay import free_peer, parts_in, relay_request
 from gateway.domain.verdict import Finding
 from gateway.policy.ruleset import RuleSet
 from gateway.session.operations import SessionState, Side
@@ -60,14 +60,18 @@ class Pipeline:
         return turn.batch
 
     def deliver(
-        self, link: Link, session: Link | None, pdu: bytes, moment: tuple[float, float]
+        self,
+        item: attention.SmscDelivery,
+        session: Link | None,
+        pdu: bytes,
+        moment: tuple[float, float],
     ) -> Batch:
-        """Pass on one delivery that was kept back, to `session`.
+        """Pass on one delivery that was kept back, as `pdu`, to `session`.
 
         If `session` is None or cannot take it, the SMSC is told to try again.
         """
         turn = Turn(self.plane, *moment)
-        smsc_side.deliver(turn, link, session, pdu)
+        smsc_side.deliver(turn, item.link, session, pdu, item.system_id)
         return turn.batch
 
     def expire(self, links: Iterable[Link], now: float, at: float) -> Batch:
@@ -86,8 +90,14 @@ class Pipeline:
                 entry = link.give_up(sequence)
                 self.plane.tally.timeouts += 1
                 _fail(turn, link, entry, "timeout")
-        self.plane.parts.expire(now)
-        self.plane.part_ids.expire(now)
+            if link.allowed < link.window:
+                link.recover()
+                free_peer(turn, link)
+            if link.sharers:
+                link.forget_gone()
+            if link.waiting:
+                turn.batch.free_sharers(link)
+        self.plane.expire(now)
         self.plane.rules.keep_day(at)
         return turn.batch
 
@@ -99,6 +109,8 @@ class Pipeline:
         entries = list(link.outstanding.values())
         link.outstanding.clear()
         for entry in entries:
+            if entry[0] is not None:
+                entry[0].answered_on(link)
             self.plane.tally.link_lost += 1
             _fail(turn, link, entry, "link_lost")
         return turn.batch
@@ -107,6 +119,7 @@ class Pipeline:
 def _fail(turn: Turn, link: Link, entry: Outstanding, how: str) -> None:
     """Tell the link that asked that no answer will come."""
     asker, sequence, command_id, _, context = entry
+    free_peer(turn, link)
     for place in parts_in(context)[0]:
         place.joint.doubt(place.number)
     # RSYSERR, as an SMSC that lost a message would say: the SP decides whether to send

@@ -6,8 +6,8 @@ from struct import Struct
 
 from gateway.dataplane import attention
 from gateway.dataplane.link import Link, Outstanding
-from gateway.dataplane.plane import Turn, outcome
-from gateway.dataplane.submit_request import PartContext, PartPosition, Schedule
+from gateway.dataplane.plane import Turn, outcome, requester_of
+from gateway.dataplane.submit_request import PartContext, PartPosition, Schedule, split_accepted
 from gateway.session.operations import Ruling, SessionState, Side, ruling
 from gateway.smpp.commands import RESPONSE_BIT, CommandId
 from gateway.smpp.fields import FieldValue, UnsuccessSme
@@ -29,12 +29,19 @@ SEQUENCE_AT = 12
 STATUS_SEQUENCE = Struct(">II")
 STATUS_AT = 8
 MAX_ID_OCTETS = 64
+# What an SMSC answers that gets more than it takes.
+TOO_MUCH = frozenset({int(CommandStatus.ESME_RTHROTTLED), int(CommandStatus.ESME_RMSGQFUL)})
 _MAX_REFUSALS = 255  # that one octet can count
 _LENGTH = Struct(">I")
 _ID_AT, _RESPONSE_OCTET, _NO_STATUS = 4, RESPONSE_BIT >> 24, bytes(4)
 # A look-up on an enumeration is Python code in 3.11.
 _NACK, _ALERT = int(CommandId.GENERIC_NACK), int(CommandId.ALERT_NOTIFICATION)
 _SMSC = Side.SMSC
+_REFUSALS = {
+    Ruling.REFUSE_STATE: CommandStatus.ESME_RINVBNDSTS,
+    Ruling.PUT_OFF: CommandStatus.ESME_RX_T_APPN,
+    Ruling.ALREADY_BOUND: CommandStatus.ESME_RALYBND,
+}
 _OVERTAKING = frozenset({Ruling.RELAY_RESPONSE, Ruling.ENQUIRE_LINK, Ruling.ENQUIRE_LINK_RESP})
 # Control PDUs before a bind: an SP needs a few enquire_links and an unbind. A flood of them would
 # delay all other SPs.
@@ -64,10 +71,8 @@ def _control(turn: Turn, link: Link, what: Ruling, header: Header) -> None:
             batch.write(link, enquire_link_resp(sequence))
         case Ruling.ENQUIRE_LINK_RESP:
             pass  # any octets are a sign of life: Clocks.heard has it
-        case Ruling.REFUSE_STATE:
-            batch.refuse(link, answer, CommandStatus.ESME_RINVBNDSTS, sequence)
-        case Ruling.ALREADY_BOUND:
-            batch.refuse(link, answer, CommandStatus.ESME_RALYBND, sequence)
+        case Ruling.REFUSE_STATE | Ruling.PUT_OFF | Ruling.ALREADY_BOUND:
+            batch.refuse(link, answer, _REFUSALS[what], sequence)
         case Ruling.NACK_COMMAND:
             batch.write(link, generic_nack(CommandStatus.ESME_RINVCMDID, sequence))
         case Ruling.UNBIND:
@@ -183,15 +188,13 @@ def relay_answer(turn: Turn, link: Link, pdu: bytes) -> None:
     if entry is None:
         return
     asker, asked, _, _, _ = entry
-    context = _note_parts(turn, link, pdu, entry[4])
+    free_peer(turn, link)
+    system_id = requester_of(link, entry)
+    context = _note_parts(turn, system_id, pdu, entry[4])
     how, message_id = "late" if is_late else "answered", b""
     if link.side is _SMSC:
         message_id = message_id_of(pdu)
-        tally = turn.plane.tally
-        tally.answers[status] = tally.answers.get(status, 0) + 1
-        is_unknown = status == CommandStatus.ESME_RINVDSTADR
-        if is_unknown and asker is not None and entry[2] == CommandId.SUBMIT_SM:
-            tally.unknown[asker.system_id] = tally.unknown.get(asker.system_id, 0) + 1
+        _heed(turn, link, entry, status)
     moment = (turn.now, turn.at)
     turn.batch.rows.append(outcome(link, entry, (status, message_id), moment, how))
     turn.plane.tally.late += is_late
@@ -201,13 +204,50 @@ def relay_answer(turn: Turn, link: Link, pdu: bytes) -> None:
         turn.batch.attention.append(attention.OwnAnswer(link, context, pdu))
     schedule = None if context is None else _schedule_in(context)
     if schedule is not None and not status and command_id != _NACK:
-        taken = attention.ScheduledAtSmsc(link, schedule, schedule.message_id or message_id)
+        its_id = schedule.message_id or message_id
+        taken = attention.ScheduledAtSmsc(system_id, schedule, its_id, link.smsc)
         turn.batch.attention.append(taken)
     if asker is not None and not is_late:
+        accepted, others = split_accepted(_refusals_in(context))
+        if accepted and not status and command_id != _NACK:
+            kept, failed = (_with_refusals(pdu, r) for r in (others, (*others, *accepted)))
+            asker.held += 1
+            turn.batch.attention.append(
+                attention.AcceptedRefusals(
+                    asker,
+                    asked,
+                    message_id,
+                    0,
+                    accepted,
+                    renumbered(kept, asked),
+                    renumbered(failed, asked),
+                )
+            )
+            return
         completed = pdu if context is None else _completed(pdu, context)
         turn.batch.write(asker, renumbered(completed, asked))
         if asker.is_blocked:
             turn.batch.freed.add(asker)
+
+
+def free_peer(turn: Turn, link: Link) -> None:
+    """Let the other side of a link go on if it waits: the room may be of another's request."""
+    if link.peer is not None and link.peer.is_blocked:
+        turn.batch.freed.add(link.peer)
+
+
+def _heed(turn: Turn, link: Link, entry: Outstanding, status: int) -> None:
+    """Count an answer of the SMSC, and slow down if it gets too much."""
+    asker, _, command_id, sent_at, _ = entry
+    tally = turn.plane.tally
+    tally.answers[status] = tally.answers.get(status, 0) + 1
+    if status in TOO_MUCH:
+        link.slow_down(status, sent_at, turn.now)
+    elif not status and link.allowed < link.window:
+        link.hasten(1)
+    is_unknown = status == CommandStatus.ESME_RINVDSTADR
+    if is_unknown and asker is not None and command_id == CommandId.SUBMIT_SM:
+        tally.unknown[asker.system_id] = tally.unknown.get(asker.system_id, 0) + 1
 
 
 def _examined(link: Link, answer: bytes) -> tuple[bytes, bool]:
@@ -245,7 +285,7 @@ def _schedule_in(context: object) -> Schedule | None:
             return None
 
 
-def _note_parts(turn: Turn, link: Link, answer: bytes, context: object) -> object:
+def _note_parts(turn: Turn, system_id: str, answer: bytes, context: object) -> object:
     """Note the SMSC's id of a part, or that the SMSC rejected it; return what else it has."""
     places, rest = parts_in(context)
     _, command_id, status, _ = HEADER.unpack_from(answer)
@@ -253,7 +293,7 @@ def _note_parts(turn: Turn, link: Link, answer: bytes, context: object) -> objec
         for place in places:
             place.joint.doubt(place.number)
     elif places:
-        turn.plane.part_ids.note(link.system_id, message_id_of(answer), places, turn.now)
+        turn.plane.part_ids.note(system_id, message_id_of(answer), places, turn.now)
     return rest
 
 
@@ -276,7 +316,10 @@ def _take_entry(
     if is_malformed and not _refusals_in(parts_in(entry[4])[1]):
         turn.plane.tally.malformed += 1
         return None, False
-    del table[sequence]
+    if is_late:
+        del table[sequence]
+    else:
+        link.settle(sequence)
     return entry, is_late
 
 

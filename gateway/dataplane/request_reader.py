@@ -1,5 +1,6 @@
 """Turn a request that needs care (parts, TLVs, many destinations) into a message to judge."""
 
+import re
 from datetime import UTC, datetime
 from functools import lru_cache
 
@@ -17,14 +18,14 @@ from gateway.dataplane.submit_request import (
     SubmitRequest,
     narrow,
 )
-from gateway.domain.msisdn import with_plus
+from gateway.domain.msisdn import msisdn_from, with_plus
 from gateway.domain.policy import LongMessages
 from gateway.domain.verdict import Action, Finding, Reason
 from gateway.policy.submission import Account, DeliveryTimes, Submission
 from gateway.smpp.commands import RESPONSE_BIT, CommandId
 from gateway.smpp.fields import Destination, DistributionList, SmeAddress, moment_of
-from gateway.smpp.pdu import HEADER
-from gateway.smpp.status import DecodeError
+from gateway.smpp.pdu import HEADER, HEADER_OCTETS, decode
+from gateway.smpp.status import CommandStatus, DecodeError
 from gateway.smpp.text import readings
 from gateway.smpp.udh import Concat
 
@@ -33,6 +34,10 @@ _TOO_FAST = Finding("R44", Reason.RATE, Action.THROTTLE, "over the sender's rate
 _LISTS = Finding(
     "LISTS", Reason.LIST_DESTINATION, Action.REJECT, "a distribution list hides its subscribers"
 )
+
+_LISTED = frozenset(map(int, (CommandId.SUBMIT_MULTI, CommandId.CANCEL_SM)))
+# Source, type and octets of the destination, in a submit_sm and in a data_sm.
+_ADDRESSES = re.compile(rb"[^\0]{0,5}\0..([^\0]{0,64})\0(.).([^\0]{0,64})\0", re.DOTALL)
 
 # One token of the sender's rate pays for this many characters, in all readings of a text together.
 # Judging takes about 1 us per character, so a rate of 100/s takes a tenth of a core at most.
@@ -58,6 +63,68 @@ def is_gateway_id(message_id: bytes) -> bool:
     return len(message_id) == 19 and message_id.startswith(b"8") and message_id.isdigit()
 
 
+def way_of(plane: Plane, session: Link, pdu: bytes) -> Link | None:
+    """Return the link that a request goes on: that of its session, if no route says otherwise.
+
+    Return None if it does not stand now.
+    """
+    peer = session.peer
+    group = route_of(plane, pdu) if peer is not None and peer.is_shared else ""
+    return plane.way_to(session, group) if group else peer
+
+
+def link_about(plane: Plane, session: Link, message_id: bytes) -> Link | None:
+    """Return the link to ask about a message of an SMSC: at the SMSC that took it, if known.
+
+    Return None if it is another SP's, or no such link has room now.
+    """
+    peer = session.peer
+    if plane.ids is None or peer is None:
+        return peer
+    smscs = plane.ids.smscs_of(session.system_id, message_id)
+    if peer.smsc in smscs:
+        return peer
+    if not smscs:
+        is_anothers = peer.is_shared and plane.ids.is_anothers(
+            session.system_id, peer.smsc, message_id
+        )
+        return None if is_anothers else peer
+    links = (plane.bind_at(session.system_id, smsc) for smsc in smscs)
+    ready = (one for one in links if one is not None and one.room_for(session.system_id) > 0)
+    return next(ready, None)
+
+
+def route_of(plane: Plane, pdu: bytes) -> str:
+    """Return the group of SMSCs that a route by prefix names for a request, "" without one.
+
+    A submit_multi goes by a destination if all of its destinations do.
+    """
+    if plane.routes is None:
+        return ""
+    groups = {plane.routes.group_of(*numbers) for numbers in addresses_of(pdu)}
+    return groups.pop() if len(groups) == 1 else ""
+
+
+def addresses_of(pdu: bytes) -> list[tuple[bytes, bytes]]:
+    """Return source and destination of each message of a request, none if they cannot be read."""
+    command_id = HEADER.unpack_from(pdu)[1]
+    if command_id not in _LISTED:
+        match = _ADDRESSES.match(pdu, HEADER_OCTETS)
+        found = [] if match is None else [(match[1], match[2][0], match[3])]
+    else:
+        try:
+            request = decode(pdu)
+        except DecodeError:
+            return []
+        source, listed = request.octets("source_addr"), request.fields.get("dest_address")
+        if not isinstance(listed, tuple):  # a cancel_sm
+            to = SmeAddress(request.number("dest_addr_ton"), 0, request.octets("destination_addr"))
+            listed = (to,)
+        found = [(source, d.ton, d.address) for d in listed if isinstance(d, SmeAddress)]
+    numbers = ((source, to, msisdn_from(to, ton)) for source, ton, to in found)
+    return [(source, to if number is None else b"%d" % number) for source, to, number in numbers]
+
+
 def carry(
     turn: Turn, session: Link, account: Account, pdu: bytes, place: tuple[int, int]
 ) -> SubmitRequest | None:
@@ -72,12 +139,23 @@ def carry(
     except DecodeError as error:
         _refuse_malformed(turn, session, (command_id, sequence), error)
         return None
-    if command_id == CommandId.REPLACE_SM and is_gateway_id(carrier.pdu.octets("message_id")):
-        turn.batch.attention.append(attention.Operation(session, pdu))
-        return None
+    link = session.peer
+    if command_id == CommandId.REPLACE_SM:
+        message_id = carrier.pdu.octets("message_id")
+        if is_gateway_id(message_id):
+            session.held += 1
+            turn.batch.attention.append(attention.Operation(session, pdu))
+            return None
+        link = link_about(turn.plane, session, message_id)
+        if link is None:
+            status = CommandStatus.ESME_RREPLACEFAIL
+            turn.batch.refuse(session, CommandId.REPLACE_SM_RESP, status, sequence)
+            return None
     text = (carrier.data_coding, carrier.octets, carrier.registered)
     addresses = (carrier.source, carrier.destination)
     message = SubmitRequest(session, account, (command_id, sequence, *place), addresses, text)
+    if link is not None and link is not session.peer:
+        turn.detours[message] = link
     care = message.care = Care()
     is_long = carrier.octets_to_read >= _LONG_OCTETS
     if is_long and not account.bucket.has_one(turn.now):

@@ -5,7 +5,7 @@ the reader of gateway.smpp in 15. Nothing raises: what cannot be read is on reco
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import lru_cache
 
 from gateway.dataplane import attention
@@ -15,14 +15,16 @@ from gateway.dataplane.relay import (
     MAX_ID_OCTETS,
     SEQUENCE,
     SEQUENCE_AT,
+    TOO_MUCH,
     control,
     keep_rest,
     look_ahead,
     relay_answer,
     relay_request,
 )
-from gateway.domain.msisdn import is_mobile, with_plus
-from gateway.domain.records import About, DeliveryRow, Text, Told
+from gateway.domain.msisdn import is_mobile, msisdn_of, with_plus
+from gateway.domain.records import About, DeliveryNames, DeliveryRow, Text, Told
+from gateway.domain.sender import foreign_number
 from gateway.session.operations import Ruling, Side, ruling
 from gateway.smpp.commands import RESPONSE_BIT, CommandId
 from gateway.smpp.pdu import BARE_ABROAD, DELIVER_SM, HEADER, HEADER_OCTETS, Pdu, decode, fault_in
@@ -62,6 +64,7 @@ _TYPES: dict[int, Told] = {
     0x10: ("acknowledgement", "", "", "", ""),  # and by its owner
 }
 _OTHER: Told = ("other", "", "", "", "")
+RECEIPTS = frozenset({"receipt", "notification"})
 
 # source, destination, the message_id that a receipt is about, what it is, its text.
 _Read = tuple[bytes, bytes, bytes, Told, Text | None]
@@ -83,7 +86,7 @@ def delivery(
         is_whole = match.end() <= end <= len(pdu)
         if told is not None and is_whole and _names_one_id(pdu, end, message_id):
             return ("m", at, about, sequence, source, destination, message_id, told, None)
-    read = (_reply(pdu) if about[2] == _DELIVER_SM else None) or _carefully(pdu)
+    read = (_reply(pdu) if about[2] == _DELIVER_SM else None) or read_carefully(pdu)
     source, destination, message_id, told, text = read
     if text is not None and (not keeps_texts or not text[1] or is_mobile(destination)):
         text = None
@@ -125,7 +128,8 @@ def _told(words: bytes) -> Told | None:
     return "receipt", stat, err, submitted, done
 
 
-def _carefully(pdu: bytes) -> _Read:
+def read_carefully(pdu: bytes) -> _Read:
+    """Return source, destination, the message_id it is about, what it is, and its text."""
     try:
         return _read(decode(pdu))
     except DecodeError:
@@ -191,13 +195,14 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - one loop: a call per answer costs a
     batch, now, at_epoch = turn.batch, turn.now, turn.at
     outstanding, rows, answers = link.outstanding, batch.rows, turn.plane.tally.answers
     latencies, strangers = turn.plane.tally.latency_us, turn.plane.tally.unknown
-    system_id, limit, unpack = link.system_id, turn.plane.pdu_octets, HEADER.unpack_from
+    limit, unpack = turn.plane.pdu_octets, HEADER.unpack_from
     reads_answers = link.state.can_submit
     buffer: bytearray | None = None
     asker: Link | None = None
     owner: Link | None = None
-    about = (0, system_id, _SUBMIT_SM)
-    run_start = run_end = waited_us = 0
+    about = (0, link.system_id, _SUBMIT_SM)
+    run_start = run_end = waited_us = accepted = latency_us = magnitude = 0
+    began = now  # when the request went that the last answer was to
     at, end = 0, len(data)
     while end - at >= HEADER_OCTETS:
         length, command_id, status, sequence = unpack(data, at)
@@ -205,68 +210,89 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - one loop: a call per answer costs a
         if not HEADER_OCTETS <= length <= limit or stop > end:
             break
         entry = outstanding.get(sequence) if command_id == _SUBMIT_SM_RESP else None
-        # One with a context has more to it than to be passed on.
-        session = entry[0] if entry is not None and entry[4] is None else None
-        if (
-            entry is not None
-            and session is not None
-            and entry[2] == _SUBMIT_SM
-            and reads_answers
-            and (
-                ((nul := find(0, at + HEADER_OCTETS, stop)) == stop - 1 and length <= _MAX_PLAIN)
-                or length == HEADER_OCTETS
-                or not fault_in(data[at:stop])
-            )
-        ):
-            # relay_answer, unfolded: this is the one path that every answer takes.
-            del outstanding[sequence]
-            _, asked, _, sent_at, _ = entry
-            answers[status] = answers.get(status, 0) + 1
-            if status == _RINVDSTADR:
-                strangers[session.system_id] = strangers.get(session.system_id, 0) + 1
-            latency_us = int((now - sent_at) * 1e6)
-            latencies[latency_us.bit_length()] += 1
-            waited_us += latency_us
-            if session is not owner:
-                owner, about = session, (session.number, system_id, _SUBMIT_SM)
-            message_id = data[at + HEADER_OCTETS : nul] if nul > 0 else b""
-            rows.append(("o", at_epoch, about, asked, status, message_id, latency_us, "answered"))
-            if buffer is None:
-                buffer = bytearray(data)
-            SEQUENCE.pack_into(buffer, at + SEQUENCE_AT, asked)
-            if at != run_end or session is not asker:
-                if asker is not None and run_end > run_start:
-                    _answer(turn, asker, buffer[run_start:run_end])
-                run_start, asker = at, session
-            run_end = stop
-        else:
-            what = ruling(_SMSC, link.state, command_id)
-            if what is _BIND_RESP and sequence != link.sequence:
-                what = _IGNORE  # it answers nothing that we asked: our bind was the last
-            if what is _RELAY and _is_crowded(turn, link):
-                link.is_blocked = True
-                break
-            if asker is not None and buffer is not None:
-                # A receipt must not overtake the answer that tells its id.
-                _answer(turn, asker, buffer[run_start:run_end])
-                asker, run_start = None, run_end
-            _act(turn, link, what, data[at:stop])
-            reads_answers = link.state.can_submit
-            if what is _BIND_RESP:
-                # What follows in the same read waits until the shell has moved both states:
-                # an SMSC may deliver the moment it has bound us.
-                at = stop
-                link.is_blocked = True
-                break
+        if entry is not None and reads_answers:
+            session, asked, operation, sent_at, context = entry
+            # One with a context has more to it than to be passed on.
+            if (
+                context is None
+                and session is not None
+                and operation == _SUBMIT_SM
+                and (
+                    (
+                        (nul := find(0, at + HEADER_OCTETS, stop)) == stop - 1
+                        and length <= _MAX_PLAIN
+                    )
+                    or length == HEADER_OCTETS
+                    or not fault_in(data[at:stop])
+                )
+            ):
+                # relay_answer, unfolded: this is the one path that every answer takes.
+                del outstanding[sequence]
+                session.under_way -= 1
+                if session.detours and link in session.detours:
+                    session.detours[link] -= 1
+                if status:
+                    answers[status] = answers.get(status, 0) + 1
+                    if status == _RINVDSTADR:
+                        strangers[session.system_id] = strangers.get(session.system_id, 0) + 1
+                    elif status in TOO_MUCH:
+                        link.slow_down(status, sent_at, now)
+                else:
+                    accepted += 1
+                if sent_at != began:  # most answers of a read are to requests of one turn
+                    began, latency_us = sent_at, int((now - sent_at) * 1e6)
+                    magnitude = latency_us.bit_length()
+                latencies[magnitude] += 1
+                waited_us += latency_us
+                if session is not owner:
+                    owner, about = session, (session.number, session.system_id, _SUBMIT_SM)
+                message_id = data[at + HEADER_OCTETS : nul] if nul > 0 else b""
+                rows.append(
+                    ("o", at_epoch, about, asked, status, message_id, latency_us, "answered")
+                )
+                if buffer is None:
+                    buffer = bytearray(data)
+                SEQUENCE.pack_into(buffer, at + SEQUENCE_AT, asked)
+                if at != run_end or session is not asker:
+                    if asker is not None and run_end > run_start:
+                        _answer(turn, asker, buffer[run_start:run_end])
+                    run_start, asker = at, session
+                at = run_end = stop
+                continue
+        what = ruling(_SMSC, link.state, command_id)
+        if what is _BIND_RESP and sequence != link.sequence:
+            what = _IGNORE  # it answers nothing that we asked: our bind was the last
+        if what is _RELAY and _is_crowded(turn, link):
+            link.is_blocked = True
+            break
+        if asker is not None and buffer is not None:
+            # A receipt must not overtake the answer that tells its id.
+            _answer(turn, asker, buffer[run_start:run_end])
+            asker, run_start = None, run_end
+        _act(turn, link, what, data[at:stop])
+        reads_answers = link.state.can_submit
+        if what is _BIND_RESP:
+            # What follows in the same read waits until the shell has moved both states:
+            # an SMSC may deliver the moment it has bound us.
+            at = stop
+            link.is_blocked = True
+            break
         at = stop
     if asker is not None and buffer is not None:
         _answer(turn, asker, buffer[run_start:run_end])
     turn.plane.tally.latency_us_total += waited_us
+    if accepted:
+        answers[0] = answers.get(0, 0) + accepted
+        if link.allowed < link.window:
+            link.hasten(accepted)
     keep_rest(turn, link, data, at)
     if run_end:
         link.clocks.last_traffic_at = now
     if link.is_blocked:
         look_ahead(turn, link, _act)
+    if link.waiting:
+        batch.free_sharers(link)
+    turn.note_ids(link.smsc)
 
 
 def _answer(turn: Turn, session: Link, octets: bytearray) -> None:
@@ -305,21 +331,63 @@ def _deliver(turn: Turn, link: Link, pdu: bytes, header: tuple[int, int, int, in
         return
     about = (link.number, link.system_id, command_id)
     row = delivery(about, sequence, pdu, turn.at, keeps_texts=plane.keeps_texts)
+    session, system_id = link.peer, link.system_id
+    if link.is_shared:
+        system_id = _owner_of(turn, link, row)
+        session = plane.session_of(system_id)
+        row = (*row[:2], (link.number, system_id, command_id), *row[3:])
     turn.batch.rows.append(row)
     if row[7] is UNREAD:
         _turn_back(turn, link, pdu)
         return
-    is_heard = command_id in _WITH_TEXT and plane.rules.replies is not None
-    if is_heard and plane.withholds(pdu):
+    has_text = command_id in _WITH_TEXT
+    if has_text and row[5] in plane.complaint_codes and row[7][0] not in RECEIPTS:
         link.clocks.last_traffic_at = turn.now
-        turn.batch.attention.append(attention.SubscriberMessage(link, pdu, is_withheld=True))
+        turn.batch.attention.append(
+            attention.SubscriberMessage(link, pdu, system_id, is_withheld=True, is_complaint=True)
+        )
         return
-    if command_id == _DELIVER_SM and link.system_id in plane.watched:
-        turn.batch.attention.append(attention.ReleaseReceipt(link, pdu))
+    # What persons of two networks write to each other is theirs, and receipts cost nothing more.
+    is_theirs = system_id in plane.rules.port_owners.peers and (
+        row[7][0] in RECEIPTS or is_mobile(row[5])
+    )
+    is_heard = has_text and plane.rules.replies is not None and not is_theirs
+    # The gateway itself answers the SMSC. No receipt is heard, and one may need our id.
+    is_unattended = link.is_shared and session is None and row[7][0] not in RECEIPTS
+    if is_heard and (is_unattended or plane.withholds(pdu, system_id)):
+        link.clocks.last_traffic_at = turn.now
+        message = attention.SubscriberMessage(link, pdu, system_id, is_withheld=True)
+        turn.batch.attention.append(message)
+        return
+    if command_id == _DELIVER_SM and system_id in plane.watched:
+        turn.batch.attention.append(attention.ReleaseReceipt(link, pdu, system_id))
     else:
-        deliver(turn, link, link.peer, pdu)
+        deliver(turn, link, session, pdu, system_id, row[4:8])
     if is_heard:
-        turn.batch.attention.append(attention.SubscriberMessage(link, pdu))
+        turn.batch.attention.append(attention.SubscriberMessage(link, pdu, system_id))
+
+
+def _owner_of(turn: Turn, link: Link, row: DeliveryRow) -> str:
+    """Return the SP that a delivery on a shared link is for; "" if it is not known.
+
+    A receipt for a port that several share is for the SP with the message, all else for who wrote
+    last to that subscriber. A number of no SP is another network's, if one has written from it.
+    """
+    plane = turn.plane
+    address = row[5].decode("latin-1")
+    port, of_port = plane.rules.port_owners.port_of(address)
+    owners: Collection[str] = of_port or plane.rules.port_owners.peers
+    if len(of_port) == 1 or not owners:
+        return of_port[0] if of_port else ""
+    if row[7][0] not in RECEIPTS:
+        last = plane.writers.last(port or foreign_number(address), msisdn_of(row[4]))
+        return last if last in owners else "".join(of_port[:1])
+    turn.note_ids(link.smsc)  # the answer with its id may have come just before
+    owner = plane.ids.owner_of(link.smsc, row[6]) if plane.ids is not None else ""
+    if owner in owners:
+        return owner
+    plane.tally.receipts_unowned += 1
+    return ""
 
 
 def _turn_back(turn: Turn, link: Link, pdu: bytes) -> None:
@@ -333,18 +401,35 @@ def _turn_back(turn: Turn, link: Link, pdu: bytes) -> None:
     turn.batch.rows.append(own_answer(link, pdu, status, turn.at, "malformed"))
 
 
-def deliver(turn: Turn, link: Link, session: Link | None, pdu: bytes) -> None:
-    """Pass a delivery to an SP; without one that can take it, the SMSC shall try again.
+def deliver(
+    turn: Turn,
+    link: Link,
+    session: Link | None,
+    pdu: bytes,
+    system_id: str,
+    names: DeliveryNames | None = None,
+) -> None:
+    """Pass a delivery to the SP of `system_id`; if none can take it, the SMSC shall try again.
 
-    The SMSC hears ESME_ROK only when the SP said so.
+    The SMSC hears ESME_ROK only when the SP said so. On a shared link it is kept for the SP, and
+    on any behind what is kept from that subscriber. `names` is what was read of it, if it was.
     """
     _, command_id, _, sequence = HEADER.unpack_from(pdu)
-    if session is not None and session.state.can_deliver:
+    plane, has_text = turn.plane, command_id in _WITH_TEXT
+    waits = (
+        has_text
+        and system_id in plane.backlogged
+        and plane.overtakes(system_id, names or read_carefully(pdu)[:4])
+    )
+    if session is not None and session.state.can_deliver and not waits:
         relay_request(turn, link, session, pdu)
         link.clocks.last_traffic_at = session.clocks.last_traffic_at = turn.now
+        return
+    if waits or (link.is_shared and system_id and has_text):
+        turn.batch.attention.append(attention.UndeliverableMessage(link, pdu, system_id))
         return
     status = 0
     if command_id != CommandId.ALERT_NOTIFICATION:
         status = _RX_T_APPN
         turn.batch.refuse(link, command_id | RESPONSE_BIT, status, sequence)
-    turn.batch.rows.append(own_answer(link, pdu, status, turn.at, "nobody"))
+    turn.batch.rows.append(own_answer(link, pdu, status, turn.at, "nobody", system_id))

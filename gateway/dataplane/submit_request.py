@@ -7,7 +7,7 @@ from gateway.dataplane.link import Link
 from gateway.dataplane.parts import Joint, Part
 from gateway.domain.categories import TrafficClass
 from gateway.domain.msisdn import with_plus
-from gateway.domain.verdict import Action
+from gateway.domain.verdict import Action, Verdict
 from gateway.filter.facts import TextFacts
 from gateway.filter.normalise.shapes import DIRECTED, SHAPED, hints_of
 from gateway.policy.findings import is_asking
@@ -43,6 +43,16 @@ class Addressee:
     destination: Destination
     message: Submission
     places: tuple[PartPosition, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedSme(UnsuccessSme):
+    """A refused destination that the SP hears of in a receipt only (`accept`), if it is kept."""
+
+    verdict: Verdict
+    source: bytes
+    destination: bytes
+    receipt_asked: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +172,7 @@ class SubmitRequest(Submission):
         self.template = ""
         self.asks_consent = False
         self.traffic = _SERVICE
+        self.classed = None
         self.findings = ()
         self.until = None
         self.deferral = None
@@ -257,7 +268,11 @@ def narrow(message: SubmitRequest, care: Care) -> None:
             each.message.verdict = replace(verdict, action=Action.REJECT)
     passed = [each for each in care.addressees if each.message.verdict is None]
     care.turned_away = tuple(each for each in care.addressees if each.message.verdict is not None)
-    care.refused = tuple(_refusal(each) for each in care.turned_away)
+    care.refused = tuple(
+        refusal_of(message, each, each.message.verdict)
+        for each in care.turned_away
+        if each.message.verdict is not None
+    )
     care.reached = tuple(each.message.destination for each in passed)
     care.places = tuple(place for each in passed for place in each.places)
     if not passed:
@@ -274,9 +289,23 @@ def _gather(message: SubmitRequest, those: Iterable[Submission]) -> None:
     message.findings = tuple(dict.fromkeys((*message.findings, *found)))
 
 
-def _refusal(each: Addressee) -> UnsuccessSme:
-    verdict, destination = each.message.verdict, each.destination
-    status = status_named(verdict.status) if verdict is not None else 0
+def refusal_of(message: SubmitRequest, each: Addressee, verdict: Verdict) -> UnsuccessSme:
+    """Return what the answer says of a destination that is refused, or what a receipt is to say."""
+    destination, status = each.destination, status_named(verdict.status)
     if isinstance(destination, DistributionList):
         return UnsuccessSme(0, 0, destination.name, status)
-    return UnsuccessSme(destination.ton, destination.npi, destination.address, status)
+    sme = (destination.ton, destination.npi, destination.address, status)
+    finding = verdict.deciding
+    if finding is None or finding.reason not in message.account.sender.accept:
+        return UnsuccessSme(*sme)
+    addresses = (message.source, each.message.destination)
+    return AcceptedSme(*sme, verdict, *addresses, receipt_asked=bool(message.registered & 0x03))
+
+
+def split_accepted(
+    refused: Iterable[object],
+) -> tuple[tuple[AcceptedSme, ...], tuple[UnsuccessSme, ...]]:
+    """Return the destinations that receipts tell of, and those that the answer tells of."""
+    smes = [one for one in refused if isinstance(one, UnsuccessSme)]
+    accepted = tuple(one for one in smes if isinstance(one, AcceptedSme))
+    return accepted, tuple(one for one in smes if not isinstance(one, AcceptedSme))

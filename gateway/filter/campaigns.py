@@ -18,6 +18,15 @@ BITS = 1_024
 _SPREAD = 0x9E37_79B9_7F4A_7C15
 
 
+def campaign_id(text: Fingerprint) -> str:
+    """Return the id of a campaign that begins with `text`; the same in every process."""
+    return _id_of(text.skeleton)
+
+
+def _id_of(skeleton: int) -> str:
+    return f"c{skeleton:016x}"
+
+
 def _estimates() -> tuple[int, ...]:
     # Linear counting: of n people a share of exp(-n / BITS) of the bits stays unset.
     some = [round(-BITS * log(1 - count / BITS)) for count in range(BITS)]
@@ -201,6 +210,18 @@ class _CampaignState:
     filled: int | None = None  # the step that alone has reached `people`
 
 
+_USUAL = CampaignLimits()
+
+
+def are_alike(one: Fingerprint, other: Fingerprint) -> bool:
+    """Tell whether two texts are of one campaign, with the usual limits."""
+    if one.skeleton == other.skeleton:
+        return True
+    if one.signs is None or other.signs is None:
+        return False
+    return int((one.signs == other.signs).sum()) >= _USUAL.agreeing
+
+
 class Campaigns:
     """All campaigns that one process sees. Not thread-safe."""
 
@@ -299,7 +320,7 @@ class Campaigns:
         if not self._free:
             self._end(self._small, self._small.longest_rested(sender))
         slot = self._free.pop()
-        campaign = _CampaignState(f"c{skeleton:016x}", slot, sender, Crowd(step))
+        campaign = _CampaignState(_id_of(skeleton), slot, sender, Crowd(step))
         campaign.among = self._small.add(sender, campaign)
         self._by_slot[slot] = campaign
         self._name(campaign, skeleton ^ mark)

@@ -97,6 +97,9 @@ class ContactKind(StrEnum):
     EMAIL = "email"
 
 
+HOTLINES = frozenset({ContactKind.SERVICE_LINE, ContactKind.TOLL_FREE})
+
+
 @dataclass(frozen=True, slots=True)
 class Contact:
     """A contact at text[start:end]: its account or digits as they are dialled, in one spelling.

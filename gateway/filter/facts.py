@@ -1,5 +1,6 @@
 """What a text shows, worked out once for all messages that carry it."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,12 +13,14 @@ from gateway.filter.contacts import Contact, contacts_of, has_telephone
 from gateway.filter.keywords.index import Hit
 from gateway.filter.links import TextLink, links_of
 from gateway.filter.normalise.shapes import SHAPED, hints_of, shaped
+from gateway.filter.normalise.unicode_fold import FILLERS
 from gateway.filter.normalise.views import Views
+from gateway.filter.optout_hint import advertised
 from gateway.filter.traffic_class import (
-    advertised,
     class_seen,
     classify,
     is_promotion,
+    names_offers,
     signature_of,
 )
 
@@ -81,9 +84,27 @@ _sells = lru_cache(maxsize=4096)(is_promotion)
 
 Found = TypeVar("Found", TextLink, Contact)
 
-# Links and contacts are located in Python: a text of 65 000 characters that is full of them would
-# take a second.
+# Links and contacts are located in Python, and what a text shows is: a text of 65 000 characters
+# would take a second. Of a longer one than this, what it shows is asked of its beginning and end.
 _ENDLESS_CHARS = 4_096
+# What fills a text up: blanks and signs, the same character again and again.
+_FILLING = re.compile(r"((?:[^\w【】]|_){4})(?:[^\w【】]|_)+|(.)\2{4,}", re.DOTALL)
+
+
+def ends_of(text: str) -> str:
+    """Return a text that is no longer than people read, else its beginning and its end.
+
+    What fills it up is left out before: an offer behind a thousand blanks is at its beginning.
+    """
+    if len(text) <= _ENDLESS_CHARS:
+        return text
+    text = _FILLING.sub(_cut_short, FILLERS.sub("", text))
+    half = _ENDLESS_CHARS // 2
+    return text if len(text) <= _ENDLESS_CHARS else f"{text[:half]}\n{text[-half:]}"
+
+
+def _cut_short(found: re.Match[str]) -> str:
+    return found[1] or found[2]
 
 
 class TextFacts:
@@ -92,12 +113,13 @@ class TextFacts:
     - `texts`: its plausible readings, the likeliest first.
     - `findings`: what the policy makes of the hits; None until the policy was asked.
     - `is_whole`: if False, parts of the text are missing, and may show what is not seen yet.
-    - `told_by`: the sender that was last noted with the advertised word of the text.
+    - `told_by`: the ports that were noted with the advertised word of the text, a few of them.
     - `rulings`: what rules make of the text, by sender and source.
     - `scored`: what a classifier says of each reading if a port sends it; `personal`: the same if
       a personal number sends it. None if no classifier was asked, or it failed.
     - `compared`: the classes in which two classifiers have been compared on the text.
-    - `fingerprint`: that of the likeliest reading, to find the text again.
+    - `sound`: the sound view of the likeliest reading, kept until its fingerprint is made.
+    - `fingerprint`: that of the likeliest reading, to find the text again; None until asked for.
     - `massed`: what a counter of its messages caches for a while.
     - `views`: those of the readings, kept until the text is judged; larger than the text.
     - `is_told`: evidence must name places; `pieces`: the pieces that made the score. Both are for
@@ -120,6 +142,7 @@ class TextFacts:
         "pieces",
         "rulings",
         "scored",
+        "sound",
         "texts",
         "told_by",
         "views",
@@ -131,7 +154,7 @@ class TextFacts:
         self.hits = hits
         self.texts = tuple(texts)
         self.is_whole = is_whole
-        self.told_by = ""
+        self.told_by: tuple[object, ...] = ()
         self.rulings: dict[object, object] = {}
         self.findings: tuple[Finding, ...] | None = None if hits else ()
         self._shown: VisibleFacts | None = None
@@ -141,6 +164,7 @@ class TextFacts:
         self.scored: tuple[TextScore, ...] | None = None
         self.personal: tuple[TextScore, ...] | None = None
         self.compared: tuple[TextClass, ...] = ()
+        self.sound = ""
         self.fingerprint: object = None
         self.massed: object = None
         self.views: Sequence[Views] = ()
@@ -151,8 +175,13 @@ class TextFacts:
         """Return what the text shows; with several readings, the strongest class (R10)."""
         if self._shown is None:
             # Making the views just for this would cost more than it saves.
-            seen = map(shown_in, self.views) if self.views else map(shown_by, self.texts)
-            self._shown = _strongest(list(seen))
+            if self.views and not self.is_endless:
+                seen = map(shown_in, self.views)
+            else:
+                seen = map(shown_by, map(ends_of, self.texts))
+            shown = self._shown = _strongest(list(seen))
+            if self.is_endless and any(names_offers(one.letters) for one in self.seen()):
+                shown.traffic = TrafficClass.COMMERCIAL
         return self._shown
 
     def names_telephone(self) -> bool:
@@ -164,7 +193,10 @@ class TextFacts:
     @property
     def is_endless(self) -> bool:
         """Tell whether a reading is longer than people read, and too long to search for links."""
-        return max(map(len, self.texts), default=0) > _ENDLESS_CHARS
+        for text in self.texts:  # noqa: SIM110 - asked of each new text: any() takes three times as long
+            if len(text) > _ENDLESS_CHARS:
+                return True
+        return False
 
     def let_go(self) -> None:
         """Drop the views, links and contacts of the readings: they take much memory."""

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from gateway.filter.links import registrable_domain
 from gateway.filter.normalise.folding import sound_of
+from gateway.filter.normalise.shapes import deflated, is_inflated
+from gateway.filter.normalise.views import Views
 from gateway.kernel.code_points import joined, kinds_of_characters, text_of
 from gateway.kernel.fingerprint_loops import LINK, MIN_LETTERS, NAME, all_particulars, write_all
 
@@ -61,6 +63,12 @@ def fingerprint_of(sound: str) -> Fingerprint:
     It is the same in every process and after every start. The time is linear in the length.
     """
     return fingerprints_of((sound,))[0]
+
+
+def sound_of_text(text: str) -> str:
+    """Return the sound view of the beginning of a text: as much as a fingerprint reads."""
+    begin = text[:MAX_CHARS]
+    return Views(deflated(begin) if is_inflated(begin) else begin).sound
 
 
 def fingerprints_of(sounds: Sequence[str]) -> list[Fingerprint]:

@@ -109,8 +109,6 @@ _SCORE_OCTETS, _PRINT_OCTETS = 200, 450
 
 Item = TypeVar("Item")
 Readings = Callable[[bytes, int], tuple[str, ...]]
-# Makes the fingerprints of texts from their sound views.
-Prints = Callable[[Sequence[str]], Sequence[object]]
 # Makes the views of many texts, as Views does for each.
 Reading = Callable[[Sequence[str]], Sequence[Views]]
 
@@ -119,13 +117,13 @@ Reading = Callable[[Sequence[str]], Sequence[Views]]
 class Learnt:
     """What is found out about new texts besides keywords, for all new texts of a tick at once.
 
-    `scorer` scores a text, `prints` makes its fingerprint; None if no rule asks for it. With
-    `keeps_views` the views of a text are kept for later checks. `reading` makes the views of all
-    texts of a tick in less time than Views makes them one by one.
+    `scorer` scores a text; None if no rule asks for that. With `keeps_sounds` the sound view of a
+    text is kept for its fingerprint, with `keeps_views` all views for later checks. `reading`
+    makes the views of all texts of a tick in less time than Views makes them one by one.
     """
 
     scorer: Scorer | None = None
-    prints: Prints | None = None
+    keeps_sounds: bool = False
     keeps_views: bool = False
     reading: Reading | None = None
 
@@ -152,8 +150,8 @@ class ContentScan:
         # Texts that the scorer failed on.
         self.unscored = 0
         self._bounds = cache_entries, cache_octets
-        scored, printed = learnt.scorer is not None, learnt.prints is not None
-        more_octets = _SCORE_OCTETS * scored + _PRINT_OCTETS * printed
+        is_scored = learnt.scorer is not None
+        more_octets = _SCORE_OCTETS * is_scored + _PRINT_OCTETS * learnt.keeps_sounds
         self.memory = TextMemory(cache_entries, cache_octets, more_octets)
         # The day that decides which lists apply; all apply if it is None.
         self.day: date | None = None
@@ -217,7 +215,7 @@ class ContentScan:
         spans = {(hit.list_id, hit.word): hit for hit in self.index.located(facts.texts, self.day)}
         hits = tuple(spans.get((hit.list_id, hit.word), hit) for hit in facts.hits)
         told = TextFacts(hits, facts.texts)
-        told.scored, told.fingerprint, told.is_told = facts.scored, facts.fingerprint, True
+        told.scored, told.sound, told.is_told = facts.scored, facts.sound, True
         scorer = self.learnt.scorer
         if scorer is not None and facts.scored:
             told.pieces = tuple(scorer.pieces(Views(facts.texts[0]), PIECES))
@@ -272,15 +270,13 @@ class ContentScan:
 
         A scorer that fails on a text leaves it unscored and does not raise.
         """
-        scorer, prints = self.learnt.scorer, self.learnt.prints
+        scorer = self.learnt.scorer
         if scorer is not None and fresh:
             for facts, scored in zip(fresh, self._scored(scorer, fresh), strict=True):
                 facts.scored = scored
-        if prints is not None:
-            seen = [facts for facts in fresh if facts.views]
-            made = prints([facts.views[0].sound for facts in seen])
-            for facts, fingerprint in zip(seen, made, strict=True):
-                facts.fingerprint = fingerprint
+        if self.learnt.keeps_sounds:
+            for facts in fresh:
+                facts.sound = facts.views[0].sound if facts.views else ""
         if not self.learnt.keeps_views:
             for facts in fresh:
                 facts.views = ()

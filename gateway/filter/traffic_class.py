@@ -1,4 +1,4 @@
-"""What the words of a text show: its signature, its opt-out hint (退订提示), its traffic class."""
+"""What the words of a text show: its signature and its traffic class."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -8,94 +8,9 @@ from functools import lru_cache
 from daachorse import CharwiseDoubleArrayAhoCorasick as Automaton
 
 from gateway.domain.categories import TrafficClass
-from gateway.filter.normalise.folding import compact, folded, normalise, simplified
+from gateway.filter.normalise.folding import compact, folded
 from gateway.filter.normalise.views import Even
-
-# Without one of these there is no hint, as in most texts. Looking for each of them takes a tenth
-# of the time of one search for any of them.
-_ENGLISH_SIGNS = ("stop", "opt", "unsub", "remove", "end", "cancel", "quit")
-SIGNS = ("退", "拒", "取消", "不再", "接收", *_ENGLISH_SIGNS)
-
-_GAP = r"[^\w\n]{0,3}"  # what may stand between the pieces, other than a new line
-# Letters, perhaps with digits behind (T, TD, TD01); digits alone only where they cannot be
-# the code of a verification.
-_TOKEN = r"(?<![a-z0-9])(t[ .\-]?d|[a-z]{1,10}[0-9]{0,4}|0{1,5}|[0-9]{1,2})(?![a-z0-9])"  # noqa: S105 - no password
-_REPLY = (
-    r"(?:(?:回复?|发送?|编辑|上行|复)(?:至本机|本短信|短信|信息|大写|字母|数字|指令|内容|代码)?)"
-)
-# 退 alone is short for 退订, unless it begins another word: 退款, 退货, 退票.
-_REFUSAL = (
-    rf"(?:退{_GAP}[订定阅]|拒{_GAP}(?:收|绝接?[收受]?)|不再(?:接收|订阅|推送)|取消(?:接收|订阅|推送)"
-    r"|退(?![款货票费换房保税改出还烧休役伍热]))"
-)
-
-_AFTER_REPLY = re.compile(
-    rf"{_REPLY}{_GAP}{_TOKEN}{_GAP}(?:即可|可以?|则|就|来|以|为|是|表示|可随时)?{_GAP}{_REFUSAL}"
-)
-_AFTER_REFUSAL = re.compile(
-    rf"{_REFUSAL}(?:本?短信|信息|推送|服务|业务|订阅|消息)?{_GAP}"
-    rf"(?:(?:请|可|敬请|烦请|则|需|直接|随时){_GAP}){{0,2}}{_REPLY}{_GAP}{_TOKEN}"
-)
-# 取消 is often about a booking (取消回复2), so it counts only with the token that is short for it.
-_CANCEL = re.compile(
-    rf"{_REPLY}{_GAP}(?<![a-z0-9])(qx|td){_GAP}取消|取消{_GAP}请?{_REPLY}{_GAP}(qx|td)(?![a-z0-9])"
-)
-# TD退订, 退订T, 拒收R: no word for replying at all.
-_BARE = re.compile(
-    rf"(?<![a-z0-9])(tdd?|qx|[a-z]){_GAP}(?:退订|拒收)(?![\w])"
-    rf"|(?:退订|拒收)[^\w\n。]{{0,2}}(tdd?|qx|[a-z])(?![\w])"
-)
-# 退订请回复“退订”: the word itself is the token; TD is short for it.
-_HAN_WORD = re.compile(rf"{_REPLY}{_GAP}(?:退订|拒收|取消订阅)(?![\w])")
-
-_SEND = r"(?:reply|text|txt|send|type|respond|answer|msg|sms)(?: with| back)?"
-_ENOUGH = (
-    r"(?:opt[- ]?out|unsubscribe|be removed|remove|stop|quit|end|discontinue"
-    r"|cancel(?! (?:your|the|this|my|an?) (?!subscription)))"
-)
-_ENGLISH_HINT = re.compile(
-    rf"\b{_SEND}:? [\"'“‘]?(?P<a>stop|end|quit|cancel|unsubscribe|optout)[\"'”’]?"
-    rf" (?:\w+ ){{0,3}}(?:to|2|for) (?:\w+ ){{0,2}}?{_ENOUGH}"
-    rf"|\b{_SEND}:? [\"'“‘]?(?P<b>[a-z0-9]{{1,12}})[\"'”’]? (?:to|2) "
-    r"(?:opt[- ]?out|unsubscribe|stop|be removed|end (?:msgs|messages|texts))\b"
-    rf"|(?:opt[- ]?out|unsubscribe|\bto (?:stop|end|cancel))(?: \w+){{0,3}}[,:]? "
-    rf"(?:just |please |pls )?{_SEND}:? [\"'“‘]?(?P<c>[a-z0-9]{{1,12}})\b"
-    rf"|\b(?P<d>stop)[\"'”’]? (?:to|2) {_ENOUGH}\b"
-    r"|\b(?P<e>stop)(?:2| ?to ?)(?:end|stop|quit)\b"
-    r"|(?:opt[- ]?out|unsub(?:scribe)?): ?(?P<f>stop|end|quit|unsubscribe)\b"
-    r"|\b(?P<g>stop)(?: sms| pub)? (?:au|to|@) ?[0-9]{4,12}\b"
-)
-_NO_GAPS = str.maketrans("", "", " .-")
-_HAN_HINTS = (_AFTER_REFUSAL, _AFTER_REPLY, _CANCEL, _BARE)
-
-
-def advertised(text: str) -> str | None:
-    """Return the token that `text` tells the subscriber to reply to opt out: R, TD, STOP.
-
-    In upper case ASCII, for any width, case, spacing or script of the text; a word in Han
-    (回复退订) is returned as TD. None if there is no such hint, and for replies that cancel a
-    booking. The time is linear in the length, so the whole text is searched: padding must not
-    hide its class.
-    """
-    plain = normalise(text)
-    if not any(sign in plain for sign in SIGNS):
-        return None
-    return advertised_in(simplified(plain))
-
-
-def advertised_in(plain: str) -> str | None:
-    """Return what `advertised` does, for a simplified text that contains one of SIGNS."""
-    is_han = not plain.isascii()
-    for pattern in _HAN_HINTS if is_han else ():
-        found = pattern.search(plain)
-        if found is not None and found.lastindex is not None:
-            return found[found.lastindex].translate(_NO_GAPS).upper()
-    if any(map(plain.__contains__, _ENGLISH_SIGNS)):
-        found = _ENGLISH_HINT.search(plain)
-        if found is not None and found.lastindex is not None:
-            return found[found.lastindex].translate(_NO_GAPS).upper()
-    return "TD" if is_han and _HAN_WORD.search(plain) else None
-
+from gateway.filter.optout_hint import SIGNS, advertised_in
 
 _MAX_CHARS = 32
 _MIN_CHARS = 2
@@ -134,7 +49,7 @@ MOST_RELIEF = -10  # what all such signs together take off
 _WORDS = {
     STRONG: """
         大促 促销 特价 秒杀 抢购 立减 直降 领券 领红包 免费领 免费送 免费体验 抽奖 会员日 新品上市
-        盛大开盘 加盟 代开 加微信 加我微信 加群 加qq 特惠 钜惠 清仓 买一送一 免息 低息 打折 狂欢
+        盛大开盘 加盟 加微信 加我微信 加群 加qq 特惠 钜惠 清仓 买一送一 免息 低息 打折 狂欢
         让利 免抵押 无抵押 刷单 加v信 加薇信 0元购 零元购 buynow shopnow ordernow flashsale freegift
         """,
     MEDIUM: """
@@ -174,6 +89,7 @@ _PATTERNS = (
         rf"(?<![已配派运投护接转赠])(?:赠送|送|赠)(?:您|你)? ?{_SUM} ?(?:元|块钱)",
     ),
     (STRONG, "off", r"\d ?% ?off\b"),
+    (STRONG, "代开", "(?<!申请)代开"),
     (MEDIUM, "招商", r"招商(?!银行|銀行|证券|基金|信诺|局)"),
     (MEDIUM, "sale", r"\bsale\b"),
     (WEAK, "free", r"\bfree\b"),
@@ -188,9 +104,12 @@ _PATTERNS = (
     ),
 )
 _CODE_WORDS = "验证码 校验码 动态码 注册码 动态密码 激活码 认证码 确认码 随机码"
-_CODE_NAME = (
+CODE_NAME = (
     rf"(?:{'|'.join(_CODE_WORDS.split())}|[驗驗][證证]碼|校驗碼|動態碼|註冊碼|動態密碼|激活碼"
-    r"|(?:verification|security|login) code\b|passcode\b|\botp\b|\bcode\b)"
+    r"|(?:verification|security|login) code\b|passcode\b|\botp\b"
+    r"|\bcode (?:de |d')[a-z]{5,13}\b|\bcode\b|\bcodigo(?: de [a-z]{5,13})?\b|"
+    + folded("कोड|ओटीपी")
+    + r")"
 )
 _CODE = r"(?<![0-9a-z])[a-z]{0,4}-?\d{1,4}[ -]?[0-9a-z]{3,5}(?![0-9a-z])"
 
@@ -254,11 +173,11 @@ CUES = tuple(_cues())
 # A code to be typed in somewhere: the name of such a thing and a code near it.
 ONE_TIME_CODE = Cue(
     0,
-    (*_CODE_WORDS.split(), "code", "otp"),
+    (*_CODE_WORDS.split(), "code", "otp", "codigo", "कोड", "ओटीपी"),
     # Apart, for most texts have the code behind its name.
     (
-        re.compile(rf"{_CODE_NAME}[^\n]{{0,16}}?{_CODE}"),
-        re.compile(rf"{_CODE}[^\n]{{0,16}}?{_CODE_NAME}"),
+        re.compile(rf"{CODE_NAME}[^\n]{{0,16}}?{_CODE}"),
+        re.compile(rf"{_CODE}[^\n]{{0,16}}?{CODE_NAME}"),
     ),
 )
 
@@ -266,8 +185,51 @@ ONE_TIME_CODE = Cue(
 # the code is for, and what its reader is warned of. Not to miss an offer is no warning.
 CLAUSE_ENDS = re.compile(r"[,;!?。\n]+|\.(?![0-9a-z])")
 EXCUSES = re.compile(
-    "正在|用于|本次|勿(?!错过|失良机)|不要(?!错过)|不会|谨防|警惕|防范|诈骗|骗局|如非|非本人|不是本人|忽略|^.{1,4}[前内]有效$"
+    "正在(?![热促抢招派])|用于|本次|如非|非本人|不是本人|忽略|^.{1,4}[前内]有效$|谨防|警惕|防范|诈骗|骗局"
 )
+# So much is excused, as 领取优惠券 adds up to: a code is for one thing. What warns may name more.
+_MOST_EXCUSED = 2 * MEDIUM + WEAK
+
+
+# What warns of fraud: in a clause of its own it promotes nothing, whatever it names.
+_WARNING = re.compile(
+    r"(?<!非)(?<!不是)(?<!不会)(?:诈骗|欺诈|骗局|骗子|上当|[受被再诱]骗)|骗[取走]|防骗|反诈|谨防|警惕|不法分子|犯罪分子"
+    r"|冒充|假冒|轻信|(?<!不)违法|犯罪(?!记录)|严禁|查处|严厉打击|\b(?:fraud\w*|scam\w*|phishing|beware|impersonat\w+)\b"
+    r"|\b(?:never (?:ask|send|call)|do not (?:click|share))\b"
+)
+# What frauds offer: to name it in such a clause is to warn of it. What shops offer is an advert
+# there too, or 谨防假冒 before a sale would hide it.
+_FRAUD_WORDS = """
+    低息 免息 免抵押 无抵押 刷单 代开 贷款 提额 办卡 红包 返现 返利 大奖 理财 高薪 兼职 voucher
+    利率 额度 活动 免费 补贴 积分兑换 招聘 招募 领取 free offer win
+    """
+_OF_FRAUDS = frozenset(cue for cue in CUES if cue.words[0] in _FRAUD_WORDS.split())
+_DENIED = re.compile(
+    "(?:勿|不要|别)[^,;]{0,3}?(?:信|点|打开|转账|汇款|付款|泄|透露|告知|告诉|提供|参与|加入|下载|安装|回复|拨打"
+    "|扫|理会|贪|办理|申请|支付|上当|添加|向|将|把|通过)|不会(?:以|通过|发|要求|向|主动|索|让|在|用|电话|短信)"
+)
+# Half a clause may warn, and the other half promote: 切勿轻信他家我处返现最高. What others pretend
+# promotes nothing: 冒充我司提供贷款的都是诈骗.
+_OFFERED_HERE = re.compile(
+    "我[处司店]|(?<!我)我们|咱|本[店公平]|找[我老小]|选我|认准|正规|[等找][您你]|恭喜|[您你]已|欢迎|来电|[来到]店|不是梦"
+    r"|信(?:[他别]|其[他它])(?:人|家|店|处|方)\Z"
+)
+_PRETENDED = re.compile(
+    "冒充|(?<!谨防)假冒|假冒(?=[我本])|冒用|[自声谎号宣]称|所谓|名义|为名|为由|诱|骗取|幌子|不法分子|骗子|犯罪|是(?:诈骗|骗)|均为|属于?(?:诈骗|骗)"
+)
+# Who warns names a hotline, and no number or name of a person.
+_TO_A_PERSON = re.compile(
+    r"(?<!\d)1[3-9]\d[ -]?\d{4}[ -]?\d{4}(?!\d)"
+    r"|(?:微信|薇信|[vv]信|[vv]x|qq|加[v微薇q])[^\w\n]{0,3}号?[^\w\n]{0,3}[a-z0-9]{5}"
+)
+# A warning that is complete ends its clause: 谨防诈骗我司正规贷款. So does a blank beside Han.
+_ENDS_HERE = re.compile(
+    "(?:谨防|警惕|防范|小心|严防)(?:电信|网络)*(?:诈骗|上当(?:受骗)?|受骗|骗子|骗局)"
+    "(?!的|短信|电话|分子|团伙|行为|信息|手段|手法|套路|陷阱|链接|犯罪|网站)"
+    rf"|防骗提[醒示]|反诈提[醒示]|(?<=[{_HAN}]) +| +(?=[{_HAN}])"
+)
+# 先交保证金的,一律是诈骗: the comma parts what belongs together.
+_JUDGED = re.compile(r"[,:] ?(?=(?:一律|全|均|都|就|即|皆)?(?:是|为|属于?)(?:诈骗|骗))")
 
 
 # Names of senders are short, and some boast: one strong word does not make a name a promotion.
@@ -321,6 +283,27 @@ def is_promotion(name: str) -> bool:
     return sum(weights) >= STRONG
 
 
+def may_promote(plain: str) -> bool:
+    """Tell whether words, folded, have any cue of a promotion in them."""
+    return any(cue.weight > 0 for cue in _cues_in(plain))
+
+
+def names_offers(letters: str) -> bool:
+    """Tell whether words in a compact view make it an advert if nothing excuses them."""
+    found = {_CUE_OF_WORD[word] for _, _, word in _AUTOMATON.find_overlapping(letters)}
+    return (
+        _promotion_in(cue for cue in map(_SOUGHT.__getitem__, found) if not cue.patterns) >= ENOUGH
+    )
+
+
+def is_selling(text: str) -> bool:
+    """Tell whether a text offers what is sold: an authority may have something for free."""
+    return any(
+        cue.weight >= STRONG and not cue.words[0].startswith("免费")
+        for cue in _cues_in(folded(text))
+    )
+
+
 def _cues_in(plain: str) -> list[Cue]:
     words = _AUTOMATON.find_overlapping(compact(plain))
     numbers = sorted({_CUE_OF_WORD[word] for _, _, word in words})
@@ -338,6 +321,7 @@ def _class_of(
             _promotes_beside_the_code(plain)
             if has_code
             else promotion + max(relief + _relief_in(found), MOST_RELIEF) >= ENOUGH
+            and not (_WARNING.search(plain) and _only_warns(plain))
         )
         if is_selling:
             return TrafficClass.COMMERCIAL
@@ -360,8 +344,12 @@ def _promotes_beside_the_code(plain: str) -> bool:
     """
     if any(cue.weight >= STRONG for cue in _cues_in(plain)):
         return True
-    clauses = [clause for clause in CLAUSE_ENDS.split(plain) if not EXCUSES.search(clause)]
-    told = [_cues_in(clause) for clause in clauses]
+    clauses = [clause for clause in _clauses_of(plain) if not _is_warning(clause)]
+    told = [
+        cues
+        for cues, clause in zip(map(_cues_in, clauses), clauses, strict=True)
+        if not EXCUSES.search(clause) or _promotion_in(cues) > _MOST_EXCUSED
+    ]
     counted: set[Cue] = set()
     promotion = 0
     # Each cue counts once: in the clause with the least relief.
@@ -369,6 +357,34 @@ def _promotes_beside_the_code(plain: str) -> bool:
         promotion += max(0, _promotion_in(set(cues) - counted) + _relief_in(cues))
         counted.update(cues)
     return promotion >= ENOUGH
+
+
+def _only_warns(plain: str) -> bool:
+    """Tell whether a text that names what frauds offer to warn of it, and promotes nothing."""
+    if _TO_A_PERSON.search(plain):
+        return False
+    warned_of, promoted = set[Cue](), set[Cue]()
+    for clause in _clauses_of(plain):
+        (warned_of if _is_warning(clause) else promoted).update(_cues_in(clause))
+    excused = warned_of & _OF_FRAUDS - promoted
+    return _promotion_in((promoted | set(_cues_in(plain))) - excused) < ENOUGH
+
+
+def beyond_warning(text: str) -> str | None:
+    """Return what a text that warns of fraud says besides; None of one that does not warn."""
+    plain = folded(text)
+    if not _WARNING.search(plain):
+        return None
+    return "\n".join(clause for clause in _clauses_of(plain) if not _is_warning(clause))
+
+
+def _clauses_of(plain: str) -> list[str]:
+    return CLAUSE_ENDS.split(_ENDS_HERE.sub(r"\g<0>\n", _JUDGED.sub("", plain)))
+
+
+def _is_warning(clause: str) -> bool:
+    warns = _WARNING.search(clause) or _DENIED.search(clause)
+    return bool(warns) and not (_OFFERED_HERE.search(clause) and not _PRETENDED.search(clause))
 
 
 @lru_cache(maxsize=4096)
@@ -379,7 +395,9 @@ def _marked_by(marks: int) -> tuple[Cue, ...]:
 _SOUGHT = (*CUES, ONE_TIME_CODE)
 _PATTERNED = tuple(cue for cue in _SOUGHT if cue.patterns)
 _HINTED = 1 << len(_PATTERNED)
-_SPELT = tuple((folded(word), number) for number, cue in enumerate(_SOUGHT) for word in cue.words)
+_SPELT = tuple(
+    (compact(folded(word)), number) for number, cue in enumerate(_SOUGHT) for word in cue.words
+)
 _CUE_OF_WORD = tuple(number for _, number in _SPELT)
 _AUTOMATON = Automaton([spelling for spelling, _ in _SPELT])
 

@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gateway.domain.categories import TrafficClass
+from gateway.domain.detector import Detector
 from gateway.domain.policy import (
     ContentRule,
     Enforcement,
     KeywordList,
     ListAction,
     RepliesRule,
+    RuleEvent,
     SelfTestCase,
 )
 from gateway.domain.verdict import Action, Reason
@@ -46,9 +48,10 @@ class Title:
 class Rule:
     """One rule. `article` cites what asks for it; `status` "" means that of the check's reason.
 
-    `applies_to` are the classes of messages that it is asked about. `on_error` is the action for a
-    class while the rule's data cannot be read; a class that is not in it passes. Each finding
-    raises the `warning`, which is a violation if it has a `severity` (R95).
+    `event` says about which messages it is asked, and `applies_to` about which classes of them.
+    `on_error` is the action for a class while the rule's data cannot be read; a class that is not
+    in it passes. Each finding raises the `warning`, which is a violation if it has a `severity`
+    (R95).
     """
 
     id: str
@@ -65,6 +68,7 @@ class Rule:
     overrides: tuple[Override, ...] = ()
     warning: WarningCode | None = None
     severity: Severity | None = None
+    event: RuleEvent = RuleEvent.SUBMIT
 
     def __post_init__(self) -> None:
         defers = self.action is Action.DEFER and Action.DEFER not in self.check.allowed_actions
@@ -105,7 +109,8 @@ class Bundle:
     """One version of the policy. `digest` names its exact files in every verdict.
 
     `posture` says how much of what looks like spam it stops: balanced, watch, strict.
-    Without `replies`, only the SP handles what subscribers write.
+    Without `replies`, only the SP handles what subscribers write. `detectors` watch what ports
+    do over time; no message is stopped by one.
     """
 
     name: str
@@ -117,6 +122,7 @@ class Bundle:
     surroundings: RuleLocale = _CHINA
     posture: str = "balanced"
     selftest: tuple[SelfTestCase, ...] = ()
+    detectors: tuple[Detector, ...] = ()
 
     @property
     def is_open(self) -> bool:
@@ -126,6 +132,10 @@ class Bundle:
             and not any(rule.can_stop for rule in self.rules)
             and all(words.action is ListAction.SHADOW for words in self.keyword_lists)
         )
+
+    def ids(self) -> frozenset[str]:
+        """Return the ids of its rules and lists, which findings name."""
+        return frozenset({one.id for one in self.rules} | {one.id for one in self.keyword_lists})
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +167,14 @@ ALWAYS: Mapping[str, Citation] = {
     "R44": Citation(
         Title("发送方的速率", "The rate of a sender"),
         "合同约定，未找到条款（contract, no clause found）[NF]",
+    ),
+    "R88": Citation(
+        Title("被多名用户举报的端口先行暂停", "A port that many complain of is suspended"),
+        "印度电信监管局规则，平台惯例（TRAI; practice of platforms）[P]",
+    ),
+    "R97": Citation(
+        Title("重新开通的端口在观察期内限量", "A port that was reopened is capped on probation"),
+        "电信业务经营惯例（2013），两人审批（practice; two persons approve）[PR]",
     ),
     "DESTINATION": Citation(
         Title("被叫须为用户号码", "The destination is a subscriber"),

@@ -30,8 +30,8 @@ class Evidence:
     `text` is in English, and goes on record. `zh` is the same in Chinese, for people only; "" where
     there is no Chinese. Neither holds a number or a text of a message. `reason` and `action`, if
     given, replace those of the rule. `category` is what the text is about, as far as the check can
-    tell; `campaign` is the id of its campaign. `is_unread` says that the check could not read its
-    data: the rule's `on_error` decides.
+    tell; `campaign` is the id of its campaign, `score` what the classifier says of it, in percent.
+    `is_unread` says that the check could not read its data: the rule's `on_error` decides.
     """
 
     text: str
@@ -40,6 +40,7 @@ class Evidence:
     category: str = ""
     is_unread: bool = False
     campaign: str = ""
+    score: int | None = None
     zh: str = ""
 
     def with_details(self, details: str) -> "Evidence":
@@ -115,7 +116,6 @@ def asked_alone(counter: Counter) -> Ask:
 class Fact(Enum):
     """What can be found out about a text. What no check of the bundle reads is not computed."""
 
-    VIEWS = "views"  # links and contacts
     SCORE = "score"  # of the classifier
     FINGERPRINT = "fingerprint"
 

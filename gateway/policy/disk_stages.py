@@ -43,7 +43,7 @@ class DiskStages:
         self.stage = DiskStage.WELL
         self.stopped: frozenset[str] = frozenset()
         self.free_octets: int | None = None
-        self._reserve = reserve
+        self.reserve = reserve
         self._recent: dict[str, float] = {}
         self._seen: dict[str, int] = {}
         self._looked_at: float | None = None
@@ -61,17 +61,17 @@ class DiskStages:
     def _stage_of(self, free_octets: int) -> DiskStage:
         found = DiskStage.WELL
         for stage in DiskStage:
-            limit = self._reserve.limit_of(stage)
+            limit = self.reserve.limit_of(stage)
             if free_octets < (limit * _BACK if stage <= self.stage else limit):
                 found = stage
         return found
 
     def _wanted(self, free_octets: int) -> int:
         """Return how many SPs must be stopped; more while the disk fills up."""
-        stop = self._reserve.stop_octets
+        stop = self.reserve.stop_octets
         if free_octets >= stop:
             return len(self.stopped)
-        step = max(1, (stop - self._reserve.full_octets) // _STEPS)
+        step = max(1, (stop - self.reserve.full_octets) // _STEPS)
         return 1 + (stop - free_octets) // step
 
     def _stop_more(self, count: int) -> None:

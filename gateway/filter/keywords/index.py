@@ -5,11 +5,14 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import lru_cache
+from hashlib import blake2b
 
 import re2
 
 from gateway.domain.authority_report import is_prohibited
 from gateway.domain.policy import KeywordList, ListAction
+from gateway.domain.warning import Severity
 from gateway.filter.keywords.combinations import Place
 from gateway.filter.keywords.search import ViewSearch
 from gateway.filter.normalise.folding import compact
@@ -96,8 +99,9 @@ class Hit:
 
     For a pattern, `word` is the name of the pattern. `action` is what is done; SHADOW if the
     weights do not reach the threshold. `total` is the sum of the weights of all evidence in the
-    text, including hits beyond MAX_HITS. `span` is its place in the text as read, if that was
-    asked for. `is_unreadable` marks the one hit that is not a word: the text could not be read.
+    text, including hits beyond MAX_HITS. `severity` and `owner` are those of the list. `span` is
+    its place in the text as read, if that was asked for. `is_unreadable` marks the one hit that is
+    not a word: the text could not be read.
     """
 
     list_id: str
@@ -106,6 +110,8 @@ class Hit:
     word: str
     is_unreadable: bool = False
     total: int = 0
+    severity: Severity | None = None
+    owner: str = ""
     span: Place | None = field(default=None, compare=False)
 
     @property
@@ -114,6 +120,19 @@ class Hit:
         if self.span is None:
             return self.word
         return f"{self.word} ({self.span[0] + 1}-{self.span[1]})"
+
+
+_ID_DIGITS = 7  # no run of eight digits, which would be masked as a number
+
+
+@lru_cache(maxsize=4096)
+def word_id(word: str) -> str:
+    """Return the id of an entry of a list, by which records name it.
+
+    It stays the same when the list is sorted anew or grows, and does not tell the entry to readers
+    who do not have the list.
+    """
+    return blake2b(word.encode("utf-8", "surrogatepass"), digest_size=4).hexdigest()[:_ID_DIGITS]
 
 
 class KeywordIndex:
@@ -247,6 +266,8 @@ def _hit(keywords: KeywordList, word: str, total: int) -> Hit:
         keywords.action if is_enough else ListAction.SHADOW,
         word,
         total=total,
+        severity=keywords.severity,
+        owner=keywords.owner,
     )
 
 

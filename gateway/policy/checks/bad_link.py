@@ -19,7 +19,6 @@ from gateway.policy.check import (
     CheckQuestion,
     Domain,
     Evidence,
-    Fact,
     RegisteredDomain,
     TextCheck,
 )
@@ -52,7 +51,6 @@ class BadLink(TextCheck):
 
     reason = Reason.BAD_LINK
     order = 150
-    reads = frozenset({Fact.VIEWS})
     allowed_actions = (Action.QUARANTINE, Action.REJECT)
     help = {
         "block": "Domains and hosts that no text may link to, with all below them.",

@@ -7,7 +7,7 @@ from annotated_types import MinLen
 
 from gateway.domain.verdict import Action, Reason
 from gateway.filter.contacts import ContactKind
-from gateway.policy.check import ENDLESS, CheckQuestion, Evidence, Fact, TextCheck
+from gateway.policy.check import ENDLESS, CheckQuestion, Evidence, TextCheck
 from gateway.policy.hours import RuleLocale
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.submission import Submission
@@ -31,7 +31,6 @@ class ContactInText(TextCheck):
     reason = Reason.CONTACT_GIVEN
     order = 170
     formerly = "contact_given"
-    reads = frozenset({Fact.VIEWS})
     allowed_actions = (Action.QUARANTINE, Action.REJECT)
     help = {"kinds": "Which contacts count."}
 

@@ -58,7 +58,7 @@ def perhaps_not_agreed(knowledge: Knowledge) -> Sieve:
         if not sets.is_current:
             return submissions
         numbers = [one.msisdn or 0 for one in submissions]
-        own = answers_among(sets.agreed, submissions, numbers)
+        own = answers_among(sets.agreed, [one.account.system_id for one in submissions], numbers)
         return [
             one
             for one, agreed in zip(submissions, own, strict=True)

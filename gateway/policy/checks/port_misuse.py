@@ -8,6 +8,7 @@ from gateway.domain.verdict import Reason
 from gateway.policy.check import CheckQuestion, Evidence, TextCheck
 from gateway.policy.hours import RuleLocale
 from gateway.policy.knowledge import Knowledge
+from gateway.policy.message_class import is_for
 from gateway.policy.submission import Submission
 
 _MISUSED = Evidence(
@@ -28,7 +29,7 @@ class PortMisuse(TextCheck):
 
         def ask(submission: Submission, _at: float) -> Evidence | None:
             port, facts = submission.port, submission.facts
-            if port is None or port.purpose is Purpose.MARKETING or facts is None:
+            if port is None or is_for(port, Purpose.MARKETING) or facts is None:
                 return None
             return _MISUSED if facts.shown().traffic is TrafficClass.COMMERCIAL else None
 

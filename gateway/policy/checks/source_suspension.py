@@ -6,6 +6,7 @@ from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from gateway.domain.msisdn import msisdn_of
+from gateway.domain.policy import RuleEvent
 from gateway.domain.suspension import NewSuspension, SuspensionTerms
 from gateway.domain.verdict import Finding, Reason
 from gateway.policy.bundle import Bundle
@@ -36,6 +37,8 @@ class SourceSuspension(RecipientCheck):
             if not sources.until:
                 return None
             msisdn = msisdn_of(submission.source)  # in any spelling
+            if msisdn is None:  # a peer may write more before it
+                msisdn = msisdn_of(submission.origin.home.number.encode())
             if msisdn is None or not sources.is_suspended(msisdn, at):
                 return None
             return _SUSPENDED
@@ -106,7 +109,8 @@ class Suspender:
 def suspenders_of(bundle: Bundle, sources: SuspendedSources) -> Mapping[str, Suspender]:
     """Return the suspenders, by the id of their rule."""
     is_enforced = any(
-        isinstance(one.check, SourceSuspension) and one.can_stop for one in bundle.rules
+        isinstance(one.check, SourceSuspension) and one.can_stop and one.event is RuleEvent.SUBMIT
+        for one in bundle.rules
     )
     return {
         rule.id: Suspender(

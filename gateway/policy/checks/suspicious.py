@@ -9,13 +9,21 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Annotated
 
-from annotated_types import MaxLen
+from annotated_types import Gt, Le, MaxLen
 
-from gateway.domain.categories import Harm, TrafficClass
+from gateway.domain.categories import Harm, TrafficClass, harm_of
+from gateway.domain.policy import ListAction
 from gateway.domain.sender import Purpose
 from gateway.domain.verdict import Action, Reason
-from gateway.filter.classifier.score import PIECES, Scorer, TextScore, score_as_personal
+from gateway.filter.classifier.score import (
+    PIECES,
+    Scorer,
+    TextClass,
+    TextScore,
+    score_as_personal,
+)
 from gateway.filter.facts import TextFacts
+from gateway.filter.keywords.index import Hit
 from gateway.policy.bundle import Rule, Title
 from gateway.policy.check import (
     CheckQuestion,
@@ -29,6 +37,7 @@ from gateway.policy.check import (
 from gateway.policy.findings import BySource
 from gateway.policy.hours import RuleLocale
 from gateway.policy.knowledge import Knowledge
+from gateway.policy.message_class import is_for
 from gateway.policy.submission import Submission
 
 _MAX_TOLERANCES = 1_000
@@ -69,8 +78,11 @@ class Suspicious(TextCheck):
     `adverts_from` is only noted, too: whether it was asked for is a matter of consent. A text from
     a personal number is judged as what people write. With `seconded`, a text from a port is also
     stopped if the model of what people write finds it guilty at `tolerates`, and that of ports at
-    `seconded`. If the classifier has not judged the text, or the tolerated share was not measured
-    for texts of that class, this is the finding: such a text is not taken for innocent.
+    `seconded`. With `rejects`, fraud and illegal offers are rejected: what is guilty at that share,
+    and a guilty text with a word of a list that stops such. With a `score`, only texts that are at
+    least so likely to be spam are guilty. If the classifier has not judged the text, or the
+    tolerated share was not measured for texts of that class, this is the finding: such a text is
+    not taken for innocent.
     """
 
     reason = Reason.SUSPICIOUS
@@ -89,6 +101,8 @@ class Suspicious(TextCheck):
         "actions": "By harm what becomes of a text, where it is not the action of the rule.",
         "adverts_from": "Purposes of ports from which an advert is only noted, as marketing.",
         "seconded": "The larger share at which the ports' model need only second that of people.",
+        "rejects": "The smaller share at which fraud and illegal offers are rejected.",
+        "score": "How likely to be spam a text must be at least, as 0.9.",
     }
 
     tolerates: Share
@@ -96,10 +110,16 @@ class Suspicious(TextCheck):
     actions: Mapping[Harm, Action] = field(default_factory=dict)
     adverts_from: frozenset[Purpose] = frozenset()
     seconded: Share | None = None
+    rejects: Share | None = None
+    score: Annotated[float, Gt(0), Le(1)] | None = None
+
+    def __post_init__(self) -> None:
+        if self.score is not None and self.seconded is not None:
+            raise ValueError("score and seconded do not go together")
 
     def question(self, knowledge: Knowledge, locale: RuleLocale) -> CheckQuestion:
         """Return the check, ready to be asked."""
-        scores = _Scores(self)
+        scores, least = _Scores(self), self.score or 0.0
         tolerances = BySource(
             self.tolerates,
             {one.sender: one.tolerates for one in self.tolerances if one.sender},
@@ -115,13 +135,16 @@ class Suspicious(TextCheck):
             if scored is None:
                 return _UNSCORED
             tolerated = tolerances.of(submission)
-            guilty = [one for one in scored if one.is_guilty(tolerated)]
+            guilty = [
+                one for one in scored if one.is_guilty(tolerated) and one.probability >= least
+            ]
             if not guilty and self.seconded is not None and not is_personal:
                 guilty = _seconded(facts, knowledge, tolerated, self.seconded)
             if guilty:
                 port = submission.port
-                may_advertise = port is not None and port.purpose in self.adverts_from
-                return _with_pieces(scores.evidence_of(guilty, may_advertise), facts)
+                may_advertise = any(is_for(port, one) for one in self.adverts_from)
+                is_worded = self.rejects is not None and any(map(_is_crime, facts.hits))
+                return _with_pieces(scores.evidence_of(guilty, may_advertise, is_worded), facts)
             for one in scored:
                 if not one.is_measured(tolerated):
                     return _UNMEASURED
@@ -144,6 +167,15 @@ def _as_personal(facts: TextFacts, knowledge: Knowledge) -> tuple[TextScore, ...
     return facts.personal
 
 
+def _is_crime(hit: Hit) -> bool:
+    return hit.action is not ListAction.SHADOW and harm_of(hit.category) is not Harm.ADVERT
+
+
+def _is_of_crime(one: TextScore) -> bool:
+    # No categories were learnt of texts without Han.
+    return one.harm is not Harm.ADVERT and one.text_class is not TextClass.FOREIGN
+
+
 def _with_pieces(evidence: Evidence, facts: TextFacts) -> Evidence:
     if not facts.pieces:
         return evidence
@@ -164,23 +196,31 @@ def _seconded(
 class _Scores:
     """Evidence for the readings that the classifier finds like spam."""
 
-    __slots__ = ("_actions", "_made")
+    __slots__ = ("_actions", "_made", "_rejects")
 
     def __init__(self, check: Suspicious) -> None:
         self._actions = check.actions
-        self._made: dict[tuple[str, int, bool], Evidence] = {}
+        self._rejects = check.rejects
+        self._made: dict[tuple[str, int, Action | None], Evidence] = {}
 
-    def evidence_of(self, guilty: Iterable[TextScore], may_advertise: bool) -> Evidence:  # noqa: FBT001 - of a port
+    def evidence_of(
+        self,
+        guilty: Iterable[TextScore],
+        may_advertise: bool,  # noqa: FBT001 - of a port
+        is_worded: bool,  # noqa: FBT001 - of the text
+    ) -> Evidence:
         """Return the evidence for the worst reading; one that is only noted hides no other."""
         worst = max(guilty, key=partial(self._weight_of, may_advertise))
         # 100 probabilities times the categories of the tree.
-        key = (worst.category, round(100 * worst.probability), may_advertise)
+        action = Action.REJECT if is_worded else self._action_of(worst, may_advertise)
+        key = (worst.category, round(100 * worst.probability), action)
         if key not in self._made:
             about = f": {worst.category}" if worst.category else ""
             self._made[key] = Evidence(
                 f"{key[1]} % likely spam{about}",
-                action=self._action_of(worst, may_advertise),
+                action=action,
                 category=worst.category,
+                score=key[1],
                 zh=f"{key[1]} % 可能是垃圾短信{about}",
             )
         return self._made[key]
@@ -190,11 +230,14 @@ class _Scores:
             return None  # the harm is unknown, and the rule's own action holds
         if may_advertise and one.harm is Harm.ADVERT:
             return Action.FORWARD
+        if self._rejects is not None and one.is_guilty(self._rejects) and _is_of_crime(one):
+            return Action.REJECT
         return self._actions.get(one.harm)
 
-    def _weight_of(self, may_advertise: bool, one: TextScore) -> tuple[bool, int, float]:  # noqa: FBT001
-        is_stopped = self._action_of(one, may_advertise) is not Action.FORWARD
-        return is_stopped, _GRAVITY[one.harm], one.probability
+    def _weight_of(self, may_advertise: bool, one: TextScore) -> tuple[bool, bool, int, float]:  # noqa: FBT001
+        action = self._action_of(one, may_advertise)
+        is_stopped, is_rejected = action is not Action.FORWARD, action is Action.REJECT
+        return is_stopped, is_rejected, _GRAVITY[one.harm], one.probability
 
 
 def unscored(rules: Iterable[Rule], scorer: Scorer | None) -> Iterator[Title]:
