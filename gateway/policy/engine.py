@@ -7,9 +7,9 @@ message is counted after those that came before it, and not at all if something 
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeAlias
 
-from gateway.domain.verdict import Action, Finding, Verdict
+from gateway.domain.verdict import Action, Finding, Verdict, deciding_of
 from gateway.filter.facts import TextFacts
-from gateway.policy.findings import ASKING, finding_of
+from gateway.policy.findings import ASKING
 from gateway.policy.rule_stages import Course, ReadyRule, StagedCounter
 from gateway.policy.ruleset import ADDRESS_STAGES, RuleSet
 from gateway.policy.submission import Submission
@@ -143,10 +143,14 @@ def explain(
     facts = rules.scan.explain_texts(texts)
     found = [f for stage in ADDRESS_STAGES if (f := stage(submission, now)) is not None]
     found += ask_all(rules, submission, facts, at)
+    of_text = rules.rules.rule_text(submission, facts, at).found
     found += _asked_all(rules.counting_of(submission, at), submission, at)
-    found += [finding_of(hit, rules.bundle.content) for hit in facts.hits]
-    submission.findings += tuple(found)
-    deciding = next((f for f in found if not f.shadow and f.action is not Action.DEFER), None)
+    of_words = rules.of_words(facts)
+    submission.findings += (*found, *of_words)
+    against = (f for f in submission.findings if not f.shadow and f.action is not Action.DEFER)
+    deciding = next(against, None)
+    if deciding in of_text:
+        deciding = deciding_of([*of_text, *of_words])
     if deciding is not None:
         return rules.verdict(submission, deciding)
     if submission.deferral is not None:
@@ -192,7 +196,7 @@ def judge_again(
     if not rules.judge_address(submission, now):
         return
     found = ask_all(rules, submission, facts, at)
-    found += [finding_of(hit, rules.bundle.content) for hit in facts.hits]
+    found += rules.of_words(facts)
     rules.hold_against(submission, [f for f in found if f.action is Action.REJECT])
     if submission.verdict is None and submission.deferral is not None:
         submission.findings += (submission.deferral[0],)

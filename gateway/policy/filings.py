@@ -141,10 +141,6 @@ class TemplateIndex:
         self._head_lengths = sorted({len(head) for head in by_beginning})
         self._longest = max((pattern.longest for pattern in patterns), default=0)
 
-    def __bool__(self) -> bool:
-        """Tell whether there is any template."""
-        return bool(self._by_beginning)
-
     def match(self, text: str) -> Template | None:
         """Return the template that `text`, without its signature, was made from, or None.
 
@@ -183,7 +179,8 @@ class SenderFilings:
     """All that one SP has filed. Immutable; a look-up costs a few dict look-ups at most.
 
     `licence_ends` is the end of its licence in epoch seconds, None if it filed none. `names` are
-    its signatures as they were filed.
+    its signatures as they were filed. `has_templates` tells whether any template is on file, and
+    `names_ports` whether anything is that may hold for one port and not for another.
     """
 
     def __init__(self, filings: Iterable[Filing], zone: ZoneInfo) -> None:
@@ -213,12 +210,9 @@ class SenderFilings:
                     before = self._approvals.get(filing.port, ())
                     self._approvals[filing.port] = (*before, period)
         self._templates = TemplateIndex(templates)
+        self.has_templates = bool(templates)
         self.names = tuple(names)
-
-    @property
-    def has_templates(self) -> bool:
-        """Tell whether any template is on file."""
-        return bool(self._templates)
+        self.names_ports = bool(self._provinces or self._approvals or templates)
 
     @property
     def has_bindings(self) -> bool:

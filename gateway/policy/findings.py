@@ -5,16 +5,20 @@ the store. A request that may otherwise pass gets the finding ASKING, and code t
 (D14, R23).
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
 from typing import Generic, TypeAlias, TypeVar
 
 from gateway.domain.categories import Harm, TrafficClass, category_of, harm_of, lineage_of
 from gateway.domain.policy import ContentRule, Enforcement, ListAction
 from gateway.domain.verdict import Action, Finding, Reason, Verdict
 from gateway.domain.warning import MAX_SAMPLES, Severity, WarningCount, WarningKind
-from gateway.filter.keywords.index import Hit
+from gateway.filter.facts import TextFacts
+from gateway.filter.keywords.index import Hit, KeywordIndex, word_id
+from gateway.filter.normalise.folding import compact, folded
+from gateway.filter.traffic_class import beyond_warning
 from gateway.policy.bundle import Rule
 from gateway.policy.check import Ask, Evidence
 from gateway.policy.submission import Ending, Home, Submission
@@ -115,6 +119,7 @@ class RuleFindings:
             status="" if evidence.is_unread else rule.status,
             warning=rule.warning if warns else None,
             severity=rule.severity if warns else None,
+            score=evidence.score,
             zh=evidence.zh,
         )
 
@@ -156,7 +161,69 @@ def finding_of(hit: Hit, content: ContentRule) -> Finding:
         hit.told,
         shadow=action is Action.FORWARD,
         category=hit.category,
+        severity=hit.severity,
+        word=word_id(hit.word),
+        owner=hit.owner,
     )
+
+
+# The lines that reports go to: the police, banks, authorities. Anybody can rent other numbers.
+_OFFICIAL = "(?:96110|110|955[0-9]{2}|12[0-9]{3})"
+_REPORTED = re.compile(
+    "(?:[请可或:( ]|拨打?|致电|详询|咨询|联系|举报|报警|反诈|客服|热线|专线|电话){0,6}"
+    rf"(?<![0-9])(?<![0-9][ .·-]){_OFFICIAL}(?![ .·-]?[0-9])"
+)
+# What a reader is asked to do: a half clause may warn (谨防假冒要的回1), the others never do.
+_ASKED = re.compile(
+    "搜|私信|回复|[回扣按打发][0-9a-z一二]|[回来]电|请回|(?<![主重])要的|认准|本机|[0-9]{5}"
+)
+_ASKED_BEYOND = re.compile(
+    "[回拨找询加扫]|致电|电话|联系|需要|咨询|办理|欢迎|关注|下载"
+    r"|\b(?:call|text|reply|contact|visit|click|order|apply|join|buy|dm)\b"
+)
+# What does its harm though nobody is told where to go.
+_BY_NAME = frozenset({"gambling", "pornography", "rumour"})
+
+
+def excused(
+    found: tuple[Finding, ...], facts: TextFacts, index: KeywordIndex, day: date | None
+) -> tuple[Finding, ...]:
+    """Return the findings for the words of a text, eased if it only warns of fraud or a crime.
+
+    What would be refused is held for a person; what would be held is noted.
+    """
+    stops = [one.category for one in found if not one.shadow]
+    crimes = (harm_of(one) is not Harm.ADVERT or "loan" in lineage_of(one) for one in stops)
+    is_warning = bool(stops) and all(crimes) and _only_warns(facts, index, day)
+    return tuple(map(_eased, found)) if is_warning else found
+
+
+def _eased(one: Finding) -> Finding:
+    if one.action is Action.REJECT:
+        return replace(one, action=Action.QUARANTINE)
+    return replace(one, shadow=one.shadow or _BY_NAME.isdisjoint(lineage_of(one.category)))
+
+
+def _only_warns(facts: TextFacts, index: KeywordIndex, day: date | None) -> bool:
+    """Tell whether the words that stop a text stand in its warnings of fraud alone.
+
+    Who warns disguises no word, and asks his reader for nothing but to report.
+    """
+    said = () if facts.is_endless else tuple(map(beyond_warning, facts.texts))
+    besides = [one for one in said if one is not None]
+    if not besides or len(besides) < len(said) or facts.links():
+        return False
+    if any(hit.action is not ListAction.SHADOW for hit in index.search(besides, day)):
+        return False
+    plain = folded(facts.texts[0])
+    is_plain = all(part in plain for hit in facts.hits for part in hit.word.split("…"))
+    is_official = all(re.fullmatch(_OFFICIAL, one.value) for one in facts.contacts())
+    return is_plain and is_official and not any(map(_asks, facts.texts, besides))
+
+
+def _asks(text: str, beyond: str) -> bool:
+    whole, rest = _REPORTED.sub("", folded(text)), _REPORTED.sub("", beyond)
+    return bool(_ASKED.search(compact(whole)) or _ASKED_BEYOND.search(f"{rest}\n{compact(rest)}"))
 
 
 ASKING = Finding(

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from math import inf
 
-from gateway.domain.consent import EVERY_SENDER, Answer
+from gateway.domain.categories import CATEGORIES
+from gateway.domain.consent import EVERY_SENDER, Answer, parts_of, scope_of
 from gateway.domain.msisdn import misread_as
 from gateway.domain.suspension import GRACE, NewSuspension
 from gateway.filter.classifier.score import Scorer
@@ -18,6 +19,8 @@ from gateway.policy.filings import Filings
 from gateway.policy.number_set import NumberSet
 from gateway.policy.places import ProvinceTable
 from gateway.policy.preferences import Preferences
+
+_MAX_HEARD = 100_000
 
 
 class ConsentSets:
@@ -33,10 +36,19 @@ class ConsentSets:
     `companions` are the other scopes of the same owner, one company, for each scope that has any. A
     refusal of one holds for all, even if the number agreed to another: the order of the two answers
     is not known here.
+
+    `heard` are refusals that were taken over one by one, before the store has them, with when the
+    follower of the store met them, infinity before that: no row that it reads meanwhile lifts one.
+
+    A scope may be a port or a category of an SP (`scope_of`). `has_parts` says that somebody
+    refused such a part. Who refused any category of an SP is also in the set of `categories_of` the
+    SP, and stays there: it only tells about whom to ask.
     """
 
     def __init__(self) -> None:
         self.is_current = True
+        self.has_parts = False
+        self.heard: dict[tuple[str, int], float] = {}
         self.read_by = inf
         self.companions: Mapping[str, tuple[str, ...]] = {}
         self.refused: dict[str, NumberSet] = {}
@@ -59,8 +71,11 @@ class ConsentSets:
             self.is_current = is_current
 
     def apply(self, msisdn: int, scope: str, answer: Answer | None) -> None:
-        """Take over one answer; safe to repeat."""
+        """Take over one answer that was heard; safe to repeat."""
         self.load(scope, answer, (msisdn,))
+        self.heard.pop((scope, msisdn), None)
+        if answer is Answer.REFUSED and len(self.heard) < _MAX_HEARD:
+            self.heard[scope, msisdn] = inf
 
     def load(self, scope: str, answer: Answer | None, msisdns: Iterable[int]) -> None:
         """Take over the same answer of many numbers at once, None to remove it; safe to repeat."""
@@ -72,6 +87,10 @@ class ConsentSets:
         ):
             if held is answer:
                 _add(of_scope, scope, numbers)
+                if held is Answer.REFUSED and (parts := parts_of(scope)).is_part:
+                    self.has_parts = True
+                    if parts.category:
+                        _add(of_scope, categories_of(parts.system_id), numbers)
             elif scope in of_scope:
                 of_scope[scope].difference_update(numbers)
 
@@ -95,6 +114,7 @@ class ConsentSets:
         """Replace all content by that of `fresh`, which must not be used any more."""
         self.refused, self.agreed = fresh.refused, fresh.agreed
         self.asserted, self.subscribed = fresh.asserted, fresh.subscribed
+        self.has_parts = fresh.has_parts
 
     def is_refused(self, scope: str, msisdn: int) -> bool:
         """Tell whether the number refused `scope`, another scope of its owner, or every sender.
@@ -111,10 +131,49 @@ class ConsentSets:
             return True
         if self.refused_companion(scope, msisdn) is not None:
             return True
-        other = misread_as(msisdn)
-        return other is not None and any(
-            _has(self.refused, one, other) and not _has(self.agreed, one, msisdn)
+        return misread_as(msisdn) is not None and any(
+            self._is_misread_refusal(one, msisdn)
             for one in (scope, *self.companions.get(scope, ()), EVERY_SENDER)
+        )
+
+    def is_refused_at(self, system_id: str, port: str, msisdn: int) -> bool:
+        """Tell whether the number refused the SP as above, its `port`, or a category.
+
+        What it refused of another account of the owner counts, too: that of the same port number.
+        """
+        return self.is_refused(system_id, msisdn) or any(
+            self.refused_parts(one, port, msisdn)
+            for one in (system_id, *self.companions.get(system_id, ()))
+        )
+
+    def is_refused_by_companion(self, system_id: str, port: str, msisdn: int) -> bool:
+        """Tell whether the number may have refused another account of the owner, or its parts."""
+        for one in self.companions.get(system_id, ()):
+            asked = (one, scope_of(one, port), categories_of(one)) if self.has_parts else (one,)
+            if any(_has(self.refused, scope, msisdn) for scope in asked):
+                return True
+        return False
+
+    def refused_parts(self, system_id: str, port: str, msisdn: int) -> list[str]:
+        """Return what it refused of this account: the scope of `port`, and those of categories."""
+        if not self.has_parts:
+            return []
+        asked = [scope_of(system_id, port)] if port else []
+        of_categories = categories_of(system_id)
+        if _has(self.refused, of_categories, msisdn) or misread_as(msisdn) is not None:
+            asked += [f"{of_categories}{one.id}" for one in CATEGORIES]
+        return [
+            one
+            for one in asked
+            if _has(self.refused, one, msisdn) or self._is_misread_refusal(one, msisdn)
+        ]
+
+    def _is_misread_refusal(self, scope: str, msisdn: int) -> bool:
+        other = misread_as(msisdn)
+        return (
+            other is not None
+            and _has(self.refused, scope, other)
+            and not _has(self.agreed, scope, msisdn)
         )
 
     def refused_companion(self, scope: str, msisdn: int) -> str | None:
@@ -136,6 +195,11 @@ class ConsentSets:
             return True
         said = self.asserted.get(scope) if accept_asserted else None
         return said is not None and said.has(msisdn)
+
+
+def categories_of(system_id: str) -> str:
+    """Return what all scopes of categories of an SP begin with."""
+    return scope_of(system_id, "#")
 
 
 def _has(of_scope: dict[str, NumberSet], scope: str, msisdn: int) -> bool:

@@ -3,14 +3,15 @@
 A course is what is asked about messages; many texts share it.
 """
 
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import product, starmap
 
 from gateway.domain.categories import TrafficClass
 from gateway.domain.filings import TemplateKind
 from gateway.domain.policy import Enforcement
 from gateway.domain.sender import Purpose
-from gateway.domain.verdict import Action, Finding
+from gateway.domain.verdict import Action, Finding, deciding_of
 from gateway.filter.facts import TextFacts
 from gateway.policy.bundle import Rule
 from gateway.policy.check import (
@@ -30,11 +31,20 @@ from gateway.policy.check import (
 )
 from gateway.policy.checks.no_consent import NoConsent
 from gateway.policy.checks.public_interest import PublicInterest
+from gateway.policy.checks.suspicious import Suspicious
 from gateway.policy.filings import FiledTemplates, SenderFilings
 from gateway.policy.findings import RuleFindings, if_unread, modes_of
 from gateway.policy.hours import RuleLocale
 from gateway.policy.knowledge import Knowledge
-from gateway.policy.submission import Ending, Home, SourceOrigin, Submission
+from gateway.policy.message_class import (
+    OF_ITS_PORT,
+    ClassedBy,
+    MessageClass,
+    class_of,
+    is_advert_of,
+    is_for,
+)
+from gateway.policy.submission import Account, Ending, Home, SourceOrigin, Submission
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,6 +58,8 @@ class ReadyRule:
 
     def concerns(self, submission: Submission, filed: SenderFilings) -> bool:
         """Tell whether the rule is on for the port of a message, and concerns its source."""
+        if self.rule.event is not submission.account.event:
+            return False
         if self.findings.modes.of(submission) is Enforcement.OFF:
             return False
         return self.rule.check.concerns(submission, filed)
@@ -130,11 +142,13 @@ class Courses:
         return course
 
     def until(self, found: Sequence[Finding]) -> Ending | None:
-        """Return the findings against a text, up to the first that is not in shadow mode."""
-        last = next((place for place, one in enumerate(found) if not one.shadow), len(found))
-        kept = tuple(found[: last + 1])
+        """Return the findings against a text, up to the one that decides."""
+        if not found:
+            return None
+        deciding = deciding_of(found)
+        kept = tuple(found) if deciding is None else tuple(found[: found.index(deciding) + 1])
         ending = self._found.get(kept)
-        if ending is None and kept:
+        if ending is None:
             if len(self._found) >= _MAX_KEPT:
                 self._found.clear()
             ending = self._found[kept] = Ending(kept)
@@ -159,15 +173,19 @@ class SourceKind:
 class SourceKinds:
     """Sorts sources by port, by whether they are personal (R61), and by what else rules ask.
 
-    That is their trait for each `SourceCheck` (R06, R43). `known` is the kind of
-    each source that has sent, bounded; look there first.
+    That is their trait for each `SourceCheck` (R06, R43). Numbers of a peer count as one port,
+    except those with settings of their own: otherwise each new number needs rulings of its own.
+    `known` is the kind of each source that has sent, bounded; look there first.
     """
 
-    __slots__ = ("_alike", "_checks", "known")
+    __slots__ = ("_alike", "_checks", "_with_settings", "known")
 
-    def __init__(self, checks: Iterable[Check]) -> None:
+    def __init__(
+        self, checks: Iterable[Check], with_settings: Collection[str] = frozenset()
+    ) -> None:
         self._checks = tuple(one for one in checks if isinstance(one, SourceCheck))
-        self._alike: dict[tuple[Home, bool, tuple[Hashable, ...]], SourceKind] = {}
+        self._with_settings = with_settings  # ports
+        self._alike: dict[tuple[Home | Account, bool, tuple[Hashable, ...]], SourceKind] = {}
         self.known: dict[SourceOrigin, SourceKind] = {}
 
     def forget(self) -> None:
@@ -182,7 +200,10 @@ class SourceKinds:
         """Return the kind of a message's source, as its sender has `filed` now."""
         origin, source = submission.origin, submission.source.decode("latin-1")
         traits = tuple(one.source_trait(source, filed) for one in self._checks)
-        key = (origin.home, origin.is_personal, traits)
+        account = submission.account
+        is_alike = account.sender.is_peer and not filed.names_ports
+        is_alike = is_alike and origin.home.number not in self._with_settings
+        key = (account if is_alike else origin.home, origin.is_personal, traits)
         kind = self._alike.get(key)
         if kind is None:
             if len(self._alike) >= _MAX_KNOWN:
@@ -194,34 +215,26 @@ class SourceKinds:
         return kind
 
 
+def _ports_set_in(rule: Rule) -> Iterator[str]:
+    """Yield the ports that a rule is set otherwise for."""
+    yield from (one.port for one in rule.overrides)
+    if isinstance(rule.check, Suspicious):
+        yield from (one.port for one in rule.check.tolerances)
+
+
 # If more senders share a text, it is ruled anew; each ruling takes about 200 octets.
 _MAX_RULINGS = 12
-
-_COMMERCIAL, _VERIFICATION, _SERVICE = (
-    TrafficClass.COMMERCIAL,
-    TrafficClass.VERIFICATION,
-    TrafficClass.SERVICE,
-)
-_DECLARED = {
-    Purpose.MARKETING: _COMMERCIAL,
-    Purpose.VERIFICATION: _VERIFICATION,
-    Purpose.SERVICE: _SERVICE,
-    Purpose.PUBLIC_INTEREST: _SERVICE,
-}
-_TEMPLATE_DECLARES = {
-    kind: _SERVICE if kind is TemplateKind.PUBLIC_INTEREST else kind.traffic_class
-    for kind in TemplateKind
-}
-# Of several classes, the one with the most rules wins: mixed counts as commercial (R10).
-_STRENGTH = {_SERVICE: 0, _VERIFICATION: 1, _COMMERCIAL: 2}
+# One object for each class and what decides about it, so that messages of one are known by it.
+_CLASSED = {one: one for one in starmap(MessageClass, product(TrafficClass, ClassedBy))}
 
 
 @dataclass(slots=True)  # frozen takes three times the time, for every new text
 class TextRuling:
     """What the rules decide about a text from one kind of sources.
 
-    `found` holds all findings against the text itself, `until` those up to the first that is not on
-    trial: there a message stops. `course` is what is asked besides the text.
+    `found` holds all findings against the text itself, `until` those up to the one that decides:
+    there a message stops. `course` is what is asked besides the text. `classed` is the class with
+    what decided about it.
     """
 
     traffic: TrafficClass
@@ -230,6 +243,7 @@ class TextRuling:
     found: tuple[Finding, ...]
     until: Ending | None
     course: Course
+    classed: MessageClass
 
 
 class RuleStages:
@@ -268,13 +282,18 @@ class RuleStages:
             )
         # A request for consent needs no consent yet (R23), but a refusal stops it too.
         self._asking_consent = tuple(
-            one for one in self.asking[_COMMERCIAL] if not isinstance(one.rule.check, NoConsent)
+            one
+            for one in self.asking[TrafficClass.COMMERCIAL]
+            if not isinstance(one.rule.check, NoConsent)
         )
         self._filings = knowledge.filings
         self._changes = -1
         self._templates = FiledTemplates(knowledge.filings)
         self._courses = Courses()
-        self._kinds = SourceKinds(one.rule.check for one in self.staged)
+        self._kinds = SourceKinds(
+            (one.rule.check for one in self.staged),
+            frozenset(port for one in self.staged for port in _ports_set_in(one.rule)),
+        )
 
     def adopt(self, before: "RuleStages") -> None:
         """Go on from the counts of rules of the same id; `before` must not be asked any more."""
@@ -302,11 +321,16 @@ class RuleStages:
             return self.rule_text(submission, facts, at)
         ruling = self._rule_text(submission, facts, kind, at)
         port = submission.port
-        if port is None or port.purpose is not Purpose.PUBLIC_INTEREST:
+        if not is_for(port, Purpose.PUBLIC_INTEREST):
             if len(rulings) >= _MAX_RULINGS:
                 del rulings[next(iter(rulings))]  # the oldest
             rulings[kind] = ruling  # not for public interest: approvals end
         return ruling
+
+    def ruling_kept(self, submission: Submission, facts: TextFacts) -> TextRuling | None:
+        """Return what `rule_text` returned for a message, None if it was not kept."""
+        kept = facts.rulings.get(self._kinds.known.get(submission.origin))
+        return kept if isinstance(kept, TextRuling) else None
 
     def _rule_text(
         self, submission: Submission, facts: TextFacts, kind: SourceKind, at: float
@@ -314,7 +338,8 @@ class RuleStages:
         submission.facts = facts
         match = self._templates.of(submission)
         template = match.kind if match is not None else None
-        submission.traffic = traffic = self.traffic_of(submission, facts, at, template)
+        classed = self.class_of(submission, facts, at, template)
+        traffic = submission.traffic = classed.traffic
         # A part of a text may look like a whole template.
         asks = template is TemplateKind.CONSENT_REQUEST and facts.is_whole
         if (traffic, asks) not in kind.courses:
@@ -329,7 +354,8 @@ class RuleStages:
         )
         facts.let_go()
         until, course = self._courses.until(found), kind.courses[traffic, asks]
-        return TextRuling(traffic, submission.template, asks, found, until, course)
+        name, classed = submission.template, _CLASSED[classed]
+        return TextRuling(traffic, name, asks, found, until, course, classed)
 
     def _find_concerns(
         self, submission: Submission, kind: SourceKind, traffic: TrafficClass, *, asks_consent: bool
@@ -346,31 +372,25 @@ class RuleStages:
             asks_consent=asks_consent,
         )
 
-    def traffic_of(
+    def class_of(
         self,
         submission: Submission,
         facts: TextFacts,
         at: float,
         kind: TemplateKind | None = None,
-    ) -> TrafficClass:
-        """Return the class of a message: what its port or template declares or its text shows.
-
-        The strongest of them wins: mixed counts as commercial, and promotion outweighs all else
-        (R10, R11). Text in 【】 does not count if it is the sender's name; a name that sells must
-        be on file for that. `kind` is the kind of the template that the text matches.
-        """
+    ) -> MessageClass:
+        """Return the class of a message; `kind` is that of its template, if it has one (R10)."""
         port = submission.port
-        is_public = port is not None and port.purpose is Purpose.PUBLIC_INTEREST
-        if is_public and self.is_exempt(submission, at):
-            return TrafficClass.PUBLIC_INTEREST
-        declared = _DECLARED[port.purpose] if port is not None else _SERVICE
-        filed = _TEMPLATE_DECLARES[kind] if kind is not None else _SERVICE
-        if _COMMERCIAL in (declared, filed):
-            return _COMMERCIAL
-        shown = facts.shown()
-        if shown.selling_name and not self._is_filed(submission, shown.selling_name):
-            return _COMMERCIAL
-        return max(declared, filed, shown.traffic, key=_STRENGTH.__getitem__)
+        if port is not None and is_advert_of(port, facts):
+            return OF_ITS_PORT
+        name = facts.shown().selling_name
+        return class_of(
+            port,
+            kind,
+            facts,
+            is_approved=is_for(port, Purpose.PUBLIC_INTEREST) and self.is_exempt(submission, at),
+            is_selling_name=bool(name) and not self._is_filed(submission, name),
+        )
 
     def _is_filed(self, submission: Submission, name: str) -> bool:
         return self._filings.of(submission.account.system_id).has_signature(name)

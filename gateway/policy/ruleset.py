@@ -1,12 +1,13 @@
 """A bundle and the senders, compiled: what the tick judges with."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
 from gateway.domain.msisdn import msisdn_of
-from gateway.domain.sender import Sender, companions_of
+from gateway.domain.sender import PortOwners, Sender, companions_of
 from gateway.domain.verdict import Action, Finding, Reason, Verdict
 from gateway.filter.classifier.score import Scorer
 from gateway.filter.facts import TextFacts
@@ -16,7 +17,7 @@ from gateway.filter.scan import ContentScan, Learnt
 from gateway.policy.bundle import Bundle
 from gateway.policy.check import Evidence, Fact
 from gateway.policy.checks.source_suspension import suspenders_of
-from gateway.policy.findings import ASKING, finding_of, status_of
+from gateway.policy.findings import ASKING, excused, finding_of, status_of
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.rule_stages import Course, ReadyRule, RuleStages, StagedCounter
 from gateway.policy.submission import Account, Submission
@@ -24,16 +25,6 @@ from gateway.policy.submission import Account, Submission
 # Returns a finding against a message at a monotonic moment, or None.
 Stage: TypeAlias = Callable[[Submission, float], Finding | None]
 
-_NOT_OWNED = Finding(
-    "R02", Reason.SOURCE_NOT_OWNED, Action.REJECT, "no port of this sender", zh="不是该服务商的端口"
-)
-_TOO_LONG = Finding(
-    "R03",
-    Reason.EXT_TOO_LONG,
-    Action.REJECT,
-    "more digits behind the port than were allotted",
-    zh="端口后的扩展位数超出分配",
-)
 _NO_SUBSCRIBER = Finding(
     "DESTINATION",
     Reason.DESTINATION_INVALID,
@@ -56,10 +47,16 @@ def standing(submission: Submission, _now: float) -> Finding | None:
 
 
 def source(submission: Submission, _now: float) -> Finding | None:
-    """Find against a source address outside the sender's ports (N136: never false; R02, R03)."""
+    """Find against a source address outside the ports of the sender (N136: never false; R02, R03).
+
+    So also against one of a suspended port (R88), or one that is blocked here (R63).
+    """
     if submission.port is not None:
         return None
-    return _TOO_LONG if submission.account.is_extended(submission.source) else _NOT_OWNED
+    submission.port = submission.origin.capped
+    if submission.port is not None:
+        return None
+    return submission.account.against_source(submission)
 
 
 def destination(submission: Submission, _now: float) -> Finding | None:
@@ -77,8 +74,13 @@ def rate(submission: Submission, now: float) -> Finding | None:
     return _TOO_FAST
 
 
-# The stages that need no text, the cheapest first.
-ADDRESS_STAGES: tuple[Stage, ...] = (standing, source, destination, rate)
+def probation(submission: Submission, _now: float) -> Finding | None:
+    """Find against a message over the daily cap of a port on probation (R97)."""
+    return submission.account.over_cap(submission)
+
+
+# The stages that need no text, the cheapest first; the last counts what the others let pass.
+ADDRESS_STAGES: tuple[Stage, ...] = (standing, source, destination, rate, probation)
 # A replace_sm does not name the recipient of its message: only the SMSC knows.
 _REPLACEMENT_STAGES: tuple[Stage, ...] = (standing, source, rate)
 
@@ -95,8 +97,12 @@ class RuleSet:
         senders: Iterable[Sender],
         knowledge: Knowledge,
         before: "RuleSet | None" = None,
+        *,
+        is_for_traffic: bool = True,
     ) -> None:
         """Compile; may take seconds for large lists, so call it off the loop.
+
+        Unless it `is_for_traffic` new texts are read one by one, without compiled code.
 
         `before` hands over the buckets and, if the bundle is the same, the text cache. It keeps its
         counters until `adopt`, because it still judges.
@@ -105,9 +111,10 @@ class RuleSet:
         self.digest = bundle.digest
         senders = list(senders)
         self.companions = companions_of(senders)
+        self.port_owners = PortOwners(senders)
         old: Mapping[str, Account] = before.accounts if before is not None else {}
         self.accounts: dict[str, Account] = {
-            s.system_id: Account(s, old.get(s.system_id)) for s in senders
+            s.system_id: Account(s, old.get(s.system_id), self.port_owners) for s in senders
         }
         self._zone = ZoneInfo(bundle.surroundings.zone)
         self.replies = bundle.replies
@@ -122,11 +129,33 @@ class RuleSet:
             or bundle.replies is not None
             or bundle.content.unreadable is not Action.FORWARD
         )
-        learnt = _learnt(self._reads, knowledge.scorer)
+        self._is_for_traffic = is_for_traffic
+        learnt = self._learnt(knowledge.scorer)
         if before is None or before.digest != bundle.digest:
             self.scan = ContentScan(_index_of(bundle, before), learnt=learnt)
         else:
             self.scan = before.scan.learning(learnt)
+
+    def _learnt(self, scorer: Scorer | None) -> Learnt:
+        """Return what must be found out about each new text for the rules of the bundle."""
+        if not self.reads_texts:
+            return Learnt()
+        asked = scorer if Fact.SCORE in self._reads else None
+        learnt = Learnt(asked, Fact.FINGERPRINT in self._reads, bool(self.rules.staged))
+        if not self._is_for_traffic:
+            return learnt
+        # Importing compiled code takes longer than all of this.
+        from gateway.filter.batch_views import views_of  # noqa: PLC0415
+
+        shapes.prepare()
+        return replace(learnt, reading=views_of)
+
+    def keep_codes(self, codes: frozenset[str]) -> None:
+        """Let no other network send from the carrier's own `codes` from now on (R02)."""
+        if codes != self.port_owners.codes:
+            self.port_owners.codes = codes
+            for account in self.accounts.values():
+                account.origins.clear()
 
     def share_refusals(self) -> None:
         """Apply a refusal of one account to all accounts of its owner from now on."""
@@ -138,7 +167,7 @@ class RuleSet:
         The results of the former one are forgotten step by step: all at once would take 20 ms.
         """
         self.knowledge.scorer = scorer
-        before, self.scan = self.scan, self.scan.learning(_learnt(self._reads, scorer))
+        before, self.scan = self.scan, self.scan.learning(self._learnt(scorer))
         if self.scan is not before:
             self.scan.memory.let_go(before.memory.give_up())
 
@@ -207,6 +236,7 @@ class RuleSet:
         submission.facts = facts
         ruling = self.rules.rule_text(submission, facts, at)
         submission.traffic = ruling.traffic
+        submission.classed = ruling.classed
         submission.template = ruling.template
         submission.asks_consent = ruling.asks_consent
         submission.until = ruling.until
@@ -224,7 +254,10 @@ class RuleSet:
         return True
 
     def ends(self, submission: Submission) -> bool:
-        """Add the findings against the text of a message; return whether they stop the message."""
+        """Add the findings against the text of a message; return whether they stop the message.
+
+        A word that refuses a text comes before a rule that would only hold it.
+        """
         until = submission.until
         if until is None:
             return False
@@ -232,17 +265,43 @@ class RuleSet:
         last = until.found[-1]
         if last.shadow:
             return False
+        if last.action is Action.QUARANTINE and submission.facts is not None:
+            words = self.of_words(submission.facts)
+            refuse = (one for one in words if one.action is Action.REJECT and not one.shadow)
+            word = next(refuse, last)
+            if word is not last:
+                submission.findings += (word,)
+                last = word
         submission.verdict = self.verdict(submission, last)
         return True
 
     def judge_content(self, submission: Submission, facts: TextFacts) -> None:
         """Add the findings for what the filter found in the text."""
         findings = facts.findings
+        self.hold_against(submission, self.of_words(facts) if findings is None else findings)
+
+    def of_words(self, facts: TextFacts) -> Sequence[Finding]:
+        """Return the findings for what the filter found; a mere warning is not refused."""
+        findings = facts.findings
         if findings is None:
-            findings = facts.findings = tuple(
-                finding_of(hit, self.bundle.content) for hit in facts.hits
-            )
-        self.hold_against(submission, findings)
+            findings = tuple(finding_of(hit, self.bundle.content) for hit in facts.hits)
+            findings = facts.findings = excused(findings, facts, self.scan.index, self.scan.day)
+            facts.let_go()
+        return findings
+
+    def known_of(self, submission: Submission) -> Sequence[Finding]:
+        """Return the findings of a judged message, and what else is known to be in its text.
+
+        A message stops at the finding that decides. But every rule about its text
+        has been asked by then, and every word looked for: nothing is asked here.
+        """
+        facts = submission.facts
+        if facts is None:
+            return submission.findings
+        ruling = self.rules.ruling_kept(submission, facts)
+        of_text = ruling.found if ruling is not None else ()
+        found = (*submission.findings, *of_text, *self.of_words(facts))
+        return tuple({id(one): one for one in found}.values())
 
     def hold_against(self, submission: Submission, findings: Sequence[Finding]) -> None:
         """Add `findings`; the first that is not in shadow mode decides."""
@@ -327,9 +386,15 @@ class RuleSet:
         return True
 
     def verdict(self, submission: Submission, finding: Finding, due: float = 0.0) -> Verdict:
-        """Return the verdict of `finding`; a deferred message is judged again at `due`."""
+        """Return the verdict of `finding`; a deferred message is judged again at `due`.
+
+        What a word of a list refuses of another network is held: it is evidence for the carrier of
+        origin (R63).
+        """
+        is_evidence = finding.reason is Reason.CONTENT and finding.action is Action.REJECT
+        is_held = is_evidence and submission.account.sender.is_peer
         return Verdict(
-            finding.action,
+            Action.QUARANTINE if is_held else finding.action,
             submission.findings,
             self.digest,
             status_of(finding, submission.account.sender.statuses),
@@ -355,18 +420,3 @@ def _index_of(bundle: Bundle, before: RuleSet | None) -> KeywordIndex:
     if before is not None and before.bundle.keyword_lists == bundle.keyword_lists:
         return before.scan.index
     return KeywordIndex(bundle.keyword_lists)
-
-
-def _learnt(reads: frozenset[Fact], scorer: Scorer | None) -> Learnt:
-    """Return what must be found out about each new text for rules that read these facts."""
-    scorer = scorer if Fact.SCORE in reads else None
-    keeps_views = Fact.VIEWS in reads
-    if scorer is None and Fact.FINGERPRINT not in reads:
-        return Learnt(keeps_views=keeps_views)
-    # Importing compiled code takes longer than all of this.
-    from gateway.filter.batch_views import views_of  # noqa: PLC0415
-    from gateway.filter.fingerprints import fingerprints_of  # noqa: PLC0415
-
-    shapes.prepare()
-    prints = fingerprints_of if Fact.FINGERPRINT in reads else None
-    return Learnt(scorer, prints, keeps_views, views_of)

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import ClassVar, NamedTuple, Self
 
 from gateway.domain.verdict import OF_CONTENT, Reason
-from gateway.filter.campaigns import CampaignLimits, Campaigns
+from gateway.filter.campaigns import CampaignLimits, Campaigns, are_alike
 from gateway.filter.facts import TextFacts
-from gateway.filter.fingerprints import Fingerprint, fingerprint_of
+from gateway.filter.fingerprints import Fingerprint, fingerprint_of, fingerprints_of
 from gateway.filter.normalise.views import Views
 from gateway.policy.check import Against, Evidence, Sieve
 from gateway.policy.knowledge import Knowledge
@@ -68,7 +68,9 @@ class CampaignCounter:
         step = campaigns.step_of(at)
         against = []
         sender, counted, may_have_agreed = "", "", True
-        for one in self._sieve(submissions, at):
+        left = self._sieve(submissions, at)
+        _make_missing([one.facts for one in left if one.facts is not None and one.facts.sound])
+        for one in left:
             facts, number = one.facts, one.msisdn
             if facts is None or number is None or one.is_wanted:
                 continue
@@ -128,15 +130,23 @@ class CampaignCounter:
             self._campaigns = before._campaigns
 
 
+def _make_missing(of: Sequence[TextFacts]) -> None:
+    """Make the fingerprints of new texts together: one by one takes five times as long."""
+    new = list({id(facts): facts for facts in of}.values())
+    made = fingerprints_of([facts.sound for facts in new]) if new else ()
+    for facts, fingerprint in zip(new, made, strict=True):
+        facts.fingerprint, facts.sound = fingerprint, ""
+
+
 def _noted(facts: TextFacts) -> Fingerprint:
-    fingerprint = facts.fingerprint = fingerprint_of(Views(facts.texts[0]).sound)
+    fingerprint = fingerprint_of(facts.sound or Views(facts.texts[0]).sound)
+    facts.fingerprint, facts.sound = fingerprint, ""
     return fingerprint
 
 
 # Findings of rules against a text itself, also in shadow mode. A text that sells counts too,
 # because personal numbers are not ports of advertisers.
 _AGAINST_TEXTS = OF_CONTENT | {Reason.PORT_MISUSE, Reason.CAMPAIGN}
-_AGREEING = CampaignLimits().agreeing
 # With 20 people for each text these take 6 MB.
 _MAX_NUMBERS, _MAX_TEXTS = 1024, 2
 
@@ -183,14 +193,8 @@ class BulkTexts:
             if len(self._sent) >= _MAX_NUMBERS:
                 del self._sent[next(iter(self._sent))]  # the one that came first
             texts = self._sent[msisdn] = deque(maxlen=_MAX_TEXTS)
-        known = next((one for one in texts if _are_alike(one.fingerprint, fingerprint)), None)
+        known = next((one for one in texts if are_alike(one.fingerprint, fingerprint)), None)
         if known is None:
             known = _BulkText(fingerprint)
             texts.append(known)
         return known
-
-
-def _are_alike(one: Fingerprint, other: Fingerprint) -> bool:
-    if one.skeleton == other.skeleton or one.signs is None or other.signs is None:
-        return one.skeleton == other.skeleton
-    return int((one.signs == other.signs).sum()) >= _AGREEING

@@ -1,13 +1,17 @@
 """A sender, and one message of it to one subscriber, as policy sees them."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import ClassVar, TypeAlias
 
 from gateway.domain.categories import TrafficClass
+from gateway.domain.consent import scope_of
 from gateway.domain.msisdn import is_mobile
-from gateway.domain.sender import Port, Sender, SenderState
+from gateway.domain.policy import RuleEvent
+from gateway.domain.sender import Port, PortOwners, Sender, SenderState, foreign_number
 from gateway.domain.verdict import Action, Finding, Reason, Verdict
 from gateway.filter.facts import TextFacts
+from gateway.policy.message_class import MessageClass
 
 # Sums of floats drift by some ulps; a nanosecond gives no sender an advantage.
 _DRIFT_S = 1e-9
@@ -30,6 +34,11 @@ class TokenBucket:
     def has_one(self, now: float) -> bool:
         """Tell whether a token is there; nothing is taken."""
         return self.due_at - now <= self._tolerance_s + _DRIFT_S
+
+    def free(self, now: float) -> int:
+        """Return how many messages would be admitted at once."""
+        left_s = self._tolerance_s + _DRIFT_S - max(self.due_at - now, 0.0)
+        return max(int(left_s / self._interval_s) + 1, 0) if left_s >= 0 else 0
 
     def take_all(self, now: float, count: int) -> bool:
         """Take `count` tokens if all are available, else none; return whether they were taken."""
@@ -59,20 +68,97 @@ class TokenBucket:
         self.due_at += self._interval_s * count
 
 
+_OVER_CAP = Finding(
+    "R97",
+    Reason.RATE,
+    Action.THROTTLE,
+    "over the daily cap of its probation",
+    zh="超过观察期每日上限",
+)
+
+
+class DailyCap:
+    """Admits `maximum` messages a day; who keeps the clock calls `renew` when a day begins."""
+
+    __slots__ = ("left", "maximum")
+
+    def __init__(self, maximum: int) -> None:
+        self.maximum = maximum
+        self.left = maximum
+
+    def renew(self) -> None:
+        """Begin a day."""
+        self.left = self.maximum
+
+    def take(self) -> None:
+        """Count a message; there is room for one while something is `left`."""
+        self.left -= 1
+
+
 _STATES = {SenderState.SUSPENDED: "服务商已暂停", SenderState.EXPIRED: "服务商已到期"}
 _MAX_CACHED_SOURCES = 16_384  # more than the sub-ports that four digits make
 
+_NOT_OWNED = Finding(
+    "R02", Reason.SOURCE_NOT_OWNED, Action.REJECT, "no port of this sender", zh="不是该服务商的端口"
+)
+_NOT_FOREIGN = Finding(
+    "R02",
+    Reason.SOURCE_NOT_OWNED,
+    Action.REJECT,
+    "no number of another network",
+    zh="不是他网号码",
+)
+_TOO_LONG = Finding(
+    "R03",
+    Reason.EXT_TOO_LONG,
+    Action.REJECT,
+    "more digits behind the port than were allotted",
+    zh="端口后的扩展位数超出分配",
+)
+_PORT_SUSPENDED = Finding(
+    "R88",
+    Reason.SOURCE_SUSPENDED,
+    Action.REJECT,
+    "the port is suspended until it was reviewed",
+    zh="端口已暂停，待核查",
+)
+_BLOCKED_HERE = Finding(
+    "R63",
+    Reason.SOURCE_SUSPENDED,
+    Action.REJECT,
+    "the port of another network is blocked here for a time",
+    zh="他网端口在本网暂时屏蔽",
+)
+
 
 class Home:
-    """What all sources of one port of an account have in common; compared by identity."""
+    """What all sources of one port of an account have in common; compared by identity.
 
-    __slots__ = ()
+    `number` is that of the port, "" without one; `scope` and `categories` are where refusals of it
+    and of categories are looked up. `mark` is kept with the texts that were noted with
+    their opt-out word. It changes when the port loses a word. `alone` is a tuple of only the mark.
+    """
+
+    __slots__ = ("alone", "categories", "mark", "number", "scope")
+
+    def __init__(self, scope: str, port: Port | None) -> None:
+        self.number = "" if port is None else port.number
+        self.scope = scope_of(scope, self.number)
+        self.categories = scope_of(scope, "#")
+        self.change_mark()
+
+    def change_mark(self) -> None:
+        """Have the opt-out word of every text from the port noted again."""
+        self.mark = object()
+        self.alone = (self.mark,)
 
 
 @dataclass(slots=True, eq=False)
 class SourceOrigin:
-    """A source address of an account and the port that owns it, None for a foreign one.
+    """A source address of an account and the port that owns it.
 
+    `port` is None for a foreign address, and for one of a suspended port: `home` has its number.
+    It is None, too, for a port on probation, which is `capped`: so others are not asked for caps.
     `is_personal` says that it is a personal number, however it is configured. Every message from
     there gets the same object, so that what is kept for it is found by identity. A reload makes new
     objects.
@@ -81,16 +167,42 @@ class SourceOrigin:
     port: Port | None
     home: Home
     is_personal: bool = False
+    capped: Port | None = None
 
 
 class Account:
-    """One sender, compiled. A reload that leaves the rate alone keeps the bucket's level."""
+    """One sender, compiled. A reload that leaves the rate alone keeps the bucket's level.
 
-    __slots__ = ("_homes", "_numbers", "bucket", "origins", "sender", "standing", "system_id")
+    `scope` is under which subscribers refuse all that it sends. No peer may send from a port that
+    one of `owners` has.
+    """
 
-    def __init__(self, sender: Sender, before: "Account | None" = None) -> None:
+    __slots__ = (
+        "_homes",
+        "_numbers",
+        "_owners",
+        "bucket",
+        "caps",
+        "event",
+        "origins",
+        "scope",
+        "sender",
+        "standing",
+        "suspended",
+        "system_id",
+    )
+
+    def __init__(
+        self,
+        sender: Sender,
+        before: "Account | None" = None,
+        owners: PortOwners = PortOwners(()),  # noqa: B008 - never changed
+    ) -> None:
         self.sender = sender
         self.system_id = sender.system_id
+        self.scope = sender.scope
+        self.event = RuleEvent.MT_IN if sender.is_peer else RuleEvent.SUBMIT
+        self._owners = owners
         self.standing = _standing(sender)
         self.bucket: TokenBucket = (
             before.bucket
@@ -100,18 +212,76 @@ class Account:
         self._numbers = tuple(port.number for port in sender.ports)
         self._homes: dict[Port | None, Home] = {}
         self.origins: dict[bytes, SourceOrigin] = {}
+        self.suspended: frozenset[str] = frozenset()  # numbers of ports
+        self.caps: Mapping[str, DailyCap] = {}  # by number of a port, "" for all
+
+    def suspend_ports(self, numbers: frozenset[str]) -> None:
+        """Let these ports send nothing from now on, and all others of the sender send."""
+        if numbers != self.suspended:
+            self.suspended = numbers
+            self.origins.clear()
+
+    def limit_ports(self, caps: Mapping[str, DailyCap]) -> None:
+        """Hold these ports to their caps from now on, and no others; "" stands for all."""
+        if caps != self.caps:
+            self.caps = caps
+            self.origins.clear()
+
+    def caps_of(self, number: str) -> list[DailyCap]:
+        """Return the caps that hold for a port: its own and that of all ports."""
+        return [self.caps[one] for one in {number, ""} if one in self.caps]
+
+    def over_cap(self, submission: "Submission") -> Finding | None:
+        """Count a message of a port with a cap; return what is against it."""
+        caps = self.caps_of(submission.origin.home.number) if submission.units else []
+        if any(cap.left <= 0 for cap in caps):
+            return _OVER_CAP
+        for cap in caps:
+            cap.take()
+        return None
+
+    def stand(self, state: SenderState) -> None:
+        """Let the sender be in `state` from now on, not as configured."""
+        if state is not self.sender.state:
+            self.sender = replace(self.sender, state=state)
+            self.standing = _standing(self.sender)
 
     def origin_of(self, source: bytes) -> SourceOrigin:
         """Return the origin of messages from `source`. Remembers a bounded number."""
         origin = self.origins.get(source)
         if origin is None:
-            port = self.sender.port_of(source.decode("latin-1"))
+            port = self._port_of(source.decode("latin-1"))
             if len(self.origins) >= _MAX_CACHED_SOURCES:
                 self.origins.clear()
-            home = self._homes.setdefault(port, Home())
-            origin = SourceOrigin(port, home, is_personal=is_mobile(source))
+                self._homes.clear()  # a peer has as many as sources
+            home = self._homes.get(port)
+            if home is None:
+                home = self._homes[port] = Home(self.scope, port)
+            may_send = None if home.number in self.suspended else port
+            capped = may_send if self.caps_of(home.number) else None
+            if capped is not None:
+                may_send = None
+            shown = home.number.encode() if self.sender.is_peer else source
+            origin = SourceOrigin(may_send, home, is_mobile(shown), capped)
             self.origins[source] = origin
         return origin
+
+    def _port_of(self, source: str) -> Port | None:
+        """Return the port that a source belongs to: of a peer, any number of another network."""
+        if not self.sender.is_peer:
+            return self.sender.port_of(source)
+        number = foreign_number(source)
+        if not number or self._owners.is_shown_by(number):
+            return None
+        return Port(number, shared=True)
+
+    def against_source(self, submission: "Submission") -> Finding:
+        """Return what is against a source that no port may send from."""
+        if submission.origin.home.number:
+            return _BLOCKED_HERE if self.sender.is_peer else _PORT_SUSPENDED
+        if self.sender.is_peer:
+            return _NOT_FOREIGN
+        return _TOO_LONG if self.is_extended(submission.source) else _NOT_OWNED
 
     def is_extended(self, source: bytes) -> bool:
         """Tell whether `source` is a port of the sender followed by any number of digits."""
@@ -179,8 +349,9 @@ class Submission:
 
     `units` is how many tokens it costs: the first part of a long message is charged for all
     (`units` 0 for the others). `origin` and `port` say where it comes from; `msisdn` is set by the
-    stage that finds it, `facts` and `traffic` when its text is judged. `findings` collects all
-    hits, also of shadow rules; `verdict` stays None while nothing stops the message. A check that
+    stage that finds it, `facts`, `traffic` and `classed` (with what decided about the class, one
+    object for all alike) when its text is judged. `findings` collects all hits, also of shadow
+    rules; `verdict` stays None while nothing stops the message. A check that
     finds it untimely notes in `due` when it could leave; `deferral` is what holds it back longest,
     and until when. `template` is the filed template of the text, and `asks_consent` says that it is
     a request for consent (R23). `until` is what was found against its text, up to the first finding
@@ -190,6 +361,7 @@ class Submission:
     __slots__ = (
         "account",
         "asks_consent",
+        "classed",
         "deferral",
         "destination",
         "due",
@@ -225,6 +397,7 @@ class Submission:
         self.template = ""
         self.asks_consent = False
         self.traffic = TrafficClass.SERVICE
+        self.classed: MessageClass | None = None
         self.findings: tuple[Finding, ...] = ()
         self.until: Ending | None = None
         self.deferral: tuple[Finding, float] | None = None
