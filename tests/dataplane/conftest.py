@@ -32,7 +32,7 @@ from simulators.wire import Tlvs
 
 PORT = "10690001"
 SUBSCRIBER = "13800138000"
-CLEAN = "您的验证码是123456"
+CLEAN = "新到的茶已经上架，欢迎来坐坐"
 SPAM = "代开发票"  # rejected
 DUBIOUS = "低息贷款"  # held
 NOTED = "限时优惠"  # in shadow
@@ -71,6 +71,8 @@ class SenderChanges(TypedDict, total=False):
     ports: tuple[Port, ...]
     rate: Rate
     statuses: Mapping[str, str]
+    refusal_tlvs: bool
+    accept: frozenset[str]
 
 
 def sender(system_id: str = "sp1", **changes: Unpack[SenderChanges]) -> Sender:
@@ -264,7 +266,7 @@ class World:
     ) -> Link:
         """Return an SP's session; its `peer` is its bind at the SMSC, in the same state."""
         session = Link(next(self._numbers), Side.ESME, window, self.now)
-        link = Link(next(self._numbers), Side.SMSC, window, self.now)
+        link = Link(next(self._numbers), Side.SMSC, 1000, self.now)
         session.peer, link.peer = link, session
         session.state = link.state = state
         session.system_id = link.system_id = system_id

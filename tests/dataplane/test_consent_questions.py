@@ -10,6 +10,7 @@ from gateway.dataplane.link import Link
 from gateway.domain.consent import Answer
 from gateway.domain.filings import Template, TemplateKind
 from gateway.domain.policy import Clock, CountDimension, Enforcement, Limit
+from gateway.domain.sender import Port, Purpose
 from gateway.domain.verdict import Finding
 from gateway.policy.bundle import Rule
 from gateway.policy.checks.no_consent import NoConsent
@@ -38,6 +39,7 @@ from tests.dataplane.conftest import (
     long_advert,
     outcomes,
     rule,
+    sender,
     sent,
     sequence_of,
     smsc,
@@ -72,6 +74,34 @@ def settled(world: World, item: Ask, against: Finding | None = None) -> list[byt
     session = item.message.session
     batch = world.pipeline.settle_ask(item, against, LATER)
     return up(batch, session) or sent(batch, session)
+
+
+def test_who_asks_from_a_shared_port_has_written_last_when_the_request_has_gone() -> None:
+    ports = (Port(PORT, 4, Purpose.MARKETING, shared=True),)
+    senders = (sender(ports=ports), sender("sp2", ports=ports))
+    world = replace(asking(), senders=senders)
+    item = handed_over(world, world.session())
+    before = world.plane.writers.last(PORT, item.msisdn)
+
+    settled(world, item)
+
+    assert (before, world.plane.writers.last(PORT, item.msisdn)) == ("", "sp1")
+
+
+def test_r23_a_second_request_may_be_told_of_in_a_receipt() -> None:
+    world = replace(asking(), senders=(sender(accept=frozenset({"CONSENT_ASKED"})),))
+    session = world.session()
+    item = handed_over(world, session)
+    session.held -= 1  # as the shell does, which settles it
+
+    batch = world.pipeline.settle_ask(item, ASKED, LATER)
+
+    (kept,) = batch.attention
+    assert isinstance(kept, Hold)
+    assert (kept.is_refused, kept.message_id, session.held) == (True, item.message_id, 1)
+    assert [row[8:12] for row in decisions(batch)] == [
+        ("reject", "CONSENT_ASKED", "R23", "ESME_ROK")
+    ]
 
 
 def test_r23_a_request_waits_for_the_store_in_a_place_of_its_sessions_window() -> None:
@@ -186,6 +216,19 @@ def test_r23_what_rules_on_trial_found_against_a_request_is_noted() -> None:
     (row,) = decisions(world.pipeline.settle_ask(item, None, LATER))
 
     assert row[8:11] == ("shadow", "FREQUENCY", "R43")
+
+
+def test_r23_a_request_that_is_refused_bears_what_rules_on_trial_found_too() -> None:
+    never = TooOften((Limit((CountDimension.SENDER,), 1, Clock.DAY),))
+    world = asking(rule("R43", never, mode=Enforcement.SHADOW))
+    session = world.session()
+    handed_over(world, session)
+    item = handed_over(world, session)
+
+    (row,) = [row for row in world.pipeline.settle_ask(item, ASKED, LATER).rows if row[0] == "d"]
+
+    assert (row[6].action, row[6].rule) == ("reject", "R23")
+    assert [one.rule for one in row[6].findings] == ["R43", "R23"]
 
 
 def test_r42_a_request_that_is_refused_is_not_counted() -> None:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from gateway.dataplane.attention import ReleaseReceipt, SubscriberMessage
 from gateway.dataplane.link import Link
 from gateway.dataplane.smsc_side import ALERT, REPLY, UNREAD, delivery
 from gateway.domain.policy import RepliesRule
@@ -136,14 +137,15 @@ def test_r70_what_nobody_is_there_to_take_is_on_record_with_that(world: World) -
 
 def test_r70_a_reply_for_the_gateway_alone_is_on_record_once(world: World) -> None:
     world.plane.rules.replies = RepliesRule("已退订", "已恢复")
-    world.plane.withholds = lambda _pdu: True
+    world.plane.withholds = lambda _pdu, _system_id: True
     link = smsc(world.session())
 
     (item,) = (withheld := world.resp(link, reply("0000"))).attention
-    passed = world.pipeline.deliver(link, link.peer, reply("0000"), (world.now, AT))
+    assert isinstance(item, SubscriberMessage)
+    passed = world.pipeline.deliver(item, link.peer, item.pdu, (world.now, AT))
 
     assert len(withheld.rows) == 1
-    assert item.is_withheld  # type: ignore[union-attr]
+    assert item.is_withheld
     assert passed.rows == []
 
 
@@ -151,8 +153,9 @@ def test_r70_a_receipt_for_a_released_message_is_on_record_once(world: World) ->
     world.plane.watched.add("sp1")
     link = smsc(world.session())
 
-    handed_over = world.resp(link, receipt())
-    passed = world.pipeline.deliver(link, link.peer, receipt(), (world.now, AT))
+    (item,) = (handed_over := world.resp(link, receipt())).attention
+    assert isinstance(item, ReleaseReceipt)
+    passed = world.pipeline.deliver(item, link.peer, item.pdu, (world.now, AT))
 
     assert [row[0] for row in handed_over.rows] == ["m"]
     assert passed.rows == []

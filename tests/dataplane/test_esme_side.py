@@ -43,6 +43,7 @@ OUR_ID = "8" + "0" * 18
 FULL = CommandStatus.ESME_RMSGQFUL
 QUERY = builders.query_sm("ab12", PORT, sequence=3)
 CANCEL = builders.cancel_sm("ab12", PORT, SUBSCRIBER, sequence=4)
+CANCEL_ALL = builders.cancel_sm("", PORT, SUBSCRIBER, sequence=6)
 
 
 def adverts(count: int, first: int = 1) -> list[bytes]:
@@ -267,11 +268,17 @@ def lose_bind(_world: World, session: Link) -> None:
     smsc(session).state = SessionState.CLOSED
 
 
+def drain_smsc(_world: World, session: Link) -> None:
+    smsc(session).is_leaving = True
+
+
 def forget_sender(world: World, session: Link) -> None:
     del world.rules.accounts[session.system_id]
 
 
-@pytest.mark.parametrize("trouble", [overload, leave, lose_smsc, lose_bind, forget_sender])
+@pytest.mark.parametrize(
+    "trouble", [overload, leave, lose_smsc, lose_bind, drain_smsc, forget_sender]
+)
 @pytest.mark.parametrize("pdu", REQUESTS)
 def test_what_can_not_be_taken_is_refused_and_never_passed(
     trouble: Callable[[World, Link], None], pdu: bytes
@@ -398,20 +405,73 @@ def test_requests_written_together_keep_their_order(
 ) -> None:
     session = world.session()
 
-    batch = world.submit(session, *written)
+    pdus = went_out(world, session, *written)
 
-    names = [CommandId(header(pdu)[0]).name.lower() for pdu in up(batch, session)]
+    names = [CommandId(header(pdu)[0]).name.lower() for pdu in pdus]
     assert " ".join(names) == goes_out
-    assert [sequence_of(pdu) for pdu in up(batch, session)] == sorted(smsc(session).outstanding)
+    assert [sequence_of(pdu) for pdu in pdus] == sorted(smsc(session).outstanding)
+
+
+def went_out(world: World, session: Link, *written: bytes) -> list[bytes]:
+    """Return what goes to the SMSC of what an SP has written at once, in so many turns."""
+    batch = world.submit(session, *written)
+    pdus = up(batch, session)
+    while session in batch.freed:
+        batch = world.submit(session)
+        pdus += up(batch, session)
+    return pdus
 
 
 def test_what_goes_behind_messages_takes_room_as_they_do(world: World) -> None:
     session = world.session(window=2)
 
-    batch = world.submit(session, advert(), CANCEL, advert())
+    pdus = went_out(world, session, advert(), CANCEL, advert())
 
-    assert len(up(batch, session)) == 2
+    assert len(pdus) == 2
     assert session.is_blocked
+
+
+NEW_TEXT = builders.replace_sm("17", PORT, builders.ucs2(CLEAN), sequence=5)
+
+
+@pytest.mark.parametrize("pdu", [CANCEL, QUERY, NEW_TEXT])
+def test_what_is_about_an_earlier_message_waits_for_those_that_are_being_kept(
+    world: World, pdu: bytes
+) -> None:
+    session = world.session()
+
+    first = went_out(world, session, advert(DUBIOUS), pdu, advert())
+    later = world.submit(session, advert())
+    session.held = 0
+    at_last = went_out(world, session)
+
+    assert (first, up(later, session), session in later.freed) == ([], [], False)
+    assert [unnumbered(one) for one in at_last] == list(map(unnumbered, (pdu, *2 * [advert()])))
+
+
+def test_what_is_written_behind_a_cancel_without_an_id_waits_until_that_is_settled(
+    world: World,
+) -> None:
+    session = world.session()
+
+    batch = world.submit(session, CANCEL_ALL, advert())
+    blocked = world.submit(session)
+    session.held = 0
+    at_last = world.submit(session)
+
+    assert batch.attention == [Operation(session, CANCEL_ALL)]
+    assert [len(up(one, session)) for one in (batch, blocked, at_last)] == [0, 0, 1]
+
+
+def test_nobody_waits_for_room_on_a_shared_bind_who_waits_for_the_store(world: World) -> None:
+    session = world.session()
+    link = smsc(session)
+    link.is_shared, link.sharers = True, {"sp1": {session}}
+    world.submit(session, CANCEL_ALL, advert())
+
+    batch = world.submit(session)
+
+    assert (link.waiting, session in batch.freed) == ({}, False)
 
 
 def test_a_second_bind_is_refused_and_the_session_stays(world: World) -> None:

@@ -17,8 +17,8 @@ from gateway.domain.verdict import Action
 from gateway.policy.checks.campaign import Campaign
 from gateway.policy.checks.opt_out import OptOut
 from gateway.smpp.commands import CommandId
-from gateway.smpp.fields import Tag
-from gateway.smpp.pdu import HEADER, make
+from gateway.smpp.fields import Tag, Tlv
+from gateway.smpp.pdu import HEADER, Pdu, decode, make
 from gateway.smpp.status import CommandStatus
 from simulators import builders
 from tests.dataplane.conftest import (
@@ -262,6 +262,83 @@ def test_each_reason_has_its_status(changes: dict[str, object], status: CommandS
     batch = world.submit(session, advert())
 
     assert [status_of(pdu) for pdu in sent(batch, session)] == [status]
+
+
+def refused_with_tlvs(pdu: bytes, *, knows_tlvs: bool = True) -> Pdu:
+    """Return the answer to a request that is refused, of an SP that asks for TLVs."""
+    own = {"CONTENT": "0x410", "SOURCE_NOT_OWNED": "0x411"}
+    world = World(senders=(sender(statuses=own, refusal_tlvs=True),))
+    session = world.session()
+    session.knows_tlvs = knows_tlvs
+    (answer,) = sent(world.submit(session, pdu), session)
+    return decode(answer)
+
+
+@pytest.mark.parametrize(
+    "pdu",
+    [
+        advert(SPAM),
+        builders.data_sm(PORT, SUBSCRIBER, builders.ucs2(SPAM)),
+        builders.submit_multi(PORT, [SUBSCRIBER], builders.ucs2(SPAM)),
+    ],
+)
+def test_a_refusal_names_reason_and_rule_in_a_tlv_if_the_sp_asks_for_that(pdu: bytes) -> None:
+    answer = refused_with_tlvs(pdu)
+
+    assert (answer.command_status, answer.octets("message_id")) == (0x410, b"")
+    assert answer.tlvs == (Tlv(Tag.ADDITIONAL_STATUS_INFO_TEXT, b"CONTENT K-FRAUD\0"),)
+
+
+def test_who_knows_no_tlvs_hears_the_status_alone() -> None:
+    answer = refused_with_tlvs(advert(SPAM), knows_tlvs=False)
+
+    assert (answer.command_status, answer.fields, answer.tlvs) == (0x410, {}, ())
+
+
+def test_the_answer_to_a_replace_sm_has_no_body_for_a_tlv() -> None:
+    answer = refused_with_tlvs(builders.replace_sm("1", "95588", builders.ucs2(CLEAN)))
+
+    assert (answer.command_status, answer.tlvs) == (0x411, ())
+
+
+TOLD_LATER = World(senders=(sender(accept=frozenset({"CONTENT"})),))
+
+
+@pytest.mark.parametrize(
+    "pdu",
+    [
+        advert(SPAM, registered_delivery=1),
+        builders.data_sm(PORT, SUBSCRIBER, builders.ucs2(SPAM), registered_delivery=1),
+    ],
+)
+def test_a_refusal_that_an_sp_accepts_is_kept_for_its_receipt(pdu: bytes) -> None:
+    session = TOLD_LATER.session()
+
+    batch = TOLD_LATER.submit(session, pdu)
+
+    assert not batch.writes
+    (kept,) = batch.attention
+    assert isinstance(kept, Hold)
+    assert (kept.is_refused, kept.receipt_asked, kept.pdu) == (True, True, pdu)
+    (row,) = decisions(batch)
+    assert row[8:13] == ("reject", "CONTENT", "K-FRAUD", "ESME_ROK", "0123456789ab")
+    assert row[13] == kept.message_id
+
+
+@pytest.mark.parametrize(
+    "pdu",
+    [
+        advert(CLEAN, source="95588"),
+        builders.replace_sm("1", PORT, builders.ucs2(SPAM)),
+    ],
+)
+def test_other_refusals_are_told_in_the_answer(pdu: bytes) -> None:
+    session = TOLD_LATER.session()
+
+    batch = TOLD_LATER.submit(session, pdu)
+
+    assert not batch.attention
+    assert [status_of(answer) != 0 for answer in sent(batch, session)] == [True]
 
 
 def test_a_refusal_by_the_subscriber_stops_the_message() -> None:

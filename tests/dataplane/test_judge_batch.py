@@ -184,7 +184,7 @@ def test_texts_that_nothing_in_the_bundle_asks_about_are_not_read(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     world = World(bundle=Bundle("open", "0123456789ab"))
-    monkeypatch.delattr(world.rules.scan, "memory")
+    monkeypatch.setattr(world.rules.scan, "memory", None)
 
     assert not world.rules.reads_texts
     assert reason_of(world, advert()) == ""
@@ -371,13 +371,16 @@ def test_a_rule_that_fails_over_one_message_harms_no_neighbour(
     ]
 
 
+CODE = "【春晓书店】验证码482915，请勿转告他人"
+
+
 def test_r28_a_walk_with_two_texts_in_turn_is_seen_in_one_tick() -> None:
     walk = rule("R28", NumberWalk(4, timedelta(minutes=10)), applies_to=frozenset(TrafficClass))
     adverts = rule("R21", OptOut(), applies_to=frozenset({TrafficClass.COMMERCIAL}))
     ports = (Port(PORT, 4, Purpose.SERVICE),)
     world = World(replace(BUNDLE, rules=(walk, adverts)), (sender(ports=ports),))
     session = world.session()
-    texts = (CLEAN, "【春晓书店】会员日全场八折，拒收请回复R")
+    texts = (CODE, "【春晓书店】会员日全场八折，拒收请回复R")
     walked = [advert(texts[n % 2], n + 1, to=str(13800138000 + n)) for n in range(12)]
 
     batch = world.submit(session, b"".join(walked))
@@ -404,7 +407,7 @@ def test_r28_a_walk_with_texts_of_two_classes_in_turn_is_seen_in_one_tick() -> N
     codes = rule("R42", often, applies_to=frozenset({TrafficClass.VERIFICATION}))
     world = World(replace(BUNDLE, rules=(walk, codes)), (sender(ports=(Port(PORT),)),))
     session = world.session()
-    texts = (CLEAN, "【春晓书店】您预约的书已到店，请凭本短信领取")
+    texts = (CODE, "【春晓书店】您预约的书已到店，请凭本短信领取")
     walked = [advert(texts[n % 2], n + 1, to=str(13800138000 + n)) for n in range(24)]
 
     batch = world.submit(session, b"".join(walked))
@@ -460,7 +463,7 @@ def test_what_one_counter_stopped_is_not_counted_anew_when_another_fails(
     assert [row[9] for row in decisions(batch)] == ["CONTENT_UNCHECKED", "NUMBER_WALK"]
 
 
-FAILING = "【故障】您的验证码是654321"
+FAILING = "【故障】新到的茶"
 EVERY_CLASS = frozenset(TrafficClass)
 
 
@@ -474,7 +477,7 @@ def _signature_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     shown = TextFacts.shown
 
     def fails(facts: TextFacts) -> VisibleFacts:
-        if FAILING in facts.texts[0]:
+        if FAILING in facts.texts[0] and facts.rulings:  # its class is known by then
             raise RuntimeError("a text without an end")
         return shown(facts)
 

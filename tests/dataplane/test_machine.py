@@ -206,7 +206,7 @@ class Gateway(RuleBasedStateMachine):
     @invariant()
     def windows_hold(self) -> None:
         for session in self.sessions:
-            assert 0 <= session.room() <= WINDOW
+            assert session.held + session.under_way <= WINDOW
             assert len(smsc(session).outstanding) <= WINDOW
             assert 0 <= session.held <= WINDOW
 

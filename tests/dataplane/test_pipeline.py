@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.dataplane.attention import FramingFault, OwnAnswer
+from gateway.dataplane.attention import FramingFault, Operation, OwnAnswer, SmscDelivery
 from gateway.dataplane.link import Link
 from gateway.dataplane.pipeline import Pipeline
 from gateway.domain.verdict import Reason
@@ -84,6 +84,9 @@ def test_every_command_from_an_sp_in_every_state(state: SessionState, command_id
 
     batch = world.submit(session, any_pdu(command_id))
 
+    if what is Ruling.RELAY and command_id == CommandId.CANCEL_SM:  # it names no message_id
+        assert batch.attention == [Operation(session, any_pdu(command_id))]
+        return
     assert len(sent(batch, link)) == (what in FORWARDED)
     check_answer(what, command_id, [header(pdu) for pdu in sent(batch, session)])
     assert_attended(what, [type(item).__name__ for item in batch.attention])
@@ -116,8 +119,10 @@ def check_answer(what: Ruling, command_id: int, replies: list[tuple[int, int, in
     expected = {
         Ruling.ENQUIRE_LINK: [(CommandId.ENQUIRE_LINK_RESP, 0, 5)],
         Ruling.REFUSE_STATE: [(response_id, CommandStatus.ESME_RINVBNDSTS, 5)],
+        Ruling.PUT_OFF: [(response_id, CommandStatus.ESME_RX_T_APPN, 5)],
         Ruling.ALREADY_BOUND: [(response_id, CommandStatus.ESME_RALYBND, 5)],
         Ruling.NACK_COMMAND: [(CommandId.GENERIC_NACK, CommandStatus.ESME_RINVCMDID, 5)],
+        Ruling.OUTBIND: [(CommandId.GENERIC_NACK, CommandStatus.ESME_RINVCMDID, 5)],
     }
     assert replies == expected.get(what, [])
 
@@ -310,7 +315,8 @@ def test_an_outbound_message_that_is_not_answered_is_handed_over_and_so_is_its_l
 def test_a_lost_smsc_is_answered_for_at_once_and_nothing_is_sent_again(world: World) -> None:
     session = world.session()
     link = smsc(session)
-    world.submit(session, advert(sequence=7), builders.query_sm("ab", PORT, sequence=8))
+    for pdu in (advert(sequence=7), builders.query_sm("ab", PORT, sequence=8)):
+        world.submit(session, pdu)
     link.register(None, 0, CommandId.SUBMIT_SM, world.now, "release")
 
     batch = world.lose(link)
@@ -435,9 +441,10 @@ def test_a_request_is_relayed_on_behalf_of_a_session(world: World) -> None:
 def test_a_delivery_looked_into_is_delivered_after_all(world: World) -> None:
     session = world.session()
     pdu = any_pdu(CommandId.DELIVER_SM, 70)
+    item = SmscDelivery(smsc(session), pdu, "sp1")
 
-    batch = world.pipeline.deliver(smsc(session), session, pdu, (world.now, AT))
-    gone = world.pipeline.deliver(smsc(session), None, pdu, (world.now, AT))
+    batch = world.pipeline.deliver(item, session, pdu, (world.now, AT))
+    gone = world.pipeline.deliver(item, None, pdu, (world.now, AT))
 
     assert [unnumbered(p) for p in sent(batch, session)] == [unnumbered(pdu)]
     assert [status_of(p) for p in sent(gone, smsc(session))] == [CommandStatus.ESME_RX_T_APPN]

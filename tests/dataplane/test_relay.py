@@ -418,3 +418,25 @@ def test_an_answer_makes_room_for_who_was_waiting(world: World) -> None:
     relay_answer(turn, smsc(session), answer(1, command_id=CommandId.DATA_SM_RESP))
 
     assert turn.batch.freed == {session}
+
+
+@pytest.mark.parametrize("asks", ["another session", "the gateway"])
+@pytest.mark.parametrize("ends", ["answered", "timeout"])
+def test_who_waits_goes_on_when_anothers_request_on_its_bind_ends(
+    world: World, asks: str, ends: str
+) -> None:
+    asker = world.session() if asks == "another session" else None
+    session = world.session(window=1)
+    link = smsc(session)
+    own = link.register(asker, 5, CommandId.QUERY_SM, world.now, None)
+    world.submit(session, advert())
+    assert session.is_blocked
+
+    if ends == "answered":
+        end = make(CommandId.QUERY_SM_RESP, own, message_id=b"7", message_state=2)
+        batch = world.resp(link, end)
+    else:
+        world.now += 31
+        batch = world.expire(link)
+
+    assert session in batch.freed

@@ -33,6 +33,7 @@ def test_a_finding_gives_what_a_record_says_of_it() -> None:
         digest="0123456789ab",
         category="finance_loan",
         campaign="c0123456789abcdef",
+        findings=(loan,),
     )
     passed = nothing_found("0123456789ab")
     assert passed == found("0123456789ab", "forward", None)

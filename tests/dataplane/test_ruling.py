@@ -13,7 +13,8 @@ from gateway.domain.policy import Clock, CountDimension, Enforcement, Limit
 from gateway.domain.sender import Port, Purpose
 from gateway.domain.verdict import Action
 from gateway.filter import facts
-from gateway.filter.facts import VisibleFacts, shown_by
+from gateway.filter.facts import VisibleFacts, shown_in
+from gateway.filter.normalise.views import Views
 from gateway.policy.bundle import Rule
 from gateway.policy.check import Check
 from gateway.policy.checks.no_consent import NoConsent
@@ -539,12 +540,12 @@ def test_parts_that_are_kept_end_their_round() -> None:
 def fail_on(poison: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the classifier raise for texts with `poison` in them."""
 
-    def failing(text: str) -> VisibleFacts:
-        if poison in text:
+    def failing(text: Views) -> VisibleFacts:
+        if poison in text.raw:
             raise RuntimeError
-        return shown_by(text)
+        return shown_in(text)
 
-    monkeypatch.setattr(facts, "shown_by", failing)
+    monkeypatch.setattr(facts, "shown_in", failing)
 
 
 def poisoned(text: str) -> list[bytes]:

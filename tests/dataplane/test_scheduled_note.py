@@ -86,7 +86,7 @@ def test_r21_a_commercial_message_for_later_is_noted_with_the_smscs_id(
     batch = answered(world, session, request)
 
     schedule = Schedule(AT + HOUR_S, SOURCE, listed(SUBSCRIBER))
-    assert batch.attention == [ScheduledAtSmsc(smsc(session), schedule, b"7F3A")]
+    assert batch.attention == [ScheduledAtSmsc("sp1", schedule, b"7F3A")]
     # The SP hears what it would have heard.
     (heard,) = sent(batch, session)
     assert sequence_of(heard) == 77
@@ -197,7 +197,7 @@ def test_r41_a_replacement_that_puts_a_message_off_tells_which_and_until_when() 
 
     (item,) = batch.attention
     assert item == ScheduledAtSmsc(
-        smsc(session), Schedule(AT + HOUR_S, SOURCE, (), message_id=b"7F3A"), b"7F3A"
+        "sp1", Schedule(AT + HOUR_S, SOURCE, (), message_id=b"7F3A"), b"7F3A"
     )
 
 

@@ -1,6 +1,7 @@
 """What SMSCs send: answers mapped back, deliveries passed on."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -15,6 +16,8 @@ from gateway.dataplane.attention import (
 )
 from gateway.dataplane.link import Link
 from gateway.domain.policy import RepliesRule
+from gateway.domain.sender import SenderKind
+from gateway.policy.complaint_words import ComplaintFormat
 from gateway.session.operations import SessionState, Side
 from gateway.smpp.commands import CommandId
 from gateway.smpp.fields import Tlv, write_tlvs
@@ -30,6 +33,7 @@ from tests.dataplane.conftest import (
     header,
     outcomes,
     pdus,
+    sender,
     sent,
     sequence_of,
     smsc,
@@ -257,7 +261,7 @@ def test_deliveries_of_a_watched_sender_are_handed_over(world: World) -> None:
 
     batch = world.resp(link, delivery(70), moved)
 
-    assert batch.attention == [ReleaseReceipt(link, delivery(70))]
+    assert batch.attention == [ReleaseReceipt(link, delivery(70), "sp1")]
     assert [unnumbered(pdu) for pdu in sent(batch, session)] == [unnumbered(moved)]
 
 
@@ -399,7 +403,7 @@ def test_an_smsc_that_unbinds_still_answers(world: World) -> None:
     assert batch.attention == [Unbind(link, 5)]
     assert [sequence_of(pdu) for pdu in sent(batch, session)] == [7, 8]
     assert [header(pdu) for pdu in sent(batch, link)] == [
-        (CommandId.DELIVER_SM_RESP, CommandStatus.ESME_RINVBNDSTS, 70)
+        (CommandId.DELIVER_SM_RESP, TEMPORARY, 70)
     ]
 
 
@@ -482,7 +486,7 @@ def test_links_of_a_tick_are_worked_on_in_turn() -> None:
 def listening(world: World) -> World:
     """Let replies be heard, and what is longer than two characters be withheld."""
     world.plane.rules.replies = RepliesRule("已退订", "已恢复")
-    world.plane.withholds = lambda pdu: len(decode(pdu).octets("short_message")) > 2
+    world.plane.withholds = lambda pdu, _system_id: len(decode(pdu).octets("short_message")) > 2
     return world
 
 
@@ -492,7 +496,7 @@ def test_a_reply_is_passed_on_and_heard() -> None:
 
     batch = world.resp(smsc(session), delivery(octets=b"TD"))
 
-    assert batch.attention == [SubscriberMessage(smsc(session), delivery(octets=b"TD"))]
+    assert batch.attention == [SubscriberMessage(smsc(session), delivery(octets=b"TD"), "sp1")]
     assert len(sent(batch, session)) > 0
 
 
@@ -504,9 +508,63 @@ def test_r33_what_is_for_the_gateway_alone_is_neither_passed_on_nor_answered() -
     batch = world.resp(smsc(session), delivery(octets=b"0000"))
 
     assert batch.attention == [
-        SubscriberMessage(smsc(session), delivery(octets=b"0000"), is_withheld=True)
+        SubscriberMessage(smsc(session), delivery(octets=b"0000"), "sp1", is_withheld=True)
     ]
     assert batch.writes == {}
+
+
+@pytest.mark.parametrize("is_heard", [True, False])
+def test_r80_what_is_written_to_a_report_code_is_never_passed_on(*, is_heard: bool) -> None:
+    world = listening(World()) if is_heard else World()
+    world.plane.withholds = lambda _pdu, _system_id: False
+    world.plane.complaint_codes = {b"12321": ComplaintFormat.STAR}
+    session = world.session()
+    pdu, other = (
+        builders.deliver_sm(SUBSCRIBER, to, b"95533*hello", data_coding=0, sequence=1)
+        for to in ("12321", "123210")
+    )
+    receipt = builders.deliver_sm(
+        SUBSCRIBER,
+        "12321",
+        b"id:0A1b submit date:1309300834 done date:1309300835 stat:DELIVRD err:000",
+        data_coding=0,
+        esm_class=4,
+        sequence=2,
+    )
+
+    batch = world.resp(smsc(session), pdu)
+
+    assert batch.attention == [
+        SubscriberMessage(smsc(session), pdu, "sp1", is_withheld=True, is_complaint=True)
+    ]
+    assert batch.writes == {}
+    assert len(sent(world.resp(smsc(session), other), session)) > 0
+    assert len(sent(world.resp(smsc(session), receipt), session)) > 0
+
+
+def test_r63_what_is_written_to_a_port_of_another_network_is_heard_and_to_a_person_not() -> None:
+    peer = replace(sender("cmcc", ports=()), kind=SenderKind.PEER)
+    world = listening(World(senders=(sender(), peer)))
+    world.plane.withholds = lambda _pdu, _system_id: False
+    session = world.session("cmcc")
+    to_port, to_person = (
+        builders.deliver_sm(SUBSCRIBER, to, b"TD", data_coding=0, sequence=1)
+        for to in ("1065712345", "13912345678")
+    )
+
+    receipt = builders.deliver_sm(
+        SUBSCRIBER,
+        "1065712345",
+        b"id:0A1b submit date:1309300834 done date:1309300835 stat:DELIVRD err:000",
+        data_coding=0,
+        esm_class=4,
+        sequence=2,
+    )
+
+    batch = world.resp(smsc(session), to_port, to_person, receipt)
+
+    assert batch.attention == [SubscriberMessage(smsc(session), to_port, "cmcc")]
+    assert len(sent(batch, session)) == 3
 
 
 def test_without_the_rule_nothing_is_withheld() -> None:

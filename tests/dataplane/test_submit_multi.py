@@ -2,13 +2,19 @@
 
 from dataclasses import replace
 
-from gateway.dataplane.attention import Hold
+import pytest
+
+from gateway.dataplane.attention import AcceptedRefusals, Hold
+from gateway.dataplane.link import Link
+from gateway.dataplane.plane import Batch
 from gateway.domain.categories import TrafficClass
 from gateway.domain.consent import Answer
 from gateway.domain.policy import Enforcement
 from gateway.domain.verdict import Action
 from gateway.policy.checks.opt_out import OptOut
 from gateway.smpp.commands import CommandId
+from gateway.smpp.fields import UnsuccessSme
+from gateway.smpp.pdu import decode
 from gateway.smpp.status import CommandStatus
 from simulators import builders
 from tests.dataplane.conftest import (
@@ -19,12 +25,15 @@ from tests.dataplane.conftest import (
     SUBSCRIBER,
     UDHI,
     World,
+    answer,
     decisions,
     header,
     long_advert,
     rule,
+    sender,
     sent,
     slow,
+    smsc,
     status_of,
     udh,
     unnumbered,
@@ -205,3 +214,90 @@ def test_a_consent_rule_on_trial_is_noted_for_many() -> None:
 
     assert [unnumbered(p) for p in up(batch, session)] == [unnumbered(multi("您好", OTHER))]
     assert [(row[8], row[9]) for row in decisions(batch)] == [("shadow", "OPTED_OUT")]
+
+
+def accepting(*reasons: str) -> tuple[World, Link]:
+    """Return a world in which OTHER refused, and a session whose SP takes refusals as receipts."""
+    refused = rule("R21", OptOut())
+    world = World(
+        bundle=replace(BUNDLE, rules=(refused,)), senders=(sender(accept=frozenset(reasons)),)
+    )
+    world.sets.apply(int(f"86{OTHER}"), "sp1", Answer.REFUSED)
+    return world, world.session()
+
+
+def refusals(batch: Batch) -> AcceptedRefusals:
+    (item,) = batch.attention
+    assert isinstance(item, AcceptedRefusals)
+    return item
+
+
+def unsuccessful(pdu: bytes) -> list[bytes]:
+    listed = decode(pdu).fields["unsuccess_sme"]
+    assert isinstance(listed, tuple)
+    return [one.address for one in listed if isinstance(one, UnsuccessSme)]
+
+
+ADVERT = "会员日全场八折，拒收请回复R"
+TWO_REFUSED = {"OPTED_OUT", "CONTENT"}
+
+
+@pytest.mark.parametrize(
+    ("reasons", "accepted", "told"),
+    [
+        (TWO_REFUSED, [OTHER, SUBSCRIBER], []),
+        ({"OPTED_OUT"}, [OTHER], [SUBSCRIBER]),
+        ({"CONTENT"}, [SUBSCRIBER], [OTHER]),
+    ],
+)
+def test_each_destination_that_is_refused_is_kept_for_a_receipt_of_its_own(
+    reasons: set[str], accepted: list[str], told: list[str]
+) -> None:
+    world, session = accepting(*reasons)
+
+    item = refusals(world.submit(session, multi(f"{ADVERT}，{SPAM}", SUBSCRIBER, OTHER)))
+
+    assert [one.destination.decode() for one in item.smes] == accepted
+    assert {(one.source, one.receipt_asked) for one in item.smes} == {(PORT.encode(), True)}
+    assert header(item.kept) == (CommandId.SUBMIT_MULTI_RESP, 0, 1)
+    assert [one.decode() for one in unsuccessful(item.kept)] == told
+    assert decode(item.kept).octets("message_id") == item.message_id == str(item.own_id).encode()
+    assert header(item.failed)[1] != 0
+    assert session.held == 1
+
+
+def test_what_no_receipt_is_wanted_for_is_refused_in_the_answer() -> None:
+    world, session = accepting("PARTS_FORGOTTEN")
+
+    batch = world.submit(session, multi(ADVERT, OTHER))
+
+    assert not batch.attention
+    assert header(sent(batch, session)[0])[1] != 0
+
+
+def test_of_those_that_pass_in_part_receipts_have_the_id_of_the_smsc() -> None:
+    world, session = accepting("OPTED_OUT", "LIST_DESTINATION")
+    forwarded = world.submit(session, multi(ADVERT, SUBSCRIBER, OTHER, lists=("all",)))
+
+    batch = world.resp(smsc(session), answer(1, b"17", command_id=CommandId.SUBMIT_MULTI_RESP))
+
+    item = refusals(batch)
+    assert not forwarded.attention
+    assert not sent(batch, session)
+    assert (item.message_id, item.own_id) == (b"17", 0)
+    assert [one.destination for one in item.smes] == [OTHER.encode()]
+    assert [unsuccessful(pdu) for pdu in (item.kept, item.failed)] == [
+        [b"all"],
+        [b"all", OTHER.encode()],
+    ]
+    assert session.held == 1
+
+
+def test_what_the_smsc_refuses_altogether_is_answered_so() -> None:
+    world, session = accepting("OPTED_OUT")
+    world.submit(session, multi(ADVERT, SUBSCRIBER, OTHER))
+
+    batch = world.resp(smsc(session), answer(1, status=8, command_id=CommandId.SUBMIT_MULTI_RESP))
+
+    assert not batch.attention
+    assert header(sent(batch, session)[0])[1] == 8
