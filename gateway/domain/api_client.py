@@ -11,6 +11,7 @@ class ApiRole(StrEnum):
     CLERK = "clerk"
     APP = "app"
     INVESTIGATOR = "investigator"
+    OFFICER = "officer"
 
 
 class RefusalChannel(StrEnum):

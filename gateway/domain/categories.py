@@ -119,6 +119,13 @@ def covered_by(word: str) -> frozenset[str]:
     return frozenset(one.id for one in CATEGORIES if category.id in lineage_of(one.id))
 
 
+def advert_category(word: str) -> str:
+    """Return the id of a category of adverts that `word` is or is an alias of, "" for none."""
+    category = category_of(word)
+    is_advert = category is not None and category.parent == "commercial"
+    return category.id if category is not None and is_advert else ""
+
+
 def lineage_of(word: str) -> Iterator[str]:
     """Yield the id of the category that `category_of` finds for `word`, then those above it."""
     category = category_of(word)

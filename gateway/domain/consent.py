@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from enum import StrEnum
+from typing import NamedTuple
 
 EVERY_SENDER = ""  # the scope of an answer that is given to all SPs at once
 # The days of agreements are days in China (UTC+8). A time states its own zone.
@@ -31,7 +32,7 @@ class Answer(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ConsentAnswer:
-    """One answer. `scope` is the SP's system_id, or EVERY_SENDER.
+    """One answer. `scope` is the SP's system_id, a part of the SP (`scope_of`), or EVERY_SENDER.
 
     `evidence` names the proof in a few words: message ids, the digest of a document. An agreement
     with an `until` is not valid from that moment on. A refusal has no end.
@@ -62,6 +63,37 @@ class ConsentAnswer:
         if self.since == other.since:
             return self.answer is Answer.REFUSED
         return self.since > other.since
+
+
+class ScopeParts(NamedTuple):
+    """Whom an answer is given to: an SP, and of its messages those of one port or category."""
+
+    system_id: str
+    port: str = ""
+    category: str = ""
+
+    @property
+    def is_part(self) -> bool:
+        """Tell whether it is less than the SP."""
+        return bool(self.port or self.category)
+
+
+def scope_of(system_id: str, port: str = "", category: str = "") -> str:
+    """Return the scope of an SP, or of one of its ports or categories: no system_id has a blank."""
+    part = f"#{category}" if category else port
+    return f"{system_id} {part}" if part else system_id
+
+
+def bounds_of_parts(system_id: str) -> tuple[str, str]:
+    """Return two strings between which, in the order of octets, the parts of an SP are alone."""
+    return f"{system_id} ", f"{system_id}!"
+
+
+def parts_of(scope: str) -> ScopeParts:
+    """Return what `scope_of` made a scope of."""
+    system_id, _, part = scope.partition(" ")
+    is_category = part.startswith("#")
+    return ScopeParts(system_id, "" if is_category else part, part[1:] if is_category else "")
 
 
 def stands_against(said: ConsentAnswer, msisdn: int, own: ConsentAnswer | None) -> bool:

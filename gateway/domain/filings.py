@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from gateway.domain.categories import CATEGORIES, TrafficClass
+from gateway.domain.sender import PORT_PATTERN, PORT_PROBLEM
 
 # Possessive repetitions after a boundary: the time grows only with the length, for any text. The
 # ideographic full stop counts as a dot, because browsers read it as one.
@@ -93,19 +94,22 @@ class Signature:
     """A signature (签名) without its brackets (R12).
 
     `sources` are the sub-ports, in digits, that belong to this signature and to no other of the SP
-    (R06). Empty means that any port of the SP may use it.
+    (R06). Empty means that any port of the SP may use it. After the day `valid_until` it counts as
+    not on file.
     """
 
     system_id: str
     name: str
     sources: tuple[str, ...] = ()
+    valid_until: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Template:
     """A template (模板): `text` without signature, with the variables {1}, {2} and so on (R12).
 
-    Each variable stands for 1 to `max_variable` characters.
+    Each variable stands for 1 to `max_variable` characters. After the day `valid_until` it counts
+    as not on file.
     """
 
     system_id: str
@@ -113,6 +117,7 @@ class Template:
     kind: TemplateKind
     text: str
     max_variable: int = 20
+    valid_until: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +141,24 @@ class Approval:
 
 
 Filing: TypeAlias = Licence | Signature | Template | PortScope | Approval
+
+
+def end_of(filing: Filing) -> date | None:
+    """Return the last day of a filing, None if it has none."""
+    return None if isinstance(filing, PortScope) else filing.valid_until
+
+
+def not_ended(filings: Iterable[Filing], today: date) -> list[Filing]:
+    """Return `filings` without signatures and templates that have ended.
+
+    Licences and approvals that have ended stay: rules tell them from those that were never filed.
+    """
+    return [
+        one
+        for one in filings
+        if not isinstance(one, Signature | Template) or (one.valid_until or today) >= today
+    ]
+
 
 # The fields that identify a filing of each kind. A later filing with the same values replaces the
 # earlier one.
@@ -192,7 +215,7 @@ NEUTRAL_NAMES = frozenset(
     ).split()
 )
 _VARIABLE = re.compile(r"\{([0-9]{1,3})\}")
-_PORT = re.compile("[0-9]{1,20}")
+_PORT = re.compile(PORT_PATTERN)
 _FIRST_YEAR, _LAST_YEAR = 2000, 2200
 
 
@@ -271,7 +294,7 @@ def request_problems(text: str) -> Iterator[str]:
 def port_problems(port: str) -> Iterator[str]:
     """Yield what is wrong with a port, or with the source address of a sub-port."""
     if not _PORT.fullmatch(port):
-        yield "must be 1 to 20 digits"
+        yield PORT_PROBLEM
 
 
 def date_problems(day: date) -> Iterator[str]:
@@ -304,6 +327,7 @@ def _problems(filing: Filing) -> Iterator[str]:
 
 def _signature_problems(signature: Signature) -> Iterator[str]:
     yield from name_problems(signature.name)
+    yield from _end_problems(signature)
     for source in signature.sources:
         yield from port_problems(source)
     if len(signature.sources) > MAX_SOURCES:
@@ -313,10 +337,16 @@ def _signature_problems(signature: Signature) -> Iterator[str]:
 def _template_problems(template: Template) -> Iterator[str]:
     yield from label_problems(template.id)
     yield from text_problems(template.text)
+    yield from _end_problems(template)
     if template.kind is TemplateKind.CONSENT_REQUEST:
         yield from request_problems(template.text)
     if not 1 <= template.max_variable <= MAX_VARIABLE_CHARS:
         yield f"a variable may have 1 to {MAX_VARIABLE_CHARS} characters"
+
+
+def _end_problems(filing: Signature | Template) -> Iterator[str]:
+    if filing.valid_until is not None:
+        yield from date_problems(filing.valid_until)
 
 
 def _approval_problems(approval: Approval) -> Iterator[str]:

@@ -1,7 +1,8 @@
 """Subscriber numbers in one normal form: the whole E.164 number as an int."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from unicodedata import normalize
 
 # A mainland mobile number has eleven digits and starts with 1. SPs write it bare, with 86, +86 or
 # 0086, and a refusal must hold for all of these forms.
@@ -24,6 +25,24 @@ _NORTH_AMERICAN = b"23456789"
 _INTERNATIONAL = 1
 # North American numbers are below this; mainland numbers with their 86 are above.
 NORTH_AMERICAN_BELOW = 2_00000_00000
+# A port is written with a country code as well, by SMSCs and by people.
+_COUNTRY_OF_PORT = re.compile(r"^(?:\+|00)?86(?=[0-9]{3})")
+# Eleven digits in groups of three or more, with up to three signs between them: shorter groups are
+# those of dates and times. Every length is bounded, so a search takes linear time.
+_SIGNS = r"[\W_]{0,3}"
+_GROUPS = [(11,), *((first, 11 - first) for first in range(3, 9)), (3, 4, 4), (4, 3, 4), (4, 4, 3)]
+_GROUPS += [(3, 3, 5), (3, 5, 3), (5, 3, 3)]
+_FORMS = "|".join(
+    rf"\d{{{one[0] - 2}}}" + "".join(rf"{_SIGNS}\d{{{length}}}" for length in one[1:])
+    for one in _GROUPS
+)
+# What a mobile number looks like wherever it stands: with or without 86, in groups or not. A digest
+# or an id of random digits is none.
+_MOBILE_IN_TEXT = re.compile(
+    r"(?<![0-9A-Za-z])(?:(?:hmac-)?sha256:[0-9a-f]{64}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
+    rf"(?![0-9A-Za-z])|(?P<number>\+?(?<!\d)(?:(?:00)?86{_SIGNS})?0?1[3-9](?:{_FORMS})(?!\d))"
+)
+_SIGN = re.compile(r"\D")
 # With its country code, a subscriber number has at least seven digits.
 SHORTEST_NUMBER = 1_000_000
 
@@ -149,6 +168,11 @@ def _is_north_american(digits: bytes) -> bool:
     return digits[_AREA_AT] in _NORTH_AMERICAN and digits[_EXCHANGE_AT] in _NORTH_AMERICAN
 
 
+def without_country(sender: str) -> str:
+    """Return a sender without the country code 86 that may stand before a mainland port."""
+    return _COUNTRY_OF_PORT.sub("", sender)
+
+
 def is_mobile(address: bytes) -> bool:
     """Tell whether `address` is a mainland mobile number: a person's number and not a port."""
     number = msisdn_of(address)
@@ -165,3 +189,27 @@ def masked(number: int | str) -> str:
     if len(digits) < 10:
         return "*" * (len(digits) - 2) + digits[-2:]
     return f"{digits[:3]}****{digits[-4:]}"
+
+
+def has_mobile(text: str) -> bool:
+    """Tell whether a mainland mobile number is written out in a text, in any groups."""
+    found = _MOBILE_IN_TEXT.finditer(normalize("NFKC", text))
+    return any(one["number"] for one in found)
+
+
+def replace_mobiles(text: str, shown: Callable[[str], str]) -> str:
+    """Return `text` with each mobile number that is written out as `shown` gives it.
+
+    A text with one has its other characters in their usual width, too.
+    """
+    if not has_mobile(text):
+        return text
+    return _MOBILE_IN_TEXT.sub(
+        lambda found: shown(found["number"]) if found["number"] else found[0],
+        normalize("NFKC", text),
+    )
+
+
+def masked_mobiles(text: str) -> str:
+    """Return `text` with each mobile number that is written out masked (138****8000)."""
+    return replace_mobiles(text, lambda number: masked(_SIGN.sub("", number)[-_MAINLAND_DIGITS:]))

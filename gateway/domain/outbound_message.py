@@ -20,6 +20,13 @@ def cut_to(text: str, max_chars: int) -> str:
     return cut
 
 
+def filled(template: str, sender: str, orders: str = "") -> str:
+    """Return a text with {orders} and {sender} filled in, the name cut so that it fits."""
+    told = template.replace("{orders}", orders)
+    room = MAX_CHARS - chars_of(told.replace("{sender}", ""))
+    return told.replace("{sender}", cut_to(sender, room))
+
+
 MAX_ATTEMPTS = 3
 
 
@@ -28,6 +35,7 @@ class OutboundKind(StrEnum):
 
     ORDER = "order"
     CODE = "code"
+    COMPLAINT = "complaint"
 
 
 class OutboundState(StrEnum):

@@ -20,6 +20,13 @@ class ListAction(StrEnum):
     SHADOW = "shadow"
 
 
+class RuleEvent(StrEnum):
+    """Which messages a rule is asked about: those of SPs here, or those of other networks (R63)."""
+
+    SUBMIT = "submit"
+    MT_IN = "mt_in"
+
+
 class Enforcement(StrEnum):
     """How far a rule goes: it stops messages, only records that it would, or is not asked."""
 
@@ -140,16 +147,31 @@ class Limit:
             raise ValueError("holiday_maximum: a rolling limit lies in more days than one")
 
 
+class RefusalScope(StrEnum):
+    """What a refusal is of that names nothing: all adverts of the SP, or those of the port."""
+
+    SENDER = "sender"
+    PORT = "port"
+
+
 @dataclass(frozen=True, slots=True)
 class RepliesRule:
     """How replies (MO) are handled: each change is confirmed once, without advertising.
 
     The texts are sent from the port that the subscriber wrote to; `opted_out` tells how to
-    subscribe again (O31 art. 18; R31 to R37).
+    subscribe again (O31 art. 18; R31 to R37). In each, {sender} stands for the SP, or for
+    `all_senders` at a hub code. `opted_out_orders` is said instead while paid orders go on, which
+    {orders} names. `how_to` answers who asks how to refuse, and `help` who asks for help; ""
+    leaves both to the SP. `scope` is what TD to a port refuses.
     """
 
     opted_out: str
     restored: str
+    opted_out_orders: str = ""
+    how_to: str = ""
+    help: str = ""
+    all_senders: str = ""
+    scope: RefusalScope = RefusalScope.SENDER
 
 
 class LongMessages(StrEnum):

@@ -4,6 +4,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+# In the evidence of a list that found several words.
+BETWEEN_WORDS = "; "
+
 # The size of a row besides the request and its text: columns of fixed length, and indexes.
 ROW_OCTETS = 512
 
@@ -58,7 +61,9 @@ class HeldMessage:
     count. `is_wanted`: the addressee released it, so the addressee's own preferences no longer
     count, but all else does (R50). Its repr shows neither text nor numbers. The parts of a long
     message that go on together or not at all share an `assembly`, the id of the one that came
-    first; `part` is the number of this one. `campaign` is the id of its campaign.
+    first; `part` is the number of this one. `campaign` is the id of its campaign: if no rule named
+    one, that of its own text. `severity` and `owner` are those of the list or rule that decided,
+    `score` is how likely spam the classifier found it, in percent.
     `note` says how it came into its state; `decision` what a person decided last, who and why:
     no later state takes it away.
     """
@@ -88,6 +93,9 @@ class HeldMessage:
     is_wanted: bool = False
     campaign: str = ""
     decision: str = ""
+    severity: str = ""
+    owner: str = ""
+    score: int | None = None
 
     @property
     def octets(self) -> int:

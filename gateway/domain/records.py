@@ -2,9 +2,11 @@
 
 from calendar import monthrange
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Literal, NamedTuple
+
+from gateway.domain.verdict import Finding
 
 # The request: session, system_id, command_id.
 About = tuple[int, str, int]
@@ -13,13 +15,16 @@ Text = tuple[int, bytes]
 # What was delivered (receipt, reply and the like), and for a receipt: stat, err, submit date, done
 # date, as the SMSC wrote them.
 Told = tuple[str, str, str, str, str]
+# Of a delivery: source, destination, the message_id that a receipt is about, what it is.
+DeliveryNames = tuple[bytes, bytes, bytes, Told]
 
 
 class Why(NamedTuple):
     """What was decided, and why; "" means none.
 
     `digest` names the policy. `category` and `campaign` are those of the finding that decided, else
-    of the first in shadow mode.
+    of the first in shadow mode. `findings` are all that there are. `traffic` is the class of the
+    message, as far as it was classed, and `classed_by` what decided about that.
     """
 
     action: str
@@ -29,6 +34,9 @@ class Why(NamedTuple):
     digest: str
     category: str = ""
     campaign: str = ""
+    findings: tuple[Finding, ...] = ()
+    traffic: str = ""
+    classed_by: str = ""
 
 
 # What the gateway decided: epoch, request, sequence_number, source, destination, why, gateway_id,
@@ -43,6 +51,32 @@ OutcomeRow = tuple[Literal["o"], float, About, int, int, bytes, int, str]
 # Rare facts (releases, binds): epoch, kind, fields.
 EventRow = tuple[Literal["e"], float, str, Mapping[str, object]]
 Row = DecisionRow | DeliveryRow | OutcomeRow | EventRow
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedMessage:
+    """A message that somebody says came: records of ``since <= at < until`` are to prove it.
+
+    `number` names it to the caller. It came from `port`, or an extension of it, to `msisdn`; None
+    where the report does not say.
+    """
+
+    number: int
+    port: str
+    msisdn: int | None = field(repr=False)
+    text: str = field(repr=False)
+    since: datetime
+    until: datetime
+
+
+class RecordProof(NamedTuple):
+    """Numbers of reported messages: of those that passed, and of those that may have.
+
+    Of the latter not all records could be read, or there are none of the time.
+    """
+
+    passed: frozenset[int]
+    unread: frozenset[int]
 
 
 _END_OF_DAY = time(23, 59, 59)

@@ -1,4 +1,4 @@
-"""Suspensions (暂停): personal numbers that may send nothing for a while (R43)."""
+"""Suspensions (暂停): personal numbers that may send nothing for a while (R43), and ports (R88)."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -6,6 +6,13 @@ from enum import StrEnum
 
 # Recorded if the number itself lifts its suspension by message; people are recorded by name.
 SUBSCRIBER = ""
+
+# Recorded if many subscribers' complaints suspend a port (R88).
+COMPLAINTS = "complaints"
+
+# How long a number of another network is blocked here (R63), and what is recorded to lift it then.
+BLOCKED_FOR = timedelta(days=30)
+EXPIRY = "expiry"
 
 # Messages sent before a suspension was lifted stay counted until the longest limit by the clock
 # begins anew, a day later at most: for that long only the cap holds.
@@ -84,3 +91,42 @@ class SuspensionTerms:
     self_restores: int = 1
     restore_span: timedelta = timedelta(days=30)
     same_text: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class NewPortSuspension:
+    """A port of an SP that may send nothing until a person lifts the suspension (R88).
+
+    `by` is the person or the part of the program that suspends it, `note` says why. That of a
+    number of another network is of one peer, or of all, and ends by itself at `until` (R63).
+    `sanction` is the number of the sanction that suspends it (R96), 0 for all others.
+    """
+
+    system_id: str
+    port: str
+    since: datetime
+    by: str
+    note: str
+    until: datetime | None = None
+    sanction: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortSuspension(NewPortSuspension):
+    """A suspension of a port on record; it is in force while `lifted_at` is None."""
+
+    number: int
+    lifted_at: datetime | None = None
+    lifted_by: str = ""
+    lift_note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ComplaintThreshold:
+    """How many reporters within how many days suspend a port until it was reviewed (R88).
+
+    No number of them suspends one if `reporters` is 0.
+    """
+
+    reporters: int = 5
+    days: int = 10

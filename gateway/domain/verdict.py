@@ -1,5 +1,6 @@
 """What the gateway decided about a message, and why."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from typing import Self
@@ -105,9 +106,11 @@ class Finding:
     `rule` is the id in the policy. `evidence` is a short text without a whole number or message
     body (it may hold a matched keyword of the operator's own list). `status` is the command_status
     name that the rule asks for, "" for that of the reason. `warning` is the warning that the SP
-    gets, and `severity` makes it a violation (R95). `category` is what the text is about,
-    `campaign` the id of its campaign. `zh` is the evidence in Chinese for people, ""
-    without a translation; it is not on record.
+    gets, and with it `severity` makes it a violation (R95); that of a list is for people.
+    `category` is what the text is about, `campaign` the id of its campaign. `word` is the id of the
+    entry that was found, if the rule is a list, and `owner` who answers for the list. `score` is
+    how likely spam the classifier finds the text, in percent. `zh` is the evidence in Chinese for
+    people, "" without a translation; it is not on record.
     """
 
     rule: str
@@ -120,12 +123,29 @@ class Finding:
     warning: WarningCode | None = None
     severity: Severity | None = None
     campaign: str = ""
+    word: str = ""
+    owner: str = ""
+    score: int | None = None
     zh: str = field(default="", compare=False)
+
+    @property
+    def mode(self) -> str:
+        """Return `enforce`, or `shadow` for what changes nothing."""
+        return "shadow" if self.shadow else "enforce"
+
+
+def deciding_of(findings: Iterable[Finding]) -> Finding | None:
+    """Return what decides of the findings against a text: what refuses it, else the first.
+
+    None if all are in shadow mode.
+    """
+    against = [one for one in findings if not one.shadow]
+    return next((one for one in against if one.action is Action.REJECT), next(iter(against), None))
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The outcome: the first terminal finding decides, all findings are kept.
+    """The outcome: the first finding with its action decides, all findings are kept.
 
     `status` is the command_status name that the SP hears when the message is refused.
     `digest` names the policy that decided. `due` is when a deferred message is judged again,
@@ -142,7 +162,7 @@ class Verdict:
     def deciding(self) -> Finding | None:
         """Return the finding that caused `action`, or None for a plain forward.
 
-        A finding that only defers decides if no other does.
+        What would be held is rejected where it cannot be: then no finding has that action.
         """
         against = [f for f in self.findings if not f.shadow]
-        return next((f for f in against if f.action is not Action.DEFER), next(iter(against), None))
+        return next((f for f in against if f.action is self.action), next(iter(against), None))

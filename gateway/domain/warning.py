@@ -1,5 +1,6 @@
 """Early warnings (预警): what was noticed on an SP's port, and how it was handled (R95)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -7,6 +8,8 @@ from typing import NamedTuple, Self
 
 # A kind of warning is raised once in this time; later messages are counted in it (R95).
 RAISED_ONCE_IN = timedelta(hours=24)
+# The SP answers in this time; after it the warning is escalated (R95).
+ANSWERED_IN = timedelta(hours=24)
 MAX_SAMPLES = 5
 
 
@@ -49,11 +52,50 @@ class Severity(StrEnum):
 
 
 class WarningState(StrEnum):
-    """State of a warning: not answered yet, answered by the SP, or closed."""
+    """State of a warning: not answered yet, escalated for that, answered by the SP, or closed."""
 
     OPEN = "open"
+    ESCALATED = "escalated"
     ANSWERED = "answered"
     CLOSED = "closed"
+
+
+# The articles of the rules for SMS services (通信短信息服务管理规定, 2015) that violations are
+# against, by code, as far as one is known. "o31.19" and "o31.21" are cited from memory.
+ARTICLES: Mapping[WarningCode, str] = {
+    WarningCode.W1: "o31.21",
+    WarningCode.W2: "o31.18",
+    WarningCode.W3: "o31.19",
+    WarningCode.W5: "o31.18",
+    WarningCode.W10: "o31.18",
+}
+# The articles that its article 33 has penalties for. Those without a code show in nothing that is
+# noticed here: no violation of them in a register does not mean that there was none.
+PENALISED_ARTICLES = tuple(
+    f"o31.{one}" for one in ("7", "8", "9", "10", "11", "12", "15", "18", "19", "20", "21", "27(3)")
+)
+UNOBSERVED_ARTICLES = tuple(one for one in PENALISED_ARTICLES if one not in ARTICLES.values())
+# What its article 33 provides for violations of them. For the authority: this program fines nobody.
+PENALTY = (
+    "责令改正，给予警告，可并处一万元以上三万元以下罚款，并向社会公告（第三十三条）"
+    " / order to correct, warning, fine of 10 000 to 30 000 yuan, public notice (article 33)"
+)
+
+
+class ViolationCount(NamedTuple):
+    """How many violations of a code an SP has on record, of how many messages, and from when."""
+
+    code: WarningCode
+    system_id: str
+    violations: int
+    messages: int
+    first_at: datetime
+    last_at: datetime
+
+    @property
+    def article(self) -> str:
+        """Return the article that they are against, "" where none is known."""
+        return ARTICLES.get(self.code, "")
 
 
 class WarningKind(NamedTuple):
@@ -111,7 +153,8 @@ class WarningNote:
 class EarlyWarning:
     """A warning on record; numbers increase and are never reused.
 
-    It was raised at the `first_at` of what was `gathered` in it.
+    It was raised at the `first_at` of what was `gathered` in it. `escalated_at` stays when it is
+    answered later.
     """
 
     number: int
@@ -119,11 +162,12 @@ class EarlyWarning:
     state: WarningState = WarningState.OPEN
     answer: WarningNote | None = None
     closing: WarningNote | None = None
+    escalated_at: datetime | None = None
 
     @property
-    def is_violation(self) -> bool:
-        """Tell whether it stands in the ledger of violations (违规台账)."""
-        return self.gathered.severity is not None
+    def due_at(self) -> datetime:
+        """Return when the answer of the SP is due."""
+        return self.gathered.first_at + ANSWERED_IN
 
     def takes(self, later: WarningCount) -> bool:
         """Tell whether what came `later`, of the same kind, is counted in this one."""

@@ -98,7 +98,7 @@ def test_r12_a_name_that_names_nobody_is_refused_at_filing(name: str) -> None:
         (replace(template("订单"), id=" "), "1 to 64 characters"),
         (replace(LICENCE, number=""), "1 to 64 characters"),
         (replace(LICENCE, valid_until=date(1999, 12, 31)), "between 2000 and 2200"),
-        (replace(SCOPE, port="port"), "digits"),
+        (replace(SCOPE, port="1069-1"), "digits"),
         (replace(SCOPE, province="福\n建"), "can be shown"),
         (replace(APPROVAL, port=""), "digits"),
         (replace(APPROVAL, reference="x" * 65), "1 to 64 characters"),

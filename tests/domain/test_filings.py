@@ -14,7 +14,10 @@ from gateway.domain.filings import (
     Signature,
     Template,
     TemplateKind,
+    end_of,
     key_of,
+    not_ended,
+    problems_of,
 )
 
 LICENCE = Licence("shop", "粤B2-20200001", date(2027, 3, 31))
@@ -52,6 +55,27 @@ def test_a_renewed_filing_is_the_same_one(one: Filing, other: Filing) -> None:
 )
 def test_another_name_or_kind_is_another_filing(one: Filing, other: Filing) -> None:
     assert key_of(one) != key_of(other)
+
+
+def test_signatures_and_templates_count_through_their_last_day() -> None:
+    last = date(2026, 12, 31)
+    ended: list[Filing] = [
+        replace(SIGNATURE, valid_until=last),
+        replace(TEMPLATE, valid_until=last),
+    ]
+    others: list[Filing] = [LICENCE, SIGNATURE, TEMPLATE, SCOPE, APPROVAL]
+
+    assert not_ended([*ended, *others], last) == [*ended, *others]
+    assert not_ended([*ended, *others], date(2027, 1, 1)) == others
+    assert [end_of(one) for one in (ended[0], SIGNATURE, SCOPE)] == [last, None, None]
+
+
+@pytest.mark.parametrize("filing", [SIGNATURE, TEMPLATE])
+def test_a_last_day_lies_in_this_age(filing: Signature | Template) -> None:
+    wrong = replace(filing, valid_until=date(1999, 12, 31))
+
+    assert problems_of(wrong) == ("must lie between 2000 and 2200",)
+    assert problems_of(replace(filing, valid_until=date(2027, 12, 31))) == ()
 
 
 def test_filings_are_told_by_kind_then_by_sp() -> None:

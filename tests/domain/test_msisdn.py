@@ -5,8 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.msisdn import (
+    has_mobile,
     is_mobile,
     masked,
+    masked_mobiles,
     misread_as,
     msisdn_from,
     msisdn_of,
@@ -15,6 +17,7 @@ from gateway.domain.msisdn import (
     spelled,
     spellings_of,
     with_plus,
+    without_country,
     written_alike,
 )
 
@@ -289,3 +292,39 @@ def test_a_mainland_number_has_sixteen_spellings() -> None:
     assert len(spellings) == 16
     assert {"13800138000", "+8613800138000", "013800138000"} <= set(spellings)
     assert spellings_of(10**15) == ()
+
+
+@pytest.mark.parametrize(
+    ("sender", "port"),
+    [
+        ("8610690077", "10690077"),
+        ("008610690077", "10690077"),
+        ("+8610690077", "10690077"),
+        ("10690077", "10690077"),
+        ("8612", "8612"),
+        ("85261234567", "85261234567"),
+    ],
+)
+def test_a_country_code_before_a_port_is_dropped(sender: str, port: str) -> None:
+    assert without_country(sender) == port
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("", ""),
+        ("of 13800138000", "of 138****8000"),
+        ("phone013800138000", "phone138****8000"),
+        ("0086-138 0013 8000，１３９００１３９０００", "138****8000,139****9000"),
+        ("(+86)(138)00138000", "(138****8000"),
+        ("10690013800138000 2026-11-19 13:00:00，好", "10690013800138000 2026-11-19 13:00:00，好"),
+        (f"sha256:{'13800138000' * 5}abcdef012", f"sha256:{'13800138000' * 5}abcdef012"),
+        (
+            f"13800138000 sha256:{'13800138000' * 5}abcdef012",
+            f"138****8000 sha256:{'13800138000' * 5}abcdef012",
+        ),
+    ],
+)
+def test_mobile_numbers_in_a_text_are_masked_and_nothing_else(text: str, shown: str) -> None:
+    assert masked_mobiles(text) == shown
+    assert not has_mobile(shown)

@@ -8,10 +8,13 @@ from hypothesis import strategies as st
 
 from gateway.domain.sender import (
     BindLimits,
+    LastWriters,
     Port,
+    PortOwners,
     Purpose,
     Rate,
     Sender,
+    SenderKind,
     SenderState,
     companions_of,
 )
@@ -106,3 +109,71 @@ def test_the_companions_of_an_account_are_the_others_of_its_owner() -> None:
         "b": ("d",),
         "d": ("b",),
     }
+
+
+@pytest.mark.parametrize(
+    ("address", "owners"),
+    [
+        ("1069", ("long",)),
+        ("106912", ("long",)),
+        ("10691234", ("exact",)),
+        ("1069123", ("long",)),
+        ("1068", ("one", "other")),
+        ("BANK", ("other",)),
+        ("BANK1", ()),
+        ("106", ()),
+        ("", ()),
+    ],
+)
+def test_the_longest_port_says_whose_an_address_is(address: str, owners: tuple[str, ...]) -> None:
+    senders = (
+        replace(sender(Port("1069", extension_digits=4)), system_id="long"),
+        replace(sender(Port("10691234")), system_id="exact"),
+        replace(sender(Port("1068")), system_id="one"),
+        replace(sender(Port("1068"), Port("BANK")), system_id="other"),
+    )
+
+    assert PortOwners(senders).of(address) == owners
+
+
+@pytest.mark.parametrize(
+    ("address", "port"),
+    [
+        ("1065712345", "1065712345"),
+        ("+861065712345", "1065712345"),
+        ("vk-quikpy", "VK-QUIKPY"),
+        ("10690001", ""),
+        ("8610690001123", ""),
+        ("13912345678", ""),
+        ("+8613912345678", ""),
+        ("", ""),
+    ],
+)
+def test_a_port_of_another_network_is_no_person_s_number_and_none_of_an_sp_here(
+    address: str, port: str
+) -> None:
+    owner = sender(Port("10690001"))
+    peer = replace(sender(), system_id="cmcc", kind=SenderKind.PEER)
+
+    assert PortOwners((owner, peer)).foreign_port_of(address) == port
+    assert PortOwners((owner,)).foreign_port_of(address) == ""
+
+
+def test_the_last_who_wrote_from_a_port_is_known_for_each_subscriber() -> None:
+    writers = LastWriters()
+    writers.note("10690001", 1, "sp1")
+    writers.note("10690001", 2, "sp1")
+    writers.note("10690001", 1, "sp2")
+
+    assert [writers.last("10690001", one) for one in (1, 2, 3, None)] == ["sp2", "sp1", "", ""]
+    assert writers.last("10690002", 1) == ""
+
+
+def test_writers_are_bounded_and_the_oldest_go_first() -> None:
+    writers = LastWriters(maximum=10)
+
+    for number in range(25):
+        writers.note("10690001", number, "sp1")
+
+    known = [number for number in range(25) if writers.last("10690001", number)]
+    assert known == list(range(10, 25))

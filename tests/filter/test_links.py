@@ -340,4 +340,4 @@ def test_the_longest_payload_takes_milliseconds(piece: str) -> None:
     before = process_time()
     links_of(text)
 
-    assert process_time() - before < 3.0
+    assert process_time() - before < 5.0

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.filter.traffic_class import advertised
+from gateway.filter.optout_hint import advertised
 
 # The vectors of the rule catalogue.
 VECTORS = [

@@ -11,7 +11,6 @@ from gateway.domain.policy import KeywordList, ListAction
 from gateway.filter.batch_views import views_of
 from gateway.filter.classifier.score import Piece, TextClass, TextScore
 from gateway.filter.facts import TextFacts
-from gateway.filter.fingerprints import Fingerprint, fingerprint_of, fingerprints_of
 from gateway.filter.keywords.index import Hit, KeywordIndex
 from gateway.filter.normalise.views import Views
 from gateway.filter.scan import UNREADABLE, ContentScan, Learnt, Readings
@@ -274,7 +273,7 @@ def test_what_is_learnt_of_a_text_takes_room_in_its_memory() -> None:
 
     plain, scored = remembered(Learnt()), remembered(Learnt(Failing()))
     assert scored < plain
-    assert remembered(Learnt(Failing(), lambda sounds: sounds)) < scored
+    assert remembered(Learnt(Failing(), keeps_sounds=True)) < scored
 
 
 def test_who_asks_why_is_told_the_pieces_that_made_the_score() -> None:
@@ -388,7 +387,7 @@ def test_memory_never_changes_a_verdict(
 
 @given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="坏")), max_size=6))
 def test_all_at_once_and_by_the_way_each_text_is_judged_as_it_is_alone(texts: list[str]) -> None:
-    learnt = Learnt(Failing(), fingerprints_of, keeps_views=True, reading=views_of)
+    learnt = Learnt(Failing(), keeps_sounds=True, keeps_views=True, reading=views_of)
     tick = [coded(f"{text}票") for text in texts]
 
     found = ContentScan(SEVERAL, learnt=learnt).scan(tick, Decoder())
@@ -397,8 +396,7 @@ def test_all_at_once_and_by_the_way_each_text_is_judged_as_it_is_alone(texts: li
         alone = f"{text}票"
         assert facts.hits == SEVERAL.search([alone])
         assert facts.views[0].sound == Views(alone).sound
-        assert isinstance(facts.fingerprint, Fingerprint)
-        assert facts.fingerprint.skeleton == fingerprint_of(Views(alone).sound).skeleton
+        assert facts.sound == Views(alone).sound
     assert chances(found) == [[(len(text) + 1) / 100] for text in texts]
 
 

@@ -1,6 +1,6 @@
 """The number to call in a text."""
 
-from time import perf_counter
+from time import process_time
 
 import pytest
 from hypothesis import given
@@ -99,10 +99,10 @@ def test_any_text_before_a_number_that_stands_apart_hides_it_from_nobody(text: s
 def test_a_long_text_takes_no_longer_for_what_it_repeats(piece: str) -> None:
     text = piece * (65_536 // len(piece))
 
-    began = perf_counter()
+    began = process_time()
     has_telephone(text)
 
-    assert perf_counter() - began < 1.0
+    assert process_time() - began < 5.0  # a square of the length would take minutes
 
 
 @pytest.mark.parametrize("number", NUMBERS)

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.categories import TrafficClass
-from gateway.filter.traffic_class import CUES, advertised, classify, is_promotion, signature_of
+from gateway.filter.optout_hint import advertised
+from gateway.filter.traffic_class import CUES, classify, is_promotion, signature_of
 
 # The vectors of the rule catalogue.
 VECTORS = [
@@ -116,6 +117,11 @@ def test_r10_a_text_about_codes_without_one_is_service(text: str) -> None:
         "您的订单已发货,办卡送888元",
         "您的账单已出,尾号1234,充值赠送50元",
         "验证码1234. 理财热卖",
+        "【示例】验证码1234，如非本人，高薪兼职红包返现贷款请忽略",
+        "【示例】验证码1234，谨防诈骗贷款红包返现最高提额",
+        "【示例】验证码1234，不会收费贷款红包返现理财",
+        "【示例】验证码1234，切勿轻信他家我处返现提额",
+        "您的动态码6688正在热卖新品红包优惠",
     ],
 )
 def test_r10_mixed_counts_as_commercial(text: str) -> None:

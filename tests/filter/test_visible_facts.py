@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from gateway.domain.categories import TrafficClass
 from gateway.filter.batch_views import views_of
-from gateway.filter.facts import VisibleFacts, shown_by, shown_in
+from gateway.filter.facts import TextFacts, VisibleFacts, ends_of, shown_by, shown_in
 from gateway.filter.normalise.views import Views
 
 any_text = st.text(st.characters(exclude_categories=()), max_size=40)
@@ -56,3 +56,44 @@ def test_what_a_text_shows_is_read_from_its_views(text: str, shown: VisibleFacts
 
     assert shown_in(seen) == shown
     assert shown_by(text) == shown
+
+
+def shown_with_and_without_views(text: str) -> VisibleFacts:
+    facts, again = TextFacts((), [text]), TextFacts((), [text])
+    facts.views = views_of([text])
+    assert facts.shown() == again.shown()
+    return again.shown()
+
+
+@pytest.mark.parametrize(
+    "filling", [" ", "\n", "。", "\u3164", "。！ ", "好", "ab", "您的订单已发货。"]
+)
+@pytest.mark.parametrize("before", [0, 1, 2, 30])
+def test_r62_no_filling_hides_an_offer_in_an_endless_text(filling: str, before: int) -> None:
+    filled = filling * (5_000 // len(filling))
+    text = "【云尚百货】" + before * filled + "周年大促" + filled
+
+    assert shown_with_and_without_views(text) == VisibleFacts(TrafficClass.COMMERCIAL, "云尚百货")
+
+
+@pytest.mark.parametrize("filling", [" ", "\n", "。", "\u3164", "。！ ", "好"])
+def test_r62_what_fills_a_text_up_hides_no_hint_in_it(filling: str) -> None:
+    text = filling * 5_000 + "全场八折，回T退订" + filling * 5_000 + "谢谢"
+
+    assert shown_with_and_without_views(text) == VisibleFacts(TrafficClass.COMMERCIAL, "", "T")
+
+
+def test_an_endless_text_without_an_offer_shows_what_its_ends_do() -> None:
+    notice = "您的订单已发货，请留意。包裹由顺丰承运，到货后请当面验收。" * 200
+
+    assert shown_with_and_without_views(notice) == VisibleFacts()
+    assert shown_with_and_without_views("验证码482915。" + notice).traffic is (
+        TrafficClass.VERIFICATION
+    )
+    assert shown_with_and_without_views(notice + "【春晓书店】").signature == "春晓书店"
+
+
+@given(st.text(st.characters(exclude_categories=()), max_size=12), st.integers(300, 5_400))
+def test_of_an_endless_text_no_more_is_read_than_people_read(piece: str, times: int) -> None:
+    assert len(ends_of(piece * times)) <= 4_097
+    assert ends_of(piece) == piece

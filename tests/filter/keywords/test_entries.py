@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.filter.keywords.index import word_id
 from gateway.filter.keywords.search import closed_up
 from gateway.filter.normalise.folding import begin_run_on, compact, is_run_on
 from gateway.filter.normalise.views import Views
@@ -62,3 +63,9 @@ def test_words_that_begin_so_are_of_a_script_without_spaces(words: list[str]) ->
     letters = closed_up(words, by_sound=False)
 
     assert begin_run_on(letters) is all(is_run_on(one[:1]) for one in letters)
+
+
+def test_an_entry_has_an_id_that_neither_order_nor_list_changes() -> None:
+    assert word_id("代开发票") == word_id("代开发票") == "3c2e966"
+    assert word_id("代开发票") != word_id("代开…发票")
+    assert len({word_id(f"word {number}") for number in range(1000)}) == 1000

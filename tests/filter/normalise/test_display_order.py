@@ -63,6 +63,7 @@ def test_a_text_that_is_read_as_it_is_written_has_no_other_order(text: str) -> N
 
 @in_both_forms
 @example(text="\u05e9\u093f\u05b01")  # a mark of another direction within a cluster
+@example(text="\u05e9(+)a")  # a pair of brackets with no direction in it
 @given(text=texts)
 def test_no_character_that_shows_is_lost_or_doubled(form: Form, text: str) -> None:
     with form():

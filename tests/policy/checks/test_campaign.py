@@ -11,6 +11,8 @@ from gateway.domain.consent import Answer
 from gateway.domain.verdict import Action, Reason
 from gateway.filter.campaigns import bit_of
 from gateway.filter.facts import TextFacts
+from gateway.filter.fingerprints import Fingerprint, fingerprint_of
+from gateway.filter.normalise.views import Views
 from gateway.policy import similar_texts
 from gateway.policy.check import asked_alone
 from gateway.policy.checks.campaign import Campaign
@@ -236,9 +238,39 @@ def test_the_fingerprint_of_a_text_is_made_once() -> None:
     assert one.facts.fingerprint is made
 
 
-def test_the_fingerprints_of_new_texts_are_made_where_a_rule_asks_for_them() -> None:
-    assert World(R61).rules.scan.judge_texts((ADVERT,)).fingerprint is not None
-    assert World().rules.scan.judge_texts((ADVERT,)).fingerprint is None
+def test_a_tick_s_new_texts_get_the_fingerprints_that_each_has_alone() -> None:
+    texts = (ADVERT, f"{ADVERT} 详情见店内海报", "7点", ADVERT)
+    scan = World(R61).rules.scan
+    ones = [addressed(text) for text in texts]
+    for one, text in zip(ones, texts, strict=True):
+        one.facts = scan.judge_texts((text,))
+    ones[3].facts = ones[0].facts
+    counted = CHECK.counter(Knowledge(), RuleLocale())
+
+    counted.ask_all(ones, 0.0)
+
+    for one, text in zip(ones, texts, strict=True):
+        assert one.facts is not None
+        assert isinstance(one.facts.fingerprint, Fingerprint)
+        assert one.facts.fingerprint.skeleton == fingerprint_of(Views(text).sound).skeleton
+
+
+def test_the_sounds_of_new_texts_are_kept_where_a_rule_asks_for_fingerprints() -> None:
+    assert World(R61).rules.scan.judge_texts((ADVERT,)).sound
+    assert not World().rules.scan.judge_texts((ADVERT,)).sound
+
+
+def test_a_text_that_no_campaign_counts_gets_no_fingerprint() -> None:
+    knowledge = Knowledge()
+    one = addressed(ADVERT)
+    assert one.msisdn is not None
+    knowledge.consent.load(one.account.system_id, Answer.AGREED, [one.msisdn])
+    counted = CHECK.counter(knowledge, RuleLocale())
+
+    counted.ask_all([one], 0.0)
+
+    assert one.facts is not None
+    assert one.facts.fingerprint is None
 
 
 def test_what_has_no_text_or_nobody_to_get_it_is_of_no_campaign() -> None:

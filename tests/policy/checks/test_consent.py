@@ -1,6 +1,7 @@
 """What subscribers answered, asked of one message (R20, R21, R26)."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -8,15 +9,17 @@ from hypothesis import strategies as st
 
 from gateway.domain.categories import TrafficClass
 from gateway.domain.consent import EVERY_SENDER, Answer
-from gateway.domain.policy import Enforcement
+from gateway.domain.policy import Enforcement, KeywordList, ListAction
 from gateway.domain.verdict import Action, Reason
 from gateway.policy.check import Evidence
 from gateway.policy.checks.no_consent import NoConsent
 from gateway.policy.checks.opt_out import OptOut
 from gateway.policy.knowledge import Knowledge
+from gateway.policy.ruleset import RuleSet
 from gateway.policy.submission import Account, Submission
 from tests.policy.conftest import (
     ADVERT,
+    BUNDLE,
     CODE,
     COMMERCIAL,
     MARKETING,
@@ -53,7 +56,9 @@ def said(evidence: Evidence | None) -> str:
     | st.lists(st.tuples(st.just(FIRST), st.none() | st.integers(0, 6)), min_size=8),
     st.lists(
         st.tuples(
-            st.sampled_from(("sp1", "sp2", EVERY_SENDER)),
+            st.sampled_from(
+                ("sp1", "sp2", EVERY_SENDER, "sp1 10690001", "sp1 10690002", "sp2 #loan")
+            ),
             st.sampled_from((Answer.REFUSED, Answer.AGREED)),
             st.integers(0, 6),
         )
@@ -314,3 +319,95 @@ def test_an_enforced_rule_decides_whatever_is_on_trial(
     )
     assert (one.verdict is not None) == is_stopped
     assert bool(one.findings) == is_noted
+
+
+@pytest.mark.parametrize(
+    ("refused", "source", "is_refused"),
+    [
+        ("sp1 10690001", MARKETING, True),
+        ("sp1 10690001", MARKETING + b"12", True),  # an extension of the port
+        ("sp1 10690001", SERVICE, False),
+        ("sp2 10690001", MARKETING, False),
+    ],
+)
+def test_r22_a_refusal_of_a_port_holds_for_what_comes_from_there(
+    refused: str, source: bytes, *, is_refused: bool
+) -> None:
+    against = ask_of(OptOut(), knowing(Answer.REFUSED, refused))(addressed(source=source), 0.0)
+
+    assert said(against) == ("the subscriber refused this port" if is_refused else "")
+
+
+LOANS, GAMES = "低息贷款，当天到账", "新游戏开服"
+
+
+@pytest.mark.parametrize(
+    ("text", "refused", "is_refused"),
+    [
+        (LOANS, "loan", True),
+        (LOANS, "games", False),
+        (f"{LOANS}，{GAMES}", "games", True),
+        # What no list finds anything in, or only that it is fraud, may be of any category.
+        (ADVERT, "loan", True),
+        ("代开发票", "loan", True),
+    ],
+)
+def test_r22_a_refusal_of_a_category_spares_only_what_is_seen_to_be_another(
+    text: str, refused: str, *, is_refused: bool
+) -> None:
+    known = knowing(Answer.REFUSED, f"sp1 #{refused}")
+    lists = tuple(
+        KeywordList(name, name, ListAction.SHADOW, (word,))
+        for name, word in (("loan", "贷款"), ("games", "游戏"), ("illegal", "代开发票"))
+    )
+    rules = replace(BUNDLE, keyword_lists=lists, rules=(rule("R21", OptOut()),))
+    judged = submission()
+    judged.msisdn, judged.facts = (
+        NUMBER,
+        RuleSet(rules, [sender()], known).scan.judge_texts((text,)),
+    )
+
+    against = ask_of(OptOut(), known)(judged, 0.0)
+
+    assert (against is not None) is is_refused
+
+
+def test_r22_who_refused_a_port_agrees_to_another_and_back_again() -> None:
+    known = knowing(Answer.REFUSED, "sp1 10690001")
+    known.consent.apply(NUMBER, "sp1", Answer.AGREED)
+    ask = ask_of(OptOut(), known)
+
+    before = said(ask(addressed(), 0.0))
+    known.consent.apply(NUMBER, "sp1 10690001", Answer.AGREED)
+
+    assert before == "the subscriber refused this port"
+    assert ask(addressed(), 0.0) is None
+
+
+def test_r22_a_category_that_was_refused_and_taken_back_stops_nothing() -> None:
+    known = knowing(Answer.REFUSED, "sp1 #loan")
+
+    known.consent.apply(NUMBER, "sp1 #loan", Answer.AGREED)
+
+    assert ask_of(OptOut(), known)(addressed(), 0.0) is None
+
+
+@pytest.mark.parametrize("refused", ["sp1 10690001", "sp1 #loan"])
+def test_r22_a_part_that_one_account_was_refused_is_refused_of_its_companions(
+    refused: str,
+) -> None:
+    known = knowing(Answer.REFUSED, refused)
+    known.consent.companions = {"sp1": ("sp2",), "sp2": ("sp1",)}
+    ask, sieve = ask_of(OptOut(), known), sieve_of(OptOut(), known)
+
+    own, companion, stranger = (writing(Account(sender(name)), 0) for name in ("sp1", "sp2", "sp3"))
+    other_port = submission(SECOND, source=SERVICE)
+    other_port.msisdn = NUMBER
+
+    assert said(ask(companion, 0.0)) == (
+        "the subscriber refused another account of the same owner: sp1"
+    )
+    assert ask(own, 0.0) is not None
+    assert ask(stranger, 0.0) is None
+    assert (ask(other_port, 0.0) is None) is (refused == "sp1 10690001")
+    assert list(sieve([companion, stranger], 0.0)) == [companion]

@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 
 from gateway.domain.categories import Harm, TrafficClass
 from gateway.domain.filings import Signature
-from gateway.domain.policy import Enforcement
+from gateway.domain.policy import Enforcement, ListAction
 from gateway.domain.sender import Port, Purpose, Rate
 from gateway.domain.verdict import Action, Finding, Reason
 from gateway.filter.classifier.score import TextClass, TextScore
 from gateway.filter.contacts import ContactKind
 from gateway.filter.facts import TextFacts
-from gateway.policy.bundle import Override
+from gateway.filter.keywords.index import Hit
+from gateway.policy.bundle import Bundle, Override
 from gateway.policy.check import Ask, Check
 from gateway.policy.checks import impostor
 from gateway.policy.checks.bad_link import BadLink, DomainList
@@ -25,6 +26,7 @@ from gateway.policy.checks.impostor import Impostor
 from gateway.policy.checks.suspicious import Suspicious, Tolerance
 from gateway.policy.engine import explain
 from gateway.policy.knowledge import Knowledge
+from gateway.policy.ruleset import RuleSet
 from tests.policy.conftest import (
     CODES,
     EVERYTHING,
@@ -227,6 +229,39 @@ def test_r61_the_harm_says_what_becomes_of_a_text() -> None:
     assert (offer.verdict, offer.findings[0].shadow) == (None, True)
     assert prize.verdict is not None
     assert prize.verdict.action is Action.REJECT
+
+
+FRAUD_WORD = Hit("K-1", "fraud", ListAction.QUARANTINE, "收购银行卡")
+
+
+@pytest.mark.parametrize(
+    ("rejects", "score", "guilty_from", "hits", "action"),
+    [
+        (0.0001, PRIZE_SCORE, 0.0001, (), Action.REJECT),
+        (0.0001, PRIZE_SCORE, 0.001, (), None),  # not sure enough
+        (None, PRIZE_SCORE, 0.0001, (FRAUD_WORD,), None),
+        (0.0001, OFFER_SCORE, 0.0001, (), None),  # an advert
+        (0.0001, replace(PRIZE_SCORE, text_class=TextClass.FOREIGN), 0.0001, (), None),
+        (0.0001, OFFER_SCORE, 0.005, (FRAUD_WORD,), Action.REJECT),
+        (0.0001, OFFER_SCORE, 0.005, (replace(FRAUD_WORD, category="loan"),), None),
+        (0.0001, OFFER_SCORE, 0.005, (replace(FRAUD_WORD, action=ListAction.SHADOW),), None),
+    ],
+)
+def test_r61_fraud_and_illegal_offers_are_rejected_where_that_is_nearly_certain(
+    rejects: float | None,
+    score: TextScore,
+    guilty_from: float,
+    hits: tuple[Hit, ...],
+    action: Action | None,
+) -> None:
+    one = addressed(PRIZE)
+    one.facts = TextFacts(hits, (PRIZE,))
+    one.facts.scored = (replace(score, guilty_from=guilty_from),)
+
+    evidence = ask_of(Suspicious(0.005, rejects=rejects), known())(one, 0.0)
+
+    assert evidence is not None
+    assert evidence.action is action
 
 
 def test_r61_a_spam_of_no_known_category_is_held_whatever_adverts_may() -> None:
@@ -554,8 +589,13 @@ def test_the_views_of_a_text_are_let_go_when_it_is_ruled_on() -> None:
 
     assert facts.views == ()
     assert one.findings
-    assert content_world(GIVEN).rules.scan.judge_texts(("您好",)).views
-    assert not content_world(Suspicious(0.01)).rules.scan.judge_texts(("您好",)).views
+
+
+def test_views_are_kept_only_where_a_rule_will_look_at_them() -> None:
+    of_words = RuleSet(Bundle("words", "words"), [], Knowledge())
+
+    assert content_world(Suspicious(0.01)).rules.scan.judge_texts(("您好",)).views
+    assert not of_words.scan.judge_texts(("您好",)).views
 
 
 def test_r61_who_has_filed_such_a_signature_is_no_impostor() -> None:

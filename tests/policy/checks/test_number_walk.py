@@ -1,6 +1,7 @@
 """Who writes to one number after the other (R28)."""
 
 from datetime import datetime, timedelta
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -36,7 +37,7 @@ AFTERNOON = beijing("2013-09-10T14:03:10")
 
 def written_to(number: int, source: bytes = MARKETING, text: str | None = ADVERT) -> Submission:
     one = addressed(text, source=source)
-    one.account, one.msisdn = ACCOUNT, number
+    one.account, one.origin, one.msisdn = ACCOUNT, ACCOUNT.origin_of(source), number
     return one
 
 
@@ -131,7 +132,7 @@ def test_r28_who_walks_through_some_ranges_in_turn_is_held_in_each() -> None:
     ups_and_downs = ((1_000, 1), (5_000, -1), (9_000, 1), (20_000, -1))
 
     found = [
-        [ask(written_to(start + step * n), AFTERNOON) is not None for n in range(4)][n]
+        ask(written_to(start + step * n), AFTERNOON) is not None
         for start, step in ups_and_downs
         for n in range(4)
     ]
@@ -228,10 +229,12 @@ def to(number: int | None, *, is_other: bool) -> Submission:
     return one
 
 
-def test_r28_a_walk_goes_on_from_a_tick_of_numbers_far_apart() -> None:
+@pytest.mark.parametrize("count", [20, 100])
+@pytest.mark.parametrize("apart", [1_000, 1_000_000])
+def test_r28_a_walk_goes_on_from_a_tick_of_numbers_far_apart(count: int, apart: int) -> None:
     together = Walks(NumberWalk(3, timedelta(minutes=10)))
-    far = [written_to(NUMBER + 1_000 * n) for n in range(20)]
-    steps = [written_to(NUMBER + 19_000 + n) for n in (1, 2)]
+    far = [written_to(NUMBER + apart * n) for n in range(count)]
+    steps = [written_to(far[-1].msisdn + n) for n in (1, 2) if far[-1].msisdn is not None]
 
     assert together.ask_all(far, AFTERNOON) == ()
     assert [one for one, _ in together.ask_all(steps, AFTERNOON)] == [steps[1]]
@@ -244,3 +247,93 @@ def test_r28_the_lone_number_is_a_row_where_one_is_enough() -> None:
     known = [written_to(NUMBER + 1_000 * n) for n in range(9)]
 
     assert [one for one, _ in together.ask_all([*known, unknown], AFTERNOON)] == known
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("length", [150, 1_000, 5_000])
+def test_r28_a_walk_is_seen_in_any_order_of_the_numbers(seed: int, length: int) -> None:
+    ask = asked_alone(Walks(WALK))
+    numbers = list(range(8613900000077, 8613900000077 + length))
+    Random(seed).shuffle(numbers)  # noqa: S311 - no secret
+
+    found = [ask(written_to(n), AFTERNOON + at / 10) is not None for at, n in enumerate(numbers)]
+
+    assert any(found)
+    assert not any(found[:90])
+
+
+def test_r28_every_third_number_is_no_walk_in_any_order() -> None:
+    ask = asked_alone(Walks(WALK))
+    numbers = [8613900000000 + 3 * n for n in range(2_000)]
+    Random(7).shuffle(numbers)  # noqa: S311 - no secret
+
+    assert [ask(written_to(n), AFTERNOON) for n in numbers] == [None] * 2_000
+
+
+def test_r28_a_walk_in_any_order_ends_with_a_pause() -> None:
+    ask = asked_alone(Walks(NumberWalk(3, timedelta(minutes=10))))
+
+    found = [
+        ask(written_to(n), AFTERNOON + after) is not None
+        for n, after in ((5, 0), (3, 1), (4, 2), (7, 3), (6, 4), (9, 605), (8, 606))
+    ]
+
+    assert found == [False, False, True, False, True, False, False]
+
+
+def test_r28_of_many_blocks_with_some_numbers_the_oldest_is_forgotten(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(number_walk, "_MAX_BLOCKS", 1)
+    ask = asked_alone(Walks(NumberWalk(3, timedelta(minutes=10))))
+    for number in (1, 3, 1_001, 1_003):
+        ask(written_to(number), AFTERNOON)
+
+    found = [ask(written_to(number), AFTERNOON) is not None for number in (1_002, 2)]
+
+    assert found == [True, False]
+
+
+def test_r28_numbers_of_one_region_in_full_ticks_are_no_walk_but_a_walk_among_them_is() -> None:
+    walks = Walks(WALK)
+    region = [NUMBER + 1_000 * n for n in range(256)]
+    walk = list(range(8613900000000, 8613900000150))
+    Random(5).shuffle(walk)  # noqa: S311 - no secret
+
+    quiet = [
+        walks.ask_all([written_to(n) for n in region[at : at + 16]], AFTERNOON)
+        for at in range(0, 256, 16)
+    ]
+    found = [
+        [
+            one.msisdn
+            for one, _ in walks.ask_all([written_to(n) for n in walk[at : at + 15]], AFTERNOON)
+        ]
+        for at in range(0, 150, 15)
+    ]
+
+    assert not any(quiet)
+    assert found[:6] == [[]] * 6
+    assert found[-1]
+
+
+def test_r28_two_numbers_of_a_block_that_are_the_same_are_one() -> None:
+    walks = Walks(NumberWalk(9, timedelta(minutes=10)))
+    tick = [written_to(1_000 * n) for n in range(8)]
+
+    assert not any(walks.ask_all(tick, AFTERNOON) for _ in range(3))
+
+
+@pytest.mark.parametrize("apart", [1_000, 200_000])
+def test_r28_a_step_over_the_end_of_a_block_is_a_step_in_a_full_tick_too(apart: int) -> None:
+    walks = Walks(NumberWalk(2, timedelta(minutes=10)))
+    border = 128 * 1_000_000
+    tick = [written_to(border + apart * n) for n in range(1, 9)]
+
+    assert walks.ask_all(tick, AFTERNOON) == ()
+    over_it = [written_to(border - 1), written_to(border), *tick[2:]]
+    assert [one.msisdn for one, _ in Walks(walks_of_two()).ask_all(over_it, AFTERNOON)] == [border]
+
+
+def walks_of_two() -> NumberWalk:
+    return NumberWalk(2, timedelta(minutes=10))

@@ -4,9 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.policy.replies import MAX_CHARS, Intent, MoContext, ReplyMeaning, meaning_of
+from gateway.policy.replies import (
+    MAX_CHARS,
+    Intent,
+    MoContext,
+    ReplyMeaning,
+    meaning_of,
+    scope_meant,
+)
 
-OPT_OUT = ReplyMeaning(Intent.OPTOUT, "port")
+OPT_OUT = ReplyMeaning(Intent.OPTOUT, "sender")
 OPT_OUT_ALL = ReplyMeaning(Intent.OPTOUT_ALL)
 NOTHING = ReplyMeaning(Intent.NONE)
 PENDING = MoContext(is_pending=True)
@@ -276,7 +283,7 @@ def test_r31_no_one_service_is_the_port(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["退订你们的短信", "退订吧别再发了", "退订失败", "退订方式", "退订没用啊", "TD没用"]
+    "text", ["退订你们的短信", "退订吧别再发了", "退订失败", "退订没用啊", "TD没用"]
 )
 def test_r31_what_follows_is_no_name_when_it_is_a_sentence(text: str) -> None:
     assert meaning_of(text) == OPT_OUT
@@ -551,3 +558,35 @@ def test_no_repetition_makes_the_reading_slow(unit: str) -> None:
 
     for _ in range(50):
         meaning_of(text, MoContext("R", is_pending=True, listed=3))
+
+
+@pytest.mark.parametrize(
+    ("text", "scope"),
+    [
+        ("TD", "sp1"),
+        ("退订短信", "sp1"),
+        ("TD天气", "sp1"),  # a service, or a name for all of it
+        ("TD本端口", "sp1 1069"),
+        ("退订这个端口", "sp1 1069"),
+        ("TD此号码", "sp1"),  # the subscriber's own, perhaps
+        ("TD贷款", "sp1 #loan"),
+        ("退订房产广告", "sp1 #real_estate"),
+        ("TD贷款类短信", "sp1 #loan"),
+        ("TD诈骗", "sp1"),
+        ("TD商业推销", "sp1"),
+    ],
+)
+def test_r22_a_refusal_is_of_what_its_words_name(text: str, scope: str) -> None:
+    meaning = meaning_of(text)
+
+    assert meaning.intent is Intent.OPTOUT
+    assert scope_meant(meaning, "sp1", "1069", is_narrow=False) == scope
+
+
+def test_r22_what_names_nothing_is_of_the_port_where_the_carrier_says_so() -> None:
+    scopes = [
+        scope_meant(meaning_of(text), "sp1", "1069", is_narrow=True)
+        for text in ("TD", "别再给我发短信了", "TD天气", "TD贷款")
+    ]
+
+    assert scopes == ["sp1 1069", "sp1 1069", "sp1 1069", "sp1 #loan"]
