@@ -4,7 +4,7 @@ import pytest
 
 from gateway.domain.sender import Port, Rate, SenderState
 from gateway.domain.verdict import Action, Finding, Reason
-from gateway.policy.submission import Account
+from gateway.policy.submission import Account, TokenBucket
 from tests.policy.conftest import sender
 
 
@@ -19,6 +19,18 @@ def test_any_other_sender_is_found_against_with_its_state(state: SenderState) ->
     assert standing == Finding(
         "R01", Reason.SENDER_STATE, Action.REJECT, f"sender is {state.value}"
     )
+
+
+def test_a_sender_is_suspended_and_let_go_without_a_reload() -> None:
+    account = Account(sender())
+
+    account.stand(SenderState.SUSPENDED)
+    suspended = account.sender.state, account.standing
+    account.stand(SenderState.ACTIVE)
+    account.stand(SenderState.ACTIVE)
+
+    assert suspended == (SenderState.SUSPENDED, Account(sender(state=suspended[0])).standing)
+    assert (account.sender, account.standing) == (sender(), None)
 
 
 @pytest.mark.parametrize(
@@ -93,6 +105,17 @@ def test_a_reload_keeps_the_level_of_the_bucket() -> None:
     after = Account(sender(rate=Rate(1, 1), state=SenderState.SUSPENDED), before)
 
     assert not after.bucket.take(0.0)
+
+
+def test_a_bucket_tells_how_many_messages_may_come_at_once() -> None:
+    bucket = TokenBucket(10, 3)
+
+    free = [bucket.free(0.0)]
+    for _ in range(3):
+        bucket.take(0.0)
+        free.append(bucket.free(0.0))
+
+    assert (free, bucket.free(0.1), bucket.free(9.0)) == ([3, 2, 1, 0], 1, 3)
 
 
 def test_another_rate_gets_another_bucket() -> None:

@@ -244,6 +244,33 @@ def test_of_several_rules_about_a_text_the_first_that_is_enforced_decides() -> N
     assert explained.action is Action.REJECT
 
 
+@pytest.mark.parametrize(
+    ("text", "deciding"),
+    [
+        (f"{ADVERT}代开发票", ("K-FRAUD", Action.REJECT)),
+        (f"{ADVERT}低息贷款", ("R05", Action.QUARANTINE)),
+        ("会员日全场八折，代开发票", ("R30", Action.REJECT)),
+    ],
+    ids=["a word that refuses", "a word that holds", "a rule that refuses"],
+)
+def test_what_refuses_a_text_decides_before_what_only_holds_it(
+    text: str, deciding: tuple[str, Action]
+) -> None:
+    holding = rule("R05", PortMisuse(), action=Action.QUARANTINE)
+    both = (holding, rule("R30", NoOptoutHint()))
+    compiled = rules(replace(BUNDLE, rules=both))
+
+    verdict = judged(compiled, text, source=SERVICE).verdict
+    explained = explain(compiled, message(compiled, SERVICE), (text,), 0.0, 0.0)
+
+    for one in (verdict, explained):
+        assert one is not None
+        assert one.deciding is not None
+        assert (one.deciding.rule, one.action) == deciding
+    assert verdict is not None
+    assert verdict.findings[0].rule == "R05"
+
+
 def test_what_rules_about_a_text_find_on_trial_is_noted_and_stops_nothing() -> None:
     trial = rule("R38", NoSenderName(), mode=Enforcement.SHADOW)
     noted = judged(rules(replace(BUNDLE, rules=(trial, REFUSALS.rules[0]))), "会员日全场八折")
@@ -297,7 +324,7 @@ def test_a_message_that_may_not_wait_long_enough_is_refused_at_once() -> None:
 @pytest.mark.parametrize(
     ("source", "text", "traffic"),
     [
-        (b"10690001", CODE, TrafficClass.COMMERCIAL),
+        (b"10690001", CODE, TrafficClass.VERIFICATION),
         (SERVICE, CODE, TrafficClass.VERIFICATION),
         (SERVICE, "【春晓书店】您的包裹已放入3号柜", TrafficClass.SERVICE),
         (SERVICE, ADVERT, TrafficClass.COMMERCIAL),
@@ -314,7 +341,8 @@ def test_r10_a_message_is_of_the_stronger_class_of_what_is_declared_and_what_is_
     one = message(compiled, source)
     compiled.judge_address(one, 0.0)
 
-    assert compiled.rules.traffic_of(one, compiled.scan.judge_texts((text,)), 0.0) is traffic
+    found = compiled.rules.class_of(one, compiled.scan.judge_texts((text,)), 0.0)
+    assert found.traffic is traffic
 
 
 def test_what_rules_find_alike_against_many_and_their_text_is_one_tuple() -> None:

@@ -6,7 +6,7 @@ from gateway.domain.sender import Port, Purpose, Rate, SenderState
 from gateway.domain.verdict import Action, Finding, Reason
 from gateway.policy import ruleset
 from gateway.policy.bundle import ALWAYS
-from gateway.policy.submission import Account
+from gateway.policy.submission import Account, DailyCap
 from tests.policy.conftest import NUMBER, sender, submission
 
 
@@ -58,6 +58,32 @@ def test_r03_more_digits_than_were_allotted_are_told_from_a_foreign_source(
     assert reason_of(ruleset.source(submission(account, source), 0.0)) is reason
 
 
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        (b"10690001", Reason.SOURCE_SUSPENDED),
+        (b"106900011", Reason.SOURCE_SUSPENDED),
+        (b"10690002", None),
+        (b"95588", Reason.SOURCE_NOT_OWNED),
+    ],
+)
+def test_r88_a_suspended_port_and_its_extensions_send_nothing(
+    source: bytes, reason: Reason | None
+) -> None:
+    account = Account(sender())
+    account.origin_of(source)  # what was remembered of it before is not used any more
+
+    account.suspend_ports(frozenset({"10690001"}))
+    suspended = submission(account, source)
+    account.suspend_ports(frozenset({"10690001"}))
+    is_remembered = account.origin_of(source) is suspended.origin
+    account.suspend_ports(frozenset())
+
+    assert reason_of(ruleset.source(suspended, 0.0)) is reason
+    assert is_remembered
+    assert (submission(account, source).port is None) is (source == b"95588")
+
+
 def test_what_is_always_enforced_is_listed_with_what_asks_for_it() -> None:
     found = [
         ruleset.standing(submission(Account(sender(state=SenderState.EXPIRED))), 0.0),
@@ -67,7 +93,7 @@ def test_what_is_always_enforced_is_listed_with_what_asks_for_it() -> None:
         ruleset.rate(submission(units=1), 0.0),
     ]
 
-    assert {f.rule for f in found if f is not None} | {"R23", "R44"} == set(ALWAYS)
+    assert {f.rule for f in found if f is not None} | {"R23", "R44", "R88", "R97"} == set(ALWAYS)
     assert all(one.title.zh and one.title.en and one.article for one in ALWAYS.values())
 
 
@@ -100,3 +126,57 @@ def test_a_part_that_was_paid_for_is_not_asked_for_a_token() -> None:
 
     assert ruleset.rate(submission(account, units=0), 0.0) is None
     assert reason_of(ruleset.rate(submission(account), 0.0)) is Reason.RATE
+
+
+def test_r97_the_10001st_message_of_a_day_of_a_port_on_probation_is_throttled() -> None:
+    account = Account(sender())
+    account.origin_of(b"1069000101")  # what was remembered of it before is not used any more
+    cap = DailyCap(10_000)
+    account.limit_ports({"10690001": cap})
+    account.limit_ports({"10690001": cap})
+
+    found = []
+    for _ in range(10_001):
+        one = submission(account, b"1069000101", units=1)
+        assert ruleset.source(one, 0.0) is None
+        assert one.port is not None
+        found.append(ruleset.probation(one, 0.0))
+    part = ruleset.probation(submission(account, b"1069000101", units=0), 0.0)
+    cap.renew()
+    next_day = ruleset.probation(submission(account, b"10690001", units=1), 0.0)
+
+    assert found[:10_000] == [None] * 10_000
+    assert reason_of(found[10_000]) is Reason.RATE
+    assert Reason.RATE.status == "ESME_RTHROTTLED"
+    assert (part, next_day) == (None, None)
+
+
+@pytest.mark.parametrize(("own", "of_all"), [(2, 3), (3, 2)])
+def test_r97_a_port_is_held_to_its_own_cap_and_to_that_of_all_ports(own: int, of_all: int) -> None:
+    account = Account(sender())
+    caps = {"10690001": DailyCap(own), "": DailyCap(of_all)}
+    account.limit_ports(caps)
+
+    def sent() -> Reason | None:
+        one = submission(account, b"10690001", units=1)
+        ruleset.source(one, 0.0)
+        found = ruleset.probation(one, 0.0)
+        return None if found is None else reason_of(found)
+
+    assert [sent() for _ in range(3)] == [None, None, Reason.RATE]
+    assert (caps["10690001"].left, caps[""].left) == (own - 2, of_all - 2)
+
+
+def test_r97_one_cap_may_hold_for_all_ports_and_none_costs_a_port_without_one() -> None:
+    account = Account(sender())
+    free = account.origin_of(b"10690001")
+    account.limit_ports({"": DailyCap(0)})
+    capped = account.origin_of(b"10690001")
+    account.suspend_ports(frozenset({"10690001"}))
+    suspended = submission(account, b"10690001")
+
+    assert (free.port, free.capped) == (capped.capped, None)
+    assert capped.port is None
+    assert reason_of(ruleset.source(suspended, 0.0)) is Reason.SOURCE_SUSPENDED
+    assert account.origin_of(b"95588").capped is None
+    assert ruleset.probation(submission(units=1), 0.0) is None

@@ -3,7 +3,8 @@
 import pytest
 
 from gateway.filter.normalise.folding import simplified
-from gateway.policy.replies import is_quote, refuses, refuses_everything
+from gateway.policy.refusal_sentences import asks_how, is_quote, refuses, refuses_everything
+from gateway.policy.replies import Intent, meaning_of
 
 
 def is_refusal(text: str) -> bool:
@@ -42,14 +43,157 @@ def test_r31_a_chinese_sentence_that_wants_no_more_is_a_refusal(text: str) -> No
     "text",
     [
         "怎么退订",
+        "怎样取消",
         "如何退订你们的短信?",
-        "可以退订吗",
+        "请问怎么才能不再接收短信",
+        "退订方式",
+        "退订方式是什么",
         "退订按钮在哪",
+        "在哪里可以退订",
+        "回复什么退订啊",
+        "怎么把这个短信取消",
+        "我想知道如何退订",
+        "how do I stop this?",
         "how do i unsubscribe",
         "How can I stop these texts?",
+        "what do I reply to opt out",
+        "where do i unsubscribe",
+        "How to cancel",
+        "how do I stop or unsubscribe",
+        *("请问 怎么退订", "怎么 退订", "怎 么 退 订", "退订 怎么操作", "怎么退订 怎么取消"),
+        *("怎么退订，我的订单退不了", "请问怎么退订，我不需要"),
+        *("麻烦问下怎么退订", "我不知道怎么退订", "怎么退订这个没用过的业务", "怎么取消退订"),
+        *("how to stop bus stop alerts", "how  to   stop", "I don't know how to unsubscribe"),
+        # What is named is a service, or nothing is judged.
+        *(
+            "怎么退订垃圾分类提醒",
+            "怎么取消垃圾短信拦截",
+            "怎么取消防骚扰通知",
+            "拦截骚扰短信怎么取消",
+        ),
+        *(
+            "怎么退订，不是垃圾短信",
+            "到底怎么退订",
+            "请问怎么才能退订你们的短信",
+            "怎么才能退订这个广告",
+        ),
+        *(
+            "怎么取消垃圾费通知",
+            "how do I stop spam filter alerts",
+            "how do I unsubscribe from junk mail box news",
+        ),
     ],
 )
-def test_r31_who_asks_how_to_get_out_wants_out(text: str) -> None:
+def test_r31_a_question_how_to_refuse_refuses_nothing(text: str) -> None:
+    assert meaning_of(text).intent is Intent.HOW_TO
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "怎么退订啊!别再发了",
+        "怎么退订？我不要再收到这些短信",
+        "how can i stop getting your texts? please stop texting me",
+        "how many times do I have to ask you to stop texting me",
+        "怎么退订了还在发",
+        # In one sentence with the question.
+        *("怎么退订TD", "TD 怎么退订", "怎么退订STOP", "怎么取消 退订", "怎么取消短信 退订"),
+        *("how to unsubscribe STOP", "STOP how do I unsubscribe", "how to unsubscribe TD"),
+        *("how do i unsubscribe please stop texting me", "how do I stop this I want to opt out"),
+        *("how can i stop these messages stop stop", "como cancelar STOP", "STOP comment arrêter"),
+        *("मैसेज कैसे बंद करें बंद करो", "comment me désabonner je ne veux plus recevoir ça"),
+        *("怎么退订啊赶紧给我退订", "到底怎么退订啊烦死了别再发了", "退订怎么操作 退订"),
+        *("不想收到你们广告怎么退订", "别再给我发短信了怎么退订", "到底怎么取消短信别发了"),
+        # Who complains that it does not work has tried.
+        *("怎么退订都退不掉", "怎么退订都没用", "怎么退订 都没用", "怎么取消都取消不了"),
+        *("怎么退订啊赶紧给我取消", "怎么退订啊烦死了", "怎么退订，都没用", "怎么退订啊，烦死了"),
+        *("到底怎么取消短信，别发了", "怎么退订，停止", "how do I stop this. cancel"),
+        # Who calls it junk asks for the way out, and does not come back for it.
+        *("怎么才能退订你们这垃圾短信", "怎么把这些垃圾短信退订", "这垃圾短信，怎么退订？"),
+        *(
+            "到底怎么取消你们的骚扰短信",
+            "如何退订这破广告",
+            "怎么退订啊，恶心死了",
+            "骚扰短信怎么退订",
+        ),
+        *("怎樣才能退訂這些垃圾短訊", "天天发没完没了怎么退订", "怎么才能退订你们这 垃圾 短信"),
+        *(
+            "how do I stop this spam",
+            "How can I stop these damn texts?",
+            "what is this crap? how do i stop it",
+        ),
+        *("how do I unsubscribe from your annoying messages", "comment arrêter ces sms de merde"),
+        "cómo cancelo esta basura",
+    ],
+)
+def test_r31_who_asks_and_refuses_as_well_has_refused(text: str) -> None:
+    assert meaning_of(text).intent is Intent.OPTOUT
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["怎么取消订单", "how do I cancel my order", "how do i stop by at your shop", "怎么充值"],
+)
+def test_a_question_about_something_else_is_for_the_sp(text: str) -> None:
+    assert meaning_of(text).intent is Intent.NONE
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        # English and Spanish: us-tcpa
+        *("STOP", "stop all", "Unsubscribe", "QUIT", "revoke", "opt out", "ALTO", "Alto.", "BAJA"),
+        *("CANCELAR", "por favor no me envíen más mensajes", "dejen de mandar esto"),
+        *("no quiero recibir esto", "Denme de baja", "no más textos"),
+        # In French, for the profile fr
+        *("ARRET", "Arrêt", "STOP SVP", "Désabonnement", "desabonner", "STOP PUB", "RÉSILIER"),
+        *("je ne veux plus recevoir vos offres", "Désinscrivez-moi", "Arrêtez de m'envoyer ça"),
+        *("plus de sms svp", "je souhaite me désabonner"),
+        # English and Hindi: in-tcccpr
+        *("बंद करें", "रोकें", "स्टॉप", "मैसेज मत भेजो", "मुझे विज्ञापन नहीं चाहिए", "sms band karo"),
+        *("mat bhejo", "message nahi chahiye"),
+    ],
+)
+def test_r31_a_refusal_is_understood_in_the_languages_of_every_profile(text: str) -> None:
+    assert meaning_of(text).intent in {Intent.OPTOUT, Intent.OPTOUT_ALL}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("no quiero darme de baja", "je ne veux pas me désabonner", "merci pour les infos"),
+        *("gracias por el mensaje", "está muy alto", "बाद में", "धन्यवाद", "kal milte hain"),
+    ],
+)
+def test_r31_what_is_no_refusal_is_none_in_these_languages_either(text: str) -> None:
+    assert meaning_of(text).intent is Intent.NONE
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("comment me désabonner ?", "comment arrêter ces sms", "¿cómo puedo darme de baja?"),
+        *("como cancelo", "मैसेज कैसे बंद करें", "message band kaise kare"),
+    ],
+)
+def test_r31_a_question_how_to_refuse_is_one_in_these_languages(text: str) -> None:
+    assert meaning_of(text).intent is Intent.HOW_TO
+
+
+@pytest.mark.parametrize("text", ["HELP", "info", "帮助", "AYUDA", "aide"])
+def test_help_is_asked_for_in_these_languages(text: str) -> None:
+    assert meaning_of(text).intent is Intent.HELP
+
+
+def test_a_question_in_a_quoted_advert_is_the_adverts() -> None:
+    quoted = "【春晓书店】会员日全场八折，周末到店有礼，更多好书等您来选。如何退订？退订请回复TD"
+
+    assert asks_how(quoted)
+    assert meaning_of(quoted).intent is Intent.NONE
+
+
+@pytest.mark.parametrize("text", ["可以退订吗", "能不能退订"])
+def test_r31_who_asks_to_get_out_wants_out(text: str) -> None:
     assert is_refusal(text)
 
 

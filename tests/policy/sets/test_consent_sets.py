@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.consent import EVERY_SENDER, Answer
+from gateway.policy import knowledge
 from gateway.policy.knowledge import ConsentSets
 
 SUBSCRIBER = 8613800138000
@@ -27,6 +28,17 @@ def test_a_refusal_holds_for_the_sender_it_was_given_to() -> None:
     assert sets.is_refused("sp1", SUBSCRIBER)
     assert not sets.is_refused("sp2", SUBSCRIBER)
     assert not sets.is_refused("sp1", OTHER)
+
+
+def test_what_is_heard_before_the_store_has_it_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(knowledge, "_MAX_HEARD", 1)
+    sets = ConsentSets()
+
+    for number in (SUBSCRIBER, OTHER):
+        sets.apply(number, "sp1", Answer.REFUSED)
+
+    assert list(sets.heard) == [("sp1", SUBSCRIBER)]
+    assert sets.is_refused("sp1", OTHER)
 
 
 def test_a_refusal_of_every_sender_holds_for_all_of_them() -> None:
@@ -262,3 +274,42 @@ def test_of_a_north_american_number_too_the_refusal_of_one_account_is_of_all() -
 
     assert sets.is_refused("sp2", NORTH_AMERICAN)
     assert not sets.is_refused("sp3", NORTH_AMERICAN)
+
+
+def test_r22_what_was_refused_of_an_sp_is_known_by_port_and_by_category() -> None:
+    sets, fresh = ConsentSets(), ConsentSets()
+    assert sets.refused_parts("sp1", "1069", SUBSCRIBER) == []
+    for scope in ("sp1 1069", "sp1 1070", "sp1 #loan", "sp2 #games"):
+        fresh.apply(SUBSCRIBER, scope, Answer.REFUSED)
+
+    sets.replace(fresh)
+
+    assert sets.refused_parts("sp1", "1069", SUBSCRIBER) == ["sp1 1069", "sp1 #loan"]
+    assert sets.refused_parts("sp1", "", SUBSCRIBER) == ["sp1 #loan"]
+    assert sets.refused_parts("sp1", "1069", SUBSCRIBER + 1) == []
+    assert not sets.is_refused("sp1", SUBSCRIBER)
+    assert sets.is_refused_at("sp1", "1070", SUBSCRIBER)
+    assert not sets.is_refused_at("sp3", "1070", SUBSCRIBER)
+
+
+def test_r22_of_a_north_american_number_too_a_refusal_may_be_of_a_part() -> None:
+    sets = ConsentSets()
+    sets.apply(8614165550123, "sp1 #loan", Answer.REFUSED)
+
+    assert sets.refused_parts("sp1", "1069", 14165550123) == ["sp1 #loan"]
+    sets.apply(14165550123, "sp1 #loan", Answer.AGREED)
+    assert sets.refused_parts("sp1", "1069", 14165550123) == []
+
+
+def test_r22_what_was_refused_of_one_account_is_refused_of_all_of_its_owner() -> None:
+    sets = ConsentSets()
+    sets.companions = {"sp1": ("sp2",), "sp2": ("sp1",)}
+    for scope in ("sp1 1069", "sp3 1070"):
+        sets.apply(SUBSCRIBER, scope, Answer.REFUSED)
+
+    assert sets.is_refused_at("sp2", "1069", SUBSCRIBER)
+    assert not sets.is_refused_at("sp2", "1070", SUBSCRIBER)
+    assert not sets.is_refused_at("sp3", "1069", SUBSCRIBER)
+    sets.apply(SUBSCRIBER, "sp1 #loan", Answer.REFUSED)
+    assert sets.is_refused_at("sp2", "1070", SUBSCRIBER)
+    assert sets.refused_parts("sp2", "1069", SUBSCRIBER) == []  # it was not asked of this one
