@@ -1,0 +1,1 @@
+"""Complaints (举报): what subscribers report as spam."""
