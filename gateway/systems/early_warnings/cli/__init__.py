@@ -2,33 +2,40 @@
 
 # ruff: noqa: PLC0415 - see gateway.terminal
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import timedelta
 from typing import Annotated
 
 from cyclopts import App, Parameter
 
 from gateway.domain.warning import (
+    PENALTY,
+    UNOBSERVED_ARTICLES,
     EarlyWarning,
+    ViolationCount,
     WarningCode,
     WarningNote,
     WarningState,
 )
 from gateway.runtime.clock import utcnow
+from gateway.systems.early_warnings.cli.sanctions import sanction_commands
+from gateway.systems.early_warnings.cli.trial import try_detectors
 from gateway.terminal.failure import CommandError, ExitCode, misused
-from gateway.terminal.options import AsJson, ConfigDirectory, acting
+from gateway.terminal.options import FLAG, AsJson, ConfigDirectory, acting, limited
 from gateway.terminal.screen import (
     print_fields,
     print_json,
+    print_listed,
     print_result,
     print_table,
     say,
+    shown_fields,
     told_category,
 )
 
-_MAX_LISTED = 10_000
 _MAX_NOTE_CHARS = 1000
+_MAX_DAYS = 1098  # violations are kept three years
+_COUNTED = ("article", "SP", "violation", "violations", "messages", "since")
 _COLUMNS = ("number", "SP\nport", "warning", "rule\nseverity", "messages", "since (UTC)", "state")
 
 Number = Annotated[int, Parameter(name="NUMBER", help="The number of a warning, as listed.")]
@@ -54,10 +61,8 @@ class WarningQuery:
         WarningState | None,
         Parameter(show_choices=False, help=f"Only those in this state: {', '.join(WarningState)}."),
     ] = None
-    violations: Annotated[
-        bool,
-        Parameter(negative="", show_default=False, help="Only violations, the grave ones."),
-    ] = False
+    violations: Annotated[bool, FLAG, Parameter(help="Only violations, the grave ones.")] = False
+    overdue: Annotated[bool, FLAG, Parameter(help="Only those without an answer in time.")] = False
     before: Annotated[int | None, Parameter(help="Only those older than this NUMBER.")] = None
     limit: Annotated[int, Parameter(help="At most so many, the newest first.")] = 50
 
@@ -81,6 +86,10 @@ warnings = App(
 )
 
 
+warnings.command(sanction_commands)
+warnings.command(try_detectors, name="try")
+
+
 @warnings.command(name="list")
 def list_warnings(
     *, wanted: WarningQuery = _ALL, config: ConfigDirectory = None, as_json: AsJson = False
@@ -94,16 +103,19 @@ def list_warnings(
     Example: smsward warnings list --system-id shop --state open
 
     Example: smsward warnings list --violations --json
+
+    Example: smsward warnings list --overdue
     """
     from gateway.systems.early_warnings.sql import WarningStore
     from gateway.terminal.deployment import require_sender
     from gateway.terminal.store import on_store
 
-    if not 1 <= wanted.limit <= _MAX_LISTED:
-        raise misused(
-            f"--limit: 1 to {_MAX_LISTED}", "--before NUMBER gives the page after that NUMBER"
-        )
-    found = on_store(config, WarningStore, lambda warnings: warnings.find(**asdict(wanted)))
+    limited(wanted.limit, "--before NUMBER gives the page after that NUMBER")
+    asked = asdict(wanted)
+    overdue_at = utcnow() if asked.pop("overdue") else None
+    found = on_store(
+        config, WarningStore, lambda warnings: warnings.find(**asked, overdue_at=overdue_at)
+    )
     if not found:
         require_sender(wanted.system_id, config)
     if as_json:
@@ -150,6 +162,91 @@ def show(number: Number, /, *, config: ConfigDirectory = None, as_json: AsJson =
 
 
 @warnings.command
+def violations(
+    *,
+    by_article: Annotated[bool, FLAG, Parameter(help="By article, then SP.")] = False,
+    system_id: Annotated[str | None, Parameter(help="Only those of this SP.")] = None,
+    days: Annotated[int, Parameter(help="Of so many days until now, up to 1098.")] = 366,
+    config: ConfigDirectory = None,
+    as_json: AsJson = False,
+) -> int:
+    """Count the violations (违规) of SPs, for the authority: which article, which SP, how many.
+
+    The penalty is what the rules provide: the authority decides on it, not this program.
+
+    Example: smsward warnings violations --by-article --json
+
+    Example: smsward warnings violations --system-id shop --days 30
+    """
+    from gateway.systems.early_warnings.sql import WarningStore
+    from gateway.terminal.store import on_store
+
+    if not 1 <= days <= _MAX_DAYS:
+        raise misused(f"--days: 1 to {_MAX_DAYS}")
+    until = utcnow()
+    since = until - timedelta(days=days)
+    found = on_store(config, WarningStore, lambda store: store.violations(since, until, system_id))
+    if by_article:
+        found.sort(key=lambda one: (not one.article, one.article, one.system_id, one.code))
+    else:
+        found.sort(key=lambda one: (one.system_id, one.code))
+    counts = [_count(one) for one in found]
+    if as_json:
+        span = {
+            "since": since.isoformat(timespec="seconds"),
+            "until": until.isoformat(timespec="seconds"),
+        }
+        unobserved = {"unobserved_articles": UNOBSERVED_ARTICLES} if by_article else {}
+        print_json(span | unobserved | _register(counts, by_article=by_article))
+        return ExitCode.FINE
+    print_listed(counts, _COUNTED, map(_counted, found), "no violations", as_json=False)
+    if any(one.article for one in found):
+        say(f"penalty that article 33 provides: {PENALTY}")
+    if by_article:
+        say(f"not observed here, though penalised: {', '.join(UNOBSERVED_ARTICLES)}")
+    return ExitCode.FINE
+
+
+def _register(counts: list[dict[str, object]], *, by_article: bool) -> dict[str, object]:
+    """Return the register for programs: by article, or by SP."""
+    name = "article" if by_article else "system_id"
+    groups: dict[object, list[dict[str, object]]] = {}
+    for one in counts:
+        rest = {key: value for key, value in one.items() if key != name}
+        groups.setdefault(one[name], []).append(rest)
+    shown = [
+        {name: key, "penalty": PENALTY if key else ""} if by_article else {name: key}
+        for key in groups
+    ]
+    return {
+        "articles" if by_article else "senders": [
+            head | {"violations": rows} for head, rows in zip(shown, groups.values(), strict=True)
+        ]
+    }
+
+
+def _count(one: ViolationCount) -> dict[str, object]:
+    return {
+        "article": one.article,
+        "system_id": one.system_id,
+        "code": one.code,
+        "meaning": {"zh": one.code.zh, "en": one.code.en},
+        **shown_fields(one, "violations messages first_at last_at"),
+    }
+
+
+def _counted(one: ViolationCount) -> tuple[str | tuple[str, ...], ...]:
+    return (
+        one.article or "none known",
+        one.system_id,
+        (f"{one.code} {one.code.zh}", one.code.en),
+        str(one.violations),
+        str(one.messages),
+        (f"{one.first_at:%Y-%m-%d}", f"to {one.last_at:%Y-%m-%d}"),
+    )
+
+
+@warnings.command
 def answer(
     number: Number,
     /,
@@ -158,7 +255,7 @@ def answer(
     config: ConfigDirectory = None,
     as_json: AsJson = False,
 ) -> int:
-    """Note what the SP answers to an open warning; it is due within 24 hours.
+    """Note what the SP answers to a warning; it is due within 24 hours, and late ones count.
 
     Example: smsward warnings answer 7 --note "list bought from a broker, deleted" --by lin
     """
@@ -228,11 +325,11 @@ def _described(warning: EarlyWarning) -> dict[str, object]:
         "port": gathered.kind.port,
         "messages": gathered.count,
         "on_trial": gathered.on_trial,
-        "first_at": _iso(gathered.first_at),
-        "last_at": _iso(gathered.last_at),
+        **shown_fields(gathered, "first_at last_at"),
         "samples": list(gathered.samples),
-        "answer": _mapping(warning.answer),
-        "closing": _mapping(warning.closing),
+        **shown_fields(warning, "due_at escalated_at"),
+        "answer": warning.answer and shown_fields(warning.answer, "by at note"),
+        "closing": warning.closing and shown_fields(warning.closing, "by at note"),
     }
 
 
@@ -241,6 +338,8 @@ def _row(warning: EarlyWarning) -> tuple[str | tuple[str, ...], ...]:
     kind = gathered.kind
     about = filter(None, (told_category(gathered.category), gathered.campaign))
     on_trial = (f"{gathered.on_trial} in shadow mode",) if gathered.on_trial else ()
+    is_awaited = warning.state in (WarningState.OPEN, WarningState.ESCALATED)
+    awaited = (f"answer due {warning.due_at:%m-%d %H:%M}",) if is_awaited else ()
     return (
         str(warning.number),
         (kind.system_id, kind.port),
@@ -248,7 +347,7 @@ def _row(warning: EarlyWarning) -> tuple[str | tuple[str, ...], ...]:
         (kind.rule, gathered.severity or ""),
         (str(gathered.count), *on_trial),
         (f"{gathered.first_at:%Y-%m-%d %H:%M:%S}", f"to {gathered.last_at:%m-%d %H:%M:%S}"),
-        warning.state,
+        (warning.state, *awaited),
     )
 
 
@@ -267,17 +366,7 @@ def _unmoved(number: int, warning: EarlyWarning | None) -> CommandError:
     )
 
 
-def _mapping(handling: WarningNote | None) -> Mapping[str, str] | None:
-    if handling is None:
-        return None
-    return {"by": handling.by, "at": _iso(handling.at), "note": handling.note}
-
-
 def _said(handling: WarningNote | None) -> str:
     if handling is None:
         return ""
     return f"{handling.by}, {handling.at:%Y-%m-%d %H:%M:%S}\n{handling.note}"
-
-
-def _iso(moment: datetime) -> str:
-    return moment.isoformat(timespec="seconds")
