@@ -8,8 +8,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.records import NewPurge
 from gateway.domain.warning import (
+    ANSWERED_IN,
     EarlyWarning,
     Severity,
+    ViolationCount,
     WarningCode,
     WarningCount,
     WarningKind,
@@ -17,9 +19,10 @@ from gateway.domain.warning import (
     WarningState,
 )
 from gateway.storage.database import SqlStore, added, newest, oldest
-from gateway.storage.dialect import NEVER_REUSED, ROW_NUMBER, columns
+from gateway.storage.dialect import NEVER_REUSED, ROW_NUMBER, columns, partial_index
 from gateway.storage.journals import purge_rows
 from gateway.storage.tables import UtcTime, metadata
+from gateway.systems.early_warnings.tables import IS_CLOSING, sanctions
 
 # `severity` is empty for what is no violation. `samples` are a few places in the records, with
 # a space between them.
@@ -36,7 +39,7 @@ warnings = sa.Table(
     sa.Column("first_at", UtcTime, nullable=False),
     sa.Column("last_at", UtcTime, nullable=False, index=True),
     sa.Column("samples", sa.Text, nullable=False),
-    sa.Column("state", sa.String(8), nullable=False),
+    sa.Column("state", sa.String(9), nullable=False),
     sa.Column("answer_by", sa.Text, nullable=True),
     sa.Column("answer_at", UtcTime, nullable=True),
     sa.Column("answer_note", sa.Text, nullable=True),
@@ -45,13 +48,16 @@ warnings = sa.Table(
     sa.Column("closing_note", sa.Text, nullable=True),
     sa.Column("category", sa.Text, nullable=False, server_default=""),
     sa.Column("campaign", sa.String(17), nullable=False, server_default=""),
+    sa.Column("escalated_at", UtcTime, nullable=True),
     # The newest of a kind is looked for with every second's count.
     sa.Index("ix_warnings_kind", "system_id", "code", "rule", "port", "number"),
     sa.Index(None, "state", "number"),
+    partial_index("ix_warnings_violations", "number", where=sa.text("severity != ''")),
     **NEVER_REUSED,
 )
 
 _row = warnings.c
+_IS_UNANSWERED = _row.state.in_((WarningState.OPEN, WarningState.ESCALATED))
 
 
 class WarningStore(SqlStore):
@@ -66,8 +72,7 @@ class WarningStore(SqlStore):
         """
 
         async def run(connection: AsyncConnection) -> list[EarlyWarning]:
-            counted = [await _count(connection, one) for one in gathered]
-            return [warning for warning in counted if warning is not None]
+            return await count_warnings(connection, gathered)
 
         return await self._database.writer.write(run, rows=len(gathered))
 
@@ -76,29 +81,64 @@ class WarningStore(SqlStore):
         row = await self._database.first(sa.select(warnings).where(_row.number == number))
         return None if row is None else _warning_of(row)
 
-    async def find(
+    async def find(  # noqa: PLR0913 - what a list is narrowed by
         self,
         *,
         system_id: str | None = None,
         code: WarningCode | None = None,
         state: WarningState | None = None,
         violations: bool = False,
+        overdue_at: datetime | None = None,
         before: int | None = None,
         limit: int = 50,
     ) -> list[EarlyWarning]:
         """Return the newest warnings that fit, only `violations` if that is set, newest first.
 
-        For the next page give the last number as `before`.
+        With `overdue_at` only those without an answer that was due by then. For the next page
+        give the last number as `before`.
         """
         grave = [_row.severity != ""] if violations else []
+        if overdue_at is not None:
+            grave += [_IS_UNANSWERED, _row.first_at <= overdue_at - ANSWERED_IN]
         equal = {"system_id": system_id, "code": code, "state": state}
         query = newest(warnings, limit, grave, before=before, **equal)
         return [_warning_of(row) for row in await self._database.rows(query)]
 
+    async def violations(
+        self, since: datetime, until: datetime, system_id: str | None = None
+    ) -> list[ViolationCount]:
+        """Return the violations raised in a time, counted by code and SP (R98)."""
+        query = (
+            sa.select(
+                _row.code,
+                _row.system_id,
+                sa.func.count().label("violations"),
+                sa.func.sum(_row["count"]).label("messages"),
+                sa.func.min(_row.first_at).label("first_at"),
+                sa.func.max(_row.last_at).label("last_at"),
+            )
+            .where(_row.severity != "", _row.first_at >= since, _row.first_at < until)
+            .group_by(_row.code, _row.system_id)
+            .order_by(_row.code, _row.system_id)
+        )
+        if system_id is not None:
+            query = query.where(_row.system_id == system_id)
+        return [
+            ViolationCount(
+                WarningCode(row["code"]),
+                row["system_id"],
+                row["violations"],
+                int(row["messages"]),
+                row["first_at"],
+                row["last_at"],
+            )
+            for row in await self._database.rows(query)
+        ]
+
     async def answer(self, number: int, handling: WarningNote) -> bool:
-        """Note the SP's answer to an open warning; return False when it is not open."""
+        """Note the SP's answer, which may be late; return False when it is answered or closed."""
         return await self._move(
-            (_row.number == number, _row.state == WarningState.OPEN),
+            (_row.number == number, _IS_UNANSWERED),
             {"state": WarningState.ANSWERED, **_noted("answer", handling)},
         )
 
@@ -109,21 +149,46 @@ class WarningStore(SqlStore):
             {"state": WarningState.CLOSED, **_noted("closing", handling)},
         )
 
+    async def escalate_due(self, at: datetime, limit: int = 200) -> list[EarlyWarning]:
+        """Escalate open warnings with an answer due by `at`; return at most `limit` of them.
+
+        Each is returned once, to one process. The oldest first: call it again for more.
+        """
+        due = (
+            sa.select(_row.number)
+            .where(_row.state == WarningState.OPEN, _row.first_at <= at - ANSWERED_IN)
+            .order_by(_row.number)
+            .limit(limit)
+        )
+        if not await self._database.rows(due.limit(1)):
+            return []  # as nearly always: no turn of the writer for it
+        escalated = (
+            sa.update(warnings)
+            .where(_row.number.in_(due.scalar_subquery()), _row.state == WarningState.OPEN)
+            .values(state=WarningState.ESCALATED, escalated_at=at)
+            .returning(*_row)
+        )
+        rows = await self._database.returned(escalated, rows=limit)
+        return sorted(map(_warning_of, rows), key=lambda one: one.number)
+
     async def noticed_before(
         self, before: datetime, *, after: int = 0, limit: int = 500
     ) -> list[EarlyWarning]:
         """Return warnings that last grew before `before`, by number.
 
-        For the next page give the last number as `after`.
+        Without those for which an SP is still closed. For the next page give the last number as
+        `after`.
         """
-        query = oldest(warnings, limit, _row.last_at < before, after=after)
+        closes = sa.exists().where(sanctions.c.warning == _row.number, IS_CLOSING)
+        query = oldest(warnings, limit, _row.last_at < before, ~closes, after=after)
         return [_warning_of(row) for row in await self._database.rows(query)]
 
     async def forget(self, numbers: Sequence[int], purge: NewPurge) -> int:
-        """Delete warnings; return how many.
+        """Delete warnings, and then their sanctions; return how many warnings.
 
         The journal gets `purge` with that count in the same commit; nothing when it is 0.
         """
+        await self._database.change(sa.delete(sanctions).where(sanctions.c.warning.in_(numbers)))
         statement = sa.delete(warnings).where(_row.number.in_(numbers))
         return await purge_rows(self._database, statement, purge, len(numbers))
 
@@ -132,6 +197,14 @@ class WarningStore(SqlStore):
     ) -> bool:
         statement = sa.update(warnings).where(*where).values(values)
         return await self._database.change(statement) == 1
+
+
+async def count_warnings(
+    connection: AsyncConnection, gathered: Sequence[WarningCount]
+) -> list[EarlyWarning]:
+    """Count what gathered in the transaction of `connection`; return the newly raised warnings."""
+    counted = [await _count(connection, one) for one in gathered]
+    return [warning for warning in counted if warning is not None]
 
 
 async def _count(connection: AsyncConnection, one: WarningCount) -> EarlyWarning | None:
@@ -206,6 +279,7 @@ def _warning_of(row: sa.RowMapping) -> EarlyWarning:
         WarningState(row["state"]),
         _handling(row, "answer"),
         _handling(row, "closing"),
+        row["escalated_at"],
     )
 
 
