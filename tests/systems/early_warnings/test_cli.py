@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from subprocess import CompletedProcess
 
@@ -103,6 +104,8 @@ def test_a_warning_is_shown_with_places_in_the_records(cli: Cli, config: tuple[s
         "first_at": "2026-11-25T12:00:00+00:00",
         "last_at": "2026-11-25T12:03:00+00:00",
         "samples": ["8000000000000000001", "4:7"],
+        "due_at": "2026-11-26T12:00:00+00:00",
+        "escalated_at": None,
         "answer": None,
         "closing": None,
     }
@@ -168,3 +171,18 @@ def test_a_note_that_says_nothing_or_too_much_is_refused(
 
 def test_a_code_that_there_is_none_of_is_refused(cli: Cli, config: tuple[str, ...]) -> None:
     assert cli("warnings", "list", "--code", "W14", *config).returncode == 2
+
+
+def test_r95_overdue_lists_what_the_sp_did_not_answer_in_24_hours(
+    cli: Cli, options: tuple[str, ...], in_store: InStore
+) -> None:
+    past, ahead = NOON.replace(year=2020), NOON.replace(year=2090)
+    counts = [replace(WALK, first_at=past), replace(MISUSE, first_at=ahead)]
+    in_store(lambda stores: stores.warnings.add(counts))
+    config = options[:2]
+
+    assert listed(cli, *config) == [2, 1]
+    assert listed(cli, "--overdue", *config) == [1]
+    assert "answer due 11-26 12:00" in cli("warnings", "list", "--overdue", *config).stdout
+    cli("warnings", "answer", "1", "--note", "fixed", *config)
+    assert listed(cli, "--overdue", *config) == []

@@ -20,7 +20,7 @@ from gateway.domain.warning import (
 )
 from gateway.stores import Stores
 
-pytestmark = pytest.mark.every_store
+pytestmark = [pytest.mark.every_store, pytest.mark.postgresql]
 
 GatheredBuilder: TypeAlias = Callable[..., WarningCount]
 
@@ -199,3 +199,72 @@ async def test_r72_old_warnings_go_with_a_log_and_their_numbers_are_not_given_ag
     assert raised.number == 4
     [noted] = await stores.journals.purges()
     assert (noted.what, noted.count, noted.by) == ("warnings", 2, "lin")
+
+
+async def test_r95_a_warning_without_an_answer_is_escalated_once_when_it_was_due(
+    stores: Stores, gathered: GatheredBuilder, noon: datetime
+) -> None:
+    await stores.warnings.add([gathered(), gathered(MISUSE, hours=1)])
+    due = noon + timedelta(hours=24)
+
+    early = await stores.warnings.escalate_due(due - timedelta(seconds=1))
+    first = await stores.warnings.escalate_due(due)
+    again = await stores.warnings.escalate_due(due)
+    later = await stores.warnings.escalate_due(due + timedelta(hours=1))
+
+    assert (early, again) == ([], [])
+    assert [(one.number, one.state) for one in first] == [(1, WarningState.ESCALATED)]
+    assert [one.number for one in later] == [2]
+    kept = await stores.warnings.get(1)
+    assert kept == first[0]
+    assert (kept.due_at, kept.escalated_at) == (due, due)
+
+
+async def test_r95_many_are_escalated_in_turns_the_oldest_first(
+    stores: Stores, gathered: GatheredBuilder, noon: datetime
+) -> None:
+    ports = [WALKS._replace(port=str(port)) for port in range(5)]
+    await stores.warnings.add([gathered(kind) for kind in ports])
+    due = noon + timedelta(hours=24)
+
+    turns = [await stores.warnings.escalate_due(due, limit=2) for _ in range(4)]
+
+    assert [[one.number for one in turn] for turn in turns] == [[1, 2], [3, 4], [5], []]
+
+
+async def test_r95_what_is_answered_in_time_or_closed_is_not_escalated(
+    stores: Stores, gathered: GatheredBuilder, noon: datetime
+) -> None:
+    await stores.warnings.add([gathered(), gathered(MISUSE)])
+    await stores.warnings.answer(1, WarningNote("lin", noon, "fixed"))
+    await stores.warnings.close(2, WarningNote("lin", noon, "a test"))
+
+    assert await stores.warnings.escalate_due(noon + timedelta(days=9)) == []
+
+
+async def test_r95_a_late_answer_is_taken_once_and_the_escalation_stays_on_record(
+    stores: Stores, gathered: GatheredBuilder, noon: datetime
+) -> None:
+    await stores.warnings.add([gathered()])
+    due = noon + timedelta(hours=24)
+    await stores.warnings.escalate_due(due)
+
+    overdue = await stores.warnings.find(overdue_at=due)
+    is_taken = await stores.warnings.answer(1, WarningNote("lin", due, "fixed"))
+    twice = await stores.warnings.answer(1, WarningNote("lin", due, "fixed again"))
+
+    assert [one.number for one in overdue] == [1]
+    assert (is_taken, twice) == (True, False)
+    assert await stores.warnings.find(overdue_at=due) == []
+    (kept,) = await stores.warnings.find(state=WarningState.ANSWERED)
+    assert kept.escalated_at == due
+
+
+async def test_r95_overdue_is_also_what_nobody_has_escalated_yet(
+    stores: Stores, gathered: GatheredBuilder, noon: datetime
+) -> None:
+    await stores.warnings.add([gathered(), gathered(MISUSE, hours=1)])
+
+    found = await stores.warnings.find(overdue_at=noon + timedelta(hours=24))
+
+    assert [one.number for one in found] == [1]
