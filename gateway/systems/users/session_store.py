@@ -1,0 +1,232 @@
+"""The store of sessions: what a sign-in must prove, sessions and known devices of users."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.storage.database import SqlStore
+from gateway.storage.errors import logged
+from gateway.systems.users.model import (
+    DEVICE_LIFE,
+    MAX_ADDRESS_CHARS,
+    MOST_DEVICES,
+    NewSession,
+    RoleGrant,
+    SessionLimits,
+    SignInProof,
+    StoredCredentials,
+    UserAct,
+    UserSession,
+    UserState,
+    own_act,
+)
+from gateway.systems.users.sql import end_sessions, journal_act
+from gateway.systems.users.tables import recovery_codes, user_devices, user_sessions, users
+
+# A session is seen at most so often: a request is a read, and no commit.
+SEEN_EVERY = timedelta(minutes=1)
+
+_user, _code, _session, _device = users.c, recovery_codes.c, user_sessions.c, user_devices.c
+_OF_SESSION = (_user.name, _user.role, _user.system_id, _user.province, *user_sessions.c)
+
+
+class UserSessionStore(SqlStore):
+    """Keeps sessions of users, and the devices from which they have signed in.
+
+    Every call raises StoreUnavailable when the store does not answer. `UserStore` ends the
+    sessions of a user who is disabled or reset, or gets another role.
+    """
+
+    async def credentials_of(self, name: str) -> StoredCredentials | None:
+        """Return what a user has to prove; None for who may not sign in.
+
+        The same is read for every name.
+        """
+        user = sa.select(users).where(_user.name == name, _user.state == UserState.ACTIVE)
+        number = sa.select(_user.number).where(_user.name == name).scalar_subquery()
+        codes = sa.select(_code.digest).where(_code.user_number == number)
+
+        async def run(connection: AsyncConnection) -> StoredCredentials | None:
+            row = (await connection.execute(user)).mappings().first()
+            digests = (await connection.execute(codes)).scalars().all()
+            if row is None or not row["password_hash"]:
+                return None
+            return StoredCredentials(
+                number=row["number"],
+                name=name,
+                password_hash=row["password_hash"],
+                totp_secret=row["totp_secret"],
+                totp_step=row["totp_step"],
+                recovery_digests=tuple(digests),
+            )
+
+        return await self._database.read(run)
+
+    async def is_known_device(self, name: str, device_sha256: str, now: datetime) -> bool:
+        """Tell whether this user has signed in from this device in the last `DEVICE_LIFE`."""
+        query = (
+            sa.select(_device.known_at)
+            .join_from(user_devices, users, _device.user_number == _user.number)
+            .where(
+                _device.token_sha256 == device_sha256,
+                _user.name == name,
+                _device.known_at > now - DEVICE_LIFE,
+            )
+        )
+        return await self._database.first(query) is not None
+
+    async def open(self, proof: SignInProof, new: NewSession, limits: SessionLimits) -> bool:
+        """Use a proof up and open a session; False, and nothing changes, if it is not good.
+
+        It is not if its code was used meanwhile, or the user was disabled or reset. The session
+        before ends; of more than `limits` allow, those end that were seen longest ago.
+        """
+
+        async def run(connection: AsyncConnection) -> bool:
+            # The writer has the write lock from the start: nothing changes in between.
+            name = await _used_up(connection, proof)
+            if name is None:
+                return False
+            await connection.execute(_ended(new.session_before))
+            await _make_room(connection, proof.number, new.at, limits)
+            address = new.address[:MAX_ADDRESS_CHARS]
+            session = {
+                "token_sha256": new.token_sha256,
+                "user_number": proof.number,
+                "created_at": new.at,
+                "seen_at": new.at,
+                "address": address,
+            }
+            await connection.execute(sa.insert(user_sessions), session)
+            await _know(connection, proof.number, new)
+            factor = "code" if proof.step is not None else "recovery code"
+            act = own_act(name, new.at)
+            await journal_act(connection, "user sign-in", name, f"{factor}, from {address}", act)
+            return True
+
+        return await self._database.writer.write(run, rows=6)
+
+    async def session_of(
+        self, token_sha256: str, now: datetime, limits: SessionLimits, *, is_used: bool = True
+    ) -> UserSession | None:
+        """Return the open session of a token, or None; it is seen now where it `is_used`."""
+        query = _open_sessions(now, limits).where(_session.token_sha256 == token_sha256)
+        row = await self._database.first(query)
+        if row is None:
+            return None
+        if is_used and row["seen_at"] <= now - SEEN_EVERY:
+            seen = sa.update(user_sessions).where(_session.token_sha256 == token_sha256)
+            await logged(self._database.change(seen.values(seen_at=now)))
+        return _session_of(row)
+
+    async def sessions_of(
+        self, name: str, now: datetime, limits: SessionLimits
+    ) -> list[UserSession]:
+        """Return the open sessions of a user, the newest first."""
+        query = _open_sessions(now, limits).where(_user.name == name)
+        rows = await self._database.rows(query.order_by(_session.created_at.desc()).limit(1000))
+        return [_session_of(row) for row in rows]
+
+    async def end(self, token_sha256: str) -> bool:
+        """End one session; False if it was not there."""
+        return await self._database.change(_ended(token_sha256)) > 0
+
+    async def end_all(self, name: str, act: UserAct) -> int | None:
+        """End all sessions of a user and forget the devices; return how many, None for no user."""
+
+        async def run(connection: AsyncConnection) -> int | None:
+            query = sa.select(_user.number).where(_user.name == name)
+            number = (await connection.execute(query)).scalar()
+            if number is None:
+                return None
+            count = await end_sessions(connection, number, forgets_devices=True)
+            await journal_act(connection, "user sign-out", name, "everywhere", act)
+            return count
+
+        return await self._database.writer.write(run, rows=3)
+
+    async def forget(self, now: datetime, limits: SessionLimits) -> int:
+        """Delete sessions and links that are over, and devices not seen for long; count them."""
+
+        async def run(connection: AsyncConnection) -> int:
+            over = sa.delete(user_sessions).where(_is_over(now, limits))
+            old = sa.delete(user_devices).where(_device.known_at <= now - DEVICE_LIFE)
+            unused = sa.update(users).where(_user.link_until <= now)
+            links = unused.values(link_sha256=None, link_until=None)
+            return sum([(await connection.execute(one)).rowcount for one in (over, old, links)])
+
+        return await self._database.writer.write(run)
+
+
+async def _used_up(connection: AsyncConnection, proof: SignInProof) -> str | None:
+    """Use up what was proved; return the name of its user, None if it is not good any more."""
+    still = [
+        _user.number == proof.number,
+        _user.state == UserState.ACTIVE,
+        _user.password_hash == proof.password_hash,
+    ]
+    if proof.step is not None:
+        still.append(_user.totp_step < proof.step)
+    name = (await connection.execute(sa.select(_user.name).where(*still))).scalar()
+    if name is None:
+        return None
+    values: dict[str, object] = {"password_hash": proof.rehashed or proof.password_hash}
+    if proof.step is not None:
+        values["totp_step"] = proof.step
+    else:
+        own = _code.user_number == proof.number, _code.digest == proof.recovery_digest
+        if (await connection.execute(sa.delete(recovery_codes).where(*own))).rowcount != 1:
+            return None
+    await connection.execute(sa.update(users).where(_user.number == proof.number).values(values))
+    return str(name)
+
+
+async def _make_room(
+    connection: AsyncConnection, number: int, now: datetime, limits: SessionLimits
+) -> None:
+    own = _session.user_number == number
+    await connection.execute(sa.delete(user_sessions).where(own, _is_over(now, limits)))
+    kept = sa.select(_session.token_sha256).where(own).order_by(_session.seen_at.desc())
+    many = kept.offset(limits.per_user - 1).limit(limits.per_user + 1000)
+    await connection.execute(sa.delete(user_sessions).where(_session.token_sha256.in_(many)))
+
+
+async def _know(connection: AsyncConnection, number: int, new: NewSession) -> None:
+    own = _device.user_number == number
+    before = sa.delete(user_devices).where(own, _device.token_sha256 == new.device_before)
+    await connection.execute(before)
+    device = {"token_sha256": new.device_sha256, "user_number": number, "known_at": new.at}
+    await connection.execute(sa.insert(user_devices), device)
+    kept = sa.select(_device.token_sha256).where(own)
+    many = kept.order_by(_device.known_at.desc()).offset(MOST_DEVICES).limit(1000)
+    await connection.execute(sa.delete(user_devices).where(_device.token_sha256.in_(many)))
+
+
+def _ended(token_sha256: str) -> sa.Delete:
+    return sa.delete(user_sessions).where(_session.token_sha256 == token_sha256)
+
+
+def _is_over(now: datetime, limits: SessionLimits) -> sa.ColumnElement[bool]:
+    return (_session.seen_at <= now - limits.idle) | (_session.created_at <= now - limits.absolute)
+
+
+def _open_sessions(now: datetime, limits: SessionLimits) -> sa.Select[tuple[Any, ...]]:
+    return (
+        sa.select(*_OF_SESSION)
+        .join_from(user_sessions, users, _session.user_number == _user.number)
+        .where(_user.state == UserState.ACTIVE, ~_is_over(now, limits))
+    )
+
+
+def _session_of(row: Mapping[Any, Any]) -> UserSession:
+    return UserSession(
+        user_number=row["user_number"],
+        name=row["name"],
+        grant=RoleGrant(row["role"], row["system_id"], row["province"]),
+        created_at=row["created_at"],
+        seen_at=row["seen_at"],
+        address=row["address"],
+    )

@@ -1,0 +1,317 @@
+"""Sign people in and out: password, then a code; who guesses locks only himself out."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple, Protocol
+
+import structlog
+
+from gateway.runtime.tasks import spawn
+from gateway.systems.users.credentials import (
+    DECOY_HASH,
+    compact_code,
+    hash_password,
+    is_password,
+    must_rehash,
+    new_secret,
+    new_token,
+    recovery_digest,
+    step_of,
+    token_digest,
+)
+from gateway.systems.users.model import (
+    NewSession,
+    SessionLimits,
+    SignInProof,
+    StoredCredentials,
+    UserError,
+    UserSession,
+    checked_name,
+    normal_password,
+    own_act,
+)
+from gateway.systems.users.session_store import UserSessionStore
+
+log = structlog.get_logger()
+
+# Each verification takes 64 MiB and some 100 ms of a core.
+CHECKS_AT_ONCE = 2
+CHECKS_WAITING = 16
+MAX_WRONG_CODES = 10
+CODES_WINDOW_S = 900.0
+_MOST_COUNTED = 10_000
+# No name of a user: what cannot be one is counted under it.
+_NO_NAME = "?"
+
+
+class GuessLimits(Protocol):
+    """Says who may try a password now, by address and name, as `Lockouts` does. Bounded."""
+
+    def may_check(self, address: str, name: str, now: float, /) -> bool:
+        """Tell whether a password may be verified now; count it."""
+
+    def failed(self, address: str, name: str, now: float, /) -> None:
+        """Count a failure."""
+
+    def succeeded(self, address: str, name: str, now: float, /) -> None:
+        """Know this pair for a while."""
+
+    def delay_s(self, address: str, name: str, now: float, /) -> float:
+        """Return how long a failure is to be answered later."""
+
+
+class SignInRefusal(StrEnum):
+    """Why a sign-in was refused; the same for every name, also for an unknown one."""
+
+    WRONG = "wrong"
+    LOCKED = "locked"
+    BUSY = "busy"
+
+
+@dataclass(frozen=True, slots=True)
+class SignInAttempt:
+    """What a browser brings: besides what is typed its address, and the tokens of its cookies."""
+
+    name: str
+    password: str = field(repr=False)
+    code: str = field(repr=False)
+    address: str
+    device_token: str = field(repr=False, default="")
+    session_token: str = field(repr=False, default="")
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """Tokens for the cookies of a browser: of its session, and of the device for later."""
+
+    name: str
+    session_token: str = field(repr=False)
+    device_token: str = field(repr=False)
+
+
+class _PasswordCheck(NamedTuple):
+    """Whether a password was right, and its new hash where the old one is out of date."""
+
+    is_right: bool
+    rehashed: str
+
+
+@dataclass(frozen=True, slots=True)
+class PasswordTurn:
+    """Who tries a password, to the limits of guesses."""
+
+    guesses: GuessLimits
+    origin: str
+    name: str
+    now: Callable[[], float]
+
+    def may_check(self) -> bool:
+        """Tell whether the password may be verified now; count it."""
+        return self.guesses.may_check(self.origin, self.name, self.now())
+
+    def failed(self) -> None:
+        """Count a failure."""
+        self.guesses.failed(self.origin, self.name, self.now())
+
+    def delay_s(self) -> float:
+        """Return how long the failure is to be answered later."""
+        return self.guesses.delay_s(self.origin, self.name, self.now())
+
+
+class PasswordLane:
+    """Verifies passwords in threads, `at_once` at the same time, while `waiting` more wait."""
+
+    def __init__(self, at_once: int = CHECKS_AT_ONCE, waiting: int = CHECKS_WAITING) -> None:
+        self._turns = asyncio.Semaphore(at_once)
+        self._room = at_once + waiting
+        self._taken = 0
+
+    def start(
+        self, turn: PasswordTurn, password_hash: str, password: str
+    ) -> asyncio.Task[_PasswordCheck | None] | None:
+        """Begin a verification; None when there is no room for it.
+
+        Its result is None if it may not be done when its turn comes. It has its place until its
+        thread has ended and a wrong password is counted, also if its caller is gone by then.
+        """
+        if self._taken >= self._room:
+            return None
+        self._taken += 1
+        return spawn(self._run(turn, password_hash, password), name="users.password")
+
+    async def _run(
+        self, turn: PasswordTurn, password_hash: str, password: str
+    ) -> _PasswordCheck | None:
+        try:
+            async with self._turns:
+                if not turn.may_check():
+                    return None
+                checked = await asyncio.to_thread(_check, password_hash, password)
+                if not checked.is_right:
+                    turn.failed()  # before the next one asks whether it may
+                return checked
+        finally:
+            self._taken -= 1
+
+
+def _check(password_hash: str, password: str) -> _PasswordCheck:
+    if not is_password(password_hash, password):
+        return _PasswordCheck(is_right=False, rehashed="")
+    is_old = must_rehash(password_hash)
+    return _PasswordCheck(is_right=True, rehashed=hash_password(password) if is_old else "")
+
+
+class CodeGuesses:
+    """Counts wrong codes of those who know the password; bounded.
+
+    All devices that are not known count together, so that guessing from many addresses is of no
+    use; a known device counts for itself, so that it is not locked with them.
+    """
+
+    def __init__(self) -> None:
+        self._wrong: OrderedDict[tuple[int, str], tuple[float, int]] = OrderedDict()
+
+    def is_locked(self, number: int, device: str, now: float) -> bool:
+        """Tell whether codes of the app are refused, right ones too. Recovery codes are not."""
+        return self._count(number, device, now)[1] >= MAX_WRONG_CODES
+
+    def failed(self, number: int, device: str, now: float) -> bool:
+        """Count a wrong code; tell whether it was the one that locks."""
+        since, count = self._count(number, device, now)
+        self._wrong[number, device] = since, count + 1
+        self._wrong.move_to_end((number, device))
+        if len(self._wrong) > _MOST_COUNTED:
+            self._wrong.popitem(last=False)
+        return count + 1 == MAX_WRONG_CODES
+
+    def _count(self, number: int, device: str, now: float) -> tuple[float, int]:
+        since, count = self._wrong.get((number, device), (now, 0))
+        return (since, count) if now - since < CODES_WINDOW_S else (now, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class SignInClocks:
+    """The clocks of a process, and how it waits."""
+
+    now: Callable[[], float]
+    utcnow: Callable[[], datetime]
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+
+class SignInDesk:
+    """Signs people in. Every call raises StoreUnavailable.
+
+    Name, password and code come together: an answer never says which was wrong. The address of a
+    known device does not matter: strangers' guesses neither lock it nor take its turns.
+    """
+
+    def __init__(
+        self,
+        store: UserSessionStore,
+        guesses: GuessLimits,
+        clocks: SignInClocks,
+        limits: SessionLimits | None = None,
+    ) -> None:
+        self._store = store
+        self._guesses = guesses
+        self._clocks = clocks
+        self._limits = limits or SessionLimits()
+        self._codes = CodeGuesses()
+        self._strangers, self._known = PasswordLane(), PasswordLane()
+        self._no_secret = new_secret()
+
+    async def sign_in(self, attempt: SignInAttempt) -> SignedIn | SignInRefusal:
+        """Open a session; the one that the browser brought ends with it."""
+        name = _named(attempt.name)
+        device = await self._device_of(name, attempt.device_token)
+        origin, lane = (device, self._known) if device else (attempt.address, self._strangers)
+        found = await self._store.credentials_of(name)
+        turn = PasswordTurn(self._guesses, origin, name, self._clocks.now)
+        expected = DECOY_HASH if found is None else found.password_hash
+        checking = lane.start(turn, expected, normal_password(attempt.password))
+        if checking is None:
+            return SignInRefusal.BUSY
+        # A caller that is gone leaves the thread in its place.
+        checked = await asyncio.shield(checking)
+        if checked is None:
+            return SignInRefusal.LOCKED
+        proof = self._proof(found, checked, attempt.code, device)
+        if proof is not None and (opened := await self._open(name, proof, attempt)) is not None:
+            # The device has another token from now on: only its address can be known longer.
+            self._guesses.succeeded(attempt.address, name, self._clocks.now())
+            return opened
+        if checked.is_right:
+            turn.failed()  # a wrong password is counted by now
+        await self._clocks.sleep(turn.delay_s())
+        return SignInRefusal.WRONG
+
+    async def session_of(self, token: str, *, is_used: bool = True) -> UserSession | None:
+        """Return the open session of a cookie, or None. One that no person uses becomes idle."""
+        return await self._store.session_of(
+            token_digest(token), self._clocks.utcnow(), self._limits, is_used=is_used
+        )
+
+    async def sign_out(self, token: str) -> None:
+        """End the session of a cookie, if there is one."""
+        await self._store.end(token_digest(token))
+
+    async def sign_out_everywhere(self, session: UserSession) -> int:
+        """End all sessions of a user, this one too, and forget the devices; return how many."""
+        act = own_act(session.name, self._clocks.utcnow())
+        return await self._store.end_all(session.name, act) or 0
+
+    async def _device_of(self, name: str, token: str) -> str:
+        """Return what a known device of this user is counted under, "" for any other."""
+        if not token:
+            return ""
+        digest = token_digest(token)
+        is_known = await self._store.is_known_device(name, digest, self._clocks.utcnow())
+        return f"device {digest}" if is_known else ""
+
+    def _proof(
+        self, found: StoredCredentials | None, checked: _PasswordCheck, code: str, device: str
+    ) -> SignInProof | None:
+        """Return what was proved; the code is looked at also where the password was wrong."""
+        typed, at_s, now = compact_code(code), self._clocks.utcnow().timestamp(), self._clocks.now()
+        secret, after, digests = self._no_secret, 0, tuple[str, ...]()
+        if found is not None:
+            secret, after, digests = found.totp_secret, found.totp_step, found.recovery_digests
+        step = step_of(secret, typed, at_s, after)
+        digest = recovery_digest(typed)
+        is_recovery = digest in digests
+        if found is None or not checked.is_right:
+            return None
+        if is_recovery:
+            return SignInProof(found.number, found.password_hash, None, digest, checked.rehashed)
+        if step is not None and not self._codes.is_locked(found.number, device, now):
+            return SignInProof(found.number, found.password_hash, step, "", checked.rehashed)
+        if self._codes.failed(found.number, device, now):
+            log.warning("user.codes_guessed", name=found.name, wrong=MAX_WRONG_CODES)
+        return None
+
+    async def _open(self, name: str, proof: SignInProof, attempt: SignInAttempt) -> SignedIn | None:
+        # Anew each time: a token that somebody else has put into the browser is worth nothing.
+        token, device = new_token(), new_token()
+        new = NewSession(
+            token_digest(token),
+            token_digest(device),
+            token_digest(attempt.session_token),
+            token_digest(attempt.device_token),
+            attempt.address,
+            self._clocks.utcnow(),
+        )
+        if not await self._store.open(proof, new, self._limits):
+            return None
+        log.info("user.signed_in", name=name, recovery_code=proof.step is None)
+        return SignedIn(name, token, device)
+
+
+def _named(name: str) -> str:
+    try:
+        return checked_name(name[:64].strip().lower())
+    except UserError:
+        return _NO_NAME
