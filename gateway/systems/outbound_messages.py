@@ -21,6 +21,8 @@ from gateway.storage.tables import IS_WAITING, outbound_messages
 _column = outbound_messages.c
 _SHOWN = [_column[field.name] for field in fields(OutboundMessage)]
 _SECRET = sorted(SECRET_KINDS)
+_PATIENT = frozenset({OutboundKind.COMPLAINT})
+_IN_TURN = (frozenset(OutboundKind) - _PATIENT, _PATIENT)
 _LEFT_OF_TEXT = sa.case((_column.kind.in_(_SECRET), ""), else_=_column.text)
 
 
@@ -39,8 +41,13 @@ class OutboundMessageStore(SqlStore):
 
     async def get(self, number: int) -> OutboundMessage | None:
         """Return an outbound message in any state."""
-        row = await self._database.first(sa.select(*_SHOWN).where(_column.number == number))
-        return None if row is None else _outbound_of(row)
+        query = sa.select(*_SHOWN).where(_column.number == number)
+        return await self._database.record(OutboundMessage, query)
+
+    async def count_waiting(self) -> int:
+        """Return how many outbound messages wait to be sent, or to be answered."""
+        query = sa.select(sa.func.count().label("count")).where(IS_WAITING)
+        return int((await self._database.rows(query.select_from(outbound_messages)))[0]["count"])
 
     async def waiting_ports(self) -> set[str]:
         """Return the ports that have outbound messages waiting to be sent."""
@@ -52,15 +59,33 @@ class OutboundMessageStore(SqlStore):
     ) -> list[OutboundMessage]:
         """Claim the oldest waiting outbound messages of at most 500 `ports` for this process only.
 
+        Codes and orders go before answers to complaints.
+
         The claim ends at `until`. If the process dies before, the messages may or may not have
         been sent, and the next caller takes them again. Each taking counts as an attempt,
         unless the outbound message is put back unwritten.
         """
+        taken: list[OutboundMessage] = []
+        for kinds in _IN_TURN:
+            if len(taken) < limit:
+                left = limit - len(taken)
+                taken += await self._take_kinds(kinds, now, until, ports, left)
+        return taken
+
+    async def _take_kinds(
+        self,
+        kinds: Collection[OutboundKind],
+        now: datetime,
+        until: datetime,
+        ports: Collection[str],
+        limit: int,
+    ) -> list[OutboundMessage]:
         free = (
             sa.select(_column.number)
             .where(
                 IS_WAITING,
                 _column.port.in_(ports),
+                _column.kind.in_(kinds),
                 _column.free_at <= now,
                 _column.not_after > now,
                 _column.attempts < MAX_ATTEMPTS,
@@ -79,7 +104,7 @@ class OutboundMessageStore(SqlStore):
         if not await self._database.rows(free.limit(1)):
             return []
         taken = await self._database.returned(taking, rows=limit)
-        return sorted(map(_outbound_of, taken), key=lambda outbound: outbound.number)
+        return sorted((OutboundMessage(**row) for row in taken), key=lambda one: one.number)
 
     async def put_back(self, number: int, at: datetime, *, was_written: bool) -> None:
         """Let a claimed outbound message be taken again from `at` on.
@@ -130,15 +155,9 @@ class OutboundMessageStore(SqlStore):
             .returning(*_SHOWN)
         )
         ended = await self._database.returned(ending, rows=limit)
-        return sorted(map(_outbound_of, ended), key=lambda outbound: outbound.number)
+        return sorted((OutboundMessage(**row) for row in ended), key=lambda one: one.number)
 
     async def forget(self, before: datetime) -> int:
         """Delete outbound messages in a final state created before `before`; return how many."""
         done = sa.and_(_column.created_at < before, _column.state != OutboundState.WAITING.value)
         return await self._database.change(sa.delete(outbound_messages).where(done))
-
-
-def _outbound_of(row: sa.RowMapping) -> OutboundMessage:
-    return OutboundMessage(
-        **{**row, "kind": OutboundKind(row["kind"]), "state": OutboundState(row["state"])},
-    )

@@ -1,6 +1,5 @@
 """Versions of the policy on record, and requests for changes, from whom and when."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -10,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.storage.database import SqlStore, added, oldest, values_of
 from gateway.storage.dialect import NEVER_REUSED, ROW_NUMBER, columns
-from gateway.storage.tables import UtcTime, metadata
+from gateway.storage.tables import UtcTime, metadata, word
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +86,7 @@ policy_requests = sa.Table(
     *columns(sa.Text, "by", "note"),
     sa.Column("force", sa.Boolean, nullable=False),
     sa.Column("at", UtcTime, nullable=False),
-    sa.Column("state", sa.String(8), nullable=False),
+    sa.Column("state", word(ReloadRequestState, 8), nullable=False),
     sa.Column("said", sa.Text, nullable=False),
     # What the gateway asks every few moments.
     sa.Index(None, "state", "number"),
@@ -132,13 +131,14 @@ class PolicyStore(SqlStore):
 
     async def versions(self, limit: int = 50) -> list[PolicyVersion]:
         """Return at most `limit` versions, the newest first."""
-        rows = await self._database.rows(_VERSIONS.order_by(_version.number.desc()).limit(limit))
-        return [PolicyVersion(**row) for row in rows]
+        query = _VERSIONS.order_by(_version.number.desc()).limit(limit)
+        return await self._database.records(PolicyVersion, query)
 
     async def version(self, number: int) -> PolicyVersion | None:
         """Return one version, None when it is not, or no longer, on record."""
-        rows = await self._database.rows(_VERSIONS.where(_version.number == number))
-        return next((PolicyVersion(**row) for row in rows), None)
+        return await self._database.record(
+            PolicyVersion, _VERSIONS.where(_version.number == number)
+        )
 
     async def archive_of(self, number: int) -> bytes:
         """Return the packed files of a version; empty when none are kept."""
@@ -161,7 +161,7 @@ class PolicyStore(SqlStore):
     async def open_request(self) -> PolicyRequest | None:
         """Return the oldest open request."""
         query = oldest(policy_requests, 1, _request.state == ReloadRequestState.OPEN)
-        return _first_of(await self._database.rows(query))
+        return await self._database.record(PolicyRequest, query)
 
     async def answer(self, number: int, state: ReloadRequestState, said: str) -> bool:
         """Close an open request; return False when there is no such one."""
@@ -175,9 +175,4 @@ class PolicyStore(SqlStore):
     async def request(self, number: int) -> PolicyRequest | None:
         """Return one request as it stands."""
         query = sa.select(policy_requests).where(_request.number == number)
-        return _first_of(await self._database.rows(query))
-
-
-def _first_of(rows: Sequence[sa.RowMapping]) -> PolicyRequest | None:
-    found = (PolicyRequest(**{**row, "state": ReloadRequestState(row["state"])}) for row in rows)
-    return next(found, None)
+        return await self._database.record(PolicyRequest, query)

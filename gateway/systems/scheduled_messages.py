@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.domain.consent import EVERY_SENDER, Answer
+from gateway.domain.consent import EVERY_SENDER, Answer, parts_of
 from gateway.domain.msisdn import misread_as
 from gateway.domain.sender import NO_COMPANIONS, Companions
 from gateway.storage.database import SqlStore
@@ -85,7 +85,18 @@ _SHOWN = [_column[field.name] for field in fields(ScheduledMessage)]
 _KEPT = [field.name for field in fields(ScheduledMessage) if field.name != "number"]
 _UNCLAIMED = {"is_refused": False, "free_at": datetime(1970, 1, 1, tzinfo=UTC)}
 _IS_REFUSAL = _answer.answer == Answer.REFUSED.value
-_IS_ABOUT_IT = _answer.scope.in_((_column.system_id, EVERY_SENDER))
+# A refusal of the SP's port is about what came from there or from an extension of it. One of a
+# category is about every advert: what a scheduled message says is not kept.
+_WITH_PORT = _column.system_id + " " + _column.source
+_IS_ABOUT_IT = sa.or_(
+    _answer.scope.in_((_column.system_id, EVERY_SENDER)),
+    sa.and_(
+        sa.func.length(_answer.scope) > sa.func.length(_column.system_id),
+        sa.func.substr(_WITH_PORT, 1, sa.func.length(_answer.scope)) == _answer.scope,
+    ),
+    sa.func.substr(_answer.scope, 1, sa.func.length(_column.system_id) + 2)
+    == _column.system_id + " #",
+)
 
 _insert = insert_or_update(scheduled_messages)
 _UPSERT = _insert.on_conflict_do_update(
@@ -97,11 +108,12 @@ _UPSERT = _insert.on_conflict_do_update(
 class ScheduledStore(SqlStore):
     """Keeps messages that the SMSC accepted for later, until cancelled or due.
 
-    A message is *refused* once its subscriber's refusal of its SP, of one of the SP's
-    `companions` (gateway.domain.sender), or of all SPs is on record, from any process; it stays
-    refused if the subscriber agrees again. A North American number without its plus reads as
-    another number: the refusal of that number counts too, unless the subscriber's own number
-    agreed to the same scope. Every call raises StoreUnavailable when the store does not answer.
+    A message is *refused* once its subscriber's refusal of its SP, of its port, of any category of
+    the SP's adverts, of one of the SP's `companions` (gateway.domain.sender), or of all SPs is on
+    record, from any process; it stays refused if the subscriber agrees again. A North American
+    number without its plus reads as another number: the refusal of that number counts too, unless
+    the subscriber's own number agreed to the same scope. Every call raises StoreUnavailable when
+    the store does not answer.
     """
 
     async def keep(
@@ -154,29 +166,37 @@ class ScheduledStore(SqlStore):
             scopes = sa.select(_answer.scope).where(told).distinct() if companions else None
             refused = [] if scopes is None else await self._database.rows(scopes)
             markings = self._markings(
-                _companies(companions, {row["scope"] for row in refused}),
+                _companies(companions, {parts_of(row["scope"]).system_id for row in refused}),
                 _column.msisdn.in_(numbers) | _column.misread_as.in_(numbers),
             )
         return await self._database.writer.write(lambda connection: _marked(connection, markings))
 
-    async def waiting_senders(self, now: datetime) -> set[str]:
-        """Return the SPs with refused messages that can still be cancelled."""
-        query = (
-            sa.select(_column.system_id).where(IS_REFUSED, _column.scheduled_at > now).distinct()
-        )
+    async def waiting_senders(self, now: datetime, closed: Collection[str] = ()) -> set[str]:
+        """Return the SPs with refused messages that can still be cancelled.
+
+        Of SPs that are `closed` all messages are to be cancelled.
+        """
+        is_due = _is_unwanted(closed), _column.scheduled_at > now
+        query = sa.select(_column.system_id).where(*is_due).distinct()
         return {row["system_id"] for row in await self._database.rows(query)}
 
     async def take(
-        self, now: datetime, until: datetime, senders: Collection[str], limit: int
+        self,
+        now: datetime,
+        until: datetime,
+        senders: Collection[str],
+        limit: int,
+        closed: Collection[str] = (),
     ) -> list[ScheduledMessage]:
         """Claim refused messages of at most 500 `senders`, the next to be delivered first.
 
-        The claim ends at `until`; if the process dies before, the next caller takes them then.
+        All messages of those of them that are `closed`. The claim ends at `until`; if the process
+        dies before, the next caller takes them then.
         """
         free = (
             sa.select(_column.number)
             .where(
-                IS_REFUSED,
+                _is_unwanted(closed),
                 _column.scheduled_at > now,
                 _column.system_id.in_(senders),
                 _column.free_at <= now,
@@ -193,8 +213,9 @@ class ScheduledStore(SqlStore):
             .values(free_at=until)
             .returning(*_SHOWN)
         )
-        taken = map(_message_of, await self._database.returned(taking, rows=limit))
-        return sorted(taken, key=lambda one: (one.scheduled_at, one.number))
+        taken = await self._database.returned(taking, rows=limit)
+        messages = (ScheduledMessage(**row) for row in taken)
+        return sorted(messages, key=lambda one: (one.scheduled_at, one.number))
 
     async def put_back(self, number: int, at: datetime) -> None:
         """Let a claimed message be taken again from `at` on."""
@@ -223,8 +244,8 @@ class ScheduledStore(SqlStore):
             .where(_column.number.in_(over.scalar_subquery()))
             .returning(*_SHOWN)
         )
-        ended = map(_message_of, await self._database.returned(ending, rows=limit))
-        return sorted(ended, key=lambda one: one.number)
+        ended = await self._database.returned(ending, rows=limit)
+        return sorted((ScheduledMessage(**row) for row in ended), key=lambda one: one.number)
 
     async def prune(self, now: datetime) -> int:
         """Forget messages that are not refused and past their time; return how many."""
@@ -244,7 +265,7 @@ class ScheduledStore(SqlStore):
         return [
             self._marking(_IS_ABOUT_IT, *those),
             *(
-                self._marking(_answer.scope.in_(one), _column.system_id.in_(one), *those)
+                self._marking(_is_about_any(one), _column.system_id.in_(one), *those)
                 for one in companies
             ),
         ]
@@ -278,6 +299,26 @@ class ScheduledStore(SqlStore):
         )
 
 
+def _is_unwanted(closed: Collection[str]) -> sa.ColumnElement[bool] | sa.TextClause:
+    """Return whether a message is to be cancelled; the index of refused ones serves as a rule."""
+    return sa.or_(IS_REFUSED, _column.system_id.in_(closed)) if closed else IS_REFUSED
+
+
+def _is_about_any(company: Collection[str]) -> sa.ColumnElement[bool]:
+    """Return whether an answer is to an account of a company, or to a part of one, as above."""
+    conditions = []
+    for length in sorted(set(map(len, company))):
+        part = sa.func.substr(_answer.scope, length + 1)
+        sent_from = sa.func.substr(" " + _column.source, 1, sa.func.length(part))
+        conditions.append(
+            sa.func.substr(_answer.scope, 1, length).in_(
+                [one for one in company if len(one) == length]
+            )
+            & ((part == sent_from) | (sa.func.substr(part, 1, 2) == " #"))
+        )
+    return sa.or_(*conditions)
+
+
 def _companies(companions: Companions, system_ids: Iterable[str]) -> list[tuple[str, ...]]:
     """Return, for each company that has one of `system_ids`, all its accounts."""
     found = {
@@ -295,7 +336,3 @@ async def _marked(connection: AsyncConnection, markings: Iterable[sa.Update]) ->
 def _values_of(message: ScheduledMessage) -> dict[str, object]:
     values = {name: getattr(message, name) for name in _KEPT}
     return values | _UNCLAIMED | {"misread_as": misread_as(message.msisdn)}
-
-
-def _message_of(row: sa.RowMapping) -> ScheduledMessage:
-    return ScheduledMessage(**row)

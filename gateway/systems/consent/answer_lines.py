@@ -1,14 +1,25 @@
 """Read lists of answers line by line: CSV with a header, or one number on each line."""
 
 import csv
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Never
 
-from gateway.domain.consent import EVERY_SENDER, FIRST, Answer, ConsentAnswer, end_said
+from gateway.domain.categories import advert_category
+from gateway.domain.consent import (
+    EVERY_SENDER,
+    FIRST,
+    Answer,
+    ConsentAnswer,
+    end_said,
+    parts_of,
+    scope_of,
+)
 from gateway.domain.msisdn import SHORTEST_NUMBER, msisdn_of
+from gateway.domain.sender import PORT_PATTERN
 from gateway.systems.consent.sql import PlainAnswer
 
 MAX_LINE_OCTETS = 4096
@@ -16,6 +27,7 @@ COLUMNS = ("number", "system_id", "answer", "since", "channel", "evidence", "unt
 _ENDED, _ASSERTED_ENDED = "ended", "asserted-ended"
 EVERY_SENDER_CELL = "*"
 
+_PORT = re.compile(PORT_PATTERN)
 _SEPARATORS = ",;\t"
 _BOM = b"\xef\xbb\xbf"
 _MAX_SYSTEM_ID_CHARS = 15  # SMPP 3.4, 5.2.1, less its NUL
@@ -35,6 +47,7 @@ class LineFault(StrEnum):
     NUMBER = "no subscriber number"
     NO_SENDER = "no system_id"
     UNKNOWN_SENDER = "no such sender"
+    PART = "neither a port nor a category of adverts stands behind the system_id"
     NO_ANSWER = "no answer"
     ANSWER = "the answer is none of agreed, refused, asserted, ended and asserted-ended"
     SINCE = "since is no time with an offset, as 2013-11-04T09:30:00+08:00"
@@ -158,10 +171,17 @@ class AnswerLines:
             return scope
         if not cell:
             _reject(LineFault.NO_SENDER)
-        is_possible = cell.isprintable() and len(cell) <= _MAX_SYSTEM_ID_CHARS
-        if not (self._is_any_sender and is_possible):
+        whom = parts_of(cell)
+        system_id = whom.system_id
+        is_possible = system_id.isprintable() and 0 < len(system_id) <= _MAX_SYSTEM_ID_CHARS
+        if system_id not in self._scopes and not (self._is_any_sender and is_possible):
             _reject(LineFault.UNKNOWN_SENDER)
-        return cell
+        if cell == system_id:
+            return cell
+        is_known = advert_category(whom.category) or _PORT.fullmatch(whom.port)
+        if system_id == EVERY_SENDER_CELL or not is_known:
+            _reject(LineFault.PART)
+        return scope_of(system_id, whom.port, advert_category(whom.category))
 
     def _answer(self, cell: str, evidence: str) -> str:
         answer = (self._proven if evidence else self._unproven).get(cell)

@@ -1,6 +1,6 @@
 """SPs prove that subscribers agreed (R26); refusals by all ways other than messages (R36)."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from hashlib import sha256
 from typing import Annotated, Literal
@@ -9,26 +9,24 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import Field, model_validator
 
 from gateway.domain.api_client import ApiClient, ApiRole, RefusalChannel
-from gateway.domain.consent import CLAIMED, EVERY_SENDER, Answer, ConsentAnswer
+from gateway.domain.categories import advert_category
+from gateway.domain.consent import CLAIMED, EVERY_SENDER, Answer, ConsentAnswer, parts_of, scope_of
 from gateway.domain.msisdn import masked, readings_of
 from gateway.domain.records import NewAccess
 from gateway.runtime.masking import masked_text
 from gateway.storage.journals import SqlJournals
 from gateway.systems.consent.service import Claim, Claims, ConsentProof
 from gateway.systems.consent.sql import ConsentStore
-from gateway.web.access import (
+from gateway.web.access import AnyClient, SpClient, by, charge
+from gateway.web.fields import (
     MAX_ITEMS,
-    AnyClient,
     Day,
     Moment,
     Number,
     Numbers,
     Reason,
     RequestBody,
-    SpClient,
     Words,
-    by,
-    charge,
     each_once,
 )
 from gateway.web.problems import Problem, ProblemError, not_as_described
@@ -107,6 +105,12 @@ class ConsentState(RequestBody):
 
     number: Annotated[str, Field(examples=["138****8000"])]
     answer: Answer | Literal["none"]
+    refused: Annotated[
+        list[str],
+        Field(
+            description="Ports, and categories after a #, that it refused.", examples=[["#loan"]]
+        ),
+    ]
 
 
 class KnownItems(RequestBody):
@@ -154,6 +158,7 @@ def consents(consent: ConsentStore, utcnow: Callable[[], datetime]) -> APIRouter
         charge(request, len(wanted.numbers))
         rows = await consent.answers_of(set(wanted.numbers))
         on_record = {(row.msisdn, row.scope): row for row in rows}
+        parts = [(row, parts_of(row.scope)) for row in rows if row.answer is Answer.REFUSED]
         return KnownItems(
             items=[
                 ConsentState(
@@ -163,6 +168,12 @@ def consents(consent: ConsentStore, utcnow: Callable[[], datetime]) -> APIRouter
                         on_record.get((number, EVERY_SENDER)),
                         utcnow(),
                     ),
+                    refused=[
+                        whom.port or f"#{whom.category}"
+                        for row, whom in parts
+                        if row.msisdn == number
+                        and (whom.system_id, whom.is_part) == (client.system_id, True)
+                    ],
                 )
                 for number in wanted.numbers
             ]
@@ -215,6 +226,12 @@ class RefusalRequest(RequestBody):
         str | None, Field(max_length=15, description="The SP that was refused.", examples=["shop"])
     ] = None
     all_senders: Annotated[bool, Field(description="Every SP was refused at once.")] = False
+    port: Annotated[
+        str, Field(max_length=20, description="Of this port of the SP alone.", examples=["1069"])
+    ] = ""
+    category: Annotated[
+        str, Field(max_length=32, description="Of this category of adverts.", examples=["loan"])
+    ] = ""
     channel: RefusalChannel | None = None
     operator: Annotated[Words | None, Field(description="Who took it down.", examples=["op17"])] = (
         None
@@ -246,6 +263,8 @@ class RefusalRecord(RequestBody):
 
     number: Annotated[str, Field(examples=["138****8000"])]
     system_id: Annotated[str | None, Field(examples=["shop"])]
+    port: Annotated[str, Field(description="Of this port alone, else empty.")]
+    category: Annotated[str, Field(description="Of adverts of this category alone, else empty.")]
     since: datetime
     channel: Annotated[str, Field(examples=["hall"])]
     evidence: Annotated[str, Field(examples=["营业厅/op17; form 117"])]
@@ -260,10 +279,10 @@ class RefusalList(RequestBody):
 def optouts(
     consent: ConsentStore,
     journals: SqlJournals,
-    senders: Callable[[], Collection[str]],
+    ports: Callable[[], Mapping[str, Collection[str]]],
     utcnow: Callable[[], datetime],
 ) -> APIRouter:
-    """Return the routes of refusals; `senders` are the SPs that can be refused."""
+    """Return the routes of refusals; `ports` are those of each SP that can be refused."""
     router = APIRouter(tags=["optouts"])
 
     @router.post("/v1/optouts", summary="Record refusals (退订)")
@@ -272,7 +291,7 @@ def optouts(
 
         May be repeated: the refusal is then as of the last time.
         """
-        scope, channel = _scope(refusals, client, senders()), _channel(refusals, client)
+        scope, channel = _scope(refusals, client, ports()), _channel(refusals, client)
         charge(request, len(refusals.numbers))
         numbers, now, evidence = each_once(refusals.numbers), utcnow(), _evidence(refusals, client)
         change = await consent.record(
@@ -306,8 +325,24 @@ def optouts(
     return router
 
 
-def _scope(refusals: RefusalRequest, client: ApiClient, senders: Collection[str]) -> str:
-    """Return the refused sender; an unknown one is an error: refusing it has no effect."""
+def _scope(
+    refusals: RefusalRequest, client: ApiClient, ports: Mapping[str, Collection[str]]
+) -> str:
+    """Return what was refused; what is unknown is an error: refusing it has no effect."""
+    system_id = _refused_sender(refusals, client, ports)
+    if not (refusals.port or refusals.category):
+        return system_id
+    if system_id == EVERY_SENDER or (refusals.port and refusals.category):
+        raise not_as_described("/port", "give one port or one category, of one SP")
+    if refusals.port and refusals.port not in ports.get(system_id, ()):
+        raise not_as_described("/port", "the SP has no such port")
+    category = advert_category(refusals.category)
+    if refusals.category and not category:
+        raise not_as_described("/category", "there is no such category of adverts")
+    return scope_of(system_id, refusals.port, category)
+
+
+def _refused_sender(refusals: RefusalRequest, client: ApiClient, senders: Collection[str]) -> str:
     if client.role is ApiRole.SP:
         if refusals.all_senders or refusals.system_id not in (None, client.system_id):
             raise ProblemError(Problem.FORBIDDEN, "an SP records refusals of itself alone")
@@ -360,9 +395,12 @@ async def _is_unmasked(
 
 
 def _shown(answer: ConsentAnswer, *, is_whole: bool) -> RefusalRecord:
+    whom = parts_of(answer.scope)
     return RefusalRecord(
         number=str(answer.msisdn) if is_whole else masked(answer.msisdn),
-        system_id=answer.scope or None,
+        system_id=whom.system_id or None,
+        port=whom.port,
+        category=whom.category,
         since=answer.since,
         channel=answer.channel,
         evidence=answer.evidence if is_whole else masked_text(answer.evidence),

@@ -3,9 +3,10 @@
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Protocol
 
-from gateway.domain.consent import Answer
+from gateway.domain.consent import NUMBERS_AT_ONCE, Answer
 from gateway.domain.subscription import RunningRow
 from gateway.policy.knowledge import ConsentSets
 from gateway.runtime.clock import utcnow
@@ -20,6 +21,8 @@ _CURRENT_S = 1.0
 _ENDS_EVERY_S = 10.0
 _ENDS_AT_ONCE = 10_000
 _BEFORE_ALL = (-1, "")
+# Longer than a commit may take: what was read before it began says less than what was heard.
+_HEARD_S = 10.0
 
 
 class RunningOrders(Protocol):
@@ -58,6 +61,7 @@ class ConsentFollower(FeedFollower):
         self._through = utcnow()  # the latest moment by which ends were looked for
         self._ended: EndRow = (self._through, *_BEFORE_ALL)
         self._ends_at = 0.0
+        self._doubted: set[tuple[str, int]] = set()  # rows passed over for a refusal that was heard
 
     async def _load(self) -> int:
         fresh = ConsentSets()
@@ -67,6 +71,9 @@ class ConsentFollower(FeedFollower):
             total += len(rows)
         async for running in self._subscriptions.running():
             _take_over_orders(fresh, running)
+        for scope, msisdn in self._sets.heard:
+            fresh.load(scope, Answer.REFUSED, (msisdn,))
+        self._doubted.update(self._sets.heard)
         self._sets.replace(fresh)
         self._through, self._ended = ended, (ended, *_BEFORE_ALL)
         return total
@@ -74,6 +81,28 @@ class ConsentFollower(FeedFollower):
     async def _caught_up(self, began: float) -> None:
         self._sets.read_by = began + _CURRENT_S
         await self._end(began)
+        await self._forget_heard(began)
+
+    async def _forget_heard(self, now: float) -> None:
+        """Let the store speak again of what was heard `_HEARD_S` ago: it has it, or never will."""
+        heard = self._sets.heard
+        for one, at in heard.items():
+            heard[one] = min(at, now)
+        self._doubted.intersection_update(heard)
+        page = set(islice(filter(self._is_due(now), self._doubted), NUMBERS_AT_ONCE))
+        if page:
+            today = self._utcnow()
+            kept = await self._store.answers_of({msisdn for _, msisdn in page})
+            # Who refused again during the read is heard anew.
+            page = set(filter(self._is_due(now), page))
+            current = [(one.msisdn, one.scope, one.standing(today)) for one in kept]
+            _take_over(self._sets, [row for row in current if (row[1], row[0]) in page])
+            self._doubted -= page
+        for one in [one for one in filter(self._is_due(now), heard) if one not in self._doubted]:
+            del heard[one]
+
+    def _is_due(self, now: float) -> Callable[[tuple[str, int]], bool]:
+        return lambda one: self._sets.heard.get(one, now) <= now - _HEARD_S
 
     async def _end(self, now: float) -> None:
         """Forget the agreements that have ended since: at most a page at a time."""
@@ -100,12 +129,25 @@ class ConsentFollower(FeedFollower):
         last, kinds, taken = page[-1].number, {change.kind for change in page}, 0
         if ChangeKind.CONSENT in kinds:
             rows = await self._store.answers_changed(self._seen, last)
-            _take_over(self._sets, rows)
+            _take_over(self._sets, self._no_older(rows))
             taken = len(rows)
         if ChangeKind.SUBSCRIPTION in kinds:
             pairs = await self._subscriptions.running_changed(self._seen, last)
             _take_over_orders(self._sets, pairs)
         return taken
+
+    def _no_older(self, rows: list[AnswerRow]) -> list[AnswerRow]:
+        """Return the rows but those that may be older than a refusal that was heard."""
+        heard = self._sets.heard
+        if not heard:
+            return rows
+        older = {
+            (scope, msisdn)
+            for msisdn, scope, answer in rows
+            if answer is not Answer.REFUSED and (scope, msisdn) in heard
+        }
+        self._doubted |= older
+        return [row for row in rows if (row[1], row[0]) not in older]
 
 
 def _take_over(sets: ConsentSets, rows: Sequence[AnswerRow]) -> None:

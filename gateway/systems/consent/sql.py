@@ -1,20 +1,28 @@
 """The store of subscribers' answers (同意与退订)."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from datetime import datetime
 from typing import TypeAlias
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.domain.consent import Answer, ConsentAnswer
+from gateway.domain.consent import Answer, ConsentAnswer, bounds_of_parts
 from gateway.runtime.clock import monotonic, utcnow
-from gateway.storage.change_feed import ChangeKind, note_batch
-from gateway.storage.database import Database, SqlStore, values_of
-from gateway.storage.dialect import insert_or_update
+from gateway.storage.change_feed import ANSWERS_PER_CHANGE, ChangeKind, note_batch, put_answers
+from gateway.storage.database import Database, SqlStore
+from gateway.storage.dialect import marks
 from gateway.storage.sealed_columns import Kept
-from gateway.storage.tables import ENDS, consent_answers
+from gateway.storage.tables import ENDS, consent_answers, metadata
 
 # msisdn, scope, answer (None for an agreement that has ended). A plain tuple, because a snapshot
 # holds millions.
@@ -26,7 +34,6 @@ EndRow: TypeAlias = tuple[datetime, int, str]
 PlainAnswer: TypeAlias = tuple[int, str, str, int, str, str, int | None]
 KeptAnswer: TypeAlias = tuple[Kept, str, str, int, str, str, int | None]
 
-ANSWERS_PER_CHANGE = 1000
 ANSWERS_PER_COMMIT = 10_000
 
 
@@ -41,30 +48,11 @@ _ANSWERS = {answer.value: answer for answer in Answer}
 _BEFORE_ALL = (-1, "")
 _WHOLE = sa.select(*(_column[name] for name in ConsentAnswer.__slots__))
 
-_upsert = insert_or_update(consent_answers)
-_new = _upsert.excluded
-_is_asserted = _new.answer == Answer.ASSERTED.value
-_was_asserted = _column.answer == Answer.ASSERTED.value
-_UPSERT = _upsert.on_conflict_do_update(
-    index_elements=[_column.msisdn, _column.scope],
-    set_={
-        name: _new[name] for name in ("answer", "since", "channel", "change", "evidence", "until")
-    },
-    # ConsentAnswer.holds_over; a test holds the two against each other.
-    where=sa.case(
-        (_is_asserted != _was_asserted, _was_asserted),
-        else_=sa.or_(
-            _new.since > _column.since,
-            sa.and_(_new.since == _column.since, _new.answer == Answer.REFUSED.value),
-        ),
-    ),
-)
-
-# What _UPSERT says in Core, for the driver itself: Core spends more on binding a row's
-# values than SQLite on keeping them. A test holds the two against each other.
-_KEEP = """
+# What storage.change_feed.put_answers says in Core, for the driver itself: Core spends more on
+# binding a row's values than SQLite on keeping them. A test holds the two against each other.
+_KEEP = f"""
 INSERT INTO consent_answers (msisdn, scope, answer, since, channel, evidence, until, change)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+VALUES ({marks(8)})
 ON CONFLICT (msisdn, scope) DO UPDATE SET
     answer = excluded.answer,
     since = excluded.since,
@@ -78,7 +66,49 @@ WHERE CASE
     ELSE excluded.since > consent_answers.since
         OR (excluded.since = consent_answers.since AND excluded.answer = 'refused')
 END
-"""
+"""  # noqa: S608 - nothing but marks
+
+
+offered_words = sa.Table(
+    "offered_words",
+    metadata,
+    sa.Column("system_id", sa.String(16), primary_key=True),
+    sa.Column("port", sa.String(20), primary_key=True),
+    sa.Column("word", sa.String(16), primary_key=True),
+    sa.Column("place", sa.SmallInteger, nullable=False),
+)
+
+
+class OfferedWordStore(SqlStore):
+    """Words of refusal that ports have offered (R31). Calls may be repeated.
+
+    Each raises StoreUnavailable when the store does not answer.
+    """
+
+    async def keep(self, offered: Mapping[tuple[str, str], Sequence[str]]) -> None:
+        """Keep the words of some ports, by system_id and port, in place of those kept before."""
+        rows = [
+            dict(zip(offered_words.c.keys(), (*port, word, place), strict=True))
+            for port, words in offered.items()
+            for place, word in enumerate(words)
+        ]
+        whose = sa.tuple_(offered_words.c.system_id, offered_words.c.port)
+
+        async def run(connection: AsyncConnection) -> None:
+            await connection.execute(sa.delete(offered_words).where(whose.in_(list(offered))))
+            if rows:
+                await connection.execute(sa.insert(offered_words), rows)
+
+        await self._database.writer.write(run, rows=len(rows))
+
+    async def listed(self) -> list[tuple[str, str, str]]:
+        """Return all words, each with system_id and port, in the order of `keep`."""
+        column = offered_words.c
+        query = sa.select(column.system_id, column.port, column.word)
+        rows = await self._database.rows(
+            query.order_by(column.system_id, column.port, column.place)
+        )
+        return [(row["system_id"], row["port"], row["word"]) for row in rows]
 
 
 class ConsentStore(SqlStore):
@@ -100,15 +130,12 @@ class ConsentStore(SqlStore):
         return number
 
     async def _record(self, answers: Sequence[ConsentAnswer]) -> int:
-        values = [values_of(answer) for answer in answers]
         at = self._utcnow()
 
         async def run(connection: AsyncConnection) -> int:
-            number = await note_batch(connection, ChangeKind.CONSENT, at)
-            await connection.execute(_UPSERT, [value | {"change": number} for value in values])
-            return number
+            return await put_answers(connection, answers, at)
 
-        return await self._database.writer.write(run, rows=len(values))
+        return await self._database.writer.write(run, rows=len(answers))
 
     async def answer_of(self, msisdn: int, scope: str) -> ConsentAnswer | None:
         """Return the answer given to exactly this scope."""
@@ -152,6 +179,28 @@ class ConsentStore(SqlStore):
             .where(_column.change > after, _column.change <= through)
             .order_by(_column.change)
         )
+
+    async def refusals_changed(
+        self, after: int, through: int, channel: str
+    ) -> list[tuple[str, datetime, int]]:
+        """Return refusals by `channel` of the changes above `after`, up to `through`.
+
+        By scope and change: the scope, when the first of them was said, and how many there are.
+        """
+        since = sa.func.min(_column.since, type_=_column.since.type).label("since")
+        query = (
+            sa.select(_column.scope, since, sa.func.count().label("count"))
+            .where(
+                _column.change > after,
+                _column.change <= through,
+                _column.answer == Answer.REFUSED,
+                _column.channel == channel,
+            )
+            .group_by(_column.change, _column.scope)
+            .order_by(_column.change)
+        )
+        rows = await self._database.rows(query)
+        return [(row["scope"], row["since"], row["count"]) for row in rows]
 
     async def answers_ending(self, after: EndRow, through: datetime, limit: int) -> list[EndRow]:
         """Return at most `limit` agreements after `after` that end by `through`, in order.
@@ -241,14 +290,18 @@ class ConsentLists(SqlStore):
     async def listed(
         self, *, scope: str | None = None, answer: Answer | None = None, batch: int = 10_000
     ) -> AsyncIterator[list[ConsentAnswer]]:
-        """Yield the answers of `scope` that read `answer`, None meaning any, as numbers are kept.
+        """Yield the answers of `scope` or its parts that read `answer`, as numbers are kept.
+
+        None means any.
 
         In lists of at most `batch`. Answers recorded meanwhile may or may not be among
         them. Raises StoreUnavailable.
         """
         query = _WHOLE.order_by(_column.msisdn, _column.scope).limit(batch)
         if scope is not None:
-            query = query.where(_column.scope == scope)
+            begin, end = bounds_of_parts(scope)
+            of_parts = sa.and_(_column.scope > begin, _column.scope < end)
+            query = query.where(sa.or_(_column.scope == scope, of_parts))
         if answer is not None:
             query = query.where(_column.answer == answer.value)
         last = _BEFORE_ALL

@@ -1,13 +1,10 @@
-"""Audits of asserted consents: their values and their store."""
+"""Audits of asserted consents: their values."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from math import sqrt
-from typing import NamedTuple, Protocol
-
-from gateway.domain.records import NewPurge
+from typing import NamedTuple
 
 # The 97.5th percentile of the standard normal distribution: 95 of 100 intervals hold the share.
 _Z = 1.959963984540054
@@ -47,17 +44,11 @@ class AuditTally(NamedTuple):
 NOT_ASKED = AuditTally()
 
 
-@dataclass(frozen=True, slots=True)
-class ConsentAudit:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentAudit(NewConsentAudit):
     """An audit on record, and how it stands."""
 
     number: int
-    system_id: str
-    drawn_at: datetime
-    by: str
-    seed: int
-    size: int
-    population: int
     tally: AuditTally = NOT_ASKED
 
 
@@ -102,44 +93,22 @@ def share_proven(tally: AuditTally) -> SampleShare | None:
     return SampleShare(share, max(0.0, middle - reach), min(1.0, middle + reach))
 
 
-class ConsentAudits(Protocol):
-    """Keeps samples and what came of them. Every call may raise StoreUnavailable."""
+class AuditOutcome(StrEnum):
+    """The result of an answer to an item."""
 
-    async def keep(self, audit: NewConsentAudit, items: Sequence[AuditItem]) -> int:
-        """Keep an audit with its items in one commit; return its number."""
+    NOTED = "noted"
+    AGREED = "agreed"
+    REVOKED = "revoked"
+    OVERTAKEN = "overtaken"  # the subscriber has answered meanwhile: that answer holds
+    ANSWERED_BEFORE = "answered_before"
 
-    async def get(self, number: int) -> ConsentAudit | None:
-        """Return one audit with its tally, or None."""
 
-    async def listed(
-        self, *, system_id: str | None = None, before: int | None = None, limit: int = 50
-    ) -> list[ConsentAudit]:
-        """Return the newest audits with their tallies, newest first.
+@dataclass(frozen=True, slots=True)
+class ItemProof:
+    """What the SP showed for an item: evidence, or the reason why it has no evidence."""
 
-        For the next page give the last number as `before`.
-        """
-
-    async def items_of(self, number: int) -> list[AuditItem]:
-        """Return the items of an audit in their order; none where there is no such audit."""
-
-    async def item_of(self, number: int, item: int) -> AuditItem | None:
-        """Return one item, or None."""
-
-    async def answer(
-        self, number: int, item: int, *, state: ItemState, note: str, by: str, at: datetime
-    ) -> bool:
-        """Note what was shown for an item; return whether it was OPEN until now."""
-
-    async def drawn_before(
-        self, before: datetime, *, after: int = 0, limit: int = 100
-    ) -> list[ConsentAudit]:
-        """Return audits that were drawn before `before`, by number.
-
-        For the next page give the last number as `after`.
-        """
-
-    async def forget(self, numbers: Sequence[int], purge: NewPurge) -> int:
-        """Delete audits with their items; return how many audits.
-
-        The journal gets `purge` with that count in the same commit; nothing when it is 0.
-        """
+    is_proven: bool
+    note: str
+    by: str
+    at: datetime
+    revokes: bool = False

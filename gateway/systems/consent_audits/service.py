@@ -3,12 +3,17 @@
 import random
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from enum import StrEnum
 from typing import Protocol
 
 from gateway.domain.consent import Answer, ConsentAnswer
-from gateway.systems.consent_audits.model import AuditItem, ConsentAudit, ConsentAudits, ItemState
+from gateway.systems.consent_audits.model import (
+    AuditItem,
+    AuditOutcome,
+    ConsentAudit,
+    ItemProof,
+    ItemState,
+)
+from gateway.systems.consent_audits.sql import ConsentAudits
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,27 +60,6 @@ async def draw(
 
 
 CHANNEL = "audit"
-
-
-class AuditOutcome(StrEnum):
-    """The result of an answer to an item."""
-
-    NOTED = "noted"
-    AGREED = "agreed"
-    REVOKED = "revoked"
-    OVERTAKEN = "overtaken"  # the subscriber has answered meanwhile: that answer holds
-    ANSWERED_BEFORE = "answered_before"
-
-
-@dataclass(frozen=True, slots=True)
-class ItemProof:
-    """What the SP showed for an item: evidence, or the reason why it has no evidence."""
-
-    is_proven: bool
-    note: str
-    by: str
-    at: datetime
-    revokes: bool = False
 
 
 class AssertedConsents(Protocol):

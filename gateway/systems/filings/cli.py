@@ -13,10 +13,11 @@ from cyclopts import App, Parameter
 
 from gateway.domain.filings import Approval, Filing, Licence, PortScope, Signature, Template
 from gateway.terminal.failure import CommandError, ExitCode, known, misused
-from gateway.terminal.options import AsJson, ConfigDirectory
+from gateway.terminal.options import FLAG, AsJson, ConfigDirectory
 from gateway.terminal.screen import (
     counted,
     print_json,
+    print_listed,
     print_result,
     print_table,
     say,
@@ -35,9 +36,7 @@ Sender = Annotated[str, Parameter(name="SENDER")]
 class FilingSelector:
     """Which filings of an SP are meant."""
 
-    licence: Annotated[bool, Parameter(negative="", show_default=False, help="Its licence.")] = (
-        False
-    )
+    licence: Annotated[bool, FLAG, Parameter(help="Its licence.")] = False
     signature: Annotated[
         list[str] | None, Parameter(negative="", help="Its signature of this name.")
     ] = None
@@ -50,9 +49,7 @@ class FilingSelector:
     approval: Annotated[
         list[str] | None, Parameter(negative="", help="The approval of this reference.")
     ] = None
-    everything: Annotated[
-        bool, Parameter("--all", negative="", show_default=False, help="All that it has filed.")
-    ] = False
+    everything: Annotated[bool, FLAG, Parameter("--all", help="All that it has filed.")] = False
 
 
 _NOTHING = FilingSelector()
@@ -69,9 +66,7 @@ def import_file(
     file: Annotated[Path, Parameter(name="FILE")],
     /,
     *,
-    dry_run: Annotated[
-        bool, Parameter(negative="", show_default=False, help="Only say what would change.")
-    ] = False,
+    dry_run: Annotated[bool, FLAG, Parameter(help="Only say what would change.")] = False,
     config: ConfigDirectory = None,
     as_json: AsJson = False,
 ) -> int:
@@ -112,8 +107,8 @@ def import_file(
         print_json(described_difference(difference, dry_run=dry_run))
     else:
         print_difference(difference, dry_run=dry_run)
-    for one in ending_of(difference.new, SOON_DAYS):
-        days = days_left(one.valid_until)
+    for one, day in ending_of(difference.new, SOON_DAYS):
+        days = days_left(day)
         verb = "ends" if days >= 0 else "ended"
         warn(f"the {kind_of(one)} {name_of(one)} of {one.system_id} {verb} {in_days(days)}")
     return ExitCode.FINE
@@ -136,13 +131,8 @@ def list_filings(
 
     found = _found(config, sender)
     rows = [summed_of(system_id, found) for system_id in senders_in(found)]
-    if as_json:
-        print_json(rows)
-    elif rows:
-        columns = ("SP", "licence", "through", "ends", *COUNTED)
-        print_table(columns, map(sender_row, rows))
-    else:
-        say("nothing is on file")
+    columns = ("SP", "licence", "through", "ends", *COUNTED)
+    print_listed(rows, columns, map(sender_row, rows), "nothing is on file", as_json=as_json)
     return ExitCode.FINE
 
 
@@ -172,10 +162,11 @@ def expiring(
     config: ConfigDirectory = None,
     as_json: AsJson = False,
 ) -> int:
-    """List licences and approvals that end soon, or have ended, the most urgent first.
+    """List what ends soon, or has ended, the most urgent first.
 
     When its licence has ended an SP can bind no more; a port whose approval has ended is no
-    longer exempt as one of public interest.
+    longer exempt as one of public interest. A signature or a template that has ended counts as
+    not on file.
 
     Example: smsward filings expiring --within 30 --json
     """
@@ -184,13 +175,15 @@ def expiring(
     if not 0 <= within <= _MAX_DAYS:
         raise misused(f"--within: 0 to {_MAX_DAYS} days")
     ending = ending_of(_found(config, None), within)
-    if as_json:
-        print_json([described_ending(one) for one in ending])
-    elif ending:
-        columns = ("SP", "kind", "name", "through", "ends")
-        print_table(columns, map(ending_row, ending))
-    else:
-        say(f"nothing ends within {counted(within, 'day')}")
+    shown, columns = (
+        [described_ending(*one) for one in ending],
+        ("SP", "kind", "name", "through", "ends"),
+    )
+    rows, nothing = (
+        [ending_row(*one) for one in ending],
+        f"nothing ends within {counted(within, 'day')}",
+    )
+    print_listed(shown, columns, rows, nothing, as_json=as_json)
     return ExitCode.FINE
 
 
@@ -243,11 +236,8 @@ def export(
     if output is None:
         sys.stdout.write(text)
         return ExitCode.FINE
-    try:
-        with private_file(output) as file:
-            file.write(text)
-    except OSError as error:
-        raise CommandError(f"{output} cannot be written: {error.strerror}") from error
+    with private_file(output) as file:
+        file.write(text)
     say(f"written: {counted(len(found), 'filing')} to {visible(str(output))}")
     return ExitCode.FINE
 

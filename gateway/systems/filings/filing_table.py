@@ -4,12 +4,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import date
-from zoneinfo import ZoneInfo
 
-from gateway.domain.filings import Approval, Filing, Licence, PortScope, Signature, Template
-from gateway.policy.filings import CARRIERS_ZONE
-from gateway.runtime.clock import utcnow
-from gateway.systems.filings.service import FilingDifference
+from gateway.domain.filings import Approval, Filing, Licence, PortScope, Signature, Template, end_of
+from gateway.systems.filings.service import FilingDifference, carriers_day
 from gateway.terminal.screen import counted, print_table, say
 
 _MAX_SHOWN = 50
@@ -21,19 +18,16 @@ COUNTED: Mapping[str, type[Filing]] = {
 }
 
 
-def ending_of(filings: Iterable[Filing], within: int) -> list[Licence | Approval]:
-    """Return what ends within so many days or has ended, the most urgent first."""
-    ending = [
-        one
-        for one in filings
-        if isinstance(one, Licence | Approval) and days_left(one.valid_until) <= within
-    ]
-    return sorted(ending, key=lambda one: (one.valid_until, one.system_id))
+def ending_of(filings: Iterable[Filing], within: int) -> list[tuple[Filing, date]]:
+    """Return what ends within so many days or has ended, with that day, the most urgent first."""
+    ends = ((one, end_of(one)) for one in filings)
+    ending = [(one, day) for one, day in ends if day is not None and days_left(day) <= within]
+    return sorted(ending, key=lambda found: (found[1], found[0].system_id))
 
 
 def days_left(day: date) -> int:
     """Return how many days are left through `day`, by the clocks of the carrier; 0 is the last."""
-    return (day - utcnow().astimezone(ZoneInfo(CARRIERS_ZONE)).date()).days
+    return (day - carriers_day()).days
 
 
 def kind_of(filing: Filing) -> str:
@@ -103,13 +97,19 @@ def said_by(filing: Filing) -> str:
         case Licence():
             return _through(filing.valid_until)
         case Signature():
-            return " ".join(filing.sources) or "any of its ports"
+            return _ended(filing, " ".join(filing.sources) or "any of its ports")
         case Template():
-            return f"{filing.kind}, variables of up to {filing.max_variable}: {filing.text}"
+            said = f"{filing.kind}, variables of up to {filing.max_variable}"
+            return f"{_ended(filing, said)}: {filing.text}"
         case PortScope():
             return filing.province
         case Approval():
             return f"from {filing.valid_from} {_through(filing.valid_until)}"
+
+
+def _ended(filing: Signature | Template, said: str) -> str:
+    until = filing.valid_until
+    return said if until is None else f"{said}, {_through(until)}"
 
 
 def _through(day: date) -> str:
@@ -117,15 +117,13 @@ def _through(day: date) -> str:
     return f"through {day}, {'ends' if days >= 0 else 'ended'} {in_days(days)}"
 
 
-def described_ending(one: Licence | Approval) -> dict[str, object]:
+def described_ending(one: Filing, day: date) -> dict[str, object]:
     """Return what JSON tells of a filing that ends."""
-    until = one.valid_until
-    return _entry(one) | {"valid_until": until.isoformat(), "ends_in_days": days_left(until)}
+    return _entry(one) | {"valid_until": day.isoformat(), "ends_in_days": days_left(day)}
 
 
-def ending_row(one: Licence | Approval) -> tuple[str, ...]:
+def ending_row(one: Filing, day: date) -> tuple[str, ...]:
     """Return the cells of a filing that ends."""
-    day = one.valid_until
     return one.system_id, kind_of(one), name_of(one), f"{day}", in_days(days_left(day))
 
 

@@ -4,21 +4,23 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
+from zoneinfo import ZoneInfo
 
-from gateway.domain.filings import (
-    Filing,
-    FilingKey,
-    clashes_in,
-    key_of,
-    problems_of,
-)
-from gateway.policy.filings import Filings
+from gateway.domain.filings import Filing, FilingKey, clashes_in, key_of, not_ended, problems_of
+from gateway.policy.filings import CARRIERS_ZONE, Filings
+from gateway.runtime.clock import utcnow
 from gateway.storage.change_feed import ChangeFeed, ChangeKind, FeedFollower
 from gateway.systems.filings.sql import FilingStore
 
 
+def carriers_day() -> date:
+    """Return today by the clocks of the carrier."""
+    return utcnow().astimezone(ZoneInfo(CARRIERS_ZONE)).date()
+
+
 class FilingsFollower(FeedFollower):
-    """Follows filings, one SP at a time.
+    """Follows filings, one SP at a time, and all of them when a day ends.
 
     They are compiled in a thread: some thousand templates take tens of milliseconds, and the
     loop would stand still meanwhile.
@@ -31,18 +33,26 @@ class FilingsFollower(FeedFollower):
         super().__init__(feed, filings)
         self._store = store
         self._filings = filings
+        self._day = carriers_day()
 
     async def _load(self) -> int:
+        self._day = carriers_day()
         by_sender: defaultdict[str, list[Filing]] = defaultdict(list)
         every = await self._store.all_filings()
-        for filing in every:
+        for filing in not_ended(every, self._day):
             by_sender[filing.system_id].append(filing)
         await asyncio.to_thread(self._filings.replace_all, by_sender)
         return len(every)
 
     async def _apply(self, keys: Sequence[str]) -> None:
-        filed = {one: await self._store.of(one) for one in keys}
+        filed = {one: not_ended(await self._store.of(one), self._day) for one in keys}
         await asyncio.to_thread(self._filings.replace_some, filed)
+
+    async def _caught_up(self, began: float) -> None:
+        """Leave out what ended with the day that is over."""
+        del began
+        if carriers_day() != self._day:
+            await self._load()
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from gateway.domain.filings import (
 from gateway.storage.change_feed import ChangeKind, note_changes
 from gateway.storage.database import SqlStore, values_of
 from gateway.storage.dialect import columns, upsert
-from gateway.storage.tables import metadata
+from gateway.storage.tables import metadata, word
 
 Rows: TypeAlias = list[dict[str, object]]
 
@@ -61,6 +61,7 @@ signatures = sa.Table(
     sa.Column("system_id", sa.String(16), primary_key=True),
     sa.Column("name", sa.String(64), primary_key=True),
     sa.Column("sources", Digits, nullable=False),
+    sa.Column("valid_until", sa.Date, nullable=True),
 )
 
 templates = sa.Table(
@@ -68,9 +69,10 @@ templates = sa.Table(
     metadata,
     sa.Column("system_id", sa.String(16), primary_key=True),
     sa.Column("id", sa.String(64), primary_key=True),
-    sa.Column("kind", sa.String(32), nullable=False),
+    sa.Column("kind", word(TemplateKind, 32), nullable=False),
     sa.Column("text", sa.Text, nullable=False),
     sa.Column("max_variable", sa.Integer, nullable=False),
+    sa.Column("valid_until", sa.Date, nullable=True),
 )
 
 port_scopes = sa.Table(
@@ -153,7 +155,7 @@ class FilingStore(SqlStore):
                 if system_id is not None:
                     query = query.where(table.c.system_id == system_id)
                 rows = (await connection.execute(query)).mappings()
-                found += [_filing_of(kind, row) for row in rows]
+                found += [kind(**row) for row in rows]
             return tuple(found)
 
         # One connection for all of them, so that they are of one moment.
@@ -165,10 +167,3 @@ def _removal(kind: type[Filing], rows: Rows) -> tuple[sa.Executable, Rows]:
     same = [table.c[name] == sa.bindparam(f"{_KEY}{name}") for name in KEYS[kind]]
     keys: Rows = [{f"{_KEY}{name}": row[name] for name in KEYS[kind]} for row in rows]
     return sa.delete(table).where(*same), keys
-
-
-def _filing_of(kind: type[Filing], row: sa.RowMapping) -> Filing:
-    values = dict(row)
-    if kind is Template:
-        values["kind"] = TemplateKind(row["kind"])
-    return kind(**values)

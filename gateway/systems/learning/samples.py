@@ -3,8 +3,10 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from hashlib import sha256
 from pathlib import Path
+from typing import Self
 from zlib import crc32
 
 import numpy as np
@@ -47,9 +49,26 @@ def category_in(source: str) -> str:
 
 MAX_TEXT_CHARS = 4096
 _MAX_FIELD_CHARS = 64
-_FIELDS = 4
+_FIELDS = (4, 5)
 _LEAST_SKELETON = 12
 _LABELS = {"ham": False, "spam": True}
+_SENT_BY_PORT = {"port": True, "person": False}
+
+
+@dataclass(frozen=True, slots=True)
+class FileClass:
+    """Who sends the texts of files with names like `pattern`: ports, or else people."""
+
+    pattern: str
+    is_port: bool
+
+    @classmethod
+    def read(cls, said: str) -> Self:
+        """Read `port` or `person`, for all files, or ``*_chat.tsv=person``. Raises ValueError."""
+        pattern, _, name = said.rpartition("=")
+        if name not in _SENT_BY_PORT:
+            raise ValueError(f"{name or said} is neither port nor person")
+        return cls(pattern or "*", _SENT_BY_PORT[name])
 
 
 class SampleError(Exception):
@@ -92,27 +111,40 @@ class SampleFile:
     samples: tuple[Sample, ...]
 
 
-def sample_of(line: str, *, place: str = "-", number: int = 1, is_port: bool = True) -> Sample:
-    """Return the sample of one line without its newline. Raises SampleError."""
+def sample_of(
+    line: str, *, place: str = "-", number: int = 1, is_port: bool | None = True
+) -> Sample:
+    """Return the sample of one line without its newline. Raises SampleError.
+
+    `is_port` says who sends it if the line does not: a port or a person, None if that is not known.
+    It must be known of a text with Han.
+    """
     fields = line.split("\t")
-    if len(fields) != _FIELDS:
-        raise SampleError(place, number, f"{len(fields)} fields, not label, lang, source and text")
-    label, lang, source, text = fields
+    if len(fields) not in _FIELDS:
+        problem = f"{len(fields)} fields, not label, lang, source, text, and perhaps class"
+        raise SampleError(place, number, problem)
+    label, lang, source, text, *said = fields
     if label not in _LABELS:
         raise SampleError(place, number, "the label is neither ham nor spam")
     if max(len(lang), len(source)) > _MAX_FIELD_CHARS:
         raise SampleError(place, number, f"lang or source is longer than {_MAX_FIELD_CHARS}")
     if len(text) > MAX_TEXT_CHARS:
         raise SampleError(place, number, f"the text is longer than {MAX_TEXT_CHARS} characters")
-    seen = Views(text)
-    return Sample(_LABELS[label], lang, source, seen, class_of(seen, is_port=is_port))
+    if said and said[0] not in _SENT_BY_PORT:
+        raise SampleError(place, number, "the class is neither port nor person")
+    seen, is_port = Views(text), _SENT_BY_PORT[said[0]] if said else is_port
+    text_class = class_of(seen, is_port=bool(is_port))
+    if is_port is None and text_class is not TextClass.FOREIGN:
+        raise SampleError(place, number, "neither line nor --class says if port or person sends it")
+    return Sample(_LABELS[label], lang, source, seen, text_class)
 
 
-def read_file(path: Path) -> SampleFile:
-    """Read the samples of one file; ``*_bulk.tsv`` and ``adv_*.tsv`` count as sent by a port.
+def read_file(path: Path, classes: Iterable[FileClass] = ()) -> SampleFile:
+    """Read the samples of one file.
 
-    A file of the same name with .groups has one group name for each line; one with .suspect has
-    the numbers of doubtful lines, counted from 0. Raises SampleError, OSError.
+    The first of `classes` that fits its name says who sends the texts, if a line does not. A file
+    of the same name with .groups has one group name for each line; one with .suspect has the
+    numbers of doubtful lines, counted from 0. Raises SampleError, OSError.
     """
     octets = path.read_bytes()
     try:
@@ -120,7 +152,8 @@ def read_file(path: Path) -> SampleFile:
     except UnicodeDecodeError as error:
         number = octets.count(b"\n", 0, error.start) + 1
         raise SampleError(path.name, number, "not UTF-8") from error
-    is_port = path.stem.endswith("_bulk") or path.stem.startswith("adv_")
+    fitting = (one.is_port for one in classes if fnmatchcase(path.name, one.pattern))
+    is_port = next(fitting, None)
     groups = _groups(path, len(lines))
     doubtful = set(_lines_beside(path, ".suspect"))
     samples = []

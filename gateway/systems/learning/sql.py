@@ -11,7 +11,7 @@ from gateway.storage.database import SqlStore, added, newest, oldest, values_of
 from gateway.storage.dialect import NEVER_REUSED, ROW_NUMBER, columns
 from gateway.storage.journals import note_purge, purge_rows
 from gateway.storage.sealed_columns import SealedText
-from gateway.storage.tables import UtcTime, metadata
+from gateway.storage.tables import UtcTime, metadata, word
 from gateway.systems.learning.model import (
     EVICTED_AT_ONCE,
     SAMPLES_KEPT,
@@ -30,9 +30,10 @@ samples_table = sa.Table(
     sa.Column("number", ROW_NUMBER, primary_key=True),
     sa.Column("text", SealedText("samples.text"), nullable=False),
     sa.Column("digest", SealedText("samples.digest"), nullable=False),
-    sa.Column("label", sa.String(8), nullable=False),
+    sa.Column("label", word(SampleLabel, 8), nullable=False),
     sa.Column("category", sa.String(32), nullable=False),
-    *columns(sa.String(16), "source", "text_class", "system_id"),
+    sa.Column("source", word(SampleSource, 16), nullable=False),
+    *columns(sa.String(16), "text_class", "system_id"),
     sa.Column("at", UtcTime, nullable=False),
     sa.Column("by", sa.Text, nullable=False),
     sa.Index("ux_samples_digest", "digest", unique=True),
@@ -62,8 +63,8 @@ class SampleStore(SqlStore):
 
     async def get(self, number: int) -> KeptSample | None:
         """Return one sample, or None."""
-        row = await self._database.first(sa.select(samples_table).where(_sample.number == number))
-        return None if row is None else _kept(row)
+        query = sa.select(samples_table).where(_sample.number == number)
+        return await self._database.record(KeptSample, query)
 
     async def find(
         self,
@@ -79,30 +80,15 @@ class SampleStore(SqlStore):
 
         For the next page give the last number as `before`.
         """
-        query = newest(
-            samples_table,
-            limit,
-            before=before,
-            label=label,
-            category=category,
-            source=source,
-            system_id=system_id,
-        )
-        return list(map(_kept, await self._database.rows(query)))
+        equal = {"label": label, "category": category, "source": source, "system_id": system_id}
+        query = newest(samples_table, limit, (), before=before, **equal)
+        return await self._database.records(KeptSample, query)
 
     async def counts(self) -> list[SampleCount]:
         """Return how many samples there are of each kind, by label, category and source."""
         kinds = (_sample.label, _sample.category, _sample.source)
         query = sa.select(*kinds, sa.func.count().label("count")).group_by(*kinds).order_by(*kinds)
-        return [
-            SampleCount(
-                SampleLabel(row["label"]),
-                row["category"],
-                SampleSource(row["source"]),
-                row["count"],
-            )
-            for row in await self._database.rows(query)
-        ]
+        return await self._database.records(SampleCount, query)
 
     async def kept_before(
         self, before: datetime, *, after: int = 0, limit: int = 500
@@ -112,7 +98,7 @@ class SampleStore(SqlStore):
         For the next page give the last number as `after`.
         """
         query = oldest(samples_table, limit, _sample.at < before, after=after)
-        return list(map(_kept, await self._database.rows(query)))
+        return await self._database.records(KeptSample, query)
 
     async def forget(self, numbers: Sequence[int], purge: NewPurge) -> int:
         """Delete samples; return how many.
@@ -145,9 +131,3 @@ async def _evicted(connection: AsyncConnection, newest: NewSample) -> bool:
     purge = NewPurge("samples", min(times), max(times), len(rows), newest.at, newest.by)
     await note_purge(connection, purge, len(rows))
     return True
-
-
-def _kept(row: sa.RowMapping) -> KeptSample:
-    return KeptSample(
-        **{**row, "label": SampleLabel(row["label"]), "source": SampleSource(row["source"])}
-    )

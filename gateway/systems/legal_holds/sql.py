@@ -50,5 +50,5 @@ class LegalHolds(SqlStore):
 
     async def listed(self) -> list[LegalHold]:
         """Return all holds, lifted ones too, the newest first."""
-        rows = await self._database.rows(sa.select(legal_holds).order_by(_hold.number.desc()))
-        return [LegalHold(**row) for row in rows]
+        query = sa.select(legal_holds).order_by(_hold.number.desc())
+        return await self._database.records(LegalHold, query)

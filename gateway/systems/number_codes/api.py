@@ -11,7 +11,8 @@ from gateway.domain.api_client import ApiClient
 from gateway.domain.msisdn import is_mobile
 from gateway.systems.number_codes.service import WINDOW_S, Guesses, NumberCodeDesk
 from gateway.systems.number_codes.sql import CODE_DIGITS, CODE_LIFE, SESSION_LIFE, IssueResult
-from gateway.web.access import AppClient, Number, RequestBody
+from gateway.web.access import AppClient
+from gateway.web.fields import Number, RequestBody
 from gateway.web.problems import Problem, ProblemError
 
 

@@ -50,7 +50,7 @@ class _Attempts:
 
 
 class Guesses:
-    """Counts for each client; bounded, because `api.yaml` names the clients."""
+    """Counts for each client; bounded, because `console.yaml` names the clients."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now

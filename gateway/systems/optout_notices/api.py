@@ -6,10 +6,11 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 from pydantic import Field
 
-from gateway.domain.consent import Answer
+from gateway.domain.consent import Answer, parts_of
 from gateway.systems.optout_notices.model import NOTICES_PER_BATCH, NoticeBatch
 from gateway.systems.optout_notices.sql import NoticeStore
-from gateway.web.access import RequestBody, SpClient
+from gateway.web.access import SpClient
+from gateway.web.fields import RequestBody
 from gateway.web.problems import Problem, ProblemError
 
 _LAST_BATCH = 2**63 - 1
@@ -23,6 +24,8 @@ class NoticeShown(RequestBody):
     since: datetime
     channel: Annotated[str, Field(examples=["hall"])]
     all_senders: Annotated[bool, Field(description="It was given to every SP at once.")]
+    port: Annotated[str, Field(description="Of this port alone, else empty.")]
+    category: Annotated[str, Field(description="Of adverts of this category alone, else empty.")]
 
 
 class Feed(RequestBody):
@@ -74,6 +77,8 @@ def _feed(batch: NoticeBatch) -> Feed:
                 since=notice.since,
                 channel=notice.channel,
                 all_senders=notice.is_for_every_sender,
+                port=parts_of(notice.scope).port,
+                category=parts_of(notice.scope).category,
             )
             for notice in batch.notices
         ],

@@ -3,17 +3,30 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from gateway.domain.api_client import RefusalChannel
 from gateway.domain.consent import EVERY_SENDER, Answer
+
+CARRIER = "carrier"
+# An SP must not learn who complained: it is told the same of what customer service took down.
+_TOLD_AS_CARRIER = frozenset(
+    {RefusalChannel.COMPLAINT, RefusalChannel.LINKAGE, RefusalChannel.CUSTOMER_SERVICE}
+)
+
+
+def told_channel(channel: str) -> str:
+    """Return the channel of an answer as its SP is told it."""
+    return CARRIER if channel in _TOLD_AS_CARRIER else channel
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
     """One answer on record that concerns an SP: a refusal, or its withdrawal.
 
-    `scope` is the SP's system_id, or EVERY_SENDER for an answer to all SPs at once. An agreement to
+    `scope` is the SP's system_id, one of its ports or categories (domain.consent.scope_of), or
+    EVERY_SENDER for an answer to all SPs at once. An agreement to
     all does not lift a refusal of this SP, and only an SP that the number answered is told of one.
-    `channel` may be forgotten by now (domain.relation.FORGOTTEN). Asserted agreements are never
-    told.
+    `channel` may be forgotten by now (domain.relation.FORGOTTEN), and is CARRIER for complaints
+    and others that the carrier took down. Asserted agreements are never told.
     """
 
     msisdn: int = field(repr=False)

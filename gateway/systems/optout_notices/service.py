@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 import orjson
 
+from gateway.domain.consent import parts_of
 from gateway.systems.optout_notices.model import Notice, NoticeBatch, NoticeStanding
 from gateway.systems.optout_notices.sql import NoticeStore
 
@@ -45,10 +46,13 @@ def body_of(system_id: str, batch: NoticeBatch) -> bytes:
 
 def fields_of(notice: Notice) -> Mapping[str, str | bool]:
     """Return one notice as it stands in JSON, with the whole number: the SP has to know it."""
+    whom = parts_of(notice.scope)
     return {
         "number": str(notice.msisdn),
         "answer": notice.answer.value,
         "all_senders": notice.is_for_every_sender,
+        "port": whom.port,
+        "category": whom.category,
         "since": notice.since.isoformat().replace("+00:00", "Z"),
         "channel": notice.channel,
     }

@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeAlias
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.domain.consent import EVERY_SENDER, Answer
+from gateway.domain.consent import EVERY_SENDER, Answer, bounds_of_parts
 from gateway.storage.database import SqlStore
 from gateway.storage.dialect import insert_or_update, upsert
 from gateway.storage.sealed_columns import Kept, SealedNumber
@@ -18,6 +18,7 @@ from gateway.systems.optout_notices.model import (
     Notice,
     NoticeBatch,
     NoticeStanding,
+    told_channel,
 )
 
 
@@ -128,10 +129,10 @@ notice_cursors = sa.Table(
     # SP has acknowledged them, and where the batch ends that it was given since.
     sa.Column("heard_change", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("heard_msisdn", SealedNumber, nullable=False, server_default="-1"),
-    sa.Column("heard_scope", sa.String(16), nullable=False, server_default=""),
+    sa.Column("heard_scope", sa.String(64), nullable=False, server_default=""),
     sa.Column("given_change", sa.BigInteger, nullable=True),
     sa.Column("given_msisdn", SealedNumber, nullable=True),
-    sa.Column("given_scope", sa.String(16), nullable=True),
+    sa.Column("given_scope", sa.String(64), nullable=True),
     sa.Column("batch_id", sa.BigInteger, nullable=False, server_default="0"),
     # The fields of NoticeStanding.
     sa.Column("delivered_at", UtcTime, nullable=True),
@@ -257,7 +258,7 @@ class NoticeStore(SqlStore):
                 return 0
             await _keep(connection, system_id, _values_of(cursor))
             count = 0
-            for scope in (system_id, EVERY_SENDER):
+            for scope in await _scopes_of(connection, system_id):
                 skipped = _between(before.heard, cursor.heard, scope)
                 skipped = skipped.where(_is_told_to(system_id, scope))
                 counted = sa.select(sa.func.count()).select_from(skipped.subquery())
@@ -349,27 +350,41 @@ def _reader(connection: AsyncConnection, system_id: str, kept: Callable[[int], K
     ) -> Sequence[CursorNotice]:
         found: list[CursorNotice] = []
         # Each scope is a range of the index; together they would be a sort of all.
-        for scope in (system_id, EVERY_SENDER):
+        for scope in await _scopes_of(connection, system_id):
             query = _between(after, through, scope).limit(limit)
             rows = await connection.execute(query.add_columns(_is_told_to(system_id, scope)))
             for change, msisdn, whose, answer, since, channel, is_told in rows:
-                notice = Notice(msisdn, Answer(answer), since, channel, whose) if is_told else None
+                given = msisdn, Answer(answer), since, told_channel(channel), whose
+                notice = Notice(*given) if is_told else None
                 found.append(CursorNotice(FeedCursor(change, msisdn, whose), notice))
         return sorted(found, key=place)[:limit]
 
     return read
 
 
+async def _scopes_of(connection: AsyncConnection, system_id: str) -> list[str]:
+    """Return the scopes of answers that an SP is told of; each part of it is found by one seek."""
+    scopes, (last, end) = [system_id, EVERY_SENDER], bounds_of_parts(system_id)
+    while True:
+        first = sa.select(sa.func.min(_answer.scope)).where(
+            IS_TOLD, _answer.scope > last, _answer.scope < end
+        )
+        last = (await connection.execute(first)).scalar_one()
+        if last is None:
+            return scopes
+        scopes.append(last)
+
+
 def _is_told_to(system_id: str, scope: str) -> sa.ColumnElement[bool]:
     """Return whether an answer to `scope` is told: of strangers no SP hears (R73)."""
     if scope != EVERY_SENDER:
         return sa.true()
-    own = _own.c
+    own, (last, end) = _own.c, bounds_of_parts(system_id)
     return (
         sa.select(own.msisdn)
         .where(
             own.msisdn == _answer.msisdn,
-            own.scope == system_id,
+            sa.or_(own.scope == system_id, sa.and_(own.scope > last, own.scope < end)),
             own.answer != Answer.ASSERTED.value,
         )
         .correlate(consent_answers)

@@ -21,7 +21,8 @@ from gateway.domain.preferences import (
     without_preference,
 )
 from gateway.systems.preferences.sql import PreferenceStore
-from gateway.web.access import AppClient, RequestBody, SessionToken, SubscriberSessions
+from gateway.web.access import AppClient, SessionToken, SubscriberSessions
+from gateway.web.fields import RequestBody
 from gateway.web.problems import Problem, ProblemError, not_as_described
 
 _VALUE = Field(

@@ -29,8 +29,16 @@ from gateway.domain.preferences import (
 )
 from gateway.runtime.clock import utcnow
 from gateway.terminal.failure import CommandError, ExitCode, misused, run_async
-from gateway.terminal.options import MASKED, AsJson, ConfigDirectory, UnmaskOptions, acting
-from gateway.terminal.screen import counted, print_json, print_listed, private_file, say, visible
+from gateway.terminal.options import FLAG, MASKED, AsJson, ConfigDirectory, UnmaskOptions, acting
+from gateway.terminal.screen import (
+    counted,
+    print_json,
+    print_listed,
+    print_result,
+    private_file,
+    say,
+    visible,
+)
 
 _COLUMNS = ("", "looks at", "value", "action")
 _JOURNAL_COLUMNS = ("at", "channel", "by", "gone", "new")
@@ -79,9 +87,7 @@ preferences = App(
 def show(
     *,
     number: Number,
-    journal: Annotated[
-        bool, Parameter(negative="", show_default=False, help="Show every change instead.")
-    ] = False,
+    journal: Annotated[bool, FLAG, Parameter(help="Show every change instead.")] = False,
     config: ConfigDirectory = None,
     as_json: AsJson = False,
 ) -> int:
@@ -206,11 +212,8 @@ def export(
     if output is None:
         print_json(shown)
         return ExitCode.FINE
-    try:
-        with private_file(output, is_whole=unmask) as file:
-            file.write(orjson.dumps(shown, option=orjson.OPT_INDENT_2).decode() + "\n")
-    except OSError as error:
-        raise CommandError(f"{output} cannot be written: {error.strerror}") from error
+    with private_file(output, is_whole=unmask) as file:
+        file.write(orjson.dumps(shown, option=orjson.OPT_INDENT_2).decode() + "\n")
     told = f"{counted(len(kept), 'preference')}, {counted(len(entries), 'change')}"
     say(f"written: {told} to {visible(str(output))}")
     return ExitCode.FINE
@@ -235,10 +238,9 @@ def delete(
 
     msisdn, origin = _msisdn(number), _origin(by)
     was_there = on_store(config, PreferenceStore, lambda store: store.erase(msisdn, origin))
-    if as_json:
-        print_json({"number": masked(msisdn), "deleted": was_there})
-    else:
-        say(f"{masked(msisdn)}: {'deleted' if was_there else 'there was nothing to delete'}")
+    told = "deleted" if was_there else "there was nothing to delete"
+    shown = {"number": masked(msisdn), "deleted": was_there}
+    print_result(shown, f"{masked(msisdn)}: {told}", as_json=as_json)
     return ExitCode.FINE
 
 
@@ -285,10 +287,8 @@ def _advice(kind: PreferenceKind) -> str:
 
 def _report(about: PreferenceSelector, after: PreferenceList, done: str, *, as_json: bool) -> None:
     number = _masked_number(about)
-    if as_json:
-        print_json({"number": number, "preferences": _listed(after)})
-    else:
-        say(f"{number}: {done} ({counted(len(after), 'preference')})")
+    shown = {"number": number, "preferences": _listed(after)}
+    print_result(shown, f"{number}: {done} ({counted(len(after), 'preference')})", as_json=as_json)
 
 
 def _listed(kept: PreferenceList, *, is_whole: bool = False) -> list[dict[str, object]]:

@@ -8,7 +8,8 @@ from fastapi import APIRouter
 from pydantic import Field
 
 from gateway.systems.quarantine.own_holds import MAX_OWN, OwnHold, OwnHolds
-from gateway.web.access import AppClient, RequestBody, SessionToken, SubscriberSessions
+from gateway.web.access import AppClient, SessionToken, SubscriberSessions
+from gateway.web.fields import RequestBody
 
 # As text: JSON numbers of nineteen digits lose their last ones in browsers.
 _Id = Annotated[str, Field(pattern="^[0-9]{1,19}$", examples=["8176407200000001000"])]

@@ -1,17 +1,36 @@
 """Held messages (隔离区): what is changed of them, every way that one may go, and their ids."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple, NotRequired, TypedDict
 
-from gateway.domain.quarantine import HoldState, ReceiptState
+from gateway.domain.quarantine import HeldMessage, HoldState, ReceiptState
 from gateway.domain.verdict import Reason
 
 # States that can expire. A message that may have reached the SMSC cannot.
 EXPIRING_STATES = frozenset({HoldState.HELD, HoldState.DEFERRED, HoldState.RELEASE_REQUESTED})
 # States in which the sender may still replace the text: the message was not sent anywhere.
 REPLACEABLE_STATES = frozenset({HoldState.HELD, HoldState.DEFERRED})
+
+
+class PersonDecision(StrEnum):
+    """A decision of the operator's staff on a held message."""
+
+    RELEASED = "released"
+    REJECTED = "rejected"
+
+
+def decision_on(held: HeldMessage) -> PersonDecision | None:
+    """Return the decision of the operator's staff on a message, None without one.
+
+    It stands even if the message was refused later. Decisions of its subscriber and its SP do not
+    count.
+    """
+    if held.state is HoldState.DISCARDED and held.decision:
+        return PersonDecision.REJECTED
+    return PersonDecision.RELEASED if held.is_reviewed else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +45,9 @@ class Grounds:
     expires_at: datetime
     due_at: datetime | None = None
     campaign: str = ""
+    severity: str = ""
+    owner: str = ""
+    score: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +214,12 @@ class MessageIds:
         if not 0 <= worker < _WORKERS:
             raise ValueError(f"a worker's number is 0 to {_WORKERS - 1}")
         self._worker = worker
-        self._last_ms = max(0, after - _FIRST) // (_WORKERS * _PER_MS)
+        self._last_ms = 0
+        self.pass_over(after)
+
+    def pass_over(self, after: int) -> None:
+        """Issue no id that is not above `after`, which another has issued, or a clock set back."""
+        self._last_ms = max(self._last_ms, (after - _FIRST) // (_WORKERS * _PER_MS))
         self._last_count = _PER_MS - 1
 
     def next_id(self, epoch_ms: int) -> int:
@@ -212,6 +239,19 @@ class MessageIds:
         return _FIRST + moment * _PER_MS + self._last_count
 
 
+def lowest_id_at(epoch_ms: int) -> int:
+    """Return the lowest id that can be issued from a moment on."""
+    return _FIRST + epoch_ms * _WORKERS * _PER_MS
+
+
 def is_message_id(text: str) -> bool:
     """Tell whether `text` has the form of our ids; only the store knows whether it is one."""
     return len(text) == _DIGITS and text[0] == "8" and text.isascii() and text.isdigit()
+
+
+_CAMPAIGN = re.compile(r"c[0-9a-f]{16}")
+
+
+def is_campaign_id(text: str) -> bool:
+    """Tell whether `text` has the form of the id of a campaign."""
+    return _CAMPAIGN.fullmatch(text) is not None

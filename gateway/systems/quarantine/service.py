@@ -1,18 +1,21 @@
 """Decisions on held messages, by people, SPs, timeouts and the gateway."""
 
 import asyncio
-from collections.abc import Awaitable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
+from gateway.domain.categories import covered_by
 from gateway.domain.quarantine import HeldMessage, HoldState
+from gateway.domain.records import NewAccess
 from gateway.systems.quarantine.model import (
     TRANSITIONS,
     Grounds,
     HeldMessageAct,
     HoldMove,
     MessageIds,
+    PersonDecision,
 )
 from gateway.systems.quarantine.sql import QuarantineStore
 
@@ -65,6 +68,56 @@ STANDING: dict[HoldState, str] = {
     HoldState.EXPIRED: "it has expired",
     HoldState.CANCELLED: "its sender cancelled it",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class HeldFilter:
+    """Which messages are listed; with a category also what lies below it.
+
+    Without a state these are all messages but deferred ones, which no person has to decide on.
+    """
+
+    state: HoldState | None = None
+    system_id: str | None = None
+    campaign: str | None = None
+    category: str | None = None
+
+
+_OF_INTEREST = tuple(state for state in HoldState if state is not HoldState.DEFERRED)
+
+
+async def find_held(
+    store: QuarantineStore, wanted: HeldFilter, before_id: int | None, limit: int
+) -> list[HeldMessage]:
+    """Return the newest messages that fit, newest first; for the next page give the last id."""
+    newest: list[HeldMessage] = []
+    for state in _OF_INTEREST if wanted.state is None else (wanted.state,):
+        page = await store.find(
+            state=state,
+            system_id=wanted.system_id,
+            campaign=wanted.campaign,
+            categories=None if wanted.category is None else covered_by(wanted.category),
+            before_id=before_id,
+            limit=limit,
+        )
+        both = sorted((*newest, *page), key=lambda held: held.message_id, reverse=True)
+        newest = both[:limit]  # no more are kept, in however many states they are
+    return newest
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewTools:
+    """What a review asks of other parts.
+
+    `texts_of` returns every reading of a message, or of all its parts in order, the best first;
+    `mask` hides the numbers in a text. `learn` keeps what a decision teaches, and never fails.
+    `journal` notes a look, and raises StoreUnavailable: then nothing may be shown.
+    """
+
+    texts_of: Callable[[HeldMessage, Sequence[HeldMessage]], tuple[str, ...]]
+    mask: Callable[[str], str]
+    learn: Callable[[Sequence[HeldMessage], PersonDecision, str], Awaitable[None]]
+    journal: Callable[[NewAccess], Awaitable[object]]
 
 
 Ids: TypeAlias = tuple[int, ...]
@@ -132,6 +185,13 @@ class QuarantineDesk:
         """Drop a message because its sender cancels it (SMPP 3.4, 4.9)."""
         move = _move_of(HeldMessageAct.CANCEL, at, f"cancelled by {by}")
         return await self._move_all(message_id, move)
+
+    async def cancel_each(
+        self, message_ids: Collection[int], by: str, at: datetime
+    ) -> list[Outcome]:
+        """Drop several messages as `cancel` does one, at most 1000."""
+        move = _move_of(HeldMessageAct.CANCEL, at, f"cancelled by {by}")
+        return await self._move_each(message_ids, move)
 
     async def expire_due(self, now: datetime, limit: int = 500) -> list[HeldMessage]:
         """Expire messages past their time, at most `limit`; return the expired ones."""

@@ -15,10 +15,12 @@ from gateway.domain.records import NewPurge
 from gateway.domain.verdict import Reason
 from gateway.storage.change_feed import ChangeKind, note_changes
 from gateway.storage.database import SqlStore, values_of
+from gateway.storage.dialect import octets_of
 from gateway.storage.journals import purge_rows
 from gateway.storage.sealed_columns import SEAL_OCTETS
 from gateway.storage.tables import (
     IS_CAMPAIGN,
+    IS_CANCELLABLE,
     IS_DEFERRED,
     IS_OWN_HOLD,
     IS_PART,
@@ -41,9 +43,7 @@ _column = held_messages.c
 _ALL = sa.select(held_messages)
 _OLDEST_FIRST = _ALL.order_by(_column.message_id)
 _WAITING = sorted(set(HoldState) - FINAL_STATES)
-_STORED_OCTETS = sa.func.length(_column.pdu) + sa.func.length(
-    sa.cast(_column.joined, sa.LargeBinary)
-)
+_STORED_OCTETS = sa.func.length(_column.pdu) + octets_of(_column.joined)
 _IS_FINAL = sa.and_(_column.state.in_(sorted(FINAL_STATES)), _column.receipt != ReceiptState.DUE)
 _IS_REPLACEABLE = _column.state.in_(sorted(REPLACEABLE_STATES))
 _UNHOLD = sa.delete(held_messages).where(
@@ -108,8 +108,8 @@ class QuarantineStore(SqlStore):
 
     async def get(self, message_id: int) -> HeldMessage | None:
         """Return one message in any state, or None."""
-        row = await self._database.first(_ALL.where(_column.message_id == message_id))
-        return None if row is None else _message_of(row)
+        query = _ALL.where(_column.message_id == message_id)
+        return await self._database.record(HeldMessage, query)
 
     async def get_many(self, message_ids: Collection[int]) -> list[HeldMessage]:
         """Return the existing messages of at most 1000 ids, oldest first."""
@@ -135,6 +135,22 @@ class QuarantineStore(SqlStore):
             wanted.append(_column.message_id < before_id)
         newest_first = _ALL.where(*wanted).order_by(_column.message_id.desc())
         return await self._messages(newest_first.limit(limit))
+
+    async def held_between(
+        self, system_id: str, after_id: int, before_id: int, limit: int
+    ) -> list[HeldMessage]:
+        """Return messages of a sender in any state with ids between two, the oldest first."""
+        between = _column.message_id > after_id, _column.message_id < before_id
+        query = _OLDEST_FIRST.where(_column.system_id == system_id, *between)
+        return await self._messages(query.limit(limit))
+
+    async def cancellable(
+        self, system_id: str, source: str, destination: str, limit: int = 1000
+    ) -> list[HeldMessage]:
+        """Return what an SP may cancel of what it sends from a port to an address."""
+        addressed = (_column.source == source, _column.destination == destination)
+        of_sender = _ALL.where(IS_CANCELLABLE, *addressed, _column.system_id == system_id)
+        return await self._messages(of_sender.limit(limit))
 
     async def held_of(
         self, campaign: str, *, system_id: str | None = None, after_id: int = 0, limit: int = 1000
@@ -175,9 +191,8 @@ class QuarantineStore(SqlStore):
             .group_by(_column.state)
         )
         counts = dict.fromkeys(HoldState, 0)
-        for row in await self._database.rows(query):
-            counts[HoldState(row["state"])] = row["messages"]
-        return counts
+        rows = await self._database.rows(query)
+        return counts | {row["state"]: row["messages"] for row in rows}
 
     async def count_waiting(self) -> dict[str, HeldTotals]:
         """Return for each SP what is not in a final state; SPs without any are left out.
@@ -247,7 +262,7 @@ class QuarantineStore(SqlStore):
 
         async def run(connection: AsyncConnection) -> list[HeldMessage]:
             rows = (await connection.execute(statement)).mappings().all()
-            moved = sorted(map(_message_of, rows), key=attrgetter("message_id"))
+            moved = sorted((HeldMessage(**row) for row in rows), key=attrgetter("message_id"))
             keys = [str(one.message_id) for one in moved]
             await note_changes(connection, ChangeKind.QUARANTINE, keys, move["at"])
             return moved
@@ -311,7 +326,8 @@ class QuarantineStore(SqlStore):
         taken: list[HeldMessage] = []
 
         async def run(connection: AsyncConnection) -> None:
-            taken[:] = map(_message_of, (await connection.execute(statement)).mappings())
+            rows = (await connection.execute(statement)).mappings()
+            taken[:] = (HeldMessage(**row) for row in rows)
 
         async def undo(connection: AsyncConnection) -> None:
             await connection.execute(_PUT_BACK, [{"taken_id": one.message_id} for one in taken])
@@ -356,7 +372,7 @@ class QuarantineStore(SqlStore):
             .order_by(_column.message_id.desc())
             .limit(limit)
         )
-        return [ReleasedId(**row) for row in await self._database.rows(query)]
+        return await self._database.records(ReleasedId, query)
 
     async def in_flight(self, limit: int = 10_000) -> list[HeldMessage]:
         """Return messages that are RELEASING, oldest first.
@@ -386,7 +402,7 @@ class QuarantineStore(SqlStore):
         return await purge_rows(self._database, statement, purge, len(message_ids))
 
     async def _messages(self, query: sa.Executable) -> list[HeldMessage]:
-        return [_message_of(row) for row in await self._database.rows(query)]
+        return await self._database.records(HeldMessage, query)
 
 
 def _fitting(
@@ -424,8 +440,3 @@ def _columns_of_move(move: HoldMove) -> dict[str, object]:
             (_column.receipt_asked, ReceiptState.DUE.value), else_=_column.receipt
         )
     return values
-
-
-def _message_of(row: sa.RowMapping) -> HeldMessage:
-    enums = {"state": HoldState(row["state"]), "receipt": ReceiptState(row["receipt"])}
-    return HeldMessage(**{**row, **enums})

@@ -11,7 +11,8 @@ from gateway.domain.msisdn import is_mobile, masked
 from gateway.domain.subscription import Cycle, Subscription, SubscriptionState
 from gateway.systems.subscriptions.order_requests import OrderDesk, OrderRefusal, OrderRequest
 from gateway.systems.subscriptions.sql import SubscriptionStore
-from gateway.web.access import Number, RequestBody, SpClient, Words
+from gateway.web.access import SpClient
+from gateway.web.fields import Number, RequestBody, Words
 from gateway.web.problems import Problem, ProblemError, not_as_described
 
 _MAX_ORDERS = 100

@@ -10,11 +10,11 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from gateway.domain.msisdn import masked
-from gateway.domain.subscription import MessageEvidence, Subscription, SubscriptionState
+from gateway.domain.subscription import Subscription, SubscriptionState
 from gateway.systems.subscriptions.model import SubscriptionEvent
-from gateway.terminal.failure import ExitCode, misused
-from gateway.terminal.options import AsJson, ConfigDirectory
-from gateway.terminal.screen import print_json, print_listed, print_table, say
+from gateway.terminal.failure import ExitCode
+from gateway.terminal.options import AsJson, ConfigDirectory, limited
+from gateway.terminal.screen import print_json, print_listed, print_table, say, shown_fields
 
 _MAX_LISTED = 10_000
 _COLUMNS = ("subscriber", "SP", "service", "price", "state", "since (UTC)", "until (UTC)")
@@ -61,14 +61,15 @@ def list_orders(
     from gateway.terminal.deployment import require_sender
     from gateway.terminal.store import on_store
 
-    if not 1 <= orders.limit <= _MAX_LISTED:
-        raise misused(f"--limit: 1 to {_MAX_LISTED}")
     msisdn = None if orders.number is None else subscriber_of(orders.number)
     found = on_store(
         config,
         SubscriptionStore,
         lambda store: store.find(
-            msisdn=msisdn, system_id=orders.system_id, state=orders.state, limit=orders.limit
+            msisdn=msisdn,
+            system_id=orders.system_id,
+            state=orders.state,
+            limit=limited(orders.limit),
         ),
     )
     if not found:
@@ -114,8 +115,9 @@ def show(
     if not found:
         require_sender(system_id, config)
     if as_json:
+        steps = " ".join(SubscriptionEvent._fields)
         described = [
-            {**_described(one), "steps": [_step(event) for event in history]}
+            {**_described(one), "steps": [shown_fields(event, steps) for event in history]}
             for one, history in found
         ]
         print_json({"number": masked(msisdn), "subscriptions": described})
@@ -161,34 +163,19 @@ def _described(subscription: Subscription) -> dict[str, object]:
         "number": masked(subscription.msisdn),
         "system_id": subscription.system_id,
         "service": subscription.service_id,
-        "name": terms.name,
-        "port": terms.port,
-        "price_fen": terms.price_fen,
-        "cycle": terms.cycle,
-        "trial_days": terms.trial_days,
+        **shown_fields(terms, "name port price_fen cycle trial_days"),
         "state": subscription.state,
         "since": subscription.since.isoformat(timespec="seconds"),
         "until": None if due is None else due.isoformat(timespec="seconds"),
         "evidence": {
-            "order": _said(proof.order),
-            "request": _said(proof.request),
-            "confirmation": _said(proof.confirmation),
+            name: one and shown_fields(one, "message_id text_sha256 at")
+            for name, one in (
+                ("order", proof.order),
+                ("request", proof.request),
+                ("confirmation", proof.confirmation),
+            )
         },
     }
-
-
-def _said(said: MessageEvidence | None) -> dict[str, str] | None:
-    if said is None:
-        return None
-    return {
-        "message_id": said.message_id,
-        "text_sha256": said.text_sha256,
-        "at": said.at.isoformat(timespec="seconds"),
-    }
-
-
-def _step(event: SubscriptionEvent) -> dict[str, str]:
-    return {**event._asdict(), "at": event.at.isoformat(timespec="seconds")}
 
 
 def _time(moment: datetime) -> str:

@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import TypeAlias
 
-from gateway.domain.consent import Answer
+from gateway.domain.consent import EVERY_SENDER, Answer, scope_of
 from gateway.domain.preferences import sender_number
+from gateway.domain.sender import PEERS
 from gateway.domain.subscription import (
     ASKED_STATES,
     SESSION_LIFE,
@@ -22,7 +23,7 @@ from gateway.domain.subscription import (
     Terms,
     advance,
 )
-from gateway.policy.replies import Intent, MoContext, ReplyMeaning, key_of, meaning_of
+from gateway.policy.replies import Intent, MoContext, ReplyMeaning, key_of, meaning_of, scope_meant
 from gateway.systems.subscriptions import texts
 from gateway.systems.subscriptions.model import (
     Catalogue,
@@ -39,8 +40,10 @@ class Word:
     """What a subscriber wrote to `port` of `system_id`; to a hub code it concerns every SP.
 
     `tokens` are the words of refusal that the SP advertised, the latest first; `reply_id` is
-    the id that an answer will have. `other_msisdn` is who else the subscriber may be, where the
-    digits of the number do not tell.
+    the id that an answer will have. `owned` is the SP's port without its extension, and `is_narrow`
+    says that a refusal that names nothing is of that port alone. `other_msisdn` is who else the
+    subscriber may be, where the digits of the number do not tell, `others` which other SPs may be
+    meant. To a port of another network, `owned`, the `system_id` is PEERS.
     """
 
     msisdn: int
@@ -53,25 +56,52 @@ class Word:
     tokens: tuple[str, ...] = ()
     is_hub: bool = False
     other_msisdn: int | None = None
+    owned: str = ""
+    is_narrow: bool = False
+    others: tuple[str, ...] = ()
+
+    @property
+    def is_foreign(self) -> bool:
+        """Tell whether it went to a port of another network (R63)."""
+        return self.system_id == PEERS
+
+    @property
+    def scope(self) -> str:
+        """Return whom an answer in these words is given to: the SP, or at a hub code every SP.
+
+        Of another network it is the port: who else is behind it is not known here.
+        """
+        if self.is_foreign:
+            return scope_of(PEERS, self.owned)
+        return EVERY_SENDER if self.is_hub else self.system_id
+
+    def refused_by(self, meaning: ReplyMeaning) -> str:
+        """Return the scope of a refusal that means `meaning` and ends no order."""
+        if self.is_hub or self.is_foreign or meaning.intent is not Intent.OPTOUT:
+            return self.scope
+        return scope_meant(meaning, self.system_id, self.owned, is_narrow=self.is_narrow)
 
 
 @dataclass(frozen=True, slots=True)
 class WordOutcome:
     """What follows from one message. There is one reply at most.
 
-    `answer` goes to the consent store, as one that is good `until` then. `asked` is the
+    `answer` goes to the consent store, as one to `scope` that is good `until` then. `asked` is the
     subscription that the reply asks about. `renews` tells that the subscriber just proved
-    consent to the SP, which takes an earlier refusal back (R37).
+    consent to the SP, which takes an earlier refusal back (R37). `going_on` are paid orders that
+    a refusal leaves as they are.
     """
 
     changes: Changes = field(default_factory=Changes)
     reply: str | None = None
     is_forwarded: bool = True
     answer: Answer | None = None
+    scope: str | None = None
     evidence: str = ""
     until: datetime | None = None
     asked: Subscription | None = None
     renews: bool = False
+    going_on: tuple[Subscription, ...] = ()
 
 
 def meaning_in(word: Word, context: MoContext) -> ReplyMeaning:
@@ -169,8 +199,21 @@ class WordActions:
         changes = Changes(steps, closes=(self.word.msisdn, self.word.port))
         return WordOutcome(changes, texts.cancelled_everything(len(orders)), False)
 
-    def opt_out(self, service: str | None) -> WordOutcome:
-        """Cancel one order by the name or id of its service, TD天气; else refuse the SP (R31)."""
+    def refuse_everyone(self, outcome: WordOutcome) -> WordOutcome:
+        """Refuse every SP besides what becomes of the orders; without orders, say that."""
+        reply = outcome.reply if self.orders() else None
+        changes = replace(outcome.changes, requests=self._refused_requests())
+        return replace(
+            outcome,
+            changes=changes,
+            reply=reply,
+            answer=Answer.REFUSED,
+            evidence=self.evidence(),
+        )
+
+    def opt_out(self, meaning: ReplyMeaning) -> WordOutcome:
+        """Cancel one order by the name or id of its service, TD天气; else refuse adverts (R31)."""
+        service = meaning.service
         named = [
             one
             for one in self._own
@@ -178,7 +221,14 @@ class WordActions:
         ]
         steps = self._steps(named, SubscriptionAct.CANCEL)
         if not steps:
-            return WordOutcome(self._no(), answer=Answer.REFUSED, evidence=self.evidence())
+            paid = tuple(one for one in self.orders() if one.terms.price_fen)
+            return WordOutcome(
+                self._no(),
+                answer=Answer.REFUSED,
+                scope=self.word.refused_by(meaning),
+                evidence=self.evidence(),
+                going_on=paid,
+            )
         return WordOutcome(Changes(steps), texts.cancelled([step.after for step in steps]))
 
     # Orders, yes and no.
@@ -330,11 +380,13 @@ _ACTS: Mapping[Intent, Callable[[WordActions], WordOutcome]] = {
 class Dialogue:
     """Decides, and does nothing: no store, no clock. Never raises.
 
-    `catalogue` returns the one in force; `at_hub` is what 00000 to a hub code does.
+    `catalogue` returns the one in force, `at_hub` what 00000 to a hub code does now.
     """
 
     def __init__(
-        self, catalogue: Callable[[], Catalogue], at_hub: CancelAll = CancelAll.CONFIRM
+        self,
+        catalogue: Callable[[], Catalogue],
+        at_hub: Callable[[], CancelAll] = lambda: CancelAll.CONFIRM,
     ) -> None:
         self._catalogue = catalogue
         self._at_hub = at_hub
@@ -351,7 +403,7 @@ class Dialogue:
             case Intent.OPTOUT_ALL:
                 return self._cancel_all_at_hub(turn) if word.is_hub else turn.cancel_all()
             case Intent.OPTOUT:
-                return turn.opt_out(meaning.service)
+                return turn.opt_out(meaning)
             case Intent.OPTIN:
                 return WordOutcome(answer=Answer.AGREED, evidence=turn.evidence())
             case _:
@@ -363,10 +415,16 @@ class Dialogue:
         return WordOutcome() if service is None else turn.order(service)
 
     def _cancel_all_at_hub(self, turn: WordActions) -> WordOutcome:
+        if not key_of(turn.word.text).isdigit():
+            # 00000 is about orders (N136); STOPALL and 全部拒收 are about advertising as well.
+            return turn.refuse_everyone(self._orders_at_hub(turn))
+        return self._orders_at_hub(turn)
+
+    def _orders_at_hub(self, turn: WordActions) -> WordOutcome:
         orders = turn.orders()
-        if not orders or self._at_hub is CancelAll.LIST_ONLY:
+        if not orders or self._at_hub() is CancelAll.LIST_ONLY:
             return turn.list_orders()
-        if self._at_hub is CancelAll.EXECUTE:
+        if self._at_hub() is CancelAll.EXECUTE:
             return turn.cancel_everything(orders)
         session = turn.session(SessionKind.CANCEL_ALL, orders)
         return WordOutcome(Changes(session=session), texts.ask_cancel_all(len(orders)), False)

@@ -10,13 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.subscription import (
     RUNNING_STATES,
-    Cycle,
     MessageEvidence,
     OfferSession,
     OrderEvidence,
     RunningRow,
     ServiceKey,
-    SessionKind,
     Subscription,
     SubscriptionState,
     Terms,
@@ -47,7 +45,7 @@ _TERMS = tuple(field.name for field in fields(Terms))
 # The fields of a subscription that are columns as they are, and those of its parts are not.
 _OWN = [
     *("msisdn", "system_id", "service_id", "since", "asked_until", "trial_until", "step"),
-    *("asked_from", "unanswered"),
+    *("asked_from", "unanswered", "state"),
 ]
 
 
@@ -55,18 +53,15 @@ def _order_values(subscription: Subscription) -> dict[str, object]:
     return {
         **{name: getattr(subscription, name) for name in _OWN},
         **values_of(subscription.terms),
-        "state": subscription.state.value,
         "due_at": subscription.due_at,
         "evidence": _written(subscription.evidence),
     }
 
 
 def _order_of(row: sa.RowMapping) -> Subscription:
-    terms = {name: row[name] for name in _TERMS} | {"cycle": Cycle(row["cycle"])}
     return Subscription(
         **{name: row[name] for name in _OWN},
-        terms=Terms(**terms),
-        state=SubscriptionState(row["state"]),
+        terms=Terms(**{name: row[name] for name in _TERMS}),
         evidence=_read(row["evidence"]),
     )
 
@@ -79,15 +74,14 @@ def _event_values(step: SubscriptionStep) -> dict[str, object]:
         "service_id": after.service_id,
         "at": after.since,
         "act": step.act,
-        "state": after.state.value,
+        "state": after.state,
         "message_id": said.message_id if said is not None else "",
         "text_sha256": said.text_sha256 if said is not None else "",
     }
 
 
 def _request_values(request: ConsentRequest) -> dict[str, object]:
-    likeness = f"{request.likeness:016x}"
-    return values_of(request) | {"likeness": likeness, "state": request.state.value}
+    return values_of(request) | {"likeness": f"{request.likeness:016x}"}
 
 
 def _request_of(row: sa.RowMapping) -> ConsentRequest:
@@ -96,13 +90,12 @@ def _request_of(row: sa.RowMapping) -> ConsentRequest:
 
 
 def _session_values(session: OfferSession) -> dict[str, object]:
-    items = json.dumps(session.items)
-    return values_of(session) | {"kind": session.kind.value, "items": items}
+    return values_of(session) | {"items": json.dumps(session.items)}
 
 
 def _session_of(row: sa.RowMapping) -> OfferSession:
     items = tuple((system_id, service) for system_id, service in json.loads(row["items"]))
-    return OfferSession(**{**row, "kind": SessionKind(row["kind"]), "items": items})
+    return OfferSession(**{**row, "items": items})
 
 
 def _written(evidence: OrderEvidence) -> str:
@@ -282,10 +275,7 @@ class SubscriptionStore(SqlStore):
             )
             .order_by(_event.number)
         )
-        return [
-            SubscriptionEvent(**{**row, "state": SubscriptionState(row["state"])})
-            for row in await self._database.rows(query)
-        ]
+        return await self._database.records(SubscriptionEvent, query)
 
     async def running(self, batch: int = 10_000) -> AsyncIterator[list[RunningRow]]:
         """Yield each pair of number and SP with a running service once, at most `batch` a list.

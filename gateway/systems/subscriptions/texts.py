@@ -125,5 +125,12 @@ def _item(number: int, order: Subscription, *, is_hub: bool) -> str:
     return f"{number}{terms.name}{whose}{price_of(terms)}{trial}"
 
 
+def paid(orders: Sequence[Subscription]) -> str:
+    """Return what paid orders are called in a few characters: “天气”5元/月, or 3项."""
+    if len(orders) > 1:
+        return f"{len(orders)}项"
+    return "".join(f"“{one.terms.name}”{price_of(one.terms)}" for one in orders)
+
+
 def _sender(terms: Terms) -> str:
     return cut_to(terms.sender_name, _MAX_SENDER_CHARS)

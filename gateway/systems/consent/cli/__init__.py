@@ -29,6 +29,10 @@ class Scope:
         bool,
         Parameter(negative="", show_default=False, help="It was given to every SP at once."),
     ] = False
+    port: Annotated[str, Parameter(show_default=False, help="Of this port of the SP alone.")] = ""
+    category: Annotated[
+        str, Parameter(show_default=False, help="Of adverts of this category alone: loan, 房产.")
+    ] = ""
     channel: Annotated[str, Parameter(help="Which way the answer came.")] = "cli"
     evidence: Annotated[
         str,
@@ -170,11 +174,11 @@ def import_lists(
     """Record lists of answers, millions of them. It may be repeated, and a gateway may run.
 
     A list has one number a line, or is CSV whose header names number and any of system_id
-    (* is every SP), answer (agreed, refused or asserted; what export calls ended or
-    asserted-ended is read as well), since, channel, evidence and until, the last day of an
-    agreement. UTF-8, also gzip. Of two answers the later one holds, as always, but an
-    agreement without evidence is asserted: it takes nothing back. The exit code is 1 when
-    lines were rejected.
+    (* is every SP, "sp1 10690001" one port of sp1, "sp1 #loan" one category), answer
+    (agreed, refused or asserted; what export calls ended or asserted-ended is read as well),
+    since, channel, evidence and until, the last day of an agreement. UTF-8, also gzip. Of two
+    answers the later one holds, as always, but an agreement without evidence is asserted: it
+    takes nothing back. The exit code is 1 when lines were rejected.
 
     Example: smsward consent import --all-senders --answer refused refused.txt
 

@@ -9,7 +9,16 @@ from datetime import datetime
 from itertools import chain
 from pathlib import Path
 
-from gateway.domain.consent import EVERY_SENDER, NUMBERS_AT_ONCE, Answer, ConsentAnswer, end_said
+from gateway.domain.categories import advert_category
+from gateway.domain.consent import (
+    EVERY_SENDER,
+    NUMBERS_AT_ONCE,
+    Answer,
+    ConsentAnswer,
+    end_said,
+    parts_of,
+)
+from gateway.domain.consent import scope_of as domain_scope
 from gateway.domain.msisdn import masked, misread_as, readings_of, spelled
 from gateway.domain.sender import companions_of
 from gateway.runtime.clock import utcnow
@@ -67,7 +76,7 @@ async def record_answers(
     whose = masked(msisdns[0]) if len(msisdns) == 1 else counted(len(msisdns), "number")
     shown = {
         "answer": answer,
-        "system_id": system_id or None,
+        **whom_of(system_id),
         "numbers": len(msisdns),
         "change": change,
     }
@@ -85,7 +94,9 @@ async def show_answers(config: Path, number: str, system_id: str | None, *, as_j
     async with opened_store(load_settings(config), ConsentStore) as store:
         scopes = (EVERY_SENDER, *asked)
         found = await _answers(store, msisdn, scopes)
-        shared = await _shared_refusals(store, msisdn, asked, companions)
+        told = await store.answers_of([msisdn])
+        found += [one for one in told if (of := parts_of(one.scope)).is_part and of[0] in scopes]
+        shared = _shared_refusals(told, asked, companions)
         other = misread_as(msisdn)
         as_other = [] if other is None else await _answers(store, other, scopes)
     now = utcnow()
@@ -111,20 +122,16 @@ async def show_answers(config: Path, number: str, system_id: str | None, *, as_j
     return ExitCode.FINE
 
 
-async def _shared_refusals(
-    store: ConsentStore,
-    msisdn: int,
-    asked: Sequence[str],
-    companions: Mapping[str, Sequence[str]],
+def _shared_refusals(
+    told: Sequence[ConsentAnswer], asked: Sequence[str], companions: Mapping[str, Sequence[str]]
 ) -> dict[str, str]:
     """Return which companion's refusal holds for each of `asked` that was not refused itself."""
-    company = {one for scope in asked if scope in companions for one in (scope, *companions[scope])}
-    found = await _answers(store, msisdn, sorted(company))
-    refused = {one.scope for one in found if one.answer is Answer.REFUSED}
+    refused = {one.scope for one in told if one.answer is Answer.REFUSED}
+    whose = {parts_of(one).system_id for one in refused}
     return {
-        scope: min(refused & set(companions[scope]))
+        scope: min(whose & set(companions[scope]))
         for scope in asked
-        if scope not in refused and refused & set(companions.get(scope, ()))
+        if scope not in refused and whose & set(companions.get(scope, ()))
     }
 
 
@@ -134,17 +141,27 @@ async def _answers(store: ConsentStore, msisdn: int, scopes: Sequence[str]) -> l
 
 
 def scope_of(scope: Scope, config: Path) -> str:
-    """Return the named scope; an unknown sender is an error: refusing it has no effect."""
+    """Return the named scope; an unknown one is an error: refusing it has no effect."""
     if (scope.system_id is None) is not scope.all_senders:
         raise misused("give either --system-id or --all-senders")
     if scope.system_id is None:
+        if scope.port or scope.category:
+            raise misused("--port and --category are of one SP: add --system-id")
         return EVERY_SENDER
+    if scope.port and scope.category:
+        raise misused("give --port or --category, not both")
     senders = senders_of(config)
     if senders is not None and scope.system_id not in senders:
         raise misused(
             f"there is no sender {scope.system_id} in senders.yaml", f"there are: {known(senders)}"
         )
-    return scope.system_id
+    ports = None if senders is None else {one.number for one in senders[scope.system_id].ports}
+    if scope.port and ports is not None and scope.port not in ports:
+        raise misused(f"{scope.system_id} has no such port", f"there are: {known(ports)}")
+    category = advert_category(scope.category)
+    if scope.category and not category:
+        raise misused(f"there is no category {visible(scope.category)} of adverts")
+    return domain_scope(scope.system_id, scope.port, category)
 
 
 async def _warn_of_refusals(store: ConsentStore, msisdns: Sequence[int]) -> None:
@@ -211,13 +228,18 @@ def _msisdn(place: str, number: str) -> int:
 def _described(answer: ConsentAnswer, now: datetime) -> dict[str, object]:
     until = answer.until
     return {
-        "system_id": answer.scope or None,
+        **whom_of(answer.scope),
         "answer": answer_cell(answer, now),
         "since": answer.since.isoformat(timespec="seconds"),
         "until": None if until is None else until.isoformat(timespec="seconds"),
         "channel": answer.channel,
         "evidence": answer.evidence,
     }
+
+
+def whom_of(scope: str) -> dict[str, str | None]:
+    """Return whom an answer is given to as JSON has it; null is every SP, port or category."""
+    return {name: part or None for name, part in parts_of(scope)._asdict().items()}
 
 
 def _row(answer: ConsentAnswer, now: datetime) -> tuple[str, ...]:

@@ -8,20 +8,19 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from gateway.systems.learning.cli.options import (
+    BY_ALL_SOURCES,
     BY_THEIR_CARDS,
-    FLAG,
     THIS_MODEL,
     UNREASONED,
     ComparisonOptions,
-    JudgedBy,
+    EvaluationOptions,
     ModelChangeOptions,
     ModelChoice,
-    OfTraining,
     Places,
     TrainingTarget,
 )
 from gateway.systems.learning.cli.samples import sample_commands
-from gateway.terminal.options import AsJson, ConfigDirectory
+from gateway.terminal.options import FLAG, AsJson, ConfigDirectory
 
 filter_commands = App(
     name="filter",
@@ -39,19 +38,20 @@ def train(
 
     A text is one line, `label lang source text` between tabs, the label ham or spam. Of a
     directory `train_*.tsv` are trained on, and `dev_*.tsv` are what probabilities and thresholds
-    are measured on; without any, every tenth campaign is held out. Files `*_bulk.tsv` hold what
-    ports send, others what people write; texts without Han get a model of their own. No text
-    enters the model: only weights of hashed n-grams.
+    are measured on; without any, every tenth campaign is held out. Texts of ports, of people and
+    those without Han get a model each: --class says who sends those of files, a fifth column
+    `port` or `person` that of a line. No text enters the model: only weights of hashed n-grams.
 
     With --add-samples what people have decided of messages here is trained on too; none of a
     campaign that is measured on, and no campaign more than twenty times.
 
-    Example: smsward filter train --data data -o model.npz
+    Example: smsward filter train --data data --class port -o model.npz
 
-    Example: smsward filter train --data data --add-samples --config config -o model.npz
+    Example: smsward filter train --data data --class "*_chats.tsv=person" --class port
+    --add-samples --config config -o model.npz
 
     Example: openssl genpkey -algorithm ed25519 -out model.pem;
-    smsward filter train --data ours_bulk.tsv --key model.pem -o model.npz
+    smsward filter train --data ours_bulk.tsv --class port --key model.pem -o model.npz
     """
     from gateway.systems.learning.cli.model_trainer import train_model
 
@@ -64,8 +64,7 @@ def evaluate(
     /,
     *,
     chosen: ModelChoice = THIS_MODEL,
-    train: OfTraining = None,
-    judge_by: JudgedBy = None,
+    asked: EvaluationOptions = BY_ALL_SOURCES,
     plot: Annotated[
         Path | None,
         Parameter(help="Draw into this PNG how probabilities and shares of spam agree."),
@@ -81,15 +80,15 @@ def evaluate(
     spam; the nearer to the diagonal, the better. Ports are blue, people orange, what has no Han
     green.
 
-    Example: smsward filter evaluate dev_zh_bulk.tsv adv_dev.tsv --model model.npz
+    Example: smsward filter evaluate dev_zh_bulk.tsv adv_dev.tsv --class port --model model.npz
 
-    Example: smsward filter evaluate dev_\*.tsv --train train_\*.tsv --plot dev.png --json
+    Example: smsward filter evaluate dev_\*.tsv --class port --train train_\*.tsv --plot dev.png
 
-    Example: smsward filter evaluate dev_\*.tsv --judge-by ours
+    Example: smsward filter evaluate dev_\*.tsv --class port --judge-by ours
     """
     from gateway.systems.learning.cli.model_trainer import evaluate_model
 
-    return evaluate_model(files, chosen, train or [], judge_by or [], plot, as_json=as_json)
+    return evaluate_model(files, chosen, asked, plot, as_json=as_json)
 
 
 @filter_commands.command
@@ -138,7 +137,7 @@ def compare(
     that was new to it. A text that the two dispute has a name, which `b2sum -l 64` makes of it;
     with --texts those that stand in the records are shown, numbers taken out.
 
-    Example: smsward filter compare model.npz new.npz --data dev_zh_bulk.tsv
+    Example: smsward filter compare model.npz new.npz --data dev_zh_bulk.tsv --class port
 
     Example: smsward filter compare --live --texts
     """

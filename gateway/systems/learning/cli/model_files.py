@@ -32,7 +32,13 @@ from gateway.systems.learning.evaluation import (
     goals_of,
     mean_kept,
 )
-from gateway.systems.learning.samples import SampleError, SampleFile, read_file, sample_of
+from gateway.systems.learning.samples import (
+    FileClass,
+    SampleError,
+    SampleFile,
+    read_file,
+    sample_of,
+)
 from gateway.terminal.failure import CommandError, ExitCode, misused
 from gateway.terminal.screen import counted, print_json_line, print_table, say, warn
 
@@ -77,15 +83,21 @@ def save_model(path: Path, model: Model, key: Ed25519PrivateKey | None) -> None:
             unfinished.unlink(missing_ok=True)
 
 
-def read_files(paths: Sequence[Path]) -> Iterator[SampleFile]:
-    """Yield the labelled texts of each file."""
+def read_files(paths: Sequence[Path], said: Sequence[str] | None) -> Iterator[SampleFile]:
+    """Yield the labelled texts of each file; `said` are the values of `--class`."""
+    try:
+        classes = [FileClass.read(one) for one in said or ()]
+    except ValueError as error:
+        raise misused(f"--class: {error}", "as port, person, or '*_bulk.tsv=port'") from error
     for path in paths:
         with _in_words(path):
             try:
-                yield read_file(path)
+                yield read_file(path, classes)
             except SampleError as error:
                 raise misused(
-                    str(error), "a line is `label lang source text` between tabs, ham or spam"
+                    str(error),
+                    "a line is `label lang source text` between tabs, ham or spam, with port or"
+                    " person as a fifth; --class says that of whole files",
                 ) from error
 
 

@@ -39,6 +39,7 @@ from gateway.terminal.screen import (
     print_table,
     progress_bar,
     say,
+    shown_fields,
     visible,
     warn,
 )
@@ -194,13 +195,8 @@ def _tell(state: ModelState, digest: str, said: str, *, as_json: bool) -> None:
 
 def _described(state: ModelState, digest: str) -> dict[str, object]:
     last = _last(state, digest)
-    return {
-        "digest": digest,
-        "state": _state(state, digest),
-        "at": last and last.at.isoformat(timespec="seconds"),
-        "by": last and last.by,
-        "note": last and last.note,
-    }
+    act = dict.fromkeys(("at", "by", "note")) if last is None else shown_fields(last, "at by note")
+    return {"digest": digest, "state": _state(state, digest), **act}
 
 
 def _row(state: ModelState, digest: str) -> tuple[str, ...]:
@@ -221,14 +217,7 @@ def _last(state: ModelState, digest: str) -> ModelEvent | None:
 
 
 def _event(one: ModelEvent) -> dict[str, object]:
-    return {
-        "number": one.number,
-        "at": one.at.isoformat(timespec="seconds"),
-        "act": one.act,
-        "digest": one.digest or None,
-        "by": one.by,
-        "note": one.note,
-    }
+    return shown_fields(one, "number at act digest by note", digest=one.digest or None)
 
 
 def _event_row(one: ModelEvent) -> tuple[str, ...]:

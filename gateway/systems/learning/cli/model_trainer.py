@@ -22,15 +22,14 @@ from gateway.systems.learning.cli.model_files import (
     read_files,
     save_model,
 )
-from gateway.systems.learning.cli.options import ComparisonOptions, ModelChoice, TrainingTarget
-from gateway.systems.learning.cli.samples import all_samples
-from gateway.systems.learning.evaluation import (
-    POINT,
-    Bin,
-    Evaluation,
-    evaluate,
-    is_attacked,
+from gateway.systems.learning.cli.options import (
+    ComparisonOptions,
+    EvaluationOptions,
+    ModelChoice,
+    TrainingTarget,
 )
+from gateway.systems.learning.cli.samples import all_samples
+from gateway.systems.learning.evaluation import POINT, Bin, Evaluation, evaluate, is_attacked
 from gateway.systems.learning.person_verdicts import ORIGIN, to_train_on
 from gateway.systems.learning.samples import (
     MAX_WEIGHT,
@@ -58,9 +57,10 @@ def train_model(
     """Train on the labelled texts in `places`, write the model; return the exit code."""
     key = key_to_sign_with(made.key)
     verdicts = samples_to_add(made, config)
-    files = list(read_files(_named(places, "train_")))
+    files = list(read_files(_named(places, "train_"), made.classes))
     directories = [place for place in places if place.is_dir()]
-    measured_on = list(read_files(list(files_in(made.dev or directories, "dev_"))))
+    measured = list(files_in(made.dev or directories, "dev_"))
+    measured_on = list(read_files(measured, made.classes))
     samples, held_out = _samples(files), _samples(measured_on)
     doubled = leaked(samples, held_out)
     if doubled:
@@ -178,17 +178,16 @@ Picture = NDArray[np.uint8]
 def evaluate_model(
     places: Sequence[Path],
     chosen: ModelChoice,
-    train: Sequence[Path],
-    judge_by: Sequence[str],
+    asked: EvaluationOptions,
     plot: Path | None,
     *,
     as_json: bool,
 ) -> int:
     """Print what the model is worth on the labelled texts in `places`; return the exit code."""
     model = opened_model(chosen)
-    samples, attacked = _read(places)
-    judged_by = _judged_by(judge_by, samples)
-    trained_on = read_files(list(files_in(train, "train_"))) if train else ()
+    samples, attacked = _read(places, asked.classes)
+    judged_by, train = _judged_by(asked.judge_by or (), samples), asked.train
+    trained_on = read_files(list(files_in(train, "train_")), asked.classes) if train else ()
     doubled = leaked(chain.from_iterable(file.samples for file in trained_on), samples)
     found = _evaluated(model, samples, attacked)
     if plot is not None:
@@ -221,7 +220,7 @@ def compare_models(
         raise misused("name two models", "or compare those that are installed: --live")
     before, after = (opened_model(ModelChoice(one)) for one in (old, new))
     if compared.data:
-        samples, attacked = _read(compared.data)
+        samples, attacked = _read(compared.data, compared.classes)
         told = [
             evaluation_as_json(_evaluated(model, samples, attacked)) for model in (before, after)
         ]
@@ -246,11 +245,13 @@ def compare_models(
     return ExitCode.FINE
 
 
-def _read(places: Sequence[Path]) -> tuple[list[Sample], list[Sample]]:
+def _read(
+    places: Sequence[Path], classes: Sequence[str] | None
+) -> tuple[list[Sample], list[Sample]]:
     """Return the samples of all files, and those in disguise."""
     samples: list[Sample] = []
     attacked: list[Sample] = []
-    for file in read_files(list(files_in(places, "dev_"))):
+    for file in read_files(list(files_in(places, "dev_")), classes):
         (attacked if is_attacked(file.samples) else samples).extend(file.samples)
     if not samples and not attacked:
         raise misused("there is no labelled text")

@@ -6,11 +6,10 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from gateway.terminal.options import By
+from gateway.terminal.options import FLAG, By
 
 # All that follows the option, up to the next: a shell puts many names in the place of a pattern.
 _SEVERAL = Parameter(negative="", consume_multiple=1)
-FLAG = Parameter(negative="", show_default=False)
 
 Places = Annotated[
     list[Path], _SEVERAL, Parameter(help="Files of labelled texts, or directories of them.")
@@ -31,6 +30,17 @@ JudgedBy = Annotated[
 ]
 
 
+OfClass = Annotated[
+    list[str] | None,
+    Parameter(
+        name="--class",
+        negative="",
+        help="Who sends the texts: port or person, of some files as '*_bulk.tsv=port'. The first"
+        " that fits counts. A fifth column of a line says it for that line.",
+    ),
+]
+
+
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True)
 class TrainingTarget:
@@ -45,6 +55,7 @@ class TrainingTarget:
     key: Annotated[
         Path | None, Parameter(help="Sign with this private Ed25519 key, a PEM file.")
     ] = None
+    classes: OfClass = None
     seed: Annotated[int, Parameter(help="The same seed makes the same weights.")] = 1
     add_samples: Annotated[
         bool,
@@ -77,6 +88,19 @@ THIS_MODEL = ModelChoice()
 
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True)
+class EvaluationOptions:
+    """What is known of the texts that a model is measured on."""
+
+    classes: OfClass = None
+    train: OfTraining = None
+    judge_by: JudgedBy = None
+
+
+BY_ALL_SOURCES = EvaluationOptions()
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
 class ModelChangeOptions:
     """Who changes which model is in force, and why."""
 
@@ -97,6 +121,7 @@ class ComparisonOptions:
         _SEVERAL,
         Parameter(help="Measure both on these; else their cards are compared."),
     ] = None
+    classes: OfClass = None
     live: Annotated[
         bool,
         FLAG,

@@ -12,20 +12,20 @@ from cyclopts import App, Parameter
 from gateway.domain.categories import CATEGORIES, category_of
 from gateway.domain.records import NewPurge
 from gateway.runtime.clock import utcnow
-from gateway.systems.learning.cli.options import FLAG
-from gateway.systems.learning.model import (
-    SAMPLES_KEPT,
-    KeptSample,
-    SampleLabel,
-    SampleSource,
-)
+from gateway.systems.learning.model import SAMPLES_KEPT, KeptSample, SampleLabel, SampleSource
 from gateway.terminal.failure import CommandError, ExitCode, known, misused
-from gateway.terminal.options import AsJson, By, ConfigDirectory, acting
-from gateway.terminal.screen import counted, print_fields, print_json, print_table, say
+from gateway.terminal.options import FLAG, AsJson, By, ConfigDirectory, acting, limited
+from gateway.terminal.screen import (
+    counted,
+    print_fields,
+    print_json,
+    print_table,
+    say,
+    shown_fields,
+)
 
 _COLUMNS = ("no", "label", "category", "source", "class", "SP", "at (UTC)", "by", "text")
 _SHOWN_CHARS = 24
-_MAX_LISTED = 10_000
 _MAX_FORGOTTEN = 10_000
 _MAX_NUMBER = 2**63 - 1
 _MAX_READ_CHARS = 70_000
@@ -95,8 +95,7 @@ def list_all(
     from gateway.terminal.deployment import require_sender
     from gateway.terminal.store import on_store
 
-    if not 1 <= wanted.limit <= _MAX_LISTED:
-        raise misused(f"--limit: 1 to {_MAX_LISTED}", "--before NO gives the page after that one")
+    limited(wanted.limit, "--before NO gives the page after that one")
     asked = asdict(wanted) | {
         "before": wanted.before and _sound(wanted.before),
         "category": None if wanted.category is None else _category(wanted.category),
@@ -268,18 +267,8 @@ def all_samples(config: Path | None) -> list[KeptSample]:
 
 def _described(sample: KeptSample) -> dict[str, object]:
     """Return what is told of a sample, as JSON has it."""
-    return {
-        "number": sample.number,
-        "label": sample.label,
-        "category": sample.category,
-        "source": sample.source,
-        "class": sample.text_class,
-        "system_id": sample.system_id,
-        "at": sample.at.isoformat(timespec="seconds"),
-        "by": sample.by,
-        "digest": sample.digest,
-        "text": sample.text,
-    }
+    names = "number label category source class system_id at by digest text"
+    return shown_fields(sample, names, **{"class": sample.text_class})
 
 
 def _row(sample: KeptSample) -> tuple[str, ...]:
