@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from typing import Protocol
 
 from gateway.domain.suspension import GRACE, SUBSCRIBER, Allowance, Lift, NewSuspension, Suspension
 from gateway.policy.checks.source_suspension import Suspender
 from gateway.policy.knowledge import SuspendedSources
 from gateway.runtime.clock import utcnow
 from gateway.storage.change_feed import ChangeFeed, ChangeKind, FeedFollower
-from gateway.systems.suspensions.sql import SuspensionRow, SuspensionStore
+from gateway.systems.suspensions.sql import SuspendedPortStore, SuspensionRow, SuspensionStore
 
 
 class SuspensionsFollower(FeedFollower):
@@ -40,6 +41,35 @@ class SuspensionsFollower(FeedFollower):
         rows = await self._store.rows_of(msisdns)
         nothing = (SuspensionRow(one, 0.0, 0.0) for one in msisdns if one not in rows)
         self._sources.load((*rows.values(), *nothing))
+
+
+class SuspendedPorts(Protocol):
+    """What must know which ports may not send."""
+
+    is_current: bool
+
+    def suspend_ports(self, ports: Mapping[str, frozenset[str]]) -> None:
+        """Let these ports of SPs send nothing from now on, and all others send."""
+
+
+class SuspendedPortsFollower(FeedFollower):
+    """Follows the suspensions of ports that are in force. They are few: all are read again."""
+
+    kind = ChangeKind.PORT
+
+    def __init__(self, store: SuspendedPortStore, feed: ChangeFeed, ports: SuspendedPorts) -> None:
+        super().__init__(feed, ports)
+        self._store = store
+        self._ports = ports
+
+    async def _load(self) -> int:
+        found = await self._store.in_force()
+        self._ports.suspend_ports(found)
+        return sum(map(len, found.values()))
+
+    async def _apply(self, keys: Sequence[str]) -> None:
+        del keys
+        await self._load()
 
 
 class SuspensionDesk:

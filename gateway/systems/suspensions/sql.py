@@ -1,4 +1,4 @@
-"""The store of suspensions (暂停): numbers that may not send, since when and until when."""
+"""The stores of suspensions (暂停): numbers and ports that may not send, and since when."""
 
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from datetime import datetime
@@ -7,21 +7,26 @@ from typing import NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.domain.records import NewPurge
+from gateway.domain.msisdn import is_mobile
+from gateway.domain.records import NewAccess, NewPurge
 from gateway.domain.suspension import (
+    EXPIRY,
     SUBSCRIBER,
     Allowance,
     Lift,
+    NewPortSuspension,
     NewSuspension,
+    PortSuspension,
     Suspension,
     SuspensionState,
 )
+from gateway.runtime.masking import masked_text
 from gateway.storage.change_feed import ChangeKind, note_changes
-from gateway.storage.database import SqlStore, newest, oldest, values_of
+from gateway.storage.database import SqlStore, added, newest, oldest, values_of
 from gateway.storage.dialect import NEVER_REUSED, ROW_NUMBER, columns, partial_index
-from gateway.storage.journals import purge_rows
+from gateway.storage.journals import access_log, appended, purge_rows
 from gateway.storage.sealed_columns import SealedNumber
-from gateway.storage.tables import UtcTime, metadata
+from gateway.storage.tables import UtcTime, metadata, word
 
 
 class SuspensionRow(NamedTuple):
@@ -44,7 +49,7 @@ suspensions = sa.Table(
     sa.Column("system_id", sa.String(16), nullable=False),
     sa.Column("rule", sa.String(32), nullable=False),
     *columns(UtcTime, "since", "until"),
-    sa.Column("state", sa.String(8), nullable=False),
+    sa.Column("state", word(SuspensionState, 8), nullable=False),
     sa.Column("is_told", sa.Boolean, nullable=False),
     sa.Column("lifted_at", UtcTime),
     *columns(sa.Text, "lifted_by", "note"),
@@ -56,6 +61,32 @@ suspensions = sa.Table(
     **NEVER_REUSED,
 )
 
+IS_IN_FORCE = sa.text("lifted_at IS NULL")
+
+# One column for each field of domain.suspension.PortSuspension.
+suspended_ports = sa.Table(
+    "suspended_ports",
+    metadata,
+    sa.Column("number", ROW_NUMBER, primary_key=True),
+    sa.Column("system_id", sa.String(16), nullable=False),
+    sa.Column("port", sa.String(20), nullable=False),
+    sa.Column("since", UtcTime, nullable=False),
+    *columns(sa.Text, "by", "note"),
+    sa.Column("until", UtcTime, nullable=True),
+    sa.Column("sanction", sa.BigInteger, nullable=False),
+    sa.Column("lifted_at", UtcTime, nullable=True),
+    *columns(sa.Text, "lifted_by", "lift_note"),
+    # By the store, not only by its code: two processes count the same complaints.
+    partial_index(
+        "uq_suspended_ports_active",
+        *("port", "system_id", "sanction"),
+        where=IS_IN_FORCE,
+        unique=True,
+    ),
+    partial_index("ix_suspended_ports_until", "until", where=IS_IN_FORCE),
+    sa.Index(None, "port", "system_id", "number"),
+    **NEVER_REUSED,
+)
 
 _ROWS_PER_CHANGE = 3  # the one that ended, the new one, the feed
 
@@ -134,24 +165,19 @@ class SuspensionStore(SqlStore):
     async def active_of(self, msisdn: int) -> Suspension | None:
         """Return the active suspension of a number."""
         query = sa.select(suspensions).where(_column.msisdn == msisdn, IS_ACTIVE)
-        row = await self._database.first(query)
-        return None if row is None else _suspension_of(row)
+        return await self._database.record(Suspension, query)
 
     async def listed(
-        self,
-        state: SuspensionState | None = None,
-        *,
-        msisdn: int | None = None,
-        limit: int = 100,
+        self, state: SuspensionState | None = None, *, msisdn: int | None = None, limit: int = 100
     ) -> list[Suspension]:
         """Return suspensions, the newest first."""
         query = newest(suspensions, limit, state=state, msisdn=msisdn)
-        return [_suspension_of(row) for row in await self._database.rows(query)]
+        return await self._database.records(Suspension, query)
 
     async def untold(self, system_ids: Collection[str], limit: int = 100) -> list[Suspension]:
         """Return active suspensions found at these SPs that the numbers were not told of yet."""
         query = oldest(suspensions, limit, IS_UNTOLD, _column.system_id.in_(system_ids))
-        return [_suspension_of(row) for row in await self._database.rows(query)]
+        return await self._database.records(Suspension, query)
 
     async def claim_telling(self, number: int) -> bool:
         """Claim to tell a number; False when any process has claimed it before."""
@@ -214,7 +240,7 @@ class SuspensionStore(SqlStore):
         """
         over = sa.func.coalesce(_column.lifted_at, _column.until) < before
         query = oldest(suspensions, limit, _IS_OVER, over, after=after)
-        return [_suspension_of(row) for row in await self._database.rows(query)]
+        return await self._database.records(Suspension, query)
 
     async def forget(self, numbers: Sequence[int], purge: NewPurge) -> int:
         """Delete suspensions that are over; return how many.
@@ -248,5 +274,136 @@ def _epoch(at: datetime | None) -> float:
     return 0.0 if at is None else at.timestamp()
 
 
-def _suspension_of(row: sa.RowMapping) -> Suspension:
-    return Suspension(**{**row, "state": SuspensionState(row["state"])})
+_port = suspended_ports.c
+_IN_FORCE_PORTS = sa.select(_port.number, _port.system_id, _port.port).where(IS_IN_FORCE)
+
+
+class SuspendedPortStore(SqlStore):
+    """Keeps suspensions of ports. A port of an SP is suspended while one is in force.
+
+    At most one for each sanction is (R96), and one for all else: complaints or a person. The end of
+    one ends no other. Every call raises StoreUnavailable when the store does not answer, and is
+    safe to repeat. Each start or end is in the journal of accesses and in the change feed, in one
+    commit.
+    """
+
+    async def suspend(self, new: NewPortSuspension) -> bool:
+        """Keep a suspension; False, and nothing changes, if the port is suspended already for it.
+
+        A sanction suspends a port once: False, too, if a person has lifted that since. One that is
+        past its `until` is in force until `end_due` has ended it.
+        """
+        same = [*_of_port(new.system_id, new.port), _port.sanction == new.sanction]
+        if not new.sanction:
+            same.append(_port.lifted_at.is_(None))
+        is_known = sa.select(sa.exists().where(*same))
+        values = values_of(new) | {"lifted_by": "", "lift_note": ""}
+
+        async def run(connection: AsyncConnection) -> bool:
+            # The writer has the write lock from the start: nobody suspends it in between.
+            if (await connection.execute(is_known)).scalar():
+                return False
+            await added(connection, suspended_ports, values)
+            about = _about(new.system_id, new.port)
+            access = NewAccess(new.by, "port suspend", new.note, about, new.since)
+            await self._announce(connection, new.system_id, access)
+            return True
+
+        return await self._database.writer.write(run, rows=_ROWS_PER_CHANGE)
+
+    async def lift(self, system_id: str, port: str, lift: Lift, sanction: int = 0) -> bool:
+        """End the suspension of a port by complaints or a person, or by a sanction.
+
+        False if there was none. The port sends again unless another one is in force.
+        """
+        where = *_of_port(system_id, port), _port.sanction == sanction
+        return await self._lift(where, lift, limit=1) > 0
+
+    async def lift_sanction(self, sanction: int, lift: Lift) -> int:
+        """End at most 1000 suspensions of ports by a sanction; return how many."""
+        return await self._lift((_port.sanction == sanction,), lift)
+
+    async def end_due(self, at: datetime, limit: int = 1000) -> int:
+        """End suspensions that are past their `until`; return how many."""
+        is_due = _port.until <= at
+        if not await self._database.rows(_IN_FORCE_PORTS.where(is_due).limit(1)):
+            return 0  # as nearly always: no turn of the writer for it
+        return await self._lift((is_due,), Lift(at, EXPIRY, "its time is over"), limit)
+
+    async def _lift(
+        self, where: Sequence[sa.ColumnElement[bool]], lift: Lift, limit: int = 1000
+    ) -> int:
+        found = _IN_FORCE_PORTS.where(*where).order_by(_port.until, _port.number).limit(limit)
+        values = {"lifted_at": lift.at, "lifted_by": lift.by, "lift_note": lift.note}
+        end = sa.update(suspended_ports).where(_port.number == sa.bindparam("ended")).values(values)
+
+        async def run(connection: AsyncConnection) -> int:
+            # The writer has the write lock from the start: nobody lifts one in between.
+            ended = (await connection.execute(found)).all()
+            for one in ended:
+                await connection.execute(end, {"ended": one.number})
+                about = _about(one.system_id, one.port)
+                access = NewAccess(lift.by, "port resume", lift.note, about, lift.at)
+                await self._announce(connection, one.system_id, access)
+            return len(ended)
+
+        return await self._database.writer.write(run, rows=limit)
+
+    async def latest_of(self, system_id: str, port: str) -> PortSuspension | None:
+        """Return the last suspension of a port by complaints or a person, in force or lifted."""
+        query = newest(suspended_ports, 1, system_id=system_id, port=port, sanction=0)
+        return await self._database.record(PortSuspension, query)
+
+    async def holding(self, system_id: str, port: str) -> list[PortSuspension]:
+        """Return the suspensions of a port that are in force, the newest first."""
+        query = newest(
+            suspended_ports, 1000, [*_of_port(system_id, port), _port.lifted_at.is_(None)]
+        )
+        return await self._database.records(PortSuspension, query)
+
+    async def lifted_beneath(self, at: datetime, limit: int = 1000) -> set[int]:
+        """Return which suspensions were lifted after a moment while another one held the port."""
+        other = suspended_ports.alias().c
+        held = sa.exists().where(
+            other.port == _port.port,
+            other.system_id == _port.system_id,
+            other.number != _port.number,
+            other.since <= _port.lifted_at,
+            sa.or_(other.lifted_at.is_(None), other.lifted_at > _port.lifted_at),
+        )
+        query = newest(suspended_ports, limit, [_port.lifted_at > at, held])
+        return {row["number"] for row in await self._database.rows(query)}
+
+    async def listed(self, *, is_in_force: bool = False, limit: int = 100) -> list[PortSuspension]:
+        """Return suspensions, the newest first."""
+        where = [_port.lifted_at.is_(None)] if is_in_force else []
+        query = newest(suspended_ports, limit, where)
+        return await self._database.records(PortSuspension, query)
+
+    async def changed_after(self, at: datetime, limit: int = 1000) -> list[PortSuspension]:
+        """Return the newest suspensions that began or were lifted after a moment."""
+        where = [sa.or_(_port.since > at, _port.lifted_at > at)]
+        return await self._database.records(PortSuspension, newest(suspended_ports, limit, where))
+
+    async def in_force(self) -> dict[str, frozenset[str]]:
+        """Return the suspended ports of each SP that has any."""
+        query = sa.select(_port.system_id, _port.port).where(IS_IN_FORCE)
+        found: dict[str, set[str]] = {}
+        for row in await self._database.rows(query):
+            found.setdefault(row["system_id"], set()).add(row["port"])
+        return {system_id: frozenset(ports) for system_id, ports in found.items()}
+
+    async def _announce(
+        self, connection: AsyncConnection, system_id: str, access: NewAccess
+    ) -> None:
+        await appended(connection, access_log, values_of(access))
+        await note_changes(connection, ChangeKind.PORT, (system_id,), self._utcnow())
+
+
+def _of_port(system_id: str, port: str) -> tuple[sa.ColumnElement[bool], ...]:
+    return _port.port == port, _port.system_id == system_id
+
+
+def _about(system_id: str, port: str) -> str:
+    """Return what a line of the journal is about: a port may be the number of a person."""
+    return f"port {masked_text(port) if is_mobile(port.encode()) else port} of {system_id}"
