@@ -1,4 +1,4 @@
-"""What gateway.systems.authority_reports.store promises, on every store."""
+"""What gateway.systems.authority_reports.sql promises, on every store."""
 
 from collections.abc import Callable
 from dataclasses import fields, replace

@@ -294,3 +294,27 @@ def test_any_first_line_is_a_layout_or_rejected(first: bytes) -> None:
         lines(first)
     except ListRejectedError as error:
         assert str(error)
+
+
+@pytest.mark.parametrize(
+    ("cell", "scope"),
+    [
+        ("shop 10690001", "shop 10690001"),
+        ("bank #loan", "bank #loan"),
+        ("shop #房产", "shop #real_estate"),
+        ("shop #fraud", LineFault.PART),
+        ("shop #", LineFault.PART),
+        ("shop 9 9", LineFault.PART),
+        ("* 10690001", LineFault.PART),
+        ("nobody 10690001", LineFault.UNKNOWN_SENDER),
+    ],
+)
+def test_r22_a_line_may_name_a_port_or_a_category_of_an_sp(
+    cell: str, scope: str | LineFault
+) -> None:
+    try:
+        read: str | LineFault = lines().read(f"13800138000,{cell},refused,,".encode())[1]
+    except LineRejectedError as error:
+        read = error.fault
+
+    assert read == scope

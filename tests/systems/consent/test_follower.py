@@ -227,3 +227,122 @@ async def test_r31_the_sets_are_good_for_a_second_from_when_the_store_was_asked(
 
     assert await follower.catch_up() == 0
     assert sets.read_by == 301.0
+
+
+class Clocked:
+    """A follower whose store and clock a test moves."""
+
+    def __init__(self, stores: Stores, sets: ConsentSets, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 1000.0
+        self.consent = stores.consent
+        self.sets = sets
+        self.follower = ConsentFollower(stores.consent, stores.subscriptions, stores.changes, sets)
+        monkeypatch.setattr(change_feed, "monotonic", lambda: self.now)
+
+    def hear(self, scope: str = "sp1", said: Answer = Answer.REFUSED) -> None:
+        self.sets.apply(SUBSCRIBER, scope, said)
+
+    async def look(self, later_s: float = 0.25) -> None:
+        self.now += later_s
+        await self.follower.catch_up()
+
+    def is_refused(self) -> bool:
+        return self.sets.is_refused("sp1", SUBSCRIBER)
+
+
+@pytest.fixture
+def clocked(stores: Stores, sets: ConsentSets, monkeypatch: pytest.MonkeyPatch) -> Clocked:
+    return Clocked(stores, sets, monkeypatch)
+
+
+async def test_r31_a_refusal_that_is_being_committed_is_not_lifted_by_the_row_before_it(
+    clocked: Clocked,
+) -> None:
+    await clocked.follower.load()
+    await clocked.consent.record([answer(SUBSCRIBER, "sp1", Answer.AGREED)])
+    clocked.hear()
+
+    await clocked.look()
+
+    assert clocked.is_refused()
+    await clocked.consent.record([answer(SUBSCRIBER, "sp1", Answer.REFUSED, minute=1)])
+    for later_s in (0.25, 11, 11):
+        await clocked.look(later_s)
+        assert clocked.is_refused()
+    assert not clocked.sets.heard
+
+
+async def test_r31_a_refusal_that_is_being_committed_stands_when_all_is_read_anew(
+    clocked: Clocked,
+) -> None:
+    await clocked.consent.record([answer(SUBSCRIBER, "sp1", Answer.AGREED)])
+    clocked.hear()
+
+    await clocked.follower.load()
+
+    assert clocked.is_refused()
+    assert not clocked.sets.has_agreed("sp1", SUBSCRIBER)
+
+
+async def test_what_was_allowed_elsewhere_after_a_refusal_holds_ten_seconds_later(
+    clocked: Clocked,
+) -> None:
+    await clocked.follower.load()
+    clocked.hear()
+    await clocked.consent.record([answer(SUBSCRIBER, "sp1", Answer.REFUSED)])
+    await clocked.look()
+    await clocked.consent.record([answer(SUBSCRIBER, "sp1", Answer.AGREED, minute=1)])
+
+    await clocked.look()
+    assert clocked.is_refused()
+    await clocked.look(9)
+    assert clocked.is_refused()
+    await clocked.look(2)
+
+    assert not clocked.is_refused()
+    assert clocked.sets.has_agreed("sp1", SUBSCRIBER)
+    assert not clocked.sets.heard
+
+
+async def test_a_refusal_that_the_store_never_got_stands(clocked: Clocked) -> None:
+    await clocked.follower.load()
+    clocked.hear()
+    await clocked.follower.load()
+
+    for later_s in (0.25, 11, 11):
+        await clocked.look(later_s)
+
+    assert clocked.is_refused()
+    assert not clocked.sets.heard
+
+
+async def test_who_agrees_by_message_is_believed_at_once(clocked: Clocked) -> None:
+    await clocked.follower.load()
+    clocked.hear()
+    clocked.hear(said=Answer.AGREED)
+    await clocked.consent.record([answer(SUBSCRIBER, "sp1", Answer.AGREED)])
+
+    await clocked.look()
+
+    assert not clocked.is_refused()
+
+
+async def test_who_refuses_again_while_the_store_is_asked_is_heard_anew(
+    clocked: Clocked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await clocked.follower.load()
+    clocked.hear()
+    await clocked.consent.record([answer(SUBSCRIBER, "sp1", Answer.AGREED)])
+    await clocked.look()
+    read = clocked.consent.answers_of
+
+    async def read_meanwhile(msisdns: set[int]) -> list[ConsentAnswer]:
+        found = await read(msisdns)
+        clocked.hear()
+        return found
+
+    monkeypatch.setattr(clocked.consent, "answers_of", read_meanwhile)
+    await clocked.look(11)
+
+    assert clocked.is_refused()
+    assert clocked.sets.heard

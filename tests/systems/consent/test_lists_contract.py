@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 
 from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer
 from gateway.policy.knowledge import ConsentSets
+from gateway.storage.change_feed import ANSWERS_PER_CHANGE
 from gateway.storage.errors import StoreUnavailable
 from gateway.storage.sealed_columns import Kept
 from gateway.stores import Stores, open_store
 from gateway.systems.consent.follower import ConsentFollower
-from gateway.systems.consent.sql import ANSWERS_PER_CHANGE, ANSWERS_PER_COMMIT, KeptAnswer
+from gateway.systems.consent.sql import ANSWERS_PER_COMMIT, KeptAnswer
 from tests.memory_stores import memory_stores
 
 pytestmark = pytest.mark.every_store
@@ -189,7 +190,7 @@ def test_a_list_leaves_what_recording_each_answer_leaves(
 async def test_what_a_locked_store_had_yielded_before_is_kept(
     sqlite_url: str, database_file: Path, answer: AnswerBuilder
 ) -> None:
-    stores = await open_store(sqlite_url, deadline_s=0.2)
+    stores = await open_store(sqlite_url, deadline_s=1.0)
     kept = answer()
     counts: list[int] = []
 
@@ -206,5 +207,23 @@ async def test_what_a_locked_store_had_yielded_before_is_kept(
             counts.append(count)  # noqa: PERF401 - a comprehension that fails keeps nothing
 
     assert counts == [1]
+    await stores.close()
+    stores = await open_store(sqlite_url, deadline_s=30)
     assert await everything(stores) == [kept]
     await stores.close()
+
+
+async def test_r22_the_answers_to_an_sp_are_listed_with_those_to_its_ports_and_categories(
+    stores: Stores, answer: AnswerBuilder
+) -> None:
+    scopes = ["sp1", "sp1 #loan", "sp1 1069", "sp1!", "sp11", EVERY_SENDER]
+    await stores.consent.record([answer(scope=scope) for scope in scopes])
+
+    listed = {
+        whose: [
+            one.scope async for page in stores.consent_lists.listed(scope=whose) for one in page
+        ]
+        for whose in ("sp1", EVERY_SENDER)
+    }
+
+    assert listed == {"sp1": ["sp1", "sp1 #loan", "sp1 1069"], EVERY_SENDER: [EVERY_SENDER]}

@@ -7,8 +7,8 @@ from typing import TypeAlias
 import pytest
 
 from gateway.domain.consent import EVERY_SENDER, NUMBERS_AT_ONCE, Answer, ConsentAnswer
+from gateway.storage.change_feed import ANSWERS_PER_CHANGE
 from gateway.stores import Stores
-from gateway.systems.consent.sql import ANSWERS_PER_CHANGE
 
 pytestmark = pytest.mark.every_store
 
@@ -244,3 +244,17 @@ async def test_an_answer_holds_over_another_as_the_domain_says(
 
     expected = second if second.holds_over(first) else first
     assert await stores.consent.answer_of(first.msisdn, first.scope) == expected
+
+
+async def test_r31_the_words_that_ports_offer_are_kept_in_order_each_ports_anew(
+    stores: Stores,
+) -> None:
+    words = stores.offered_words
+    await words.keep({("sp1", "1069"): ["R", "TD"], ("sp1", "1070"): ["N"], ("sp2", "1069"): ["T"]})
+    await words.keep({("sp1", "1069"): ["TD", "Q"], ("sp2", "1069"): []})
+
+    assert await words.listed() == [
+        ("sp1", "1069", "TD"),
+        ("sp1", "1069", "Q"),
+        ("sp1", "1070", "N"),
+    ]

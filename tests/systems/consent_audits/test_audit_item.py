@@ -12,12 +12,14 @@ from gateway.stores import Stores
 from gateway.systems.consent.sql import ConsentStore
 from gateway.systems.consent_audits.model import (
     AuditItem,
+    AuditOutcome,
     AuditTally,
-    ConsentAudits,
+    ItemProof,
     ItemState,
     NewConsentAudit,
 )
-from gateway.systems.consent_audits.service import AuditDesk, AuditOutcome, ItemProof
+from gateway.systems.consent_audits.service import AuditDesk
+from gateway.systems.consent_audits.sql import ConsentAudits
 
 MSISDN = 8613800138000
 NOON = datetime(2025, 11, 25, 12, tzinfo=UTC)

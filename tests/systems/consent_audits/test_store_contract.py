@@ -47,7 +47,7 @@ async def test_r26_a_sample_comes_back_as_it_was_drawn(
 
     assert number == 1
     assert await stores.consent_audits.get(1) == ConsentAudit(
-        1, "sp1", noon, "lin", 2**62 + 7, 3, 10_000_000, AuditTally(open=3)
+        "sp1", noon, "lin", 2**62 + 7, 3, 10_000_000, number=1, tally=AuditTally(open=3)
     )
     assert await stores.consent_audits.items_of(1) == items
     assert await stores.consent_audits.item_of(1, 3) == items[2]

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.domain.filings import Approval, Licence, PortScope, Signature, Template, TemplateKind
 from gateway.stores import Stores
-from gateway.systems.filings import filing_table
+from gateway.systems.filings import filing_table, service
 
 Cli = Callable[..., CompletedProcess[str]]
 InStore = Callable[[Callable[[Stores], Awaitable[object] | None]], None]
@@ -31,7 +31,7 @@ FILED = (
 @pytest.fixture(autouse=True)
 def _at_a_day(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let it be the evening of 24 November in UTC, and 25 November in Shanghai."""
-    monkeypatch.setattr(filing_table, "utcnow", lambda: datetime(2026, 11, 24, 20, tzinfo=UTC))
+    monkeypatch.setattr(service, "utcnow", lambda: datetime(2026, 11, 24, 20, tzinfo=UTC))
 
 
 @pytest.fixture

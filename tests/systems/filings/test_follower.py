@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import date
 from zoneinfo import ZoneInfo
 
@@ -13,6 +14,7 @@ from gateway.storage.change_feed import Change, ChangeFeed
 from gateway.storage.database import Database
 from gateway.storage.errors import StoreUnavailable
 from gateway.stores import Stores
+from gateway.systems.filings import service
 from gateway.systems.filings.service import FilingsFollower
 
 LICENCE = Licence("shop", "粤B2-20200001", date(2027, 3, 31))
@@ -108,6 +110,27 @@ async def test_what_is_removed_is_gone_here_too(
 
     assert not filings.of("shop").has_signature("示例商城")
     assert filings.of("shop").is_licensed(0.0)
+
+
+async def test_a_signature_that_has_ended_counts_as_not_on_file_from_the_next_day_on(
+    stores: Stores, filings: Filings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    day = date(2026, 5, 1)
+    monkeypatch.setattr(service, "carriers_day", lambda: day)
+    follower = FilingsFollower(stores.filings, stores.changes, filings)
+    await stores.filings.put([replace(SIGNATURE, valid_until=day), LICENCE])
+    await follower.load()
+    on_its_last_day = filings.of("shop").has_signature("示例商城")
+
+    day = date(2026, 5, 2)
+    await follower.catch_up()
+    after_it = filings.of("shop").has_signature("示例商城")
+    await stores.filings.put([replace(SIGNATURE, valid_until=day)])
+    await follower.catch_up()
+
+    assert (on_its_last_day, after_it) == (True, False)
+    assert filings.of("shop").has_signature("示例商城")
+    assert filings.of("shop").licence_ends is not None
 
 
 async def test_loading_again_forgets_who_has_nothing_on_file_any_more(

@@ -5,9 +5,9 @@ import numpy as np
 
 from gateway.filter.classifier.score import TextClass, class_of
 from gateway.filter.normalise.views import Views
-from gateway.systems.learning import training
+from gateway.systems.learning import notices
 from gateway.systems.learning.evaluation import NOTICES
-from gateway.systems.learning.training import innocent_notices
+from gateway.systems.learning.notices import innocent_notices
 
 
 def made(count: int, seed: int = 1) -> list[str]:
@@ -15,10 +15,10 @@ def made(count: int, seed: int = 1) -> list[str]:
 
 
 def test_every_form_is_filled_and_none_is_left_out() -> None:
-    texts = made(3 * len(training._FORMS))
+    texts = made(3 * len(notices._FORMS))
 
     assert not [text for text in texts if re.search("[{}]", text)]
-    fixed = [max(re.split(r"\{\w+\}", form), key=len) for form in training._FORMS]
+    fixed = [max(re.split(r"\{\w+\}", form), key=len) for form in notices._FORMS]
     assert all(any(piece in text for text in texts) for piece in fixed)
 
 

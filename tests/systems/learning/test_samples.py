@@ -6,6 +6,7 @@ import pytest
 from gateway.filter.classifier.score import TextClass
 from gateway.systems.learning.samples import (
     MAX_TEXT_CHARS,
+    FileClass,
     SampleError,
     campaign_of,
     files_in,
@@ -30,7 +31,8 @@ def test_a_line_is_label_language_source_and_text() -> None:
     [
         ("", "1 fields"),
         ("ham\tzh\tours", "3 fields"),
-        ("ham\tzh\tours\ta\tb", "5 fields"),
+        ("ham\tzh\tours\ta\tport\tb", "6 fields"),
+        ("ham\tzh\tours\ta\tb", "neither port nor person"),
         ("junk\tzh\tours\ttext", "neither ham nor spam"),
         (f"ham\tzh\t{'s' * 65}\ttext", "longer than 64"),
         (f"ham\t{'l' * 65}\tours\ttext", "longer than 64"),
@@ -58,7 +60,7 @@ def test_a_file_has_its_campaigns_and_its_doubts_beside_it(tmp_path: Path) -> No
     path.with_suffix(".groups").write_text("4\n9\n")
     path.with_suffix(".suspect").write_text("1\n")
 
-    file = read_file(path)
+    file = read_file(path, BULK)
 
     assert [one.group for one in file.samples] == ["train_zh_bulk:4", "train_zh_bulk:9"]
     assert [one.is_doubtful for one in file.samples] == [False, True]
@@ -66,21 +68,40 @@ def test_a_file_has_its_campaigns_and_its_doubts_beside_it(tmp_path: Path) -> No
     assert (file.name, len(file.sha256)) == ("train_zh_bulk.tsv", 64)
 
 
+BULK = (FileClass.read("*_bulk.tsv=port"), FileClass.read("person"))
+
+
 @pytest.mark.parametrize(
-    ("name", "expected"),
+    ("name", "line", "expected"),
     [
-        ("train_zh_bulk.tsv", TextClass.PORT),
-        ("adv_dev.tsv", TextClass.PORT),
-        ("train_zh_misc.tsv", TextClass.PERSON),
+        ("train_zh_bulk.tsv", "ham\tzh\tours\t晚上见", TextClass.PORT),
+        ("train_zh_misc.tsv", "ham\tzh\tours\t晚上见", TextClass.PERSON),
+        ("train_zh_bulk.tsv", "ham\tzh\tours\t晚上见\tperson", TextClass.PERSON),
+        ("train_zh_misc.tsv", "ham\tzh\tours\t晚上见\tport", TextClass.PORT),
+        ("train_en.tsv", "ham\ten\tours\tsee you", TextClass.FOREIGN),
     ],
 )
-def test_the_name_of_a_file_says_who_has_written_it(
-    tmp_path: Path, name: str, expected: TextClass
+def test_a_column_or_what_is_said_of_its_file_tells_who_sends_a_text(
+    tmp_path: Path, name: str, line: str, expected: TextClass
 ) -> None:
     path = tmp_path / name
-    path.write_text("ham\tzh\tours\t晚上见\n", encoding="utf-8")
+    path.write_text(f"{line}\n", encoding="utf-8")
 
-    assert [one.text_class for one in read_file(path).samples] == [expected]
+    assert [one.text_class for one in read_file(path, BULK).samples] == [expected]
+
+
+def test_who_sends_a_text_is_never_guessed_from_a_name(tmp_path: Path) -> None:
+    path = tmp_path / "dev_zh_bulk.tsv"
+    path.write_text("ham\ten\tours\tsee you\nham\tzh\tours\t晚上见\n", encoding="utf-8")
+
+    with pytest.raises(SampleError, match=r"dev_zh_bulk.tsv:2: neither line nor --class says"):
+        read_file(path)
+
+
+@pytest.mark.parametrize("said", ["bulk", "*_bulk.tsv", "*_bulk.tsv=ports", ""])
+def test_what_is_said_of_files_names_one_of_two_classes(said: str) -> None:
+    with pytest.raises(ValueError, match="neither port nor person"):
+        FileClass.read(said)
 
 
 def test_campaigns_for_other_lines_are_refused(tmp_path: Path) -> None:
@@ -89,7 +110,7 @@ def test_campaigns_for_other_lines_are_refused(tmp_path: Path) -> None:
     path.with_suffix(".groups").write_text("1\n2\n")
 
     with pytest.raises(SampleError, match=r"a\.groups: 2 lines for 1 samples"):
-        read_file(path)
+        read_file(path, BULK)
 
 
 def test_what_is_no_utf_8_is_refused_with_its_line(tmp_path: Path) -> None:

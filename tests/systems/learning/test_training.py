@@ -41,6 +41,20 @@ def test_thresholds_are_measured_on_what_was_held_out(corpus: Corpus) -> None:
     assert port.threshold(0.01) == pytest.approx(float(scores.max()))
 
 
+def test_a_score_to_refuse_by_needs_enough_innocent_texts(
+    corpus: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = corpus(5000)
+    innocent = sum(not one.is_spam for one in held)
+    monkeypatch.setattr(training, "REFUSING", 1 / innocent)
+
+    enough = train(corpus(0), held, about={}).of(TextClass.PORT).thresholds
+    fewer = train(corpus(0), held[:-2], about={}).of(TextClass.PORT).thresholds
+
+    assert (enough[0].tolerated, len(enough)) == (1 / innocent, len(TOLERATED) + 1)
+    assert len(fewer) == len(TOLERATED)
+
+
 def test_the_same_samples_and_seed_make_the_same_octets(corpus: Corpus) -> None:
     first, again = (write_model(train(corpus(0), corpus(5000), about={})) for _ in range(2))
 
@@ -134,6 +148,32 @@ def test_a_source_teaches_as_far_as_it_is_trusted(
 
     (score,) = model.of(TextClass.PORT).linear.scores([Views("诚信代开发票加Q")])
     assert bool(score < 0) is is_believed
+
+
+def test_spam_of_people_is_told_from_their_innocent_texts_where_a_recipe_shows_both(
+    corpus: Corpus,
+) -> None:
+    chats = [
+        sample_of(f"{label}\tzh\tforum\t{text}{number}", is_port=False)
+        for number in range(40)
+        for label, text in (("spam", "加我微信领红包"), ("ham", "晚上一起吃面吧"))
+    ]
+    friends = [
+        sample_of(f"ham\tzh\tfriends\t到家了没有{number}", is_port=False) for number in range(40)
+    ]
+    port = RECIPES[TextClass.PORT]
+    mixed = replace(port, mixed_neighbours=40)
+
+    scores = [
+        train(corpus(0) + chats + friends, about={}, recipes={**RECIPES, TextClass.PORT: one})
+        .of(TextClass.PORT)
+        .linear.scores([Views("加我微信领红包"), Views("晚上一起吃面吧")])
+        for one in (port, mixed)
+    ]
+
+    (spam, ham), (spam_of_both, ham_of_both) = scores
+    assert spam_of_both > spam
+    assert ham_of_both < ham
 
 
 def test_without_categories_there_is_no_model_of_them(corpus: Corpus) -> None:

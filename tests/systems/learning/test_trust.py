@@ -23,13 +23,14 @@ def labelled(origin: str, *, lies_every: int = 0) -> list[Sample]:
     return found
 
 
-def trust(samples: list[Sample]) -> dict[str, float]:
+def trust(samples: list[Sample], distrust: int = 12) -> dict[str, float]:
     is_spam = np.array([one.is_spam for one in samples])
 
     def fit(part: Matrix, rows: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Floats:
         return Descent(cost=1.0).fit(part, is_spam[rows], np.ones(len(rows)))
 
-    return trust_in(samples, spam_matrix([one.text for one in samples], lambda _: None), fit)
+    matrix = spam_matrix([one.text for one in samples], lambda _: None)
+    return trust_in(samples, matrix, fit, distrust)
 
 
 def test_a_source_that_contradicts_itself_is_believed_less() -> None:
@@ -37,6 +38,12 @@ def test_a_source_that_contradicts_itself_is_believed_less() -> None:
 
     assert found["sure"] == 1
     assert found["unsure"] < 0.5
+
+
+def test_the_less_distrust_the_more_a_source_that_contradicts_itself_is_believed() -> None:
+    samples = [*labelled("sure"), *labelled("unsure", lies_every=10)]
+
+    assert trust(samples, distrust=2)["unsure"] > trust(samples, distrust=12)["unsure"]
 
 
 def test_a_source_of_which_nothing_can_be_foretold_still_counts_a_little() -> None:

@@ -12,7 +12,7 @@ KEY = b"k" * 32
 BATCH = NoticeBatch(
     7,
     (
-        Notice(8613800138000, Answer.REFUSED, NOON, "营业厅", "sp1"),
+        Notice(8613800138000, Answer.REFUSED, NOON, "营业厅", "sp1 10690001"),
         Notice(8613800138001, Answer.AGREED, NOON, "mo", EVERY_SENDER),
     ),
     is_last=False,
@@ -29,6 +29,8 @@ def test_an_sp_reads_who_said_what_to_whom_and_when() -> None:
                 "number": "8613800138000",
                 "answer": "refused",
                 "all_senders": False,
+                "port": "10690001",
+                "category": "",
                 "since": "2025-11-25T12:00:00Z",
                 "channel": "营业厅",
             },
@@ -36,6 +38,8 @@ def test_an_sp_reads_who_said_what_to_whom_and_when() -> None:
                 "number": "8613800138001",
                 "answer": "agreed",
                 "all_senders": True,
+                "port": "",
+                "category": "",
                 "since": "2025-11-25T12:00:00Z",
                 "channel": "mo",
             },

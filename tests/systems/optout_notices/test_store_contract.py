@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer
+from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer, scope_of
 from gateway.domain.records import NewPurge
 from gateway.runtime.clock import utcnow
 from gateway.stores import Stores
@@ -51,6 +51,17 @@ async def test_r36_a_refusal_is_told_to_its_sp_with_when_and_how(
     assert await stores.notices.next_batch(OTHER_SP) is None
 
 
+@pytest.mark.parametrize("channel", ["complaint", "customer_service", "linkage"])
+async def test_an_sp_does_not_learn_who_complained(
+    stores: Stores, answer: AnswerBuilder, channel: str
+) -> None:
+    await stores.consent.record([answer(channel=channel, evidence="complaint 17")])
+
+    (notice,) = (await next_batch(stores)).notices
+
+    assert (notice.answer, notice.channel) == (Answer.REFUSED, "carrier")
+
+
 async def test_r36_a_refusal_of_every_sp_is_told_to_each_that_the_number_answered(
     stores: Stores, answer: AnswerBuilder
 ) -> None:
@@ -62,6 +73,19 @@ async def test_r36_a_refusal_of_every_sp_is_told_to_each_that_the_number_answere
         batch = await stores.notices.next_batch(system_id)
         assert batch is not None
         assert sorted(notice.is_for_every_sender for notice in batch.notices) == [False, True]
+
+
+async def test_r36_who_refused_a_port_and_then_every_sp_is_told_to_the_sp_of_the_port(
+    stores: Stores, answer: AnswerBuilder
+) -> None:
+    await stores.consent.record([answer(scope=scope_of("sp1", "106900001"))])
+    await stores.consent.record([answer(scope=EVERY_SENDER)])
+
+    batch = await next_batch(stores)
+
+    assert sorted(notice.is_for_every_sender for notice in batch.notices) == [False, True]
+    assert await stores.notices.next_batch("sp") is None
+    assert await stores.notices.next_batch("sp11") is None
 
 
 async def test_r73_a_stranger_who_refuses_every_sp_is_told_to_none(
@@ -463,3 +487,19 @@ async def test_whose_answers_changed_is_read_by_change(
 
 def test_a_notice_shows_no_number(noon: datetime) -> None:
     assert str(SUBSCRIBER) not in repr(Notice(SUBSCRIBER, Answer.REFUSED, noon, "mo", "sp1"))
+
+
+async def test_r36_an_sp_hears_of_refusals_of_its_ports_and_of_categories_in_order(
+    stores: Stores, answer: AnswerBuilder
+) -> None:
+    scopes = ["sp1 1069", "sp1", "sp1 #loan", "sp1 1070", "sp1!", "sp2 1069"]
+    for place, scope in enumerate(scopes):
+        await stores.consent.record([answer(msisdn=SUBSCRIBER + place, scope=scope)])
+
+    first = await next_batch(stores, 3)
+    assert await stores.notices.acknowledge("sp1", first.batch_id)
+    second = await next_batch(stores, 3)
+
+    told = [notice.scope for notice in (*first.notices, *second.notices)]
+    assert told == ["sp1 1069", "sp1", "sp1 #loan", "sp1 1070"]
+    assert await stores.notices.skip_before("sp1", utcnow() + HOUR) == 1

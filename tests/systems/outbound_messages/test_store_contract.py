@@ -67,6 +67,19 @@ async def test_what_waits_is_taken_in_order_from_the_ports_that_are_asked_for(
     assert left.attempts == 0
 
 
+async def test_codes_and_orders_go_before_answers_to_complaints(
+    stores: Stores, outbound: OutboundBuilder, noon: datetime
+) -> None:
+    kinds = OutboundKind.COMPLAINT, OutboundKind.COMPLAINT, OutboundKind.CODE, OutboundKind.ORDER
+    numbers = [await stores.outbound_messages.add(outbound(kind=kind)) for kind in kinds]
+
+    some = await stores.outbound_messages.take_waiting(noon, noon + MINUTE, PORTS, 3)
+    rest = await stores.outbound_messages.take_waiting(noon, noon + MINUTE, PORTS, 3)
+
+    assert [one.number for one in some] == [numbers[2], numbers[3], numbers[0]]
+    assert [one.number for one in rest] == [numbers[1]]
+
+
 async def test_r40_what_must_not_be_sent_yet_waits(
     stores: Stores, outbound: OutboundBuilder, noon: datetime
 ) -> None:

@@ -40,6 +40,15 @@ def message(noon: datetime) -> MessageBuilder:
     return lambda **changes: replace(usual, **changes)
 
 
+SHARED_PARTS = [
+    ("sp1 10699999", True),
+    ("sp1 1068", False),
+    ("sp1 #loan", True),
+    ("sp10 10699999", False),
+    ("sp3 #loan", False),
+]
+
+
 async def _refused(stores: Stores, now: datetime) -> list[ScheduledMessage]:
     """Return what is refused; whoever asks again finds it again."""
     taken = await stores.scheduled.take(now, now, await stores.scheduled.waiting_senders(now), 99)
@@ -73,6 +82,23 @@ async def test_a_later_refusal_finds_every_message_to_its_subscriber_whole(
     assert await stores.scheduled.waiting_senders(noon) == {"sp1"}
     assert await _refused(stores, noon) == [first, second]
     assert not await stores.scheduled.note_refusals(seen, through)
+
+
+async def test_r96_all_that_a_closed_sp_has_scheduled_is_to_be_cancelled_while_it_is_closed(
+    stores: Stores, message: MessageBuilder, noon: datetime
+) -> None:
+    store, later = stores.scheduled, noon + timedelta(days=2)
+    await store.keep([message(), message(system_id="sp2"), message(message_id="7F3B")])
+
+    waiting = await store.waiting_senders(noon, ["sp1", "sp9"])
+    first = await store.take(noon, noon + MINUTE, ["sp1", "sp2"], 1, ["sp1"])
+    rest = await store.take(noon, noon + MINUTE, ["sp1", "sp2"], 9, ["sp1"])
+
+    assert waiting == {"sp1"}
+    assert [one.message_id for one in (*first, *rest)] == ["7F3A", "7F3B"]
+    assert await store.waiting_senders(noon) == set()  # once it is open again
+    assert await store.take(noon + MINUTE, noon + 2 * MINUTE, ["sp1"], 9) == []
+    assert await store.waiting_senders(later, ["sp1"]) == set()
 
 
 async def test_a_refusal_of_every_sender_finds_those_of_all(
@@ -125,6 +151,26 @@ async def test_a_refusal_of_whom_a_number_is_read_as_finds_those_of_companions_t
     assert await stores.scheduled.note_refusals(0, through, COMPANY)
 
     assert await _refused(stores, noon) == [companion]
+
+
+@pytest.mark.parametrize(("scope", "is_found"), SHARED_PARTS)
+@pytest.mark.parametrize("after", [0, 1])
+async def test_a_refusal_of_a_part_finds_those_of_the_other_accounts_of_its_owner(
+    stores: Stores,
+    message: MessageBuilder,
+    answer: AnswerBuilder,
+    scope: str,
+    after: int,
+    *,
+    is_found: bool,
+) -> None:
+    company = {"sp1": ("longer2",), "longer2": ("sp1",)}
+    await stores.scheduled.keep([message(system_id="longer2", source="1069999901")], company)
+    through = await stores.consent.record([answer(scope=scope)])
+
+    found = await stores.scheduled.note_refusals(after and through - 1, through, company)
+
+    assert found is is_found
 
 
 async def test_refusals_of_others_find_nothing_of_a_company(
@@ -327,3 +373,33 @@ async def test_what_a_number_itself_agreed_to_counts_over_a_refusal_typed_bare(
     await stores.scheduled.keep([theirs, other])
 
     assert await _refused(stores, noon) == ([theirs, other] if is_refused else [other])
+
+
+@pytest.mark.parametrize(
+    ("scope", "ids"),
+    [
+        ("sp1 10690001", ["A", "B"]),
+        ("sp1 10690002", ["C"]),
+        ("sp1 #loan", ["A", "B", "C"]),  # what they say is not kept
+        ("sp2 10690001", []),
+        ("sp 10690001", []),
+        ("sp1 9", []),
+    ],
+)
+async def test_r22_a_refusal_of_a_port_or_a_category_finds_what_it_may_be_about(
+    stores: Stores,
+    message: MessageBuilder,
+    answer: AnswerBuilder,
+    noon: datetime,
+    scope: str,
+    ids: list[str],
+) -> None:
+    sources = {"A": "10690001", "B": "1069000112", "C": "10690002"}
+    await stores.scheduled.keep(
+        [message(message_id=one, source=source) for one, source in sources.items()]
+    )
+    await stores.consent.record([answer(scope=scope)])
+
+    await stores.scheduled.note_refusals(0, await stores.changes.latest())
+
+    assert sorted(one.message_id for one in await _refused(stores, noon)) == ids

@@ -104,7 +104,7 @@ def talk_with(stores: Stores) -> StartTalk:
         at_hub: CancelAll = CancelAll.CONFIRM, services: tuple[Service, ...] = SERVICES
     ) -> Talk:
         catalogue = Catalogue(services)
-        dialogue = Dialogue(lambda: catalogue, at_hub)
+        dialogue = Dialogue(lambda: catalogue, lambda: at_hub)
         return Talk(stores, SubscriptionDesk(stores.subscriptions, stores.consent, dialogue))
 
     return begin

@@ -2,13 +2,20 @@
 
 import json
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
 
-from gateway.domain.suspension import SUBSCRIBER, Lift, NewSuspension, Suspension, SuspensionState
+from gateway.domain.suspension import (
+    SUBSCRIBER,
+    Lift,
+    NewPortSuspension,
+    NewSuspension,
+    Suspension,
+    SuspensionState,
+)
 from gateway.runtime.clock import utcnow
 from gateway.stores import Stores
 from gateway.terminal.options import acting
@@ -169,3 +176,70 @@ def test_a_command_line_that_cannot_be_meant_changes_nothing(
 @pytest.mark.parametrize("command", [("list",), ("list", "--json"), ("show", NUMBER)])
 def test_no_number_is_printed_whole(suspension: Command, command: tuple[str, ...]) -> None:
     assert NUMBER not in suspension(*command).stdout
+
+
+def test_a_person_suspends_a_port_and_lifts_it(suspension: Command) -> None:
+    added = suspension("add-port", "shop", "10690001", *WHY)
+    again = suspension("add-port", "shop", "10690001", *WHY)
+    (listed,) = json.loads(suspension("ports", "--json").stdout)
+    lifted = suspension("lift-port", "shop", "10690001", *WHY)
+    suspended = json.loads(suspension("add-port", "shop", "10690001", *WHY, "--json").stdout)
+
+    assert (added.returncode, added.stdout) == (0, "port 10690001 of shop: suspended\n")
+    assert (again.returncode, "is suspended already" in again.stderr) == (1, True)
+    assert (listed["port"], "case 118" in listed["note"]) == ("10690001", True)
+    assert lifted.returncode == 0
+    assert suspended == {"system_id": "shop", "port": "10690001", "suspended": True}
+
+
+def test_r96_what_a_sanction_suspends_is_lifted_by_its_number(
+    suspension: Command, in_store: InStore
+) -> None:
+    by_sanction = NewPortSuspension("shop", "10690001", utcnow(), "wu", "sanction 3", sanction=3)
+    in_store(lambda stores: stores.suspended_ports.suspend(by_sanction))
+    suspension("add-port", "shop", "10690001", *WHY)
+
+    lifted = suspension("lift-port", "shop", "10690001", *WHY)
+    again = suspension("lift-port", "shop", "10690001", *WHY)
+    listed = suspension("ports").stdout
+    fixed = suspension("lift-port", "shop", "10690001", "--sanction", "3", *WHY, "--json")
+    over = suspension("lift-port", "shop", "10690001", "--sanction", "3", *WHY)
+
+    assert lifted.stdout == ("port 10690001 of shop: lifted, and still suspended by sanction 3\n")
+    assert again.returncode == over.returncode == 1
+    assert "port 10690001 of shop is suspended by sanction 3" in again.stderr
+    assert "is not suspended by sanction 3" in over.stderr
+    assert "sanction 3" in listed
+    assert json.loads(fixed.stdout)["still_suspended"] is False
+
+
+def test_r63_a_person_blocks_a_number_of_another_network_for_30_days(suspension: Command) -> None:
+    added = suspension("add-port", "mt_in", "1065712345", *WHY)
+    (listed,) = json.loads(suspension("ports", "--json").stdout)
+    lasts = datetime.fromisoformat(listed["until"]) - datetime.fromisoformat(listed["since"])
+    shown = suspension("ports").stdout
+
+    assert (added.returncode, listed["system_id"]) == (0, "mt_in")
+    assert round(lasts / timedelta(days=1)) == 30
+    assert "until" in shown
+    assert suspension("lift-port", "mt_in", "1065712345", *WHY).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("sender", "port", "problem"),
+    [
+        ("nobody", "10690001", "10690001 is no port of nobody"),
+        ("mt_in", "10690001", "10690001 is no port of mt_in"),
+        ("mt_in", NUMBER, f"{MASKED} is no port of mt_in"),
+        ("shop", "10690099", "10690099 is no port of shop"),
+        ("shop", NUMBER, f"{MASKED} is no port of shop"),
+    ],
+)
+def test_a_port_that_is_not_the_senders_is_not_suspended(
+    suspension: Command, sender: str, port: str, problem: str
+) -> None:
+    ran = suspension("add-port", sender, port, *WHY)
+
+    assert ran.returncode == 2
+    assert problem in ran.stderr
+    assert json.loads(suspension("ports", "--json").stdout) == []

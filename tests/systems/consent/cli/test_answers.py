@@ -134,6 +134,8 @@ def test_r21_a_refusal_is_shown_with_the_other_accounts_of_its_owner_that_it_hol
     assert json.loads(consent("show", "--json", NUMBER).stdout)["shared"] == {"shop": "news"}
     consent("refuse", "--system-id", "shop", NUMBER)
     assert json.loads(consent("show", "--json", NUMBER).stdout)["shared"] == {}
+    consent("refuse", "--system-id", "news", "--category", "loan", "13800138001")
+    assert json.loads(consent("show", "--json", "13800138001").stdout)["shared"] == {"shop": "news"}
 
 
 @pytest.mark.parametrize("number", ["+861380013800", "0086138001380000"])
@@ -213,7 +215,8 @@ def test_what_is_recorded_is_told_to_programs(
 
     told = json.loads(ran.stdout)
     assert told.pop("change") > 0
-    assert told == {"answer": answer, "system_id": system_id, "numbers": 2}
+    whom = {"system_id": system_id, "port": None, "category": None}
+    assert told == {"answer": answer, **whom, "numbers": 2}
 
 
 def test_numbers_may_come_from_the_standard_input(consent: Command, answer_of: AnswerOf) -> None:
@@ -380,3 +383,36 @@ def test_r21_what_a_number_agreed_to_itself_holds_whoever_it_is_read_as(consent:
     agreed = consent("agree", "--system-id", "shop", "--evidence", "letter 7", ABROAD)
 
     assert (shown.stderr, agreed.stderr) == ("", "")
+
+
+def test_r22_a_refusal_of_a_port_or_a_category_is_recorded_and_shown(
+    consent: Command, answer_of: AnswerOf
+) -> None:
+    recorded = consent("refuse", "--system-id", "shop", "--port", "10690001", NUMBER, "--json")
+    consent("refuse", "--system-id", "shop", "--category", "房产", NUMBER)
+
+    assert json.loads(recorded.stdout)["port"] == "10690001"
+    assert answer_of(MSISDN, "shop 10690001") is Answer.REFUSED
+    assert answer_of(MSISDN, "shop #real_estate") is Answer.REFUSED
+    shown = json.loads(consent("show", NUMBER, "--json").stdout)["answers"]
+    assert [(one["system_id"], one["port"], one["category"]) for one in shown] == [
+        ("shop", None, "real_estate"),
+        ("shop", "10690001", None),
+    ]
+    assert "shop 10690001" in " ".join(consent("show", NUMBER).stdout.split())
+    assert "shop 10690001" in consent("export", "--system-id", "shop").stdout
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        ("--system-id", "shop", "--port", "999"),
+        ("--system-id", "shop", "--category", "fraud"),
+        ("--system-id", "shop", "--port", "10690001", "--category", "loan"),
+        ("--all-senders", "--port", "10690001"),
+    ],
+)
+def test_a_part_of_an_sp_that_is_not_there_is_a_misuse(
+    consent: Command, more: tuple[str, ...]
+) -> None:
+    assert consent("refuse", *more, NUMBER).returncode == ExitCode.MISUSED

@@ -14,12 +14,12 @@ KINDS = ("forged_documents", "loan", "gambling", "real_estate", "fraud_shopping"
 def lines(first: int) -> str:
     """Return 40 labelled lines of either label, of other numbers for another `first`."""
     spam = [
-        f"spam\tzh\tours/{kind}\t{words}，电话{first + number:05}"
+        f"spam\tzh\tours/{kind}\t{words}，电话{first + number:05}\tport"
         for number in range(8)
         for words, kind in zip(SELLERS, KINDS, strict=True)
     ]
     ham = [
-        f"ham\tzh\tours\t{words}，编号{first + number:05}，谢谢"
+        f"ham\tzh\tours\t{words}，编号{first + number:05}，谢谢\tport"
         for number in range(8)
         for words in NOTICES
     ]
@@ -33,7 +33,8 @@ def labelled_in(directory: Path) -> Path:
     other = lines(7000).replace("电话", "加Q").replace("编号", "详情")
     (directory / "dev_zh_bulk.tsv").write_text(other, encoding="utf-8")
     (directory / "adv_dev.tsv").write_text(
-        "spam\tzh\tnone\t代开各类发票\nspam\tzh\tsymbol\t代*开各类发-票\n", encoding="utf-8"
+        "spam\tzh\tnone\t代开各类发票\tport\nspam\tzh\tsymbol\t代*开各类发-票\tport\n",
+        encoding="utf-8",
     )
     return directory
 

@@ -43,7 +43,7 @@ def examples(cli: Cli, command: str) -> Iterator[str]:
 
 def matching(word: str) -> list[str]:
     """Return what a shell puts in the place of `word`."""
-    return sorted(map(str, Path().glob(word))) if "*" in word else [word]
+    return sorted(map(str, Path().glob(word))) or [word] if "*" in word else [word]
 
 
 def run_as_shells_do(cli: Cli, line: str) -> CompletedProcess[str]:

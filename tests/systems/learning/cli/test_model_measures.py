@@ -63,7 +63,7 @@ def test_a_class_without_such_notices_has_no_line_of_them(
     path = tmp_path / "some_bulk.tsv"
     path.write_text("ham\tzh\tx\t明天停水\nspam\tzh\tx\t代开发票\n", encoding="utf-8")
 
-    ran = cli("filter", "evaluate", str(path), "--model", str(model))
+    ran = cli("filter", "evaluate", str(path), "--class", "port", "--model", str(model))
 
     assert "spam of x" in ran.stdout
     assert "innocent notices" not in ran.stdout
@@ -78,7 +78,8 @@ def collections(data: Path) -> list[str]:
     swapped = (
         lines(500).replace("ours", "chats").replace("spam\t", "x\t").replace("ham\t", "spam\t")
     )
-    (data / "dev_chats.tsv").write_text(swapped.replace("x\t", "ham\t"), encoding="utf-8")
+    swapped = swapped.replace("x\t", "ham\t").replace("\tport", "\tperson")
+    (data / "dev_chats.tsv").write_text(swapped, encoding="utf-8")
     return [str(data / f"dev_{name}.tsv") for name in ("zh_bulk", "easy_bulk", "chats")]
 
 

@@ -116,7 +116,10 @@ def test_a_model_without_a_signature_is_refused_where_one_is_asked_for(
         (("--data", "{}"), "no train_*.tsv there"),
         (("--data", "{}/none.tsv"), "No such file"),
         (("--data", "{}/bad.tsv"), "bad.tsv:2: 1 fields"),
+        (("--data", "{}/unsaid.tsv"), "unsaid.tsv:1: neither line nor --class says"),
+        (("--data", "{}/few.tsv", "--class", "bulk"), "--class: bulk is neither port nor person"),
         (("--data", "{}/few.tsv"), "not 10 of spam and of ham"),
+        (("--data", "{}/unsaid.tsv", "--class", "person"), "not 10 of spam and of ham"),
         (("--data", "{}/few.tsv", "--key", "{}/few.tsv"), "no private key"),
         (("--data", "{}/few.tsv", "--key", "{}/none.pem"), "No such file"),
     ],
@@ -124,8 +127,10 @@ def test_a_model_without_a_signature_is_refused_where_one_is_asked_for(
 def test_what_cannot_be_trained_on_is_said(
     cli: Cli, tmp_path: Path, given: tuple[str, ...], said: str
 ) -> None:
-    (tmp_path / "bad.tsv").write_text("ham\tzh\tours\t快递\nnothing\n", encoding="utf-8")
-    (tmp_path / "few.tsv").write_text("ham\tzh\tours\t快递\n", encoding="utf-8")
+    few = "ham\tzh\tours\t快递\tport\n"
+    (tmp_path / "bad.tsv").write_text(f"{few}nothing\n", encoding="utf-8")
+    (tmp_path / "few.tsv").write_text(few, encoding="utf-8")
+    (tmp_path / "unsaid.tsv").write_text(few.replace("\tport", ""), encoding="utf-8")
     arguments = [one.format(tmp_path) for one in given]
 
     ran = cli("filter", "train", *arguments, "-o", str(tmp_path / "model.npz"))
