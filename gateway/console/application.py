@@ -2,10 +2,15 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
+from functools import cache
+from importlib.resources import files
 from math import inf
+from typing import Any
 
+import orjson
 import structlog
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, FastAPI, Request, Response
+from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway import __version__
@@ -13,13 +18,16 @@ from gateway.runtime.clock import monotonic
 from gateway.session.stranger_limits import EventQuota
 from gateway.storage.change_feed import ChangeFeed
 from gateway.storage.errors import StoreUnavailable
-from gateway.web.access import ClientAccess, Guard, RequestBody
+from gateway.systems.linkage.api import SCHEMAS, schemas
+from gateway.web.access import ClientAccess, Guard
+from gateway.web.fields import RequestBody
+from gateway.web.pages import FindUser, PageGuard, Templates, answer_page_errors
 from gateway.web.problems import answer_problems
 
 log = structlog.get_logger()
 
 
-HEALTH = "/v1/health"
+HEALTH, ALIVE, READY = "/v1/health", "/livez", "/readyz"
 GOOD_FOR_S = 1.0
 
 
@@ -27,6 +35,12 @@ class Health(RequestBody):
     """The store answers."""
 
     ready: bool
+
+
+class Alive(RequestBody):
+    """The process answers."""
+
+    alive: bool
 
 
 class Pulse:
@@ -61,24 +75,32 @@ class Pulse:
 
 
 def health(changes: ChangeFeed, now: Callable[[], float]) -> APIRouter:
-    """Return the route of health, which needs no token."""
+    """Return the routes of health, which need no token."""
     router, pulse = APIRouter(tags=["health"]), Pulse(changes, now)
 
+    @router.get(READY, summary="Ask whether the store answers")
     @router.get(HEALTH, summary="Ask whether the store answers")
     async def ready() -> Health:
         """Return ready, or the problem that the store does not answer, as of a second ago."""
         await pulse.feel()
         return Health(ready=True)
 
+    @router.get(ALIVE, summary="Ask whether the process answers")
+    async def alive() -> Alive:
+        """Return alive: a restart would repair nothing that /readyz tells."""
+        return Alive(alive=True)
+
     return router
 
 
 OPENAPI = "/openapi.json"
+OPEN = frozenset({HEALTH, ALIVE, READY, OPENAPI, *SCHEMAS})
 STRANGERS_ROWS = 32  # lines a minute for requests without a valid token, and as many of counts
 
 _ABOUT = """\
 What subscribers said to SPs, for carriers' clerks and for SPs: refusals (退订), agreements (同意)
-and notices of both. Every request needs a bearer token of api.yaml. What goes wrong is told as
+and notices of both. Every path but those of health and this description needs a bearer token of
+console.yaml. What goes wrong is told as
 application/problem+json (RFC 9457), with titles in English and Chinese. Every POST may be
 repeated.
 """
@@ -86,22 +108,87 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 
 
 def build_api(access: ClientAccess, routers: Iterable[APIRouter]) -> FastAPI:
-    """Return the application of `routers`, with a guard before and a log line behind it."""
+    """Return the application of `routers`, with a guard before and a log line behind it.
+
+    The schemas of the linkage are published beside them.
+    """
     app = FastAPI(
         title="smsward",
         version=__version__,
         description=_ABOUT,
-        openapi_url=OPENAPI,
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
     )
-    for router in routers:
+    for router in (*routers, schemas()):
         app.include_router(router)
+    app.add_route(OPENAPI, described(app), include_in_schema=False)
     answer_problems(app)
-    app.add_middleware(Guard, access=access, public={HEALTH})
+    app.add_middleware(Guard, access=access, public=OPEN)
     app.add_middleware(AnswerLog)  # the outermost
     return app
+
+
+def described(app: FastAPI) -> Callable[[Request], Response]:
+    """Return what answers with the description of `app`, written once: strangers may ask."""
+
+    @cache
+    def written() -> bytes:
+        return orjson.dumps(app.openapi())
+
+    def answer(_request: Request) -> Response:
+        return Response(written(), media_type="application/json")
+
+    return answer
+
+
+STATIC = "/static"
+_STATIC_FILES = files("gateway.console") / "static"
+
+
+def build_pages(
+    templates: Templates,
+    routers: Iterable[APIRouter],
+    find_user: FindUser,
+    is_public: Callable[[str], bool],
+) -> FastAPI:
+    """Return the application of the pages, with a guard before and a log line behind it."""
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    for router in routers:
+        app.include_router(router)
+    app.mount(STATIC, _Static(directory=str(_STATIC_FILES)))
+    answer_page_errors(app, templates)
+
+    def is_open(path: str) -> bool:
+        return path.startswith(f"{STATIC}/") or is_public(path)
+
+    app.add_middleware(PageGuard, find_user=find_user, is_public=is_open)
+    app.add_middleware(AnswerLog)  # the outermost
+    return app
+
+
+class _Static(StaticFiles):
+    """Files that are the same for everybody, and kept by browsers for an hour."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        """Return the answer with a file."""
+        answer = super().file_response(*args, **kwargs)
+        answer.headers["Cache-Control"] = "public, max-age=3600"
+        return answer
+
+
+class Console:
+    """The API below /v1 and what is open beside it, and the pages for all other paths."""
+
+    def __init__(self, api: ASGIApp, pages: ASGIApp) -> None:
+        self._api = api
+        self._pages = pages
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request (ASGI)."""
+        is_api = scope["path"].startswith("/v1/") or scope["path"] in OPEN
+        await (self._api if is_api else self._pages)(scope, receive, send)
 
 
 class AnswerLog:
@@ -136,7 +223,8 @@ class AnswerLog:
         for one in self._quota.repeated(now):
             about = {"address": one.origin or "others", "count": one.times}
             log.info("api.repeated", status=int(one.reason), **about)
-        client = scope.get("state", {}).get("client")
+        state = scope.get("state", {})
+        client = state.get("client") or state.get("user")
         address = scope["client"][0] if scope.get("client") else ""
         if client is None and not self._quota.admits("api.answered", str(status), address, now):
             return

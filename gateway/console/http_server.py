@@ -106,7 +106,9 @@ class HttpPlaces:
 
 Address = tuple[str, int]
 FindClient = Callable[[str], str | None]
-"""Returns whose token an Authorization header shows, None where it is nobody's."""
+"""Returns who is known by the value of an Authorization or Cookie header, else None."""
+
+_SHOW_WHO_ASKS = frozenset({b"authorization", b"cookie"})
 
 _HANDSHAKE_S = 5.0
 _HEAD_S = 5.0
@@ -179,13 +181,13 @@ class HttpServer:
         self._task = spawn(self._server.serve(sockets=[]), name="http")
         self._acceptor = Acceptor(listener, self, self._entry)
 
-    async def stop(self) -> None:
-        """Close the port after a moment for answers under way; call it before `cancel_all`."""
+    async def stop(self, *, at_once: bool = False) -> None:
+        """Close the port, and give answers under way a moment; call it before `cancel_all`."""
         if self._server is None or self._task is None or self._acceptor is None:
             return
         self._acceptor.close()
         self._server.should_exit = True
-        await asyncio.wait([self._task], timeout=_STOP_S)
+        await asyncio.wait([self._task], timeout=0 if at_once else _STOP_S)
         self._task.cancel()
         self._server = self._task = self._acceptor = None
 
@@ -249,6 +251,7 @@ class _BoundedProtocol(H11Protocol):
         super().handle_events()
         if self.cycle is not before:
             self._is_asked = True
+            self.cycle.scope["peer_certificate"] = self._certificate()  # type: ignore[typeddict-unknown-key]
             self._wait(_REQUEST_S)
             self._look_at_client()
 
@@ -275,9 +278,15 @@ class _BoundedProtocol(H11Protocol):
         else:
             self.transport.abort()
 
+    def _certificate(self) -> bytes | None:
+        """Return what the peer has shown in the TLS handshake, as DER, if it was asked to."""
+        tls = self.transport.get_extra_info("ssl_object")
+        return None if tls is None else tls.getpeercert(binary_form=True)
+
     def _look_at_client(self) -> None:
-        shown = [value for name, value in self.headers if name == b"authorization"]
-        client = self._owner.find_client(shown[0].decode("latin-1")) if shown else None
+        shown = [value for name, value in self.headers if name in _SHOW_WHO_ASKS]
+        found = (self._owner.find_client(value.decode("latin-1")) for value in shown)
+        client = next((name for name in found if name is not None), None)
         if client is None:
             self._owner.places.doubt(self)
         else:
@@ -304,17 +313,17 @@ def _listen(address: Address, whom: str, file: str) -> socket.socket:
 
 log = structlog.get_logger()
 
-_EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
+EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
 _SCHEME = "bearer "
 _READER = "metrics"
 _PER_S, _AT_ONCE = 100, 200  # new connections of one address
 _HOW_TO_ASK = (
-    "Metrics tell system_ids. Without metrics.token in gateway.yaml only this machine may read"
+    "Metrics tell who is served here. Without metrics.token in {} only this machine may read"
     " them; with it the header reads: Authorization: Bearer, a space, and the token.\n"
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class MetricsReaders:
     """Who may read /metrics: who shows the token of `digest`, without one this machine alone."""
 
@@ -356,6 +365,12 @@ class Readiness:
         return all(self.checks.values())
 
 
+def not_a_reader(file: str) -> Response:
+    """Return the answer to who may not read metrics; `file` has the token."""
+    headers = {"WWW-Authenticate": "Bearer"}
+    return PlainTextResponse(_HOW_TO_ASK.format(file), status_code=401, headers=headers)
+
+
 def probe_app(
     readiness: Callable[[], Readiness],
     snapshot: Callable[[], Snapshot],
@@ -386,11 +401,10 @@ def probe_app(
 
     async def metrics(request: Request) -> Response:
         if not readers.may_read(request):
-            headers = {"WWW-Authenticate": "Bearer"}
-            return PlainTextResponse(_HOW_TO_ASK, status_code=401, headers=headers)
+            return not_a_reader("gateway.yaml")
         async with rendering:
             text = await asyncio.to_thread(render_snapshot, snapshot())
-        return Response(text, media_type=_EXPOSITION)
+        return Response(text, media_type=EXPOSITION)
 
     return Starlette(
         routes=[Route("/livez", live), Route("/readyz", ready), Route("/metrics", metrics)]

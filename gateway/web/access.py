@@ -1,24 +1,20 @@
-"""What every HTTP path shares: who a client is, its share, bounds, and the fields of requests."""
+"""What every HTTP path shares: who a client is, its share, and the bounds of requests."""
 
 import asyncio
 import hmac
-import re
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
-from contextlib import contextmanager, suppress
-from datetime import date, datetime
+from collections.abc import Awaitable, Callable, Collection, Iterator
+from contextlib import contextmanager
+from datetime import datetime
 from hashlib import sha256
 from typing import Annotated, Protocol
 
 from fastapi import Depends, Header, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.domain.api_client import ApiClient, ApiRole
-from gateway.domain.consent import NUMBERS_AT_ONCE
-from gateway.domain.msisdn import msisdn_of
 from gateway.policy.submission import TokenBucket
 from gateway.session.stranger_limits import WINDOW_S, Lockouts
 from gateway.web.problems import Problem, ProblemError, response_to
@@ -37,7 +33,7 @@ _HOW_TO_ASK = "the header reads: Authorization: Bearer, a space, and the token"
 _GUESSING = "?"
 
 # Guard has refused by then whoever has no token: this is for the description of the API.
-_BEARER = HTTPBearer(auto_error=False, description="The token of a client of api.yaml.")
+_BEARER = HTTPBearer(auto_error=False, description="The token of a client of console.yaml.")
 
 
 class ClientAccess:
@@ -182,7 +178,7 @@ _LAST = {"Connection": "close"}
 _AS_JSON = "add the header Content-Type: application/json"
 
 
-class _GoneError(Exception):
+class ClientGoneError(Exception):
     """The client hung up before its request was whole."""
 
 
@@ -213,10 +209,10 @@ class Guard:
             state = scope.setdefault("state", {})
             state["client"], state["access"] = client, self._access
             with self._access.one_more(client):
-                await self._app(scope, await _whole(scope, receive), send)
+                await self._app(scope, await _whole_json(scope, receive), send)
         except ProblemError as error:
             await response_to(error)(scope, receive, send)
-        except _GoneError:
+        except ClientGoneError:
             return
 
     async def _client(self, scope: Scope) -> ApiClient:
@@ -248,11 +244,15 @@ def _unkept(send: Send) -> Send:
     return send_unkept
 
 
-async def _whole(scope: Scope, receive: Receive) -> Receive:
-    """Return a `receive` that gives the body at once. Raises ProblemError."""
-    body = await _body(scope, receive)
+async def _whole_json(scope: Scope, receive: Receive) -> Receive:
+    body = await body_of(scope, receive, MAX_BODY_OCTETS)
     if body and not _is_json(Headers(scope=scope).get("content-type", "")):
         raise ProblemError(Problem.NOT_SENT_AS_JSON, _AS_JSON)
+    return given_whole(body, receive)
+
+
+def given_whole(body: bytes, receive: Receive) -> Receive:
+    """Return a `receive` that gives a body, which has come, at once."""
     is_given = False
 
     async def receive_whole() -> Message:
@@ -272,9 +272,13 @@ def _is_json(content_type: str) -> bool:
     )
 
 
-async def _body(scope: Scope, receive: Receive) -> bytes:
+async def body_of(scope: Scope, receive: Receive, maximum: int) -> bytes:
+    """Return the whole body of a request.
+
+    Raises ProblemError where it is too large or too slow, ClientGoneError where the client hung up.
+    """
     announced = Headers(scope=scope).get("content-length", "0")
-    if announced.isdecimal() and int(announced[:20]) > MAX_BODY_OCTETS:
+    if announced.isdecimal() and int(announced[:20]) > maximum:
         raise ProblemError(Problem.TOO_LARGE)
     body = bytearray()
     try:
@@ -283,103 +287,11 @@ async def _body(scope: Scope, receive: Receive) -> bytes:
             while not is_whole:
                 message = await receive()
                 if message["type"] == "http.disconnect":
-                    raise _GoneError
+                    raise ClientGoneError
                 body += message.get("body", b"")
                 is_whole = not message.get("more_body", False)
-                if len(body) > MAX_BODY_OCTETS:
+                if len(body) > maximum:
                     raise ProblemError(Problem.TOO_LARGE)
     except TimeoutError:
         raise ProblemError(Problem.TOO_SLOW) from None
     return bytes(body)
-
-
-MAX_ITEMS = NUMBERS_AT_ONCE
-
-# The shortest numbers have seven digits with their country code.
-_FIRST = 1_000_000
-_MAX_CHARS = 20
-_DAY = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_MOMENT = re.compile(
-    _DAY.pattern
-    + r"T[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?(?:Z|[+-][0-9]{2}(?::?[0-9]{2})?)"
-)
-
-
-class RequestBody(BaseModel):
-    """A mapping in a request: unknown names are faults."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-def _msisdn(value: object) -> int:
-    if not isinstance(value, str):
-        raise ValueError("must be text, in quotes")  # noqa: TRY004 - pydantic collects ValueError
-    if len(value) > _MAX_CHARS:
-        raise ValueError("is no subscriber number")
-    msisdn = msisdn_of(value.encode("utf-8", "replace"))
-    if msisdn is None or msisdn < _FIRST:
-        raise ValueError("is no subscriber number: digits only, bare or with 86, +86 or 0086")
-    return msisdn
-
-
-def _day(value: object) -> date:
-    """Return the day; other forms of ISO 8601 are errors, for they are read wrongly."""
-    if isinstance(value, str) and _DAY.fullmatch(value):
-        with suppress(ValueError):  # no such day
-            return date.fromisoformat(value)
-    raise ValueError("is no day written as text: 2035-12-31")
-
-
-def _moment(value: object) -> datetime:
-    """Return the moment; a number would be guessed to be seconds, or milliseconds, since 1970."""
-    if isinstance(value, str) and _MOMENT.fullmatch(value):
-        with suppress(ValueError):  # no such day, hour or offset
-            return datetime.fromisoformat(value)
-    raise ValueError("is no moment written as text with its offset: 2025-11-24T09:30:00+08:00")
-
-
-def _is_shown(text: str) -> str:
-    if not text.strip():
-        raise ValueError("is empty")
-    if not text.isprintable():
-        raise ValueError("holds a character that cannot be shown")
-    return text
-
-
-Number = Annotated[
-    int,
-    BeforeValidator(_msisdn),
-    WithJsonSchema(
-        {
-            "type": "string",
-            "title": "Number",
-            "description": "A subscriber's number, bare or with 86, +86 or 0086 before it.",
-            "examples": ["13800138000"],
-        }
-    ),
-]
-Numbers = Annotated[list[Number], Field(min_length=1, max_length=MAX_ITEMS)]
-Day = Annotated[
-    date,
-    BeforeValidator(_day),
-    WithJsonSchema({"type": "string", "format": "date", "examples": ["2035-12-31"]}),
-]
-Moment = Annotated[
-    datetime,
-    BeforeValidator(_moment),
-    WithJsonSchema(
-        {
-            "type": "string",
-            "format": "date-time",
-            "description": "ISO 8601 with an offset, and in no other way.",
-            "examples": ["2025-11-24T09:30:00+08:00"],
-        }
-    ),
-]
-Words = Annotated[str, Field(max_length=64), AfterValidator(_is_shown)]
-Reason = Annotated[str, Field(max_length=400), AfterValidator(_is_shown)]
-
-
-def each_once(numbers: Iterable[int]) -> list[int]:
-    """Return `numbers` in their order, each once."""
-    return list(dict.fromkeys(numbers))

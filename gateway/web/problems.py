@@ -42,12 +42,19 @@ class Problem(Enum):
     NOT_SENT_AS_JSON = 415, "The body is not sent as JSON.", "请求内容未声明为 JSON 类型。"
     NOT_AS_DESCRIBED = 422, "The request is not as described.", "请求内容不符合接口说明。"
     TOO_MANY = 429, "Too many requests; try again later.", "请求过多，请稍后再试。"
+    ASKED_TODAY = (
+        429,
+        "This was asked for today already; ask tomorrow (R89).",
+        "操作过于频繁，请明日再试。",
+    )
     BROKEN = 500, "The gateway made a mistake; nothing is promised.", "系统内部错误。"
     UNAVAILABLE = (
         503,
         "The store does not answer; nothing was recorded.",
         "存储暂不可用，未作任何记录。",
     )
+
+    NOT_NOW = 503, "This cannot be told now; ask again.", "暂时无法答复，请稍后再试。"
 
     def __init__(self, status: int, title: str, title_zh: str) -> None:
         self.code = self.name.lower().replace("_", "-")
@@ -148,14 +155,15 @@ def _faulty(error: RequestValidationError) -> ProblemError:
     details = error.errors()
     if any(detail["type"] == "json_invalid" for detail in details):
         return ProblemError(Problem.NOT_JSON)
-    faults = [_fault_of(detail) for detail in details[:_MAX_FAULTS]]
+    faults = [fault_of(detail) for detail in details[:_MAX_FAULTS]]
     more = len(details) - len(faults)
     return ProblemError(
         Problem.NOT_AS_DESCRIBED, f"and {more} faults more" if more else "", faults=faults
     )
 
 
-def _fault_of(detail: Mapping[str, object]) -> RequestFault:
+def fault_of(detail: Mapping[str, object]) -> RequestFault:
+    """Return the fault that pydantic found; neither the value nor an unknown name is in it."""
     where, said, context = detail["loc"], detail["msg"], detail.get("ctx")
     steps = list(where) if isinstance(where, tuple) else []
     if detail["type"] == "extra_forbidden":
