@@ -21,7 +21,7 @@ SNAPSHOT = Snapshot(
     in_flight={"sp1": 17},
     held={},
     records=RecordsHealth(pending=0, failing=False, written=0, lost=0, malformed=0, failures=0),
-    policy=PolicyIdentity("open", "0123456789ab"),
+    policy=PolicyIdentity("open", "0123456789ab", "balanced"),
 )
 
 

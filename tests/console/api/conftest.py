@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
 from itertools import count
+from pathlib import Path
 
 import httpx
 import orjson
@@ -15,13 +16,26 @@ from fastapi import APIRouter, FastAPI
 
 from gateway.app.event_dispatch import own_holds_in
 from gateway.console.application import build_api, health
+from gateway.console.own_traffic import own_traffic
 from gateway.domain.api_client import ApiClient, ApiRole, RefusalChannel
 from gateway.domain.consent import ConsentAnswer
+from gateway.domain.live import LiveLimits
+from gateway.domain.sender import PortOwners
 from gateway.domain.subscription import Cycle, Service, Terms
 from gateway.policy.checks.outside_window import usual_hours
+from gateway.policy.hours import HolidayCalendar
+from gateway.records.archive import RecordArchive
+from gateway.records.sender_messages import SenderRecords
 from gateway.runtime.logging import configure_logging
 from gateway.stores import Stores
+from gateway.systems.cases.api import cases
+from gateway.systems.cases.service import CaseDesk
+from gateway.systems.complaints.api import complaints
+from gateway.systems.complaints.service import ComplaintDesk
 from gateway.systems.consent.api import consents, optouts
+from gateway.systems.early_warnings.api import early_warnings
+from gateway.systems.early_warnings.api.sanctions import sanctions
+from gateway.systems.linkage.api import linkage_reading
 from gateway.systems.number_codes.api import Subscribers, sessions
 from gateway.systems.number_codes.service import Chance, Guesses, NumberCodeDesk
 from gateway.systems.optout_notices.api import notices
@@ -32,9 +46,12 @@ from gateway.systems.subscriptions.model import Catalogue
 from gateway.systems.subscriptions.order_requests import Courtesy, OrderDesk
 from gateway.web.access import ClientAccess
 from tests.memory_stores import memory_stores
+from tests.policy.conftest import sender
 
 NOON = datetime(2025, 11, 25, 12, tzinfo=UTC)
 HUB, CODE = "10086", "482913"
+OWNERS = PortOwners([sender()])  # 10690001 with four digits more
+PORTS = {"sp1": ("10690001",), "sp2": ("10690009",)}
 WEATHER = Terms("示例商城", "天气", "10690001", 500, Cycle.MONTH)
 CATALOGUE = Catalogue([Service("sp1", "weather", WEATHER, ("DY天气",))])
 
@@ -56,9 +73,13 @@ CLIENTS = (
     client_named(
         "客服", ApiRole.CLERK, channels=(RefusalChannel.WEB, RefusalChannel.CUSTOMER_SERVICE)
     ),
+    client_named("12321", ApiRole.CLERK, channels=(RefusalChannel.HALL, RefusalChannel.COMPLAINT)),
+    client_named("other desk", ApiRole.CLERK, channels=(RefusalChannel.COMPLAINT,)),
     client_named("app", ApiRole.APP),
     client_named("other app", ApiRole.APP),
     client_named("police", ApiRole.INVESTIGATOR),
+    client_named("officer", ApiRole.OFFICER),
+    client_named("second officer", ApiRole.OFFICER),
 )
 
 
@@ -76,6 +97,8 @@ class Desk:
     slept: list[float] = field(default_factory=list)
     senders: frozenset[str] = frozenset({"sp1", "sp2"})
     names: Iterator[int] = field(default_factory=lambda: count(1))
+    records: Path = Path("no-records")
+    limits: dict[str, LiveLimits] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         async def sleep(seconds: float) -> None:
@@ -89,13 +112,38 @@ class Desk:
         return build_api(
             self.access,
             [
-                optouts(stores.consent, stores.journals, lambda: self.senders, lambda: self.now),
+                optouts(
+                    stores.consent,
+                    stores.journals,
+                    lambda: dict.fromkeys(self.senders, ("10690001",)),
+                    lambda: self.now,
+                ),
                 consents(stores.consent, lambda: self.now),
                 notices(stores.notices),
+                cases(
+                    stores.cases,
+                    CaseDesk(stores.cases, lambda: HolidayCalendar("none")),
+                    stores.journals,
+                    lambda: self.now,
+                ),
+                early_warnings(stores.warnings, lambda: self.now),
+                sanctions(stores.sanctions, lambda: self.now),
+                linkage_reading(stores.linkage_inbox, stores.linkage_outbox),
                 health(stores.changes, lambda: self.monotonic),
                 *self.of_subscribers(),
+                self.of_traffic(),
             ],
         )
+
+    def of_traffic(self) -> APIRouter:
+        """Return the routes of an SP's own traffic, with the records below `records`."""
+
+        async def limits_of(system_id: str) -> LiveLimits | None:
+            return self.limits.get(system_id)
+
+        clock = (lambda: self.monotonic, lambda: self.now)
+        records = SenderRecords(RecordArchive(self.records), None, lambda: PORTS, clock)
+        return own_traffic(records, limits_of, lambda: self.now)
 
     def of_subscribers(self) -> list[APIRouter]:
         """Return the routes of orders, and those that a subscriber's own session opens."""
@@ -105,21 +153,23 @@ class Desk:
         chance = Chance(lambda: CODE, lambda: f"session-{next(names)}", lambda: "code")
         code_desk = NumberCodeDesk(stores.number_codes, HUB, chance, pause=_no_pause)
         known = Subscribers(code_desk, utcnow, self.guesses)
+        complaint_desk = ComplaintDesk(stores.complaints, lambda: OWNERS, utcnow=utcnow)
         return [
             orders(order_desk, stores.subscriptions, utcnow, lambda: f"order-{next(names)}"),
             sessions(known),
             preferences(stores.preferences, known),
             own_holds(own_holds_in(stores), known),
+            complaints(complaint_desk, stores.complaints, known),
         ]
 
     @asynccontextmanager
     async def asking(
-        self, name: str | None, address: str = "192.0.2.1"
+        self, name: str | None, address: str = "192.0.2.1", app: FastAPI | None = None
     ) -> AsyncIterator[httpx.AsyncClient]:
         """Give what sends requests with the token of the client `name`, or without one."""
         headers = {"Authorization": f"Bearer {token_of(name)}"} if name is not None else {}
         async with httpx.AsyncClient(
-            transport=httpx.ASGITransport(self.app(), client=(address, 50_000)),
+            transport=httpx.ASGITransport(app or self.app(), client=(address, 50_000)),
             base_url="http://api",
             headers=headers,
         ) as client:

@@ -9,10 +9,11 @@ import pytest
 from fastapi import FastAPI
 from starlette.types import Message, Receive, Scope, Send
 
-from gateway.console.application import HEALTH, OPENAPI
+from gateway.console.application import ALIVE, HEALTH, OPENAPI, READY
 from gateway.domain.api_client import ApiClient, ApiRole
 from gateway.storage.errors import StoreUnavailable
 from gateway.stores import Stores
+from gateway.systems.linkage.api import SCHEMAS
 from gateway.web import access
 from gateway.web.access import MAX_BODY_OCTETS, ClientAccess, Guard
 from tests.console.api.conftest import token_of
@@ -21,6 +22,7 @@ Ask = Callable[..., Awaitable[httpx.Response]]
 Log = list[dict[str, object]]
 
 NUMBER = "13800138000"
+OPEN = (HEALTH, ALIVE, READY, OPENAPI)
 
 
 def kind_of(answer: httpx.Response) -> tuple[int, str]:
@@ -34,16 +36,26 @@ def routes_of(app: FastAPI) -> list[tuple[str, str]]:
     return [(method.upper(), path) for path, methods in paths.items() for method in methods]
 
 
-async def test_without_a_token_nobody_gets_to_any_route_but_health(
+async def test_without_a_token_nobody_gets_to_any_route_but_health_and_schemas(
     ask: Ask, app: FastAPI, slept: list[float]
 ) -> None:
-    closed = [route for route in routes_of(app) if route[1] != HEALTH]
+    closed = [route for route in routes_of(app) if route[1] not in {*OPEN, *SCHEMAS}]
 
     assert len(closed) > 5
     for method, path in closed[:9]:
         answer = await ask(None, method, path, content=b"not even JSON")
         assert kind_of(answer) == (401, "unknown-token")
     assert len(slept) == len(closed[:9])
+
+
+@pytest.mark.parametrize("path", SCHEMAS)
+async def test_everybody_reads_the_schemas_of_the_linkage(ask: Ask, path: str) -> None:
+    answer = await ask(None, "GET", path)
+
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "application/schema+json"
+    assert answer.json()["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert kind_of(await ask(None, "POST", path))[0] == 405
 
 
 async def test_strangers_do_not_learn_which_paths_there_are(ask: Ask) -> None:
@@ -62,10 +74,33 @@ async def test_clients_hear_of_wrong_paths_and_methods_as_problems(ask: Ask) -> 
     assert not_so.headers["allow"]
 
 
-async def test_health_needs_no_token(ask: Ask) -> None:
-    answer = await ask(None, "GET", "/v1/health")
+@pytest.mark.parametrize("path", [HEALTH, READY])
+async def test_health_needs_no_token(ask: Ask, path: str) -> None:
+    answer = await ask(None, "GET", path)
 
     assert (answer.status_code, answer.json()) == (200, {"ready": True})
+
+
+async def test_a_process_that_answers_is_alive_whatever_the_store_does(
+    ask: Ask, stores: Stores
+) -> None:
+    await stores.close()
+
+    answer = await ask(None, "GET", ALIVE)
+
+    assert (answer.status_code, answer.json()) == (200, {"alive": True})
+    assert (await ask(None, "GET", READY)).status_code == 503
+
+
+async def test_everybody_reads_the_description_which_is_written_once(
+    ask: Ask, app: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = await ask(None, "GET", OPENAPI)
+    monkeypatch.setattr(app, "openapi", lambda: pytest.fail("written again"))
+    second = await ask(None, "GET", OPENAPI)
+
+    assert first.json()["info"]["title"] == "smsward"
+    assert second.content == first.content
 
 
 @pytest.mark.parametrize(
@@ -201,7 +236,7 @@ async def test_who_hangs_up_is_not_answered(app: FastAPI) -> None:
         sent.append(message)
 
     headers = [(b"authorization", f"Bearer {token_of('shop')}".encode())]
-    scope = {"type": "http", "method": "GET", "path": OPENAPI, "headers": headers}
+    scope = {"type": "http", "method": "GET", "path": "/v1/notices", "headers": headers}
     await app({**scope, "query_string": b""}, receive, send)
 
     assert sent == []
@@ -271,16 +306,12 @@ async def test_a_fault_of_ours_is_a_problem_that_tells_nothing(
 
 
 async def test_the_description_says_who_may_and_shows_examples(ask: Ask) -> None:
-    stranger = await ask(None, "GET", OPENAPI)
-    answer = await ask("shop", "GET", OPENAPI)
+    described = (await ask(None, "GET", OPENAPI)).json()
 
-    assert kind_of(stranger) == (401, "unknown-token")
-    described = answer.json()
-    assert described["info"]["title"] == "smsward"
     for path, methods in described["paths"].items():
         for method in methods.values():
             assert method["summary"]
-            assert bool(method.get("security")) is (path != HEALTH)
+            assert bool(method.get("security")) is (path not in {*OPEN, *SCHEMAS})
     refusals = described["components"]["schemas"]["RefusalRequest"]["properties"]
     assert refusals["numbers"]["items"]["examples"] == [NUMBER]
 

@@ -213,3 +213,33 @@ async def test_r73_without_role_and_reason_nobody_sees_a_whole_number(
 
     assert (answer.status_code, code_of(answer)) == (403, "forbidden")
     assert await stores.journals.accesses() == []
+
+
+async def test_r22_a_refusal_of_a_port_or_a_category_is_recorded_and_looked_up(ask: Ask) -> None:
+    of_port = {"numbers": [NUMBER], "system_id": "sp1", "port": "10690001"}
+    await ask("营业厅", "POST", "/v1/optouts", json=of_port | {"channel": "hall"})
+    await ask("shop", "POST", "/v1/optouts", json={"numbers": [NUMBER], "category": "房产"})
+
+    found = await ask("police", "POST", "/v1/optouts/query", json={"numbers": [NUMBER]})
+    known = await ask("shop", "POST", "/v1/consents/query", json={"numbers": [NUMBER]})
+
+    assert [
+        (one["system_id"], one["port"], one["category"]) for one in found.json()["refusals"]
+    ] == [
+        ("sp1", "", "real_estate"),
+        ("sp1", "10690001", ""),
+    ]
+    assert known.json()["items"][0]["refused"] == ["#real_estate", "10690001"]
+
+
+@pytest.mark.parametrize(
+    "part",
+    [{"port": "999"}, {"category": "fraud"}, {"port": "10690001", "category": "loan"}],
+)
+async def test_r22_what_is_no_part_of_the_sp_is_not_recorded(
+    ask: Ask, stores: Stores, part: dict[str, str]
+) -> None:
+    answer = await ask("shop", "POST", "/v1/optouts", json={"numbers": [NUMBER], **part})
+
+    assert answer.status_code == 422
+    assert await stores.consent.answers_of({SUBSCRIBER}) == []

@@ -1,0 +1,123 @@
+"""The console as browsers meet it, without a network: its pages on stores of a test."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from types import MappingProxyType
+from urllib.parse import urlencode
+
+import httpx
+from starlette.types import ASGIApp
+
+from gateway.console.application import Console, build_api
+from gateway.console.held_review import review_tools
+from gateway.console.pages import PageParts, console_pages
+from gateway.domain.live import LiveModels, LivePolicy, LiveSmsc, LiveStatus
+from gateway.domain.permissions import UserRole
+from gateway.domain.quarantine import HeldMessage
+from gateway.stores import Stores
+from gateway.web.access import ClientAccess
+from simulators.builders import submit_sm, ucs2
+from tests.systems.users.people import NOON, PASSWORD, Person, StillClock, enrolled
+
+SAME = {"Sec-Fetch-Site": "same-origin"}
+STATUS = LiveStatus(
+    since=NOON,
+    version="1",
+    is_ready=True,
+    is_degraded=False,
+    failing=(),
+    warnings=("<b>disk</b>",),
+    policy=LivePolicy("shipped", "0123456789abcdef", "balanced", NOON, 0),
+    models=LiveModels("", "", NOON, ""),
+    sessions={"sp1": 2},
+    window_used=0,
+    window=20,
+    per_s={"forwarded": 12.5, "held": 0.5, "rejected": 0.0},
+    backlog={"deferred": 3},
+    smscs=(
+        LiveSmsc(
+            "main", "127.0.0.1:2775", "all", is_up=False, since=NOON, binds=0, is_drained=False
+        ),
+    ),
+    read_s={},
+)
+
+
+@dataclass
+class Site:
+    """The console as browsers meet it, its clock, and how the gateway stands."""
+
+    stores: Stores
+    clock: StillClock = field(default_factory=StillClock)
+    status: LiveStatus | str = STATUS
+
+    def app(self) -> ASGIApp:
+        clocks = self.clock.clocks
+
+        async def ask() -> LiveStatus | str:
+            return self.status
+
+        parts = PageParts(
+            self.stores.users,
+            self.stores.user_sessions,
+            ask,
+            clocks.now,
+            clocks.utcnow,
+            self.stores.quarantine,
+            review_tools(self.stores.journals, self.stores.samples, learns=True),
+        )
+        pages, self.people = console_pages(parts)
+        return Console(build_api(ClientAccess((), clocks.now), ()), pages)
+
+
+async def post(
+    browser: httpx.AsyncClient,
+    path: str,
+    fields: Mapping[str, str] = MappingProxyType({}),
+    headers: Mapping[str, str] = SAME,
+) -> httpx.Response:
+    return await browser.post(path, content=urlencode(fields).encode(), headers=headers)
+
+
+async def sign_in(
+    browser: httpx.AsyncClient,
+    site: Site,
+    role: UserRole = UserRole.ADMIN,
+    system_id: str = "",
+    name: str = "lin",
+) -> Person:
+    person = await enrolled(site.stores, name, role=role, system_id=system_id)
+    answer = await post(
+        browser,
+        "/sign-in",
+        {"name": name, "password": PASSWORD, "code": person.code(site.clock.at)},
+    )
+    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    return person
+
+
+FIRST = 8_1764072000000_01_000
+CAMPAIGN = "c0123456789abcdef"
+DIGEST = "0123456789ab"
+
+
+def held_with(text: str, **changes: object) -> HeldMessage:
+    """Return a held message with this text; give what should be otherwise."""
+    usual = HeldMessage(
+        message_id=FIRST,
+        system_id="shop",
+        source="10690001",
+        destination="13800138000",
+        pdu=submit_sm("10690001", "13800138000", ucs2(text)),
+        reason="CONTENT",
+        rule="K-LOAN",
+        category="loan",
+        evidence="黑户贷款",
+        digest=DIGEST,
+        receipt_asked=True,
+        held_at=NOON,
+        expires_at=NOON + timedelta(days=1),
+        campaign=CAMPAIGN,
+    )
+    return replace(usual, **changes)  # type: ignore[arg-type]

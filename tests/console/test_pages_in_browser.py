@@ -1,0 +1,219 @@
+"""Pages as people see them: in Chromium, in both languages, wide and narrow, light and dark.
+
+What a page breaks of its Content-Security-Policy, and every message of the browser's console, ends
+a test; so does what axe finds serious (WCAG 2.2, level AA). Pictures lie in build/screenshots.
+"""
+
+import os
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright
+
+from gateway.console.http_server import HttpServer
+from gateway.domain.permissions import UserRole
+from gateway.domain.quarantine import HoldState
+from gateway.stores import Stores
+from gateway.systems.users.model import UserAct
+from gateway.systems.users.service import UserDesk
+from tests.console.browsing import FIRST, Site, held_with
+from tests.systems.users.people import PASSWORD, StillClock, code_of, enrolled
+
+CHROMIUM = shutil.which("chromium")
+PICTURES = Path(__file__).resolve().parents[2] / "build" / "screenshots"
+QUIET = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
+    " --disable-component-update --disable-sync"
+)
+AXE = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
+# Statuses of what is shown on purpose, which the browser notes.
+EXPECTED = tuple(f"the server responded with a status of {status}" for status in (401, 404, 422))
+
+pytestmark = [
+    pytest.mark.slow,
+    # On a person's machine it may be missing; .ci/run installs it, so that a skip hides nothing.
+    pytest.mark.skipif(
+        CHROMIUM is None and not os.environ.get("CI"), reason="needs Debian's chromium"
+    ),
+]
+
+
+@dataclass
+class Screen:
+    """One page in a browser, and what went wrong on it."""
+
+    page: Page
+    base: str
+    look: str
+    faults: list[str] = field(default_factory=list)
+
+    async def see(self, name: str) -> None:
+        """Take a picture in either theme, and let axe look at it."""
+        PICTURES.mkdir(parents=True, exist_ok=True)
+        for theme in ("light", "dark"):
+            await self.page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+            await self.page.wait_for_selector(f"html[data-bs-theme={theme}]")
+            picture = PICTURES / f"{name}-{self.look}-{theme}.png"
+            await self.page.screenshot(path=picture, full_page=True)
+            found = await Axe().run(self.page, options=AXE)
+            serious = (
+                (one["id"], one["nodes"][0])
+                for one in found.response["violations"]
+                if one["impact"] in {"serious", "critical"}
+            )
+            self.faults += [
+                f"{name} {theme}: {rule}: {node['html'][:100]}: {node['any'][:1]}"
+                for rule, node in serious
+            ]
+        wide = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
+        if await self.page.evaluate(wide):
+            self.faults.append(f"{name}: wider than the screen")
+
+    def note(self, message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"} and not any(
+            one in message.text for one in EXPECTED
+        ):
+            self.faults.append(message.text)
+
+
+@asynccontextmanager
+async def browser() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        found = await playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET.split())
+        try:
+            yield found
+        finally:
+            await found.close()
+
+
+async def screen_of(context: BrowserContext, base: str, look: str) -> Screen:
+    screen = Screen(await context.new_page(), base, look)
+    screen.page.on("console", screen.note)
+    screen.page.on("pageerror", lambda error: screen.faults.append(str(error)))
+    return screen
+
+
+@pytest.fixture
+def site(stores: Stores) -> Site:
+    return Site(stores, StillClock(datetime(2026, 3, 2, 9, tzinfo=UTC)))
+
+
+@pytest.fixture
+async def base(site: Site) -> AsyncIterator[str]:
+    server = HttpServer(("127.0.0.1", 0), site.app(), whom="for the test")
+    await server.start()
+    yield f"http://127.0.0.1:{server.port}"
+    await server.stop(at_once=True)
+
+
+async def link(site: Site, name: str) -> str:
+    act = UserAct("root", site.clock.at)
+    return (await UserDesk(site.stores.users).add(name, UserRole.ADMIN, act)).token
+
+
+async def submit(screen: Screen, **fields: str) -> None:
+    for name, value in fields.items():
+        await screen.page.fill(f"#{name}", value)
+    await screen.page.click("main button[type=submit]")
+
+
+async def enrol(screen: Screen, site: Site, name: str) -> str:
+    """Set password and code by a link, with a wrong code first; return the secret."""
+    await screen.page.goto(f"{screen.base}/enrol/{await link(site, name)}")
+    secret = await screen.page.locator("p.sw-secret").inner_text()
+    await screen.see("enrol")
+    password = {"password": PASSWORD, "again": PASSWORD}
+    await submit(screen, **password, code="000000")
+    assert await screen.page.locator("p.sw-secret").inner_text() == secret
+    await screen.see("enrol-refused")
+    await submit(screen, **password, code=code_of(secret, site.clock.at))
+    assert await screen.page.locator("li.sw-secret").count() == 10
+    await screen.see("recovery-codes")
+    return secret
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("language", ["zh", "en"])
+async def test_a_person_enrols_signs_in_looks_and_signs_out(
+    site: Site, base: str, language: str, width: int
+) -> None:
+    locale = {"zh": "zh-CN", "en": "en-GB"}[language]
+    async with browser() as found:
+        context = await found.new_context(viewport={"width": width, "height": 800}, locale=locale)
+        screen = await screen_of(context, base, f"{language}-{width}")
+        page = screen.page
+        secret = await enrol(screen, site, "lin")
+        site.clock.move(90)
+
+        await page.goto(f"{base}/")
+        await screen.see("sign-in")
+        await submit(screen, name="lin", password="not this one", code="000000")
+        await screen.see("sign-in-refused")
+        await submit(screen, name="lin", password=PASSWORD, code=code_of(secret, site.clock.at))
+        await page.wait_for_selector("#live")
+        await screen.see("overview")
+        site.status = "no gateway runs on this store"
+        await page.wait_for_selector("text=no gateway runs on this store", timeout=30_000)
+        await screen.see("overview-without-gateway")
+        await page.goto(f"{base}/nothing")
+        await screen.see("not-found")
+        await page.click("form[action='/sign-out'] button")
+        await page.wait_for_selector("#name")
+        await page.click("text=Dark" if language == "en" else "text=深色")
+        await page.emulate_media(color_scheme="light")
+        await page.reload()
+
+        assert await page.get_attribute("html", "data-bs-theme") == "dark"
+    assert screen.faults == []
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("language", ["zh", "en"])
+async def test_a_reviewer_decides_with_plain_keys_which_rest_while_somebody_types(
+    site: Site, base: str, language: str, width: int
+) -> None:
+    locale = {"zh": "zh-CN", "en": "en-GB"}[language]
+    text = "黑户贷款\u200b\u202e <b>当天</b>放款 http://evil.example 13900139000"
+    await site.stores.quarantine.hold(
+        [held_with(text, message_id=FIRST + number, score=93) for number in range(12)]
+    )
+    person = await enrolled(site.stores, "lin", site.clock.at)
+    async with browser() as found:
+        context = await found.new_context(viewport={"width": width, "height": 800}, locale=locale)
+        screen = await screen_of(context, base, f"{language}-{width}")
+        page = screen.page
+        await page.goto(f"{base}/sign-in?next=/quarantine")
+        await submit(screen, name="lin", password=PASSWORD, code=person.code(site.clock.at))
+        await page.wait_for_selector("#keys-on:checked", state="attached")
+        await screen.see("held-messages")
+        await page.keyboard.press("j")
+        await page.wait_for_url(f"**/{FIRST + 11}")
+        await page.wait_for_selector("#keys-on:checked", state="attached")
+        await screen.see("held-message")
+        await page.fill("#reason", "d")
+        await page.press("#reason", "r")
+        await page.press("#reason", "Enter")
+        await page.locator("#reason").blur()
+        await page.keyboard.press("d")
+        await page.wait_for_url(f"**/{FIRST + 10}?last={FIRST + 11}")
+        await page.wait_for_selector("#keys-on:checked", state="attached")
+        await screen.see("held-message-next")
+        await page.keyboard.press("?")
+        await page.uncheck("#keys-on")
+        await page.keyboard.press("r")
+        await page.reload()
+        await page.wait_for_selector("#keys-on:not(:checked):not([disabled])", state="attached")
+
+    decided = await site.stores.quarantine.get(FIRST + 11)
+    untouched = await site.stores.quarantine.get(FIRST + 10)
+    assert decided is not None
+    assert decided.decision.startswith("discarded by user: lin")
+    assert untouched is not None
+    assert untouched.state is HoldState.HELD
+    assert screen.faults == []
