@@ -98,6 +98,13 @@ def password_problem(stored: str) -> str | None:
     return _phc_problem(stored)
 
 
+def smsc_password_problem(stored: str) -> str | None:
+    """Return what is wrong with a password that the gateway itself binds with, or None."""
+    if stored.partition(":")[0] not in ("env", "plain"):
+        return "must be env:NAME or plain:secret: the SMSC is sent it"
+    return password_problem(stored)
+
+
 def _variable_problem(name: str) -> str | None:
     if not _VARIABLE.fullmatch(name):
         return "env: must name an environment variable"
@@ -129,10 +136,18 @@ def _phc_problem(stored: str) -> str | None:
     return None
 
 
-def webhook_key(stored: str) -> bytes:
-    """Return the key that `stored` stands for, empty when the environment has lost it."""
+def secret_of(stored: str) -> bytes:
+    """Return what ``plain:`` or ``env:`` stands for, empty when the environment has lost it."""
     form, _, rest = stored.partition(":")
     return os.fsencode(os.environ.get(rest, "")) if form == "env" else rest.encode()
+
+
+def mail_password_problem(stored: str) -> str | None:
+    """Return what is wrong with the password of a mail server, or None. Never shows it."""
+    form, _, rest = stored.partition(":")
+    if form == "env":
+        return _variable_problem(rest)
+    return None if form == "plain" and rest else "must be env:NAME or plain:secret"
 
 
 def webhook_key_problem(stored: str) -> str | None:
@@ -141,7 +156,7 @@ def webhook_key_problem(stored: str) -> str | None:
     if form not in ("env", "plain"):
         return "must be env:NAME or plain:secret"
     problem = _variable_problem(rest) if form == "env" else None
-    if problem is None and len(webhook_key(stored)) not in _WEBHOOK_KEY_OCTETS:
+    if problem is None and len(secret_of(stored)) not in _WEBHOOK_KEY_OCTETS:
         few, many = _WEBHOOK_KEY_OCTETS[0], _WEBHOOK_KEY_OCTETS[-1]
         return f"the key must have {few} to {many} octets: openssl rand -hex 32"
     return problem
@@ -157,7 +172,9 @@ def _to_digest(stored: str) -> bytes:
     if _DIGEST.fullmatch(stored):
         return bytes.fromhex(rest)
     if form != "env" or not _VARIABLE.fullmatch(rest):
-        raise ValueError('must be "sha256:" and 64 of 0-9a-f, or env:NAME (smsward api new-token)')
+        raise ValueError(
+            'must be "sha256:" and 64 of 0-9a-f, or env:NAME (smsward console new-token)'
+        )
     problem = _variable_problem(rest)
     if problem is not None:
         raise ValueError(problem)

@@ -8,13 +8,20 @@ from typing import TypeVar
 from gateway.domain.categories import category_of, likely_category
 from gateway.domain.policy import ListAction
 from gateway.policy.bundle import Bundle
-from gateway.settings.api import load_api, load_system_ids
 from gateway.settings.bundles.bundle import load_proven
 from gateway.settings.bundles.layers import KEYWORDS, BundleSource, find_layers
+from gateway.settings.console import load_console, load_system_ids
 from gateway.settings.filings import load_provinces
-from gateway.settings.gateway import load_gateway, shipped
-from gateway.settings.senders import load_senders, load_services
-from gateway.settings.yaml import Document, Fault, FaultCollector
+from gateway.settings.gateway import (
+    groups_of,
+    load_gateway,
+    report_codes_of,
+    shipped,
+)
+from gateway.settings.linkage import load_linkage
+from gateway.settings.senders import load_senders, takes_peers
+from gateway.settings.services import load_services
+from gateway.settings.yaml import Document, Fault, FaultCollector, SettingsError
 
 T = TypeVar("T")
 _SYSTEM = Path("/etc/smsward")
@@ -59,10 +66,12 @@ def check(config_directory: Path, policies_directory: Path) -> tuple[Fault, ...]
     """Return all faults of the configuration and of the bundle; none when all is well."""
     loads: tuple[Callable[[], object], ...] = (
         partial(load_gateway, config_directory / "gateway.yaml"),
-        partial(load_senders, config_directory / "senders.yaml"),
+        partial(_load_senders, config_directory),
         partial(_load_services, config_directory),
         partial(load_provinces, config_directory / "provinces.csv"),
-        partial(_load_api, config_directory),
+        partial(_refuse_former_name, config_directory / "api.yaml", "console.yaml"),
+        partial(_load_console, config_directory),
+        partial(_load_linkage, config_directory),
         partial(load_proven, policies_directory),
     )
     gathering = FaultCollector()
@@ -71,15 +80,34 @@ def check(config_directory: Path, policies_directory: Path) -> tuple[Fault, ...]
     return tuple(gathering.faults)
 
 
+def _load_senders(config_directory: Path) -> None:
+    path = config_directory / "gateway.yaml"
+    settings = FaultCollector().take(partial(load_gateway, path), None)
+    codes = report_codes_of(settings)
+    path = config_directory / "senders.yaml"
+    load_senders(path, groups_of(settings), codes, takes_peers=takes_peers(settings))
+
+
 def _load_services(config_directory: Path) -> None:
     senders = _unless_faulty(load_senders, config_directory)
     load_services(config_directory / "services.yaml", senders)
 
 
-def _load_api(config_directory: Path) -> None:
-    path = config_directory / "api.yaml"
-    if path.exists():  # there need not be an API
-        load_api(path, _unless_faulty(load_system_ids, config_directory))
+def _refuse_former_name(path: Path, name: str) -> None:
+    if path.exists():
+        raise SettingsError([Fault(path, 1, 1, f"nothing reads it: rename it to {name}")])
+
+
+def _load_console(config_directory: Path) -> None:
+    path = config_directory / "console.yaml"
+    if path.exists():  # there need not be a console
+        load_console(path, _unless_faulty(load_system_ids, config_directory))
+
+
+def _load_linkage(config_directory: Path) -> None:
+    path = config_directory / "linkage.yaml"
+    if path.exists():  # there need not be a linkage
+        load_linkage(path)
 
 
 def _unless_faulty(load: Callable[[Path], T], config_directory: Path) -> T | None:

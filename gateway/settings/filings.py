@@ -13,6 +13,7 @@ import yaml as pyyaml
 from pydantic import AfterValidator, BeforeValidator, Field, Strict, model_validator
 
 from gateway.domain.filings import (
+    KEYS,
     MAX_SOURCES,
     MAX_VARIABLE_CHARS,
     Approval,
@@ -90,6 +91,7 @@ class SignatureShape(Shape):
 
     name: Annotated[str, _of_all(name_problems)]
     sources: Annotated[list[Digits], Field(max_length=MAX_SOURCES)] = Field(default_factory=list)
+    valid_until: Day | None = None
 
 
 class TemplateShape(Shape):
@@ -99,6 +101,7 @@ class TemplateShape(Shape):
     kind: Annotated[TemplateKind, Strict(False)]
     text: Annotated[str, _of_all(text_problems)]
     max_variable: Annotated[int, Field(ge=1, le=MAX_VARIABLE_CHARS)] = 20
+    valid_until: Day | None = None
 
     @model_validator(mode="after")
     def _says_what_is_asked(self) -> "TemplateShape":
@@ -149,18 +152,12 @@ class FilingsFile(Shape):
     senders: list[FiledShape]
 
 
-# The list in which each kind of filing stands, and what may stand only once in each list.
+# The list in which each kind of filing stands.
 _LIST_OF: Mapping[type[Filing], str] = {
     Signature: "signatures",
     Template: "templates",
     PortScope: "scopes",
     Approval: "approvals",
-}
-_KEYS: Mapping[str, tuple[str, ...]] = {
-    "signatures": ("name",),
-    "templates": ("id",),
-    "scopes": ("port",),
-    "approvals": ("port", "reference"),
 }
 
 
@@ -203,7 +200,7 @@ def _filings(shape: FiledShape) -> Iterator[Filing]:
     if shape.licence is not None:
         yield Licence(sp, **dict(shape.licence))
     for signature in shape.signatures:
-        yield Signature(sp, signature.name, tuple(signature.sources))
+        yield Signature(sp, signature.name, tuple(signature.sources), signature.valid_until)
     yield from (Template(sp, **dict(one)) for one in shape.templates)
     yield from (PortScope(sp, **dict(one)) for one in shape.scopes)
     yield from (Approval(sp, **dict(one)) for one in shape.approvals)
@@ -213,7 +210,8 @@ def _as_mapping(system_id: str, filings: Sequence[Filing]) -> dict[str, object]:
     mapping: dict[str, object] = {"system_id": system_id}
     lists: defaultdict[str, list[dict[str, object]]] = defaultdict(list)
     for filing in filings:
-        said = {name: _plain(value) for name, value in asdict(filing).items() if value != ()}
+        written = asdict(filing).items()
+        said = {name: _plain(value) for name, value in written if value not in ((), None)}
         del said["system_id"]
         if isinstance(filing, Licence):
             mapping["licence"] = said
@@ -236,7 +234,8 @@ def _plain(value: object) -> object:
 
 def _refiled(document: Document) -> Iterator[Fault]:
     """Find what one SP files twice: the second would silently take the place of the first."""
-    for name, keys in _KEYS.items():
+    for kind, name in _LIST_OF.items():
+        keys = KEYS[kind][1:]  # within one SP
         named = (
             (where, (where[:2], *(str(entry[key]) for key in keys)))
             for where, entry in document.find("senders", "*", name, "*")

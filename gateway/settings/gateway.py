@@ -1,6 +1,6 @@
 """What `gateway.yaml` settles: one node's listeners, SMSCs, timers, limits, stores and keys."""
 
-import os
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from enum import StrEnum
 from importlib.resources import files
@@ -10,17 +10,24 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, Strict
 
-from gateway.domain.sender import IpNetwork
+from gateway.domain.sender import IpNetwork, Route
 from gateway.domain.subscription import CancelAll, Hub
 from gateway.policy.disk_stages import DiskReserve
 from gateway.runtime.sealing import KeyFileError, Keys, Sealer, trusted_key
 from gateway.session.timers import Timers
 from gateway.settings import yaml
-from gateway.settings.credentials import TokenDigest, load_keys
+from gateway.settings.credentials import TokenDigest, load_keys, mail_password_problem
+from gateway.settings.measures import (
+    ComplaintSettings,
+    HubCode,
+    SanctionSettings,
+    XarfSettings,
+)
 from gateway.settings.schema import (
     Address,
     Count,
     ListenAddress,
+    MailAddress,
     Network,
     PeerAddress,
     ReadAs,
@@ -28,11 +35,20 @@ from gateway.settings.schema import (
     Shape,
     Text,
     Version,
-    matching,
+    owner_names,
     unique,
     validate,
+    without,
 )
-from gateway.settings.yaml import SettingsError
+from gateway.settings.smscs import (
+    AnyRoute,
+    ReadableFile,
+    Smsc,
+    SmscGroups,
+    one_mode,
+    routes_to_smscs,
+)
+from gateway.settings.yaml import Document, SettingsError
 
 _DAY_S = 86_400
 _SQLITE = "sqlite:///"
@@ -46,29 +62,12 @@ class NodeRole(StrEnum):
     TERMINATING = "terminating"
 
 
-def _readable(text: str) -> Path:
-    path = Path(text)
-    if not path.is_file():
-        raise ValueError("no such file (a relative path counts from the working directory)")
-    if not os.access(path, os.R_OK):
-        raise ValueError("this file cannot be read")
-    return path
-
-
 def _trusted(path: Path) -> Path:
     try:
         trusted_key(path)
     except KeyFileError as error:
         raise ValueError("holds no public Ed25519 key in PEM") from error
     return path
-
-
-def _supported_mode(text: str) -> str:
-    if text == "pooled":
-        raise ValueError("pooled is not supported yet; transparent is")
-    if text != "transparent":
-        raise ValueError("must be transparent")
-    return text
 
 
 def _supported_store(url: str) -> str:
@@ -88,7 +87,6 @@ def _to_network(text: str) -> IpNetwork:
         raise ValueError("must be a network, as 10.20.0.0/16 or fd00::/8") from None
 
 
-ReadableFile = Annotated[Path, ReadAs(Text, _readable)]
 AnyPath = Annotated[Path, ReadAs(Text, Path)]
 # A time that may be switched off with 0, and one without which a peer could hold on for ever.
 OffOrSeconds = Annotated[float, Field(ge=0, le=_DAY_S)]
@@ -96,17 +94,20 @@ Seconds = Annotated[float, Field(gt=0, le=_DAY_S)]
 # One PDU at least, and no more than any file system holds.
 Octets = Annotated[int, Field(ge=2**20, le=2**60)]
 AnyOctets = Annotated[int, Field(ge=0, le=2**60)]
-HubCode = Annotated[str, matching("[0-9]{3,20}", "must be 3 to 20 digits")]
 Months = Annotated[int, Field(ge=1, le=120)]
 
 
 @dataclass(frozen=True, slots=True)
 class Node(Section):
-    """`node`: which carrier and province this gateway stands for, at which end of a message."""
+    """`node`: which carrier and province this gateway stands for, at which end of a message.
+
+    So many messages of spam on a day block a number of another network, 0 none (R63).
+    """
 
     carrier: Text = "unnamed"
     province: Text = "unnamed"
     role: Annotated[NodeRole, Strict(False)] = NodeRole.ORIGIN
+    block_after: Annotated[int, Field(ge=0, le=1_000_000)] = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,33 +132,6 @@ class Listener(Section):
     proxy_protocol: Annotated[
         tuple[IpNetwork, ...], ReadAs(Annotated[list[Network], Field(max_length=64)], tuple)
     ] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class SmscTls(Section):
-    """`smscs[].tls`: how an SMSC is trusted (`ca`, else the system's) and what it is shown.
-
-    `server_name` is the name its certificate must bear, the address's host when None.
-    """
-
-    ca: ReadableFile | None = None
-    certificate: ReadableFile | None = None
-    key: ReadableFile | None = None
-    server_name: Text | None = None
-
-    def __post_init__(self) -> None:
-        if (self.certificate is None) != (self.key is None):
-            raise ValueError("certificate and key go together")
-
-
-@dataclass(frozen=True, slots=True)
-class Smsc(Section):
-    """`smscs[]`: one SMSC to forward to. The gateway opens a bind for each bind of an SP."""
-
-    name: Text
-    address: PeerAddress
-    mode: Annotated[str, AfterValidator(_supported_mode)] = "transparent"
-    tls: SmscTls | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,8 +214,13 @@ class StoreSettings(Section):
 
     @property
     def file(self) -> Path:
-        """Return the database file; a relative one counts from the working directory."""
+        """Return the database file; that of the default counts from the working directory."""
         return Path(self.url.removeprefix(_SQLITE))
+
+    @property
+    def control(self) -> Path:
+        """Return where the running gateway answers commands."""
+        return self.file.with_name(f"{self.file.name}.control")
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +241,33 @@ class WebhookSettings(Section):
             tuple,
         ),
     ] = ()
+
+
+class MailTls(StrEnum):
+    """How mail goes to its server: TLS asked for, TLS from the first octet, or none."""
+
+    STARTTLS = "starttls"
+    TLS = "tls"
+    OFF = "off"
+
+
+@dataclass(frozen=True, slots=True)
+class MailSettings(Section):
+    """`mail`: the server that takes alerts to SPs; its port is 587 where STARTTLS is usual."""
+
+    server: PeerAddress
+    sender: MailAddress
+    tls: Annotated[MailTls, Strict(False)] = MailTls.STARTTLS
+    user: Text | None = None
+    password: Annotated[str, without(mail_password_problem)] | None = field(
+        default=None, repr=False
+    )
+
+    def __post_init__(self) -> None:
+        if (self.user is None) != (self.password is None):
+            raise ValueError("user and password go together")
+        if self.user is not None and self.tls is MailTls.OFF:
+            raise ValueError("a password needs tls: starttls or tls")
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,23 +332,20 @@ def _privacy(shape: PrivacyShape) -> Privacy | None:
     return Privacy(shape.keys, shape.current) if shape.keys and shape.current else None
 
 
-def _only_one(smscs: list[Smsc]) -> tuple[Smsc, ...]:
-    if len(smscs) > 1:
-        raise ValueError("more than one SMSC is not supported yet; run a gateway for each")
-    return tuple(smscs)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewaySettings(Section):
-    """One `gateway.yaml`. Relative paths count from the working directory."""
+    """One `gateway.yaml`. Its paths count from its directory, defaults from the working one."""
 
     version: Version
     listeners: Annotated[
         tuple[Listener, ...], ReadAs(Annotated[list[Listener], Field(min_length=1)], tuple)
     ]
     smscs: Annotated[
-        tuple[Smsc, ...], ReadAs(Annotated[list[Smsc], Field(min_length=1)], _only_one)
+        tuple[Smsc, ...], ReadAs(Annotated[list[Smsc], Field(min_length=1, max_length=64)], tuple)
     ]
+    routes: Annotated[
+        tuple[Route, ...], ReadAs(Annotated[list[AnyRoute], Field(max_length=1_000)], tuple)
+    ] = ()
     node: Node = Node()
     timers: Annotated[Timers, ReadAs(TimersShape, lambda shape: Timers(**dict(shape)))] = field(
         default_factory=Timers
@@ -356,9 +359,64 @@ class GatewaySettings(Section):
     hub: Annotated[
         Hub, ReadAs(HubShape, lambda shape: Hub(frozenset(shape.codes), shape.cancel_all))
     ] = field(default_factory=Hub)
+    complaints: ComplaintSettings = field(default_factory=ComplaintSettings)
+    sanctions: SanctionSettings = field(default_factory=SanctionSettings)
     webhooks: WebhookSettings = WebhookSettings()
+    mail: MailSettings | None = None
+    xarf: XarfSettings | None = None
     learning: LearningSettings = LearningSettings()
     metrics: MetricsSettings = MetricsSettings()
+
+    @property
+    def needs_ids(self) -> bool:
+        """Tell whether an SMSC alone cannot know which SP a message_id belongs to."""
+        shared = any(one.is_pooled or one.own_bind is not None for one in self.smscs)
+        return shared or len(self.smscs) > 1
+
+
+def groups_of(settings: GatewaySettings | None) -> SmscGroups:
+    """Return the groups of SMSCs that a sender may name; none where they cannot be known."""
+    if settings is None:
+        return SmscGroups()
+    return SmscGroups(
+        frozenset(smsc.group for smsc in settings.smscs),
+        frozenset(smsc.group for smsc in settings.smscs if smsc.is_pooled),
+        settings.routes,
+    )
+
+
+def report_codes_of(settings: GatewaySettings | None) -> Collection[str]:
+    """Return the codes that no port of a sender may own; none where they cannot be known."""
+    return () if settings is None else settings.complaints.codes
+
+
+_DATA = (("store", "url"), ("records", "directory"), ("learning", "models"))
+_PATHS = (
+    *_DATA,
+    *(("listeners", "*", "tls", one) for one in ("certificate", "key", "client_ca")),
+    *(("smscs", "*", "tls", one) for one in ("ca", "certificate", "key")),
+    ("learning", "trusted_keys", "*"),
+    ("privacy", "keys"),
+)
+
+
+def _read_anchored(path: Path) -> Document:
+    """Return the file with absolute paths. Raises SettingsError, also for data left behind.
+
+    Before they counted from the file that names them, relative paths counted from the working
+    directory. A gateway must not start without what lies there: it would know no refusal.
+    """
+    document = yaml.read(path)
+    faults = []
+    for where, before, now in yaml.anchor(document, _PATHS):
+        if where in _DATA and before.exists() and not now.exists():
+            problem = f"counts from this file: {now} is not there, and {before.absolute()} is"
+            faults.append(
+                document.fault(where, f"{'.'.join(map(str, where))}: {problem}; write that path")
+            )
+    if faults:
+        raise SettingsError(faults)
+    return document
 
 
 def load_gateway(path: Path) -> GatewaySettings:
@@ -366,18 +424,32 @@ def load_gateway(path: Path) -> GatewaySettings:
 
     The keys are read, too: no start may find them missing.
     """
-    document = yaml.read(path)
+    document = _read_anchored(path)
     settings = validate(
         document,
         GatewaySettings,
         unique("listeners", "*", "name"),
         unique("listeners", "*", "address"),
+        unique("smscs", "*", "name"),
+        unique("smscs", "*", "address"),
+        unique("xarf", "webhooks", "*", "name"),
+        owner_names("node"),
+        one_mode,
+        routes_to_smscs,
     )
     privacy = settings.privacy
     if privacy is not None and privacy.current not in load_keys(privacy.keys):
         problem = "privacy.current: there is no key of this id"
         raise SettingsError([document.fault(("privacy", "current"), problem)])
     return settings
+
+
+def control_of(path: Path) -> Path:
+    """Return where the gateway of a faulty `gateway.yaml` answers. SettingsError: it is no YAML."""
+    value = _read_anchored(path).value
+    store = value.get("store") if isinstance(value, dict) else None
+    url = store.get("url") if isinstance(store, dict) else None
+    return (StoreSettings(url) if isinstance(url, str) else StoreSettings()).control
 
 
 def keys_of(settings: GatewaySettings) -> Keys | None:

@@ -23,7 +23,8 @@ from pydantic import (
 from pydantic_core import CoreSchema, ErrorDetails
 from pydantic_core.core_schema import no_info_after_validator_function
 
-from gateway.domain.sender import IpNetwork
+from gateway.domain.linkage import MAX_ORGANISATION_CHARS
+from gateway.domain.sender import PORT_PATTERN, PORT_PROBLEM, IpNetwork
 from gateway.settings.yaml import Document, Fault, SettingsError, Where
 
 # Plain words where pydantic's are about Python; all others stand as they are.
@@ -143,6 +144,20 @@ def unique(*pattern: str) -> DocumentCheck:
     return check
 
 
+def owner_names(*pattern: str) -> DocumentCheck:
+    """Return a check that carrier and province together are not too long for an owner of cases."""
+
+    def check(document: Document) -> Iterable[Fault]:
+        for where, one in document.find(*pattern):
+            if isinstance(one, dict):
+                words = f"{one.get('carrier', '')}/{one.get('province', '')}"
+                if len(words) > MAX_ORGANISATION_CHARS:
+                    most = f"carrier/province: at most {MAX_ORGANISATION_CHARS} characters"
+                    yield document.fault(where, most)
+
+    return check
+
+
 def repeated(found: Iterable[tuple[Where, Hashable]]) -> Iterator[tuple[Where, Where]]:
     """Yield each way with a value that an earlier way has, with the first such way."""
     seen: dict[Hashable, Where] = {}
@@ -206,9 +221,7 @@ MAX_PORT_DIGITS = 20  # extension included
 
 # A C-octet string of 16 with its NUL (SMPP 3.4, 5.2.1), and nothing that a log could not show.
 SystemId = Annotated[str, matching("[!-~]{1,15}", "must be 1 to 15 visible ASCII characters")]
-PortNumber = Annotated[
-    str, matching(f"[0-9]{{1,{MAX_PORT_DIGITS}}}", f"must be 1 to {MAX_PORT_DIGITS} digits")
-]
+PortNumber = Annotated[str, matching(PORT_PATTERN, PORT_PROBLEM)]
 
 
 _UCS2_OCTETS = 140
@@ -221,7 +234,9 @@ def _overlong(text: str) -> str | None:
 
 Reply = Annotated[Text, without(_overlong)]
 
-_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?")
+# getaddrinfo raises UnicodeError, not OSError, for a label that is empty or too long.
+_LABELS = r"(?!.*(\.\.|[^.:]{64}))"
+_HOST = re.compile(_LABELS + "[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?")
 _MAX_PORT = 65535
 
 
@@ -279,7 +294,7 @@ def is_loopback(host: str) -> bool:
 _MAX_URL_CHARS = 500
 _URL = re.compile("[!-~]+")
 # What every reader of URLs takes for the same host: here it is looked at, elsewhere dialled.
-_URL_HOST = re.compile("[a-z0-9]([a-z0-9.-]{0,252}[a-z0-9])?|[0-9a-f:]+:[0-9a-f.]*")
+_URL_HOST = re.compile(_LABELS + "([a-z0-9]([a-z0-9.-]{0,252}[a-z0-9])?|[0-9a-f:]+:[0-9a-f.]*)")
 
 
 def url_problem(url: str) -> str | None:
@@ -304,5 +319,8 @@ def url_problem(url: str) -> str | None:
 
 
 ListenAddress = Annotated[Address, PlainValidator(parse_address)]
+# What may stand in a command of SMTP and in a header, without quotes.
+MAIL_PATTERN = "[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,190}"
+MailAddress = Annotated[str, matching(MAIL_PATTERN, "must be as name@example.com")]
 PeerAddress = Annotated[Address, PlainValidator(parse_peer)]
 Network = Annotated[IpNetwork, PlainValidator(parse_network)]

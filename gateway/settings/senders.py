@@ -1,41 +1,42 @@
-"""`senders.yaml` and `services.yaml`: the SPs by system_id, and what they offer (R24)."""
+"""`senders.yaml`: the SPs by system_id, and other networks (R63)."""
 
 import math
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, Strict
+from pydantic import BeforeValidator, Field, Strict
 
 from gateway.domain.msisdn import is_mobile
-from gateway.domain.outbound_message import chars_of
 from gateway.domain.sender import (
+    PEERS,
     BindLimits,
     BindType,
     Port,
     Purpose,
     Rate,
+    RouteTable,
     Sender,
+    SenderKind,
     SenderState,
     Webhook,
 )
-from gateway.domain.subscription import Cycle, Service, Terms
 from gateway.domain.verdict import Reason
-from gateway.filter.normalise.folding import normalise
-from gateway.policy.replies import CONFIRM, Intent, MoContext, key_of, meaning_of
 from gateway.settings import yaml
 from gateway.settings.credentials import (
     is_samples_own,
     password_problem,
     webhook_key_problem,
 )
+from gateway.settings.gateway import GatewaySettings, NodeRole
 from gateway.settings.schema import (
     MAX_PORT_DIGITS,
     Count,
-    DocumentCheck,
     Id,
+    MailAddress,
     Network,
     PortNumber,
     Shape,
@@ -43,23 +44,14 @@ from gateway.settings.schema import (
     Text,
     Version,
     parse_network,
-    repeated,
     unique,
     url_problem,
     validate,
     without,
 )
+from gateway.settings.smscs import SmscGroups
+from gateway.settings.status_maps import SHIPPED_MAPS, status_faults
 from gateway.settings.yaml import Document, Fault, Where
-from gateway.smpp.status import CommandStatus
-
-# What still leaves room for the rest in a request for the yes of 70 characters.
-MAX_NAME_CHARS = 10
-
-_MAX_PRICE_FEN = 999_999
-_MAX_TRIAL_DAYS = 180
-_MAX_SERVICES = 10_000
-_MAX_WORDS = 20
-_MAX_WORD_CHARS = 20
 
 
 class BindsShape(Shape):
@@ -74,12 +66,27 @@ class BindsShape(Shape):
     )
 
 
+_PurposeName = Annotated[Purpose, Strict(False)]
+
+
+def _listed(purposes: object) -> object:
+    return purposes if isinstance(purposes, list) else [purposes]
+
+
 class PortShape(Shape):
     """`senders[].ports[]`. The purpose has no default: it decides which law applies."""
 
     number: PortNumber
     extension_digits: Annotated[int, Field(ge=0, lt=MAX_PORT_DIGITS)] = 0
-    purpose: Annotated[Purpose, Strict(False)]
+    shared: bool = False
+    purpose: Annotated[
+        list[_PurposeName], BeforeValidator(_listed), Field(min_length=1, max_length=len(Purpose))
+    ]
+
+    def port(self) -> Port:
+        """Return the port; a purpose that is named twice counts once."""
+        first, *others = dict.fromkeys(self.purpose)
+        return Port(self.number, self.extension_digits, first, tuple(others), self.shared)
 
 
 class RateShape(Shape):
@@ -90,16 +97,18 @@ class RateShape(Shape):
 
 
 class WebhookShape(Shape):
-    """`senders[].webhook`. Both have no default: what is not signed proves nothing."""
+    """`senders[].webhook`. `key` has no default: what is not signed proves nothing."""
 
     url: Annotated[str, without(url_problem)]
     key: Annotated[str, without(webhook_key_problem)]
+    deliveries: bool = False
 
 
 class SenderShape(Shape):
-    """`senders[]`."""
+    """`senders[]`. A peer is another carrier, with numbers of its own (R63): it names no ports."""
 
     system_id: SystemId
+    kind: Annotated[SenderKind, Strict(False)] = SenderKind.SP
     password: Annotated[str, without(password_problem)]
     name: Text | None = None
     owner: Annotated[Text, Field(max_length=64)] | None = None
@@ -108,8 +117,13 @@ class SenderShape(Shape):
     ports: list[PortShape] = Field(default_factory=list)
     rate: RateShape = RateShape()
     window: Count = 100
+    status_map: Id | None = None
     statuses: dict[str, str] = Field(default_factory=dict)
+    refusal_tlvs: bool = False
+    accept: list[Annotated[Reason, Strict(False)]] = Field(default_factory=list)
     webhook: WebhookShape | None = None
+    mail: MailAddress | None = None
+    group: Id = "main"
 
 
 class SendersFile(Shape):
@@ -117,11 +131,24 @@ class SendersFile(Shape):
 
     version: Version
     allow_plain_passwords: bool = False
+    status_maps: dict[Id, dict[str, str]] = Field(default_factory=dict)
     senders: list[SenderShape]
 
 
-def load_senders(path: Path) -> dict[str, Sender]:
-    """Read `senders.yaml`. Raises SettingsError with all its faults."""
+def load_senders(
+    path: Path,
+    groups: SmscGroups = SmscGroups(),  # noqa: B008 - frozen
+    report_codes: Collection[str] = (),
+    *,
+    takes_peers: bool = True,
+) -> dict[str, Sender]:
+    """Read `senders.yaml`. Raises SettingsError with all its faults.
+
+    Unless the node `takes_peers` no sender may be one.
+
+    The group of a sender is that of all its ports, if a route of `groups` names one. No port may
+    own one of `report_codes`.
+    """
     file = validate(
         yaml.read(path),
         SendersFile,
@@ -130,9 +157,23 @@ def load_senders(path: Path) -> dict[str, Sender]:
         _long_ports,
         _extended_people,
         _shared_ports,
-        _statuses,
+        status_faults,
+        partial(_groups, groups=groups.names),
+        partial(_routed_ports, groups=groups),
+        partial(_report_codes, codes=report_codes),
+        partial(_peers, takes_peers=takes_peers),
     )
-    return {shape.system_id: _sender(shape) for shape in file.senders}
+    routes = RouteTable(groups.routes)
+    maps = {**SHIPPED_MAPS, **file.status_maps}
+    return {
+        shape.system_id: _sender(shape, maps[shape.status_map] if shape.status_map else {}, routes)
+        for shape in file.senders
+    }
+
+
+def takes_peers(settings: GatewaySettings | None) -> bool:
+    """Tell whether senders.yaml may name other networks (R63); yes where that cannot be known."""
+    return settings is None or settings.node.role is NodeRole.TERMINATING
 
 
 def are_secrets_readable(path: Path, senders: Iterable[Sender]) -> bool:
@@ -153,20 +194,26 @@ def _is_secret(stored: str) -> bool:
     return not stored.startswith("env:") and not is_samples_own(stored)
 
 
-def _sender(shape: SenderShape) -> Sender:
+def _sender(shape: SenderShape, statuses: Mapping[str, str], routes: RouteTable) -> Sender:
     binds, rate, webhook = shape.binds, shape.rate, shape.webhook
+    groups = _groups_of(shape.group, (port.number for port in shape.ports), routes)
     return Sender(
         system_id=shape.system_id,
+        kind=shape.kind,
         password=shape.password,
         name=shape.name or shape.system_id,
         state=shape.state,
         binds=BindLimits(binds.max, frozenset(binds.types), tuple(binds.addresses)),
-        ports=tuple(Port(**dict(port)) for port in shape.ports),
+        ports=tuple(port.port() for port in shape.ports),
         rate=Rate(rate.per_s, rate.burst or math.ceil(rate.per_s)),
         window=shape.window,
-        statuses=shape.statuses,
-        webhook=None if webhook is None else Webhook(webhook.url, webhook.key),
+        statuses={**statuses, **shape.statuses},
+        webhook=None if webhook is None else Webhook(webhook.url, webhook.key, webhook.deliveries),
+        mail=shape.mail or "",
         owner=shape.owner or "",
+        group=groups.pop() if len(groups) == 1 else shape.group,
+        refusal_tlvs=shape.refusal_tlvs,
+        accept=frozenset(shape.accept),
     )
 
 
@@ -191,9 +238,39 @@ def _ports(document: Document) -> Iterator[tuple[Where, str, int]]:
                 yield (*where, "number"), number, extension
 
 
+def _report_codes(document: Document, codes: Collection[str]) -> Iterator[Fault]:
+    """Find ports that subscribers could not write to, for what they write is a complaint (R80)."""
+    for where, number, extension in _ports(document):
+        port = Port(number, extension)
+        for code in filter(port.owns, codes):
+            yield document.fault(
+                where, f"{code} is a report code in gateway.yaml: no SP gets what is written there"
+            )
+
+
+def _peers(document: Document, *, takes_peers: bool) -> Iterator[Fault]:
+    """Find other networks where none may be, and those with ports of SPs here (R63)."""
+    for where, sender in document.find("senders", "*"):
+        if not isinstance(sender, dict):
+            continue
+        if sender.get("system_id") == PEERS:
+            yield document.fault((*where, "system_id"), f"{PEERS} stands for all other networks")
+        if sender.get("kind") != SenderKind.PEER:
+            continue
+        if not takes_peers:
+            problem = "peer needs node.role: terminating in gateway.yaml"
+            yield document.fault((*where, "kind"), problem)
+        if sender.get("ports"):
+            yield document.fault((*where, "ports"), "a peer sends from any number but ours")
+
+
 def _long_ports(document: Document) -> Iterator[Fault]:
     for where, number, extension in _ports(document):
-        if len(number) <= MAX_PORT_DIGITS < len(number) + extension:
+        if extension and not number.isdigit():
+            yield document.fault(
+                (*where[:-1], "extension_digits"), "no digits follow a port that is a name"
+            )
+        elif len(number) <= MAX_PORT_DIGITS < len(number) + extension:
             yield document.fault(
                 where, f"number and extension together exceed {MAX_PORT_DIGITS} digits"
             )
@@ -215,15 +292,33 @@ def _extended_people(document: Document) -> Iterator[Fault]:
 
 
 def _shared_ports(document: Document) -> Iterator[Fault]:
-    """Find source addresses that two SPs would own, and numbers that one SP lists twice."""
+    """Find source addresses that two SPs would own, and numbers that one SP lists twice.
+
+    Of names that differ in upper and lower case alone, one would be taken for the other. SPs share
+    a number if all of them say so.
+    """
     owners: dict[str, tuple[Where, int]] = {}
     for where, number, extension in _ports(document):
-        owners.setdefault(number, (where, extension))
+        owners.setdefault(number.upper(), (where, extension))
+    ports = dict(document.find("senders", "*", "ports", "*"))
+    sharing: set[tuple[Where, str]] = set()
     for where, number, _ in _ports(document):
-        first = _other_owner(owners, where, number)
-        if first is not None:
+        first = _other_owner(owners, where, number.upper())
+        if first is not None and _share(ports, where, first) and (where[:2], number) not in sharing:
+            sharing.add((where[:2], number))
+        elif first is not None:
             line = document.marks[first].line
             yield document.fault(where, f"overlaps the port in line {line}")
+
+
+def _share(ports: Mapping[Where, object], one: Where, other: Where) -> bool:
+    """Tell whether two SPs say the same of a number, and both that they share it."""
+    said = [
+        (port.get("number"), port.get("extension_digits", 0), port.get("shared"))
+        for port in (ports[one[:-1]], ports[other[:-1]])
+        if isinstance(port, dict)
+    ]
+    return said[0] == said[1] and said[0][2] is True and one[:2] != other[:2]
 
 
 def _other_owner(
@@ -245,148 +340,40 @@ def _other_owner(
     return None
 
 
-def _statuses(document: Document) -> Iterator[Fault]:
-    """Find overrides of reasons or with statuses that there are not.
-
-    ESME_ROK would tell the SP that a refused message was accepted.
-    """
-    for where, status in document.find("senders", "*", "statuses", "*"):
-        if where[-1] not in Reason.__members__:
-            yield document.fault(where, "no such reason", at_key=True)
-        if not isinstance(status, str):
-            continue  # the shape finds this
-        if status not in CommandStatus.__members__ or status == CommandStatus.ESME_ROK.name:
-            yield document.fault(where, "not the name of an error status, as ESME_RSUBMITFAIL is")
-
-
-def _long_name(text: str) -> str | None:
-    is_long = chars_of(text) > MAX_NAME_CHARS
-    return f"is longer than {MAX_NAME_CHARS} characters" if is_long else None
+def _groups(document: Document, groups: Collection[str]) -> Iterator[Fault]:
+    """Find senders that name a group without an SMSC."""
+    for where, sender in document.find("senders", "*"):
+        if not groups or not isinstance(sender, dict):
+            continue
+        group = sender.get("group", "main")
+        if isinstance(group, str) and group not in groups:
+            is_named = "group" in sender
+            yield document.fault(
+                (*where, "group" if is_named else "system_id"),
+                f"no SMSC in gateway.yaml is of the group {group}",
+            )
 
 
-def _is_order_word(text: str) -> str:
-    """Return a word that always means the order, independently of earlier messages."""
-    if not 1 < len(key_of(text)) <= _MAX_WORD_CHARS:
-        raise ValueError(f"must hold 2 to {_MAX_WORD_CHARS} letters or digits")
-    context = MoContext(is_pending=True, listed=9_999)
-    if key_of(text) in CONFIRM or meaning_of(text, context).intent is not Intent.NONE:
-        raise ValueError("means something else to a subscriber: an answer, a refusal, an item")
-    if normalise(text).isdigit():
-        raise ValueError("is a number: subscribers write those for many reasons")
-    return text
+def _groups_of(own: str, numbers: Iterable[str], routes: RouteTable) -> set[str]:
+    """Return the groups that messages from these ports go to, wherever they go."""
+    return {routes.group_of(number.encode(), b"") or own for number in numbers}
 
 
-class ServiceShape(Shape):
-    """`services[]`."""
-
-    system_id: Text
-    id: Id
-    name: Annotated[Text, without(_long_name)]
-    port: PortNumber
-    order_words: Annotated[
-        list[Annotated[Text, AfterValidator(_is_order_word)]],
-        Field(min_length=1, max_length=_MAX_WORDS),
-    ]
-    price_fen: Annotated[int, Field(ge=0, le=_MAX_PRICE_FEN)]
-    cycle: Annotated[Cycle, Strict(False)] = Cycle.MONTH
-    trial_days: Annotated[int, Field(ge=0, le=_MAX_TRIAL_DAYS)] = 0
-
-
-class ServicesFile(Shape):
-    """The whole file."""
-
-    version: Version
-    services: Annotated[list[ServiceShape], Field(max_length=_MAX_SERVICES)]
-
-
-def load_services(path: Path, senders: Mapping[str, Sender] | None) -> tuple[Service, ...]:
-    """Read `services.yaml`; without the file there is no service.
-
-    `senders` None means that they cannot be known, so that no service is held against them.
-    Raises SettingsError with all faults.
-    """
-    if senders is None:
-        return _services(path, {})
-    names = {system_id: sender.name for system_id, sender in senders.items()}
-    return _services(path, names, partial(_not_owned, senders=senders))
-
-
-def load_offered(config: Path) -> tuple[Service, ...]:
-    """Read `services.yaml`, with the SPs' names from the `senders.yaml` beside it.
-
-    The passwords in that file may be in the environment of the gateway alone, so nothing else
-    in it is looked at. Raises SettingsError with all faults of the services.
-    """
-    names = {
-        system_id: name
-        for _, sender in yaml.read(config / "senders.yaml").find("senders", "*")
-        if isinstance(sender, dict)
-        and isinstance(system_id := sender.get("system_id"), str)
-        and isinstance(name := sender.get("name"), str)
-    }
-    return _services(config / "services.yaml", names)
-
-
-def _services(path: Path, names: Mapping[str, str], *checks: DocumentCheck) -> tuple[Service, ...]:
-    """Return the services of a file; an SP without a name is called by its system_id."""
-    if not path.exists():
-        return ()
-    file = validate(yaml.read(path), ServicesFile, _repeated_services, _ambiguous_words, *checks)
-    return tuple(
-        Service(
-            shape.system_id,
-            shape.id,
-            Terms(
-                sender_name=names.get(shape.system_id, shape.system_id),
-                name=shape.name,
-                port=shape.port,
-                price_fen=shape.price_fen,
-                cycle=shape.cycle,
-                trial_days=shape.trial_days,
-            ),
-            tuple(shape.order_words),
-        )
-        for shape in file.services
-    )
-
-
-def _fields(document: Document, *names: str) -> Iterator[tuple[Where, tuple[str, ...]]]:
-    """Yield way and values of `names` of each service that has them all as text."""
-    for where, service in document.find("services", "*"):
-        if isinstance(service, dict):
-            values = tuple(value for name in names if isinstance(value := service.get(name), str))
-            if len(values) == len(names):
-                yield where, values
-
-
-def _repeated_services(document: Document) -> Iterator[Fault]:
-    """Find ids and names that an SP gave twice: a subscriber cancels by them."""
-    for name in ("id", "name"):
-        named = _fields(document, "system_id", name)
-        keys = ((where, (system_id, key_of(value))) for where, (system_id, value) in named)
-        for where, first in repeated(keys):
-            line = document.marks[(*first, name)].line
-            yield document.fault((*where, name), f"is the one in line {line} already")
-
-
-def _ambiguous_words(document: Document) -> Iterator[Fault]:
-    """Find order words that an SP gave twice, also in other spellings."""
-    owners = {where: system_id for where, (system_id,) in _fields(document, "system_id")}
-    words = (
-        (where, (owners[where[:2]], key_of(word)))
-        for where, word in document.find("services", "*", "order_words", "*")
-        if where[:2] in owners and isinstance(word, str)
-    )
-    for where, first in repeated(words):
-        line = document.marks[first].line
-        yield document.fault(where, f"orders the service in line {line} already")
-
-
-def _not_owned(document: Document, senders: Mapping[str, Sender]) -> Iterator[Fault]:
-    """Find services of SPs that there are not, or at ports of somebody else's."""
-    for where, (system_id, port) in _fields(document, "system_id", "port"):
-        sender = senders.get(system_id)
-        if sender is None:
-            yield document.fault((*where, "system_id"), "there is no such sender in senders.yaml")
-        elif sender.port_of(port) is None:
-            yield document.fault((*where, "port"), f"is no port of {system_id} in senders.yaml")
+def _routed_ports(document: Document, groups: SmscGroups) -> Iterator[Fault]:
+    """Find SPs with ports that go to several groups, where a session has one bind."""
+    table, numbers = RouteTable(groups.routes), defaultdict[Where, set[str]](set)
+    prefixes = [one.source for one in groups.routes if not one.destination]
+    for where, number, extension in _ports(document) if prefixes else ():
+        longest = len(number) + extension  # a prefix may reach into the digits behind the number
+        within = (one for one in prefixes if one.startswith(number) and len(one) <= longest)
+        numbers[where[:2]].update((number, *within))
+    for where, sender in document.find("senders", "*"):
+        own = sender.get("group", "main") if isinstance(sender, dict) else None
+        found = _groups_of(own, numbers[where], table) if isinstance(own, str) else set()
+        if len(found) > 1 and not found | {own} <= groups.pooled:
+            named = ", ".join(sorted(found))
+            yield document.fault(
+                (*where, "system_id"),
+                f"by the routes in gateway.yaml its ports go to the groups {named}, and a session"
+                " has one bind: all of them, and its own group, must be pooled",
+            )

@@ -6,6 +6,7 @@ hours of this trade. Here only ``true``, ``false``, ``null``, plain decimal numb
 empty value mean anything but their text, and keys are always text.
 """
 
+import os
 import re
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -180,6 +181,29 @@ class Document:
                 if step in ("*", key)
             ]
         yield from found
+
+
+def anchor(document: Document, ways: Iterable[tuple[str, ...]]) -> list[tuple[Where, Path, Path]]:
+    """Let relative paths at `ways` count from the directory of the file that names them.
+
+    A path may have a scheme, as ``sqlite:///``; what begins with ``env:`` is no path. Returns the
+    way to each that was relative, the path as it stood there, and as it is now.
+    """
+    base, changed = document.path.parent.resolve(), list[tuple[Where, Path, Path]]()
+    for way in ways:
+        for where, text in list(document.find(*way)):
+            if not isinstance(text, str):
+                continue
+            scheme, _, place = text.rpartition(":///")
+            if not place or place.startswith(("/", ":", "env:")) or "?" in place:
+                continue
+            parent = document.value
+            for step in where[:-1]:
+                parent = parent[step]  # type: ignore[index]
+            anchored = os.path.normpath(base / place)
+            parent[where[-1]] = f"{scheme}:///{anchored}" if scheme else anchored  # type: ignore[index]
+            changed.append((where, Path(place), Path(anchored)))
+    return changed
 
 
 def _entries(value: Value) -> list[tuple[str | int, Value]]:

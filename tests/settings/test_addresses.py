@@ -14,6 +14,7 @@ from gateway.settings.schema import Address, parse_address, parse_network, parse
         ("smsc-1.example.net:2776", "smsc-1.example.net", 2776),
         ("localhost:0", "localhost", 0),
         ("h:65535", "h", 65535),
+        (f"{'a' * 63}.{'b' * 63}:1", f"{'a' * 63}.{'b' * 63}", 1),
         ("[::1]:2775", "::1", 2775),
         ("[2001:DB8::0]:1", "2001:db8::", 1),
     ],
@@ -26,6 +27,7 @@ NO_ADDRESSES = {
     "a part is missing": ["", ":", "2775", ":2775", "host:", "host", "[::1]", "[]:1"],
     "no port": ["host:65536", "host:-1", "host:+1", "host:1_0", "host: 1", "host:１", "h:000001"],
     "no host": ["::1:2775", "[host]:1", "a b:1", "-a:1", "a-:1", f"{'a' * 255}:1"],
+    "a label that no name can have": ["smsc..example:1", f"smsc.{'a' * 64}.example:1"],
 }
 
 

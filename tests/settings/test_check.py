@@ -13,6 +13,7 @@ def test_all_faults_of_a_deployment_come_at_once(
     write("config/gateway.yaml", "version: 1\nlisteners: []\nsmscs: []\n")
     write("config/senders.yaml", "version: 1\nsender: []\n")
     write("config/services.yaml", "version: 1\nservices: 5\n")
+    write("config/linkage.yaml", "version: 2\n")
     policies = bundle({"content.yaml": "version: 1\nunreadable: yes\n"})
 
     faults = check(tmp_path / "config", policies)
@@ -25,6 +26,10 @@ def test_all_faults_of_a_deployment_come_at_once(
         ("config/senders.yaml", 1, 1),
         ("config/senders.yaml", 2, 1),
         ("config/services.yaml", 2, 11),
+        ("config/linkage.yaml", 1, 1),
+        ("config/linkage.yaml", 1, 1),
+        ("config/linkage.yaml", 1, 1),
+        ("config/linkage.yaml", 1, 10),
         ("policies/content.yaml", 2, 13),
     ]
 

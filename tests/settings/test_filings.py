@@ -181,11 +181,12 @@ TEXTS = st.text(alphabet="您的好 nullyes:#'\"-12，{}", min_size=1, max_size=
 NAMED = ("sp1", "no", "1e3", "0x10", "null")
 SYSTEM_IDS = st.sampled_from(NAMED)
 DAYS = st.dates(date(2000, 1, 1), date(2200, 12, 31))
+ENDS = st.none() | DAYS
 FILINGS: st.SearchStrategy[Filing] = st.one_of(
     st.builds(Licence, SYSTEM_IDS, NAMES, DAYS),
-    st.builds(Signature, SYSTEM_IDS, NAMES, st.just(()) | st.just(("0106", "00000"))),
+    st.builds(Signature, SYSTEM_IDS, NAMES, st.just(()) | st.just(("0106", "00000")), ENDS),
     st.builds(
-        Template, SYSTEM_IDS, NAMES, st.sampled_from(TemplateKind), TEXTS, st.integers(1, 64)
+        Template, SYSTEM_IDS, NAMES, st.sampled_from(TemplateKind), TEXTS, st.integers(1, 64), ENDS
     ),
     st.builds(PortScope, SYSTEM_IDS, st.from_regex("[0-9]{1,20}", fullmatch=True), NAMES),
     st.builds(Approval, SYSTEM_IDS, st.just("0106"), NAMES, DAYS, DAYS),

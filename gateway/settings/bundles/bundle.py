@@ -1,28 +1,40 @@
 """One directory of policy files: loaded whole or refused with all its faults; their schemas."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
+from datetime import timedelta
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from pkgutil import get_data
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, Field, Strict
 
+from gateway.domain.detector import (
+    MOST_LAG_DAYS,
+    Baseline,
+    Detector,
+    DetectorLevel,
+    Measure,
+)
 from gateway.domain.policy import (
     ContentRule,
     KeywordList,
     ListAction,
     LongMessages,
+    RefusalScope,
     RepliesRule,
     SelfTestCase,
 )
 from gateway.domain.verdict import Action
+from gateway.domain.warning import WarningCode
 from gateway.policy.bundle import Bundle
 from gateway.policy.hours import CalendarError, HolidayCalendar, RuleLocale, parse
 from gateway.settings import yaml
-from gateway.settings.bundles.check_fields import Fallback
+from gateway.settings.bundles.check_fields import Duration, Fallback
 from gateway.settings.bundles.keyword_lists import KeywordsFile, load_lists
 from gateway.settings.bundles.layers import (
     HEAD,
@@ -34,10 +46,11 @@ from gateway.settings.bundles.layers import (
 )
 from gateway.settings.bundles.rules import RuleContext, RulesFile, load_rules
 from gateway.settings.bundles.selftest import SelfTestFile, load_selftest, selftest_faults
-from gateway.settings.schema import Id, Reply, Shape, Text, Version, validate
+from gateway.settings.schema import Count, Id, Reply, Shape, Text, Version, validate, without
 from gateway.settings.yaml import Document, FaultCollector, SettingsError
 
 _DAY_S = 86_400
+_MAX_DETECTORS = 100
 # A key costs 4 to 450 octets (gateway.policy.checks.too_often).
 MAX_CAPACITY = 20_000_000
 
@@ -62,12 +75,33 @@ class BundleFile(Shape):
     frequency_capacity: Annotated[int, Field(ge=1, le=MAX_CAPACITY)] = 1_000_000
 
 
+_PLACEHOLDER = re.compile(r"\{[^{}]*\}?|\}")
+_PLACEHOLDERS = frozenset({"{sender}", "{orders}"})
+
+
+def _unknown_placeholder(text: str) -> str | None:
+    unknown = set(_PLACEHOLDER.findall(text)) - _PLACEHOLDERS
+    return "knows {sender} and {orders}, and no other braces" if unknown else None
+
+
+NamingReply = Annotated[Reply, without(_unknown_placeholder)]
+
+
 class RepliesFile(Shape):
     """`replies.yaml`."""
 
     version: Version
-    opted_out: Reply = "您已退订，我们不再向您发送商业信息。如需恢复请回复HF"
-    restored: Reply = "您已恢复接收我们的信息。如需退订请回复TD"
+    opted_out: NamingReply = "您已退订{sender}的商业信息。如需恢复请回复HF"
+    opted_out_orders: NamingReply = (
+        "已退订{sender}商业信息。收费业务{orders}继续，退订请回0000；恢复回HF"
+    )
+    restored: NamingReply = "您已恢复接收{sender}的信息。如需退订请回复TD"
+    how_to: NamingReply | None = (
+        "不想再收到{sender}的商业信息，请回复TD；查询、退订收费业务请回复0000"
+    )
+    help: NamingReply | None = None
+    all_senders: Text = "所有单位"
+    scope: Annotated[RefusalScope, Strict(False)] = RefusalScope.SENDER
 
 
 class ContentFile(Shape):
@@ -79,6 +113,32 @@ class ContentFile(Shape):
     late_parts_s: Annotated[float, Field(ge=_DAY_S, le=30 * _DAY_S)] = 7 * _DAY_S
     quarantine_ttl_s: Annotated[float, Field(ge=60, le=90 * _DAY_S)] = _DAY_S
     long_messages: Annotated[LongMessages, Strict(False)] = LongMessages.PROGRESSIVE
+
+
+class DetectorShape(Shape):
+    """`detectors.ID`."""
+
+    warning: Annotated[WarningCode, Strict(False)]
+    counts: Annotated[Measure, Strict(False)]
+    per: Annotated[Measure, Strict(False)] | None = None
+    level: Annotated[DetectorLevel, Strict(False)] = DetectorLevel.PORT
+    window: Duration = timedelta(hours=1)
+    baseline: Annotated[Baseline, Strict(False)] = Baseline.NONE
+    z: Annotated[float, Field(ge=1, le=100)] = 3.5
+    share: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    times: Annotated[float, Field(ge=1, le=1000)] = 1.0
+    lag_days: Annotated[int, Field(ge=0, le=MOST_LAG_DAYS)] = 0
+    events: Count = 200
+    least: Count = 1
+    silence: Duration = timedelta(hours=2)
+    enabled: bool = True
+
+
+class DetectorsFile(Shape):
+    """`detectors.yaml`."""
+
+    version: Version
+    detectors: Annotated[dict[Id, DetectorShape], Field(max_length=_MAX_DETECTORS)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +225,7 @@ def read_bundle(directory: Path, profile: str | None = None) -> ReadBundle:
         surroundings=head.surroundings,
         posture=head.posture,
         selftest=gathering.take(partial(_selftest, layers), ()),
+        detectors=gathering.take(partial(_detectors, layers), ()),
     )
     gathering.close()
     return ReadBundle(replace(bundle, digest=source.digest()), source.files)
@@ -175,7 +236,8 @@ def _replies(layers: Layers) -> RepliesRule | None:
     if document is None:
         return None
     file = validate(document, RepliesFile)
-    return RepliesRule(file.opted_out, file.restored)
+    said: dict[str, Any] = {name: one or "" for name, one in file if name != "version"}
+    return RepliesRule(**said)
 
 
 def _content(layers: Layers, lists: tuple[KeywordList, ...]) -> ContentRule:
@@ -191,6 +253,21 @@ def _content(layers: Layers, lists: tuple[KeywordList, ...]) -> ContentRule:
     file = validate(document, ContentFile)
     said = dict(file) | {"unreadable": Action(file.unreadable)}
     return ContentRule(**{one.name: said[one.name] for one in fields(ContentRule)})
+
+
+def _detectors(layers: Layers) -> tuple[Detector, ...]:
+    document = layers.top("detectors.yaml")
+    if document is None:
+        return ()
+    found, faults = [], []
+    for name, shape in validate(document, DetectorsFile).detectors.items():
+        try:
+            found.append(Detector(name, **dict(shape)))
+        except ValueError as error:
+            faults.append(document.fault(("detectors", name), f"detectors.{name}: {error}"))
+    if faults:
+        raise SettingsError(faults)
+    return tuple(found)
 
 
 def _selftest(layers: Layers) -> tuple[SelfTestCase, ...]:
@@ -221,6 +298,7 @@ class BundlePart(StrEnum):
     KEYWORDS = "keywords"
     CONTENT = "content"
     SELFTEST = "selftest"
+    DETECTORS = "detectors"
 
 
 _FILES: Mapping[BundlePart, type[Shape]] = {
@@ -230,83 +308,12 @@ _FILES: Mapping[BundlePart, type[Shape]] = {
     BundlePart.KEYWORDS: KeywordsFile,
     BundlePart.CONTENT: ContentFile,
     BundlePart.SELFTEST: SelfTestFile,
+    BundlePart.DETECTORS: DetectorsFile,
 }
 
 # What an editor shows beside each key, whichever file it stands in.
-_SAID: Mapping[str, str] = {
-    "version": "The version of this kind of file: 1.",
-    "name": "What the bundle is called.",
-    "posture": "balanced, or a folder of postures/ that is laid over these files: watch, strict.",
-    "profile": "A folder of profiles/ that is laid over these files.",
-    "zone": "The time zone of subscribers whose number tells none, and of clock limits.",
-    "calendar": "The file of public holidays, as calendars/cn.yaml.",
-    "frequency_capacity": "How many keys each frequency limit of a worker may hold.",
-    "rules": "The rules, each with the article that asks for it.",
-    "id": "What verdicts and records call it; unique in the bundle.",
-    "check": "What is asked of a message.",
-    "title": "What it is called, for people.",
-    "zh": "In Chinese.",
-    "en": "In English.",
-    "article": "What asks for the rule: law and article, or practice.",
-    "mode": "enforce stops messages, shadow only records that it would, off is not asked.",
-    "applies_to": "The classes of messages it is asked of.",
-    "action": "What becomes of a message that it finds against.",
-    "status": "The command_status that the sender hears, by name, instead of the usual one.",
-    "on_error": "For each class what becomes of it while what is asked cannot be read.",
-    "warning": "What its sender is warned of: W1 to W13.",
-    "severity": "How grave a violation that is; a plain warning without.",
-    "overrides": "Other modes for single senders or ports.",
-    "sender": "The system_id of a sender.",
-    "port": "The number of a port, as in senders.yaml. Stronger than a sender.",
-    "because": "Why, for those who read it later.",
-    "hours": 'From when until when: "08:00-21:00", in quotes.',
-    "weekdays": "The days on which it opens; all without.",
-    "holidays": "closed keeps it shut on public holidays.",
-    "per": "What messages have in common that are counted together.",
-    "at_most": "How many may pass.",
-    "every": 'minute, hour or day by the clock, or a time that moves along, as "rolling 24h".',
-    "on_holidays": "How many may pass instead on public holidays.",
-    "for": "For how long it may send nothing: 3 working days.",
-    "looks_at_text": "Whether it is spared while nothing is against the texts over the cap.",
-    "same_text": "How many people must get one text before that is against it.",
-    "restore_words": "Words that lift it, written to the carrier's own code, as HF.",
-    "self_restore": "How often a number may do that in restore_span; 0 is never.",
-    "restore_span": 'In how long, as "30d", which it is without.',
-    "reply": "What the number is told once, from the carrier's own code, in one message.",
-    "refused": "What answers a word that may lift nothing any more, in one message.",
-    "tolerates": "How large a share of innocent texts may be stopped, as 0.5 %.",
-    "opted_out": "What confirms a refusal to the subscriber, in one message.",
-    "restored": "What confirms that the subscriber is back, in one message.",
-    "category": "What the words are about; stands beside each hit.",
-    "words": "The words, as people write them; 代开…发票 is both with a few letters between.",
-    "exceptions": "Longer words in which a word of the list does not count.",
-    "patterns": "Regular expressions of RE2 over the folded text, each under a name for people.",
-    "gap": "How many letters may lie between the parts of a combination.",
-    "sound": "Whether what is read like a word counts as the word.",
-    "weight": "What a hit counts as evidence; without one each hit decides by itself.",
-    "threshold": "What the weights in a text must come to for the action to be taken.",
-    "owner": "Who answers for the list.",
-    "not_before": 'The first day it holds, as "2027-03-31".',
-    "not_after": "The last day it holds.",
-    "file": "A text file beside this one, one word a line.",
-    "unreadable": "What becomes of octets in which no text can be read.",
-    "parts_ttl_s": "How long the parts of a long message are remembered, in seconds.",
-    "late_parts_s": "How long parts that come after that are judged with them, in seconds.",
-    "long_messages": "progressive judges part by part; assemble lets all parts go on or none.",
-    "quarantine_ttl_s": "How long a held message waits for a person, in seconds.",
-    "cases": "Texts, and what must become of them.",
-    "text": "A text as people get it.",
-    "from": "What the port is for, as marketing, or the number that sends it, in quotes.",
-    "to": "Whom it is sent to: a number in quotes.",
-    "time": "When, with the zone: 2026-03-04T09:30+08:00.",
-    "consent": "What the addressee has answered its sender: agreed or refused.",
-    "suspended": "Whether the number that sends it is suspended.",
-    "rule": "The rule that must have decided so, where all rules are asked.",
-    "data_coding": "How it is encoded: 0 to 255, or auto.",
-    "expect": "What must become of it.",
-    "list": "The list that must have decided so.",
-    "why": "Why, for those who read it later.",
-}
+_KEYS = (get_data(__package__, "keys.txt") or b"").decode()
+_SAID = dict(line.split(": ", 1) for line in _KEYS.splitlines())
 
 
 def schema_of(part: BundlePart, *, partial: bool = False) -> dict[str, object]:
@@ -349,7 +356,7 @@ def _relax(schema: dict[str, object]) -> None:
     properties, required = schema.get("properties"), schema.get("required")
     names = set(properties) if isinstance(properties, dict) else set()
     # Lists are replaced whole, so what stands in them is whole.
-    if isinstance(required, list) and names & {"version", "check", "zh"}:
+    if isinstance(required, list) and names & {"version", "check", "zh", "counts"}:
         schema["required"] = [name for name in required if name in ("version", "id")]
     if "discriminator" in schema:
         del schema["discriminator"]

@@ -7,16 +7,7 @@ from datetime import time, timedelta
 from decimal import Decimal
 from enum import Enum, StrEnum
 from types import UnionType
-from typing import (
-    Annotated,
-    Any,
-    Literal,
-    Self,
-    Union,
-    get_args,
-    get_origin,
-    get_type_hints,
-)
+from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin, get_type_hints
 
 from pydantic import AfterValidator, BeforeValidator, Strict, model_validator
 from pydantic import Field as FieldOf

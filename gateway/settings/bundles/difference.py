@@ -303,6 +303,7 @@ def _calendar(calendar: HolidayCalendar) -> Iterator[tuple[str, str]]:
 def _flat_rule(name: str, rule: Rule) -> Iterator[tuple[str, str]]:
     """Return the fields of a rule as its file spells them."""
     yield f"{name}.check", rule.check.name
+    yield f"{name}.event", str(rule.event)
     yield f"{name}.mode", str(rule.mode)
     yield f"{name}.title", f"{rule.title.zh} / {rule.title.en}"
     yield f"{name}.article", rule.article

@@ -25,7 +25,7 @@ MAX_BUNDLE_OCTETS = 64 * 1024 * 1024
 
 _DIGEST_CHARS = 12
 _MAX_FILES = 1_000
-TOP_FILES = ("bundle.yaml", "content.yaml", "replies.yaml", "selftest.yaml")
+TOP_FILES = ("bundle.yaml", "content.yaml", "detectors.yaml", "replies.yaml", "selftest.yaml")
 RULES, KEYWORDS, CALENDARS = "rules", "keywords", "calendars"
 POSTURES, PROFILES, LOCAL, OVERRIDE = "postures", "profiles", "local.d", "override.d"
 # The posture that the files of a bundle have without a folder of postures/ over them.

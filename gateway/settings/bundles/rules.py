@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal, Union
 from pydantic import Field, PrivateAttr, Strict, create_model, model_validator
 
 from gateway.domain.categories import TrafficClass
-from gateway.domain.policy import Enforcement
+from gateway.domain.policy import Enforcement, RuleEvent
 from gateway.domain.verdict import Action
 from gateway.domain.warning import Severity, WarningCode
 from gateway.policy.bundle import Override, Rule, Title
@@ -76,6 +76,7 @@ class RuleShape(Shape):
     id: Id
     title: TitleShape
     article: Text
+    event: Annotated[RuleEvent, Strict(False)] = RuleEvent.SUBMIT
     mode: Mode = Enforcement.SHADOW
     applies_to: Classes = Field(default_factory=lambda: [TrafficClass.COMMERCIAL])
     overrides: Annotated[list[OverrideShape], Field(max_length=_MAX_OVERRIDES)] = Field(
@@ -103,6 +104,7 @@ class RuleShape(Shape):
             article=self.article,
             check=self._made,
             mode=self.mode,
+            event=self.event,
             applies_to=frozenset(self.applies_to),
             overrides=tuple(overrides),
             **{"action": Action.FORWARD, "on_error": {}, **found},
@@ -205,6 +207,14 @@ def double_limits(rule: Document) -> Iterator[Fault]:
         yield rule.fault(where, f"limits: counts the same in the same time as line {line}")
 
 
+def deferred_codes(rule: Document) -> Iterator[Fault]:
+    """Find a rule that has codes wait (R22): when they arrive, they are of no use any more."""
+    if any(action == "defer" for _, action in rule.find("action")):
+        for where, traffic in rule.find("applies_to", "*"):
+            if traffic == TrafficClass.VERIFICATION:
+                yield rule.fault(where, "applies_to: a verification code may not wait for an hour")
+
+
 def stray_severity(rule: Document) -> Iterator[Fault]:
     """Find a rule with a severity that raises no warning (R95): nobody learns of its violations."""
     if any(value is not None for _, value in rule.find("warning")):
@@ -243,6 +253,15 @@ def idle_suspend(rule: Document, *, checks: Collection[object]) -> Iterator[Faul
             yield rule.fault(
                 where, "suspend: stops nothing without a rule of check: source_suspension"
             )
+
+
+def foreign_acts(rule: Document) -> Iterator[Fault]:
+    """Find a rule that suspends numbers of other networks, or warns them: not ours to do (R63)."""
+    if any(event == RuleEvent.MT_IN for _, event in rule.find("event")):
+        for key in ("suspend", "warning"):
+            for where, value in rule.find(key):
+                if value is not None:
+                    yield rule.fault(where, f"{key}: not with event: mt_in, of another network")
 
 
 def closed_windows(
@@ -381,7 +400,9 @@ def _checks(
         double_overrides,
         double_limits,
         lists_at_odds,
+        deferred_codes,
         stray_severity,
+        foreign_acts,
         partial(unknown_exempts, known=known),
         partial(idle_suspend, checks=known.values()),
     )

@@ -16,7 +16,6 @@ from gateway.domain.policy import Expectation, SelfTestCase, SelfTestMessage
 from gateway.domain.sender import BindLimits, Port, Purpose, Rate, Sender, SenderState
 from gateway.domain.verdict import Action, Finding, Verdict
 from gateway.policy.bundle import ALWAYS, Bundle
-from gateway.policy.findings import finding_of
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.ruleset import RuleSet
 from gateway.policy.submission import Submission
@@ -174,7 +173,8 @@ class MessageTrials:
                 approval = Approval(name, port.number, name, _FIRST_DAY, _LAST_DAY)
                 self._known.filings.replace(name, (approval,))
         senders = [_sender(name, port) for port, name in self._senders.items()]
-        self.rules = RuleSet(replace(bundle, rules=asked), senders, self._known, compiled)
+        asking = replace(bundle, rules=asked)
+        self.rules = RuleSet(asking, senders, self._known, compiled, is_for_traffic=False)
 
     def is_asked(self, rule_id: str) -> bool:
         """Tell whether the self-test can ask a rule; one that is not there could be, too."""
@@ -257,9 +257,7 @@ def _problem(trials: MessageTrials, case: SelfTestCase) -> str | None:
         return f"data_coding {coding} cannot hold the text: {error}"
     if case.message is None:
         (facts,) = trials.rules.scan.scan([message], readings)
-        outcome, deciding = _outcome(
-            [finding_of(hit, trials.rules.bundle.content) for hit in facts.hits]
-        )
+        outcome, deciding = _outcome(trials.rules.of_words(facts))
     else:
         outcome, deciding = _outcome_of(*trials.judge(case.message, message))
     is_met = outcome is case.expect and case.list_id in ("", *(one.rule for one in deciding))

@@ -607,9 +607,21 @@ BROKEN: dict[str, tuple[dict[str, str], list[str]]] = {
         rules(PLAIN, "    warning: W5\n    severity: grave\n"),
         [":8:15 R1.severity: Input should be 'general', 'serious' or 'major'"],
     ),
+    "a warning of another network, which is nobody's here": (
+        rules(PLAIN, "    event: mt_in\n    warning: W5\n"),
+        [":8:14 warning: not with event: mt_in, of another network"],
+    ),
     "a violation that nobody would hear of": (
         rules(PLAIN, "    severity: serious\n"),
         [":7:15 severity: needs a warning: W1 to W13, by which it is heard of"],
+    ),
+    "codes that would wait for an hour": (
+        rules(
+            HEAD,
+            '    check: outside_window\n    open: ["08:00-21:00"]\n    action: defer\n'
+            "    applies_to: [commercial, verification]\n",
+        ),
+        [":9:30 applies_to: a verification code may not wait for an hour"],
     ),
     "a warning of a rule that finds nothing": (
         rules(HEAD, "    check: public_interest\n    exempts: [R2]\n    warning: W1\n", SECOND),

@@ -130,6 +130,10 @@ def test_replies_are_heard_when_there_is_a_file_of_them(bundle: WriteBundle) -> 
 
 
 BROKEN = {
+    "a text with a gap that nobody can fill": (
+        {"replies.yaml": "version: 1\nhow_to: 退订{name}回TD\n"},
+        "replies.yaml:2:9 how_to: knows {sender} and {orders}, and no other braces",
+    ),
     "a confirmation of two messages": (
         {"replies.yaml": f"version: 1\nrestored: {'恢' * 71}\n"},
         "replies.yaml:2:11 restored: is longer than one message of 70 characters",
@@ -263,15 +267,15 @@ BROKEN = {
     "a name that is not read": (
         {"consents.yaml": "version: 1\n"},
         (
-            "consents.yaml:1:1 only bundle.yaml, content.yaml, replies.yaml, selftest.yaml,"
-            " rules/*.yaml and keywords/*.yaml are read"
+            "consents.yaml:1:1 only bundle.yaml, content.yaml, detectors.yaml, replies.yaml,"
+            " selftest.yaml, rules/*.yaml and keywords/*.yaml are read"
         ),
     ),
     "another ending": (
         {"keywords/a.yml": PLAIN},
         (
-            "keywords/a.yml:1:1 only bundle.yaml, content.yaml, replies.yaml, selftest.yaml,"
-            " rules/*.yaml and keywords/*.yaml are read"
+            "keywords/a.yml:1:1 only bundle.yaml, content.yaml, detectors.yaml, replies.yaml,"
+            " selftest.yaml, rules/*.yaml and keywords/*.yaml are read"
         ),
     ),
 }
@@ -353,3 +357,13 @@ def test_any_change_of_any_file_makes_another_digest(bundle: WriteBundle) -> Non
 
     assert len(digests) == 4
     assert load_bundle(bundle(files)) == before
+
+
+@pytest.mark.parametrize(("said", "scope"), [("", "sender"), ("scope: port\n", "port")])
+def test_r22_a_bundle_says_what_td_to_a_port_refuses(
+    bundle: WriteBundle, said: str, scope: str
+) -> None:
+    found = load_bundle(bundle({"replies.yaml": f"version: 1\n{said}"})).replies
+
+    assert found is not None
+    assert found.scope == scope

@@ -98,6 +98,7 @@ def test_every_setting_that_changed_is_told() -> None:
         ("content.parts_ttl_s", "60", "30"),
         ("replies.opted_out", "已退订", "none"),
         ("replies.restored", "已恢复", "none"),
+        ("replies.scope", "sender", "none"),
         ("zone", "Asia/Shanghai", "Europe/Paris"),
         ("frequency_capacity", "1000000", "9"),
     }

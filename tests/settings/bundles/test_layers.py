@@ -304,8 +304,8 @@ FAULTS = {
     "a name that is not read": (
         {"local.d/rule.yaml": "version: 1\n"},
         (
-            "local.d/rule.yaml:1:1 only bundle.yaml, content.yaml, replies.yaml, selftest.yaml,"
-            " rules/*.yaml and keywords/*.yaml are read"
+            "local.d/rule.yaml:1:1 only bundle.yaml, content.yaml, detectors.yaml, replies.yaml,"
+            " selftest.yaml, rules/*.yaml and keywords/*.yaml are read"
         ),
     ),
     "words from another layer's folder": (

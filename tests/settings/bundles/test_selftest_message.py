@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.domain.consent import Answer
-from gateway.domain.policy import Enforcement, SelfTestMessage
+from gateway.domain.policy import Enforcement, RuleEvent, SelfTestMessage
 from gateway.domain.sender import Purpose
 from gateway.policy.bundle import Bundle
 from gateway.policy.checks.suspicious import Suspicious
@@ -92,7 +92,10 @@ HOLDING = {
         f'text: {ADVERT}, to: "+33612345678", time: 2026-03-04T09:00+08:00, expect: defer'
     ),
     "public interest": (
-        f"text: {ADVERT}, from: public_interest, consent: refused, expect: forward"
+        "text: 今夜有暴雨，请减少外出, from: public_interest, consent: refused, expect: forward"
+    ),
+    "an advert is none": (
+        f"text: {ADVERT}, from: public_interest, consent: refused, expect: reject, rule: R21"
     ),
     "a suspended number": (
         'text: 到家了, from: "13912345678", suspended: true, expect: reject, rule: R43-suspended'
@@ -323,11 +326,13 @@ def test_the_shipped_cases_try_every_rule_that_is_enforced_as_shipped() -> None:
         for case in messages
         if case.message and case.message.purpose is Purpose.PUBLIC_INTEREST
     ]
-    # A classifier is no part of a bundle.
+    # A classifier is no part of a bundle, and no case comes from another network.
     enforced = {
         rule.id
         for rule in shipped.rules
-        if rule.mode is Enforcement.ENFORCE and not isinstance(rule.check, Suspicious)
+        if rule.mode is Enforcement.ENFORCE
+        and rule.event is RuleEvent.SUBMIT
+        and not isinstance(rule.check, Suspicious)
     }
     assert enforced - {"R11"} <= tried  # which is no rule against anything
     assert exempt

@@ -181,6 +181,13 @@ BROKEN: dict[str, tuple[dict[str, str], list[str]]] = {
         files(USUAL, asks="  # none\n"),
         [":10:14 suspend: stops nothing without a rule of check: source_suspension"],
     ),
+    "numbers of other networks, which are not ours to write to": (
+        files(
+            USUAL,
+            often=OFTEN.replace("    check: too_often", "    event: mt_in\n    check: too_often"),
+        ),
+        [":11:14 suspend: not with event: mt_in, of another network"],
+    ),
     "working days nobody knows": (
         {**files(USUAL), "bundle.yaml": "version: 1\nname: x\n"},
         [f":10:20 suspend.for: {NO_CALENDAR}"],

@@ -1,18 +1,29 @@
-"""The shape of `api.yaml`, and what it settles: where the HTTP API answers, and to whom."""
+"""The shape of `console.yaml`, and what it settles: where the HTTP API answers, and to whom."""
 
 import re
+from collections import defaultdict
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, Strict
+from pydantic import Field, Strict, ValidationError
 
 from gateway.domain.api_client import ApiClient, ApiRole, RefusalChannel
+from gateway.domain.sender import (
+    BindLimits,
+    Port,
+    PortOwners,
+    Rate,
+    Sender,
+    SenderKind,
+    SenderState,
+)
 from gateway.settings import yaml
 from gateway.settings.credentials import TokenDigest
-from gateway.settings.gateway import ListenerTls, ReadableFile
+from gateway.settings.gateway import ListenerTls
 from gateway.settings.schema import (
     Address,
     ListenAddress,
@@ -27,6 +38,8 @@ from gateway.settings.schema import (
     validate,
     without,
 )
+from gateway.settings.senders import PortShape
+from gateway.settings.smscs import ReadableFile
 from gateway.settings.yaml import Document, Fault
 
 MAX_CLIENTS = 1000
@@ -74,29 +87,31 @@ def _client(shape: ApiClientShape) -> ApiClient:
 
 _Clients = Annotated[
     list[Annotated[ApiClient, ReadAs(ApiClientShape, _client)]],
-    Field(min_length=1, max_length=MAX_CLIENTS),
+    Field(max_length=MAX_CLIENTS),
 ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ApiSettings(Section):
-    """One `api.yaml`. Relative paths count from the working directory."""
+class ConsoleSettings(Section):
+    """One `console.yaml`. Relative paths count from its directory."""
 
     version: Version
     address: ListenAddress = _USUAL_ADDRESS
     tls: Annotated[ListenerTls, ReadAs(ApiTlsShape, _tls)] | None = None
-    clients: Annotated[tuple[ApiClient, ...], ReadAs(_Clients, tuple)]
+    clients: Annotated[tuple[ApiClient, ...], ReadAs(_Clients, tuple)] = ()
 
 
-def load_api(path: Path, senders: Collection[str] | None) -> ApiSettings:
-    """Read `api.yaml`. Its SPs must be in `senders`, if those are known.
+def load_console(path: Path, senders: Collection[str] | None) -> ConsoleSettings:
+    """Read `console.yaml`. Its SPs must be in `senders`, if those are known.
 
     Raises SettingsError with all faults; none of them shows a token.
     """
     checks = [] if senders is None else [partial(_strangers, senders=senders)]
+    document = yaml.read(path)
+    yaml.anchor(document, (("tls", "certificate"), ("tls", "key")))
     return validate(
-        yaml.read(path),
-        ApiSettings,
+        document,
+        ConsoleSettings,
         unique("clients", "*", "name"),
         unique("clients", "*", "token"),
         _open_to_all,
@@ -112,6 +127,43 @@ def load_system_ids(path: Path) -> frozenset[str]:
     """
     found = yaml.read(path).find("senders", "*", "system_id")
     return frozenset(value for _, value in found if isinstance(value, str))
+
+
+def load_ports(path: Path) -> dict[str, tuple[str, ...]]:
+    """Return the ports of each sender of `senders.yaml`, also if the file has faults.
+
+    Raises SettingsError for what is no YAML.
+    """
+    document = yaml.read(path)
+    numbers = list(document.find("senders", "*", "ports", "*", "number"))
+    return {
+        system_id: tuple(one for at, one in numbers if at[1] == where[1] and isinstance(one, str))
+        for where, system_id in document.find("senders", "*", "system_id")
+        if isinstance(system_id, str)
+    }
+
+
+def load_port_owners(path: Path) -> PortOwners:
+    """Return who owns which port of `senders.yaml`, also if the file has faults.
+
+    Raises SettingsError for what is no YAML.
+    """
+    document = yaml.read(path)
+    ports: defaultdict[object, list[Port]] = defaultdict(list)
+    for where, port in document.find("senders", "*", "ports", "*"):
+        with suppress(ValidationError):
+            ports[where[1]].append(PortShape.model_validate(port).port())
+    kinds = document.find("senders", "*", "kind")
+    peers = {where[1] for where, kind in kinds if kind == SenderKind.PEER}
+    return PortOwners(
+        Sender(
+            *(system_id, "", system_id, SenderState.ACTIVE, BindLimits(0, frozenset(), ())),
+            *(tuple(ports[where[1]]), Rate(1, 1), 1),
+            kind=SenderKind.PEER if where[1] in peers else SenderKind.SP,
+        )
+        for where, system_id in document.find("senders", "*", "system_id")
+        if isinstance(system_id, str)
+    )
 
 
 def _open_to_all(document: Document) -> Iterator[Fault]:

@@ -1,4 +1,4 @@
-"""api.yaml: where the API answers, and to whom."""
+"""console.yaml: where the API answers, and to whom."""
 
 from collections.abc import Callable
 from hashlib import sha256
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.domain.api_client import ApiClient, ApiRole, RefusalChannel
-from gateway.settings.api import load_api, load_system_ids
+from gateway.settings.console import load_console, load_port_owners, load_system_ids
 from gateway.settings.credentials import digest_of
 from gateway.settings.directories import check
 from gateway.settings.schema import Address
@@ -28,7 +28,7 @@ SP = f'{{name: shop, role: sp, system_id: shop, token: "sha256:{DIGEST}"}}'
 @pytest.fixture
 def write_api(tmp_path: Path) -> Callable[[str], Path]:
     def write_api(text: str) -> Path:
-        path = tmp_path / "api.yaml"
+        path = tmp_path / "console.yaml"
         path.write_text(text, encoding="utf-8")
         return path
 
@@ -40,7 +40,7 @@ WriteApi = Callable[[str], Path]
 
 def faults_of(path: Path) -> list[str]:
     with pytest.raises(SettingsError) as raised:
-        load_api(path, {"shop"})
+        load_console(path, {"shop"})
     return [str(fault).removeprefix(f"{path}:") for fault in raised.value.faults]
 
 
@@ -49,7 +49,7 @@ def test_a_whole_file_names_address_and_clients(
 ) -> None:
     monkeypatch.setenv("SMSWARD_TOKEN", TOKEN)
 
-    settings = load_api(write_api(WHOLE), {"shop"})
+    settings = load_console(write_api(WHOLE), {"shop"})
 
     assert (settings.address, settings.tls) == (Address("127.0.0.1", 8443), None)
     assert settings.clients == (
@@ -65,7 +65,7 @@ def test_a_whole_file_names_address_and_clients(
 
 
 def test_without_an_address_it_is_a_loopback_one(write_api: WriteApi) -> None:
-    settings = load_api(write_api(f"version: 1\nclients: [{SP}]\n"), None)
+    settings = load_console(write_api(f"version: 1\nclients: [{SP}]\n"), None)
 
     assert settings.address == Address("127.0.0.1", 8080)
 
@@ -79,7 +79,7 @@ def test_an_address_that_others_reach_needs_tls(
     tls = f"tls: {{certificate: {tmp_path}/file.pem, key: {tmp_path}/file.pem}}\n"
 
     assert faults_of(write_api(text)) == ["2:10 address: others reach it, so tls must be given"]
-    settings = load_api(write_api(text + tls), {"shop"})
+    settings = load_console(write_api(text + tls), {"shop"})
     assert settings.tls is not None
     assert settings.tls.key == tmp_path / "file.pem"
 
@@ -88,7 +88,7 @@ def test_an_address_that_others_reach_needs_tls(
 def test_on_loopback_nobody_listens_in(write_api: WriteApi, address: str) -> None:
     text = f'version: 1\naddress: "{address}"\nclients: [{SP}]\n'
 
-    assert load_api(write_api(text), {"shop"}).tls is None
+    assert load_console(write_api(text), {"shop"}).tls is None
 
 
 @pytest.mark.parametrize(
@@ -135,11 +135,14 @@ def test_an_address_that_is_none_is_one_fault(write_api: WriteApi) -> None:
     assert fault.startswith("2:10 address: must be host:port")
 
 
-@pytest.mark.parametrize("text", ["version: 1\nclients: []\n", "version: 2\nclients: [1]\n", "[]"])
-def test_a_file_without_clients_or_of_another_version_is_refused(
-    write_api: WriteApi, text: str
-) -> None:
+@pytest.mark.parametrize("text", ["version: 2\nclients: []\n", "version: 1\nclients: [1]\n", "[]"])
+def test_a_file_of_another_version_or_shape_is_refused(write_api: WriteApi, text: str) -> None:
     assert faults_of(write_api(text))
+
+
+@pytest.mark.parametrize("text", ["version: 1\n", "version: 1\nclients: []\n"])
+def test_a_console_for_people_alone_has_no_clients(write_api: WriteApi, text: str) -> None:
+    assert load_console(write_api(text), None).clients == ()
 
 
 def test_names_and_tokens_stand_there_once(write_api: WriteApi) -> None:
@@ -162,8 +165,52 @@ def test_the_sps_are_known_although_their_passwords_are_elsewhere(tmp_path: Path
 
 def test_check_looks_at_the_api_too(write_api: WriteApi, tmp_path: Path) -> None:
     without = check(tmp_path, tmp_path / "policies")
-    path = write_api("version: 1\nclients: []\n")
+    path = write_api("version: 9\n")
 
     faults = check(tmp_path, tmp_path / "policies")
 
     assert [fault.path for fault in set(faults) - set(without)] == [path]
+
+
+def test_r63_who_brings_what_other_networks_send_is_known_without_passwords(tmp_path: Path) -> None:
+    path = tmp_path / "senders.yaml"
+    path.write_text(
+        'version: 1\nsenders:\n  - {system_id: cmcc, kind: peer, password: "env:NOT_HERE"}\n',
+        encoding="utf-8",
+    )
+
+    assert load_port_owners(path).peers == {"cmcc"}
+
+
+def test_who_owns_a_port_is_known_also_where_the_file_has_faults(tmp_path: Path) -> None:
+    path = tmp_path / "senders.yaml"
+    path.write_text(
+        """\
+version: 1
+senders:
+  - system_id: shop
+    password: "env:NOT_IN_THIS_PROCESS"
+    ports: [{number: "10690001", extension_digits: 2, purpose: marketing}, {number: 7}]
+  - {system_id: 7, ports: [{number: "10690002", purpose: service}]}
+""",
+        encoding="utf-8",
+    )
+
+    owners = load_port_owners(path)
+
+    assert owners.peers == set()
+    assert owners.port_of("1069000112") == ("10690001", ("shop",))
+    assert owners.of("10690002") == ()
+
+
+def test_a_file_of_the_former_name_is_told_beside_the_faults_of_the_new_one(
+    write_api: WriteApi, tmp_path: Path
+) -> None:
+    new = write_api("version: 9\n")
+    former = tmp_path / "api.yaml"
+    former.write_text("version: 1\n", encoding="utf-8")
+
+    faults = [fault for fault in check(tmp_path, tmp_path) if fault.path in {new, former}]
+
+    assert {fault.path for fault in faults} == {new, former}
+    assert "rename it to console.yaml" in " ".join(fault.problem for fault in faults)
