@@ -1,4 +1,5 @@
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -6,7 +7,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from gateway.domain.sanction import SanctionLadder, SanctionStep
+from gateway.domain.sender import PORT_PROBLEM, Route
 from gateway.domain.subscription import CancelAll, Hub
+from gateway.policy.complaint_words import ComplaintFormat
 from gateway.policy.disk_stages import DiskReserve
 from gateway.session.timers import Timers
 from gateway.settings.gateway import (
@@ -14,17 +18,27 @@ from gateway.settings.gateway import (
     Limits,
     Listener,
     ListenerTls,
+    MailSettings,
+    MailTls,
     Node,
     NodeRole,
     Privacy,
     RecordKeeping,
-    Smsc,
-    SmscTls,
+    control_of,
+    groups_of,
     load_gateway,
     load_sealer,
 )
 from gateway.settings.schema import Address
-from gateway.settings.yaml import SettingsError
+from gateway.settings.smscs import (
+    OutbindPeer,
+    OwnAccount,
+    OwnBindType,
+    Smsc,
+    SmscGroups,
+    SmscMode,
+    SmscTls,
+)
 
 Write = Callable[[str, str], Path]
 FaultsOf = Callable[[Callable[[], object]], list[str]]
@@ -43,7 +57,7 @@ store: {url: "sqlite:///var/smsward.db"}
 records: {directory: var/cdr}
 metrics: {address: "127.0.0.1:9464"}
 """  # noqa: E501 - as operators were promised it
-NO_FILE = "no such file (a relative path counts from the working directory)"
+NO_FILE = "no such file (a relative path counts from the file that names it)"
 KEYS = "k1: " + "A" * 86 + "==\nk2: " + "B" * 86 + "==\n"
 MINIMAL = """\
 version: 1
@@ -62,7 +76,7 @@ def in_deployment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Write)
         yield
 
 
-def test_the_contract_loads_as_it_was_promised(write: Write) -> None:
+def test_the_contract_loads_as_it_was_promised(write: Write, tmp_path: Path) -> None:
     settings = load_gateway(write("gateway.yaml", CONTRACT))
 
     assert settings.node == Node("cmcc", "福建", NodeRole.ORIGIN)
@@ -71,14 +85,14 @@ def test_the_contract_loads_as_it_was_promised(write: Write) -> None:
         Listener(
             "tls",
             Address("127.0.0.1", 3550),
-            ListenerTls(Path("tls/cert.pem"), Path("tls/key.pem")),
+            ListenerTls(tmp_path / "tls/cert.pem", tmp_path / "tls/key.pem"),
         ),
     )
     assert settings.smscs == (Smsc("main", Address("127.0.0.1", 2776)),)
     assert settings.timers == Timers(5, 10, 30, 30, 300, 15, 15)
     assert settings.limits == Limits(70_000, 2_000, 1_000, 10, 100_000)
-    assert settings.store.url == "sqlite:///var/smsward.db"
-    assert settings.records.directory == Path("var/cdr")
+    assert settings.store.url == f"sqlite:///{tmp_path}/var/smsward.db"
+    assert settings.records.directory == tmp_path / "var/cdr"
     assert settings.metrics.address == ("127.0.0.1", 9464)
 
 
@@ -89,13 +103,13 @@ def test_what_is_left_out_is_as_in_the_contract(write: Write) -> None:
     assert settings.smscs == promised.smscs
     assert settings.timers == promised.timers == Timers()
     assert settings.limits == promised.limits == Limits()
-    assert settings.store.url == promised.store.url
-    assert settings.records.directory == promised.records.directory
+    assert settings.store.url == "sqlite:///var/smsward.db"
+    assert settings.records.directory == Path("var/cdr")
     assert settings.metrics.address == promised.metrics.address
     assert settings.node == Node("unnamed", "unnamed", NodeRole.ORIGIN)
 
 
-def test_an_smsc_may_be_reached_over_tls(write: Write) -> None:
+def test_an_smsc_may_be_reached_over_tls(write: Write, tmp_path: Path) -> None:
     text = MINIMAL.replace(
         '2776"',
         '2776", tls: {ca: tls/cert.pem, certificate: tls/cert.pem, key: tls/key.pem,'
@@ -104,9 +118,8 @@ def test_an_smsc_may_be_reached_over_tls(write: Write) -> None:
 
     (smsc,) = load_gateway(write("gateway.yaml", text)).smscs
 
-    assert smsc.tls == SmscTls(
-        Path("tls/cert.pem"), Path("tls/cert.pem"), Path("tls/key.pem"), "smsc.example.net"
-    )
+    certificate, key = tmp_path / "tls/cert.pem", tmp_path / "tls/key.pem"
+    assert smsc.tls == SmscTls(certificate, certificate, key, "smsc.example.net")
 
 
 def test_an_smsc_may_be_trusted_as_the_system_trusts(write: Write) -> None:
@@ -191,6 +204,10 @@ BROKEN = {
         "metrics: {address: 9464}",
         '4:20 metrics.address: must be text such as "127.0.0.1:2775", in quotes',
     ),
+    "a name too long for an owner of cases": (
+        f"node: {{carrier: {'x' * 32}, province: {'y' * 32}}}",
+        "4:7 carrier/province: at most 64 characters",
+    ),
     "second version": ("version: 1", "4:1 repeated key 'version' (first in line 1)"),
 }
 
@@ -210,13 +227,13 @@ def test_records_are_kept_five_months_and_purged_after_six(write: Write) -> None
     assert load_sealer(settings) is None
 
 
-def test_keys_to_seal_with_are_found(write: Write) -> None:
+def test_keys_to_seal_with_are_found(write: Write, tmp_path: Path) -> None:
     write("keys.yaml", KEYS).chmod(0o600)
     text = MINIMAL + "privacy: {keys: keys.yaml, current: k2}\n"
 
     settings = load_gateway(write("gateway.yaml", text))
 
-    assert settings.privacy == Privacy("keys.yaml", "k2")
+    assert settings.privacy == Privacy(str(tmp_path / "keys.yaml"), "k2")
     sealer = load_sealer(settings)
     assert sealer is not None
     assert sealer.seal(b"13800138000").startswith("k2:")
@@ -263,6 +280,46 @@ def test_a_faulty_hub_is_told_at_its_place(
     assert fault in faults_of(lambda: load_gateway(path))[0]
 
 
+def test_r80_report_codes_are_named_with_what_is_written_there(write: Write) -> None:
+    text = MINIMAL + 'complaints: {codes: {"12321": star, "7726": two_step}}\n'
+
+    complaints = load_gateway(write("gateway.yaml", text)).complaints
+
+    assert complaints.codes == {"12321": ComplaintFormat.STAR, "7726": ComplaintFormat.TWO_STEP}
+    assert complaints.formats[b"7726"] is ComplaintFormat.TWO_STEP
+    assert not load_gateway(write("gateway.yaml", MINIMAL)).complaints.codes
+
+
+def test_r88_no_complaints_suspend_a_port_where_zero_reporters_do(
+    write: Write, faults_of: FaultsOf
+) -> None:
+    off = write("gateway.yaml", MINIMAL + "complaints: {reporters: 0}\n")
+    read = load_gateway(off).complaints.threshold
+
+    alone = write("gateway.yaml", MINIMAL + "complaints: {reporters: 1}\n")
+    (fault,) = faults_of(lambda: load_gateway(alone))
+
+    assert read.reporters == 0
+    assert "complaints.reporters: must be 2 or more, or 0 for never" in str(fault)
+
+
+@pytest.mark.parametrize(
+    ("codes", "fault"),
+    [
+        ('{"1x": star}', "complaints.codes.1x: must be 3 to 20 digits"),
+        ('{"12321": stars}', "complaints.codes.12321: Input should be 'star', 'hash', 'colon'"),
+        ('["12321"]', "complaints.codes: must be a mapping"),
+        (f"{{{', '.join(f'1{n:03}: star' for n in range(65))}}}", "complaints.codes: "),
+    ],
+)
+def test_r80_faulty_report_codes_are_told_at_their_place(
+    write: Write, faults_of: FaultsOf, codes: str, fault: str
+) -> None:
+    path = write("gateway.yaml", f"{MINIMAL}complaints: {{codes: {codes}}}\n")
+
+    assert fault in faults_of(lambda: load_gateway(path))[0]
+
+
 def test_webhooks_go_to_no_network_of_ours_that_is_not_named(write: Write) -> None:
     text = MINIMAL + 'webhooks: {networks: ["10.20.0.0/16", "::1/128"]}\n'
 
@@ -294,7 +351,7 @@ def test_verdicts_are_learnt_from_unless_told_otherwise(write: Write) -> None:
 
 
 def test_keys_that_models_must_be_signed_with_are_read_at_the_start(
-    write: Write, faults_of: FaultsOf
+    write: Write, faults_of: FaultsOf, tmp_path: Path
 ) -> None:
     public = Ed25519PrivateKey.from_private_bytes(bytes(32)).public_key()
     pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
@@ -302,7 +359,9 @@ def test_keys_that_models_must_be_signed_with_are_read_at_the_start(
     write("theirs.pub", "no key")
     text = MINIMAL + "learning: {trusted_keys: [ours.pub]}\n"
 
-    assert load_gateway(write("gateway.yaml", text)).learning.trusted_keys == (Path("ours.pub"),)
+    assert load_gateway(write("gateway.yaml", text)).learning.trusted_keys == (
+        tmp_path / "ours.pub",
+    )
 
     path = write("gateway.yaml", text.replace("ours.pub", "ours.pub, theirs.pub"))
     assert faults_of(lambda: load_gateway(path)) == [
@@ -339,13 +398,45 @@ BROKEN_LINKS = {
         ('[{name: main, address: "127.0.0.1:2776"}]', "null"),
         "3:8 smscs: must be a list",
     ),
-    "pooled": (
-        ('2776"', '2776", mode: pooled'),
-        "3:55 smscs[0].mode: pooled is not supported yet; transparent is",
+    "pooled without a password": (
+        ('2776"', '2776", mode: pooled, system_id: gw'),
+        "3:9 smscs[0]: system_id and password go with mode: pooled, and that with both",
+    ),
+    "a password of nobody": (
+        ('2776"', '2776", password: "plain:gw"'),
+        "3:9 smscs[0]: system_id and password go with mode: pooled, and that with both",
+    ),
+    "a hash": (
+        ('2776"', '2776", mode: pooled, system_id: gw, password: "$argon2id$v=19"'),
+        "3:88 smscs[0].password: must be env:NAME or plain:secret: the SMSC is sent it",
+    ),
+    "a pooled receiver": (
+        ('2776"', '2776", mode: pooled, system_id: gw, password: "plain:gw", bind_type: rx'),
+        "3:9 smscs[0]: bind_type must be trx or tx: messages go there",
+    ),
+    "two modes in one group": (
+        (
+            '2776"}',
+            (
+                '2776"}, {name: b, address: "127.0.0.1:1", mode: pooled, system_id: g,'
+                ' password: "plain:g"}'
+            ),
+        ),
+        "3:90 the group main has SMSCs of another mode",
+    ),
+    "no mode beside another": (
+        (
+            "{name: main,",
+            (
+                '{name: b, address: "127.0.0.1:1", mode: pooled, system_id: g,'
+                ' password: "plain:g"}, {name: main,'
+            ),
+        ),
+        "3:100 the group main has SMSCs of another mode",
     ),
     "another mode": (
         ('2776"', '2776", mode: proxy'),
-        "3:55 smscs[0].mode: must be transparent",
+        "3:55 smscs[0].mode: Input should be 'transparent' or 'pooled'",
     ),
     "an SMSC at port 0": (
         ("2776", "0"),
@@ -370,6 +461,17 @@ BROKEN_LINKS = {
     "half a pair": (
         ('2776"', '2776", tls: {certificate: tls/cert.pem}'),
         "3:54 smscs[0].tls: certificate and key go together",
+    ),
+    "a hash that the SMSC cannot be shown": (
+        ('2776"', '2776", own_bind: {system_id: gw, password: "$argon2id$v=19"}'),
+        "3:85 smscs[0].own_bind.password: must be env:NAME or plain:secret: the SMSC is sent it",
+    ),
+    "a long password": (
+        ('2776"', '2776", own_bind: {system_id: gw, password: "plain:123456789"}'),
+        (
+            "3:85 smscs[0].own_bind.password: the password is longer than the 8 octets a bind can"
+            " carry"
+        ),
     ),
     "tls by word": (('2776"', '2776", tls: on'), "3:54 smscs[0].tls: must be a mapping"),
     "a name twice": (
@@ -422,15 +524,154 @@ def test_a_missing_file_is_named(tmp_path: Path, faults_of: FaultsOf) -> None:
     ]
 
 
-def test_a_second_smsc_is_refused_rather_than_ignored(write: Write) -> None:
-    second = ', {name: spare, address: "127.0.0.1:2777"}]'
+def test_an_smsc_may_have_a_bind_of_the_gateways_own(write: Write) -> None:
+    own = 'own_bind: {bind_type: receiver, system_id: gw, password: "plain:secret"}'
+    path = write("gateway.yaml", MINIMAL.replace('2776"', f'2776", {own}'))
+
+    (smsc,) = load_gateway(path).smscs
+
+    assert smsc.own_bind == OwnAccount("gw", "plain:secret", OwnBindType.RECEIVER)
+    assert "secret" not in repr(smsc)
+
+
+OUTBIND = 'outbind: {addresses: ["10.0.0.0/8"], system_id: smsc, password: "plain:secret"}'
+
+
+def test_an_smsc_may_ask_for_the_bind(write: Write) -> None:
+    own = f'own_bind: {{system_id: gw, password: "plain:gw"}}, {OUTBIND}'
+    path = write("gateway.yaml", MINIMAL.replace('2776"', f'2776", {own}'))
+
+    (smsc,) = load_gateway(path).smscs
+
+    assert smsc.outbind == OutbindPeer((ip_network("10.0.0.0/8"),), "smsc", "plain:secret")
+    assert "secret" not in repr(smsc)
+
+
+@pytest.mark.parametrize(
+    ("more", "problem"),
+    [
+        (OUTBIND, "smscs[0]: outbind needs an account to bind with: own_bind, or mode: pooled"),
+        (
+            OUTBIND.replace('["10.0.0.0/8"]', "[]"),
+            "smscs[0].outbind.addresses: List should have at least 1 item after validation, not 0",
+        ),
+    ],
+)
+def test_an_outbind_that_could_not_be_answered_is_a_fault(
+    write: Write, faults_of: FaultsOf, more: str, problem: str
+) -> None:
+    path = write("gateway.yaml", MINIMAL.replace('2776"', f'2776", {more}'))
+
+    (fault,) = faults_of(lambda: load_gateway(path))
+
+    assert fault.partition(" ")[2] == problem
+
+
+def test_smscs_have_groups_priorities_and_weights(write: Write) -> None:
+    second = ', {name: spare, address: "127.0.0.1:2777", group: codes, priority: 2, weight: 3}]'
+
+    settings = load_gateway(write("gateway.yaml", MINIMAL.replace('2776"}]', '2776"}' + second)))
+
+    assert [(s.name, s.group, s.priority, s.weight) for s in settings.smscs] == [
+        ("main", "main", 1, 1),
+        ("spare", "codes", 2, 3),
+    ]
+    assert groups_of(settings) == SmscGroups(frozenset({"main", "codes"}))
+    assert groups_of(None) == SmscGroups()
+
+
+NEEDS_POOLED = "a destination prefix needs pooled groups, and main is transparent: there a session"
+POOLED = MINIMAL.replace(
+    '2776"}]',
+    '2776"}, {name: b, address: "127.0.0.1:2777", group: abroad, mode: pooled, system_id: gw,'
+    ' password: "plain:gw"}]',
+)
+
+
+def test_routes_name_a_group_for_prefixes_of_source_and_destination(write: Write) -> None:
+    routes = """\
+routes:
+  - {group: main, source: "1069"}
+  - {group: abroad, destination: "852"}
+  - {group: abroad, source: "BANK", destination: "852"}
+"""
+
+    groups = groups_of(load_gateway(write("gateway.yaml", POOLED + routes)))
+
+    assert groups.pooled == {"abroad"}
+    assert groups.routes == (
+        Route("main", "1069"),
+        Route("abroad", destination="852"),
+        Route("abroad", "BANK", "852"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("route", "problem"),
+    [
+        (
+            '{group: main, destination: "852"}',
+            f"{NEEDS_POOLED} has one bind, and each of its messages may go to another group",
+        ),
+        ('{group: gone, source: "1069"}', "no SMSC is of the group gone"),
+        ("{group: main}", "routes[0]: needs a source, a destination, or both"),
+        (
+            '{group: abroad, destination: "+852"}',
+            "routes[0].destination: must be 1 to 15 digits of the international form, no +",
+        ),
+        ('{group: main, source: "1 069"}', f"routes[0].source: {PORT_PROBLEM}"),
+        (
+            '{group: main, source: "1069"}, {group: abroad, source: "1069"}',
+            "has the prefixes of the route in line 4",
+        ),
+        ("3", "routes[0]: must be a mapping"),
+    ],
+)
+def test_a_route_that_leads_nowhere_is_a_fault(
+    write: Write, faults_of: FaultsOf, route: str, problem: str
+) -> None:
+    path = write("gateway.yaml", POOLED + f"routes: [{route}]\n")
+
+    (fault,) = faults_of(lambda: load_gateway(path))
+
+    assert fault.partition(" ")[2] == problem
+
+
+def test_the_contract_of_several_smscs_loads_as_it_was_promised(write: Write) -> None:
+    own = 'mode: pooled, binds: 4, system_id: gw, password: "plain:gw", group: main'
+    smscs = (
+        f'smscs: [{{name: a, address: "127.0.0.1:2776", {own}, priority: 1}},'
+        f' {{name: b, address: "127.0.0.1:2777", {own}, priority: 2}}]\n'
+    )
+    text = MINIMAL.replace('smscs: [{name: main, address: "127.0.0.1:2776"}]\n', smscs)
+
+    settings = load_gateway(write("gateway.yaml", text))
+
+    assert [(one.name, one.mode, one.binds, one.priority) for one in settings.smscs] == [
+        ("a", SmscMode.POOLED, 4, 1),
+        ("b", SmscMode.POOLED, 4, 2),
+    ]
+
+
+def test_a_pooled_smsc_has_binds_of_the_gateways_own(write: Write) -> None:
+    own = '2776", mode: pooled, binds: 4, system_id: gw, password: "plain:gw"'
+
+    (smsc,) = load_gateway(write("gateway.yaml", MINIMAL.replace('2776"', own))).smscs
+
+    assert (smsc.is_pooled, smsc.binds, smsc.window, smsc.system_id) == (True, 4, 100, "gw")
+    assert "plain:gw" not in repr(smsc)
+
+
+def test_an_smsc_stands_there_once(write: Write, faults_of: FaultsOf) -> None:
+    second = ', {name: main, address: "127.0.0.1:2776"}]'
     path = write("gateway.yaml", MINIMAL.replace('2776"}]', '2776"}' + second))
 
-    with pytest.raises(SettingsError) as caught:
-        load_gateway(path)
+    faults = faults_of(lambda: load_gateway(path))
 
-    (fault,) = caught.value.faults
-    assert "more than one SMSC is not supported yet" in fault.problem
+    assert [fault.partition(" ")[2] for fault in faults] == [
+        "smscs[1].name: as in line 3 already",
+        "smscs[1].address: as in line 3 already",
+    ]
 
 
 def test_bounds_of_what_grows_are_read(write: Write) -> None:
@@ -447,3 +688,154 @@ disk: {warn_octets: 30, stop_octets: 20, full_octets: 10}
     assert settings.store.max_octets == 3 * 2**20
     assert settings.records.max_octets_per_day == 4 * 2**20
     assert settings.disk == DiskReserve(30, 20, 10)
+
+
+def test_relative_paths_count_from_the_file_that_names_them(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write("etc/gateway.yaml", CONTRACT.replace("tls/", "../tls/").replace("///v", "///../v"))
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+
+    settings = load_gateway(Path("../etc/gateway.yaml"))
+
+    assert path.is_file()
+    assert settings.store.file == tmp_path / "var/smsward.db"
+    assert settings.store.control == control_of(path) == tmp_path / "var/smsward.db.control"
+    assert settings.records.directory == tmp_path / "etc/var/cdr"
+    tls = settings.listeners[1].tls
+    assert tls is not None
+    assert tls.certificate == tmp_path / "tls/cert.pem"
+
+
+@pytest.mark.parametrize("url", ["sqlite:////var/lib/smsward.db", "sqlite:///:memory:"])
+def test_an_absolute_path_and_what_is_no_path_stay_as_they_are(
+    write: Write, faults_of: FaultsOf, url: str
+) -> None:
+    path = write("gateway.yaml", f'{MINIMAL}store: {{url: "{url}"}}\n')
+
+    if "memory" in url:
+        assert faults_of(lambda: load_gateway(path)) == [
+            "gateway.yaml:4:14 store.url: must name a file: sqlite:///var/smsward.db"
+        ]
+    else:
+        assert load_gateway(path).store.url == url
+
+
+@pytest.mark.parametrize(
+    ("place", "setting", "text"),
+    [
+        ("var/smsward.db", "store.url", 'store: {url: "sqlite:///var/smsward.db"}'),
+        ("var/cdr/cdr-20131104-09.jsonl", "records.directory", "records: {directory: var/cdr}"),
+        ("var/models/models.json", "learning.models", "learning: {models: var/models}"),
+    ],
+)
+def test_data_left_behind_below_the_working_directory_stop_a_start(
+    write: Write, faults_of: FaultsOf, tmp_path: Path, place: str, setting: str, text: str
+) -> None:
+    path = write("etc/gateway.yaml", f"{MINIMAL}{text}\n")
+    write(place, "data")
+
+    (fault,) = faults_of(lambda: load_gateway(path))
+    write(f"etc/{place}", "data")
+
+    assert f"{setting}: counts from this file: {tmp_path}/etc/var/" in fault
+    assert f"and {tmp_path}/var/" in fault
+    assert load_gateway(path).version == 1
+
+
+MAIL = 'server: "smtp.example.com:587", sender: "gw@example.com"'
+
+
+def test_mail_goes_over_starttls_unless_it_is_said_otherwise(write: Write) -> None:
+    written = f'{MINIMAL}mail: {{{MAIL}, user: gw, password: "plain:x"}}\n'
+
+    mail = load_gateway(write("gateway.yaml", written)).mail
+
+    assert load_gateway(write("gateway.yaml", MINIMAL)).mail is None
+    assert mail == MailSettings(
+        Address("smtp.example.com", 587), "gw@example.com", MailTls.STARTTLS, "gw", "plain:x"
+    )
+    assert "plain:x" not in repr(mail)
+
+
+@pytest.mark.parametrize(
+    ("said", "problem"),
+    [
+        (MAIL.replace(":587", ":0"), "port 0 cannot be connected to"),
+        (MAIL.replace("gw@", "gw\\r\\nBcc: x@"), "must be as name@example.com"),
+        (f"{MAIL}, user: gw", "user and password go together"),
+        (f'{MAIL}, tls: off, user: gw, password: "plain:x"', "needs tls"),
+        (f"{MAIL}, user: gw, password: secret", "must be env:NAME or plain:secret"),
+        (f'{MAIL}, user: gw, password: "env:NO_SUCH_VARIABLE"', "NO_SUCH_VARIABLE"),
+    ],
+)
+def test_faulty_mail_is_told_at_its_place(
+    write: Write, faults_of: FaultsOf, said: str, problem: str
+) -> None:
+    path = write("gateway.yaml", f"{MINIMAL}mail: {{{said}}}\n")
+
+    (fault,) = faults_of(lambda: load_gateway(path))
+
+    assert problem in fault
+
+
+XARF = "org: 中国联通, contact: abuse@unicom.example, domain: unicom.example"
+HOOK = '{name: hoster, url: "https://hoster.example/xarf", key: "plain:' + "k" * 32 + '"}'
+
+
+def test_who_reports_abuse_and_to_which_webhooks_is_read(write: Write) -> None:
+    text = f"{MINIMAL}xarf: {{{XARF}, webhooks: [{HOOK}]}}\n"
+
+    xarf = load_gateway(write("gateway.yaml", text)).xarf
+
+    assert load_gateway(write("gateway.yaml", MINIMAL)).xarf is None
+    assert xarf is not None
+    assert (xarf.org, xarf.contact, xarf.domain) == (
+        *("中国联通", "abuse@unicom.example", "unicom.example"),
+    )
+    assert [one.webhook.url for one in xarf.webhooks] == ["https://hoster.example/xarf"]
+    assert "kkk" not in repr(xarf)
+
+
+@pytest.mark.parametrize(
+    ("said", "where"),
+    [
+        (XARF.replace("domain: unicom.example", "domain: unicom"), "xarf.domain: "),
+        (XARF.replace("domain: unicom.example", "domain: Unicom.example"), "xarf.domain: "),
+        (XARF.replace("abuse@unicom.example", "abuse"), "xarf.contact: "),
+        (f"{XARF}, webhooks: [{HOOK}, {HOOK}]", "webhooks[1].name: as in line 4 already"),
+        (f"{XARF}, webhooks: [{HOOK.replace('https', 'http')}]", "webhooks[0].url: "),
+        (f"{XARF}, webhooks: [{HOOK.replace('k' * 32, 'k')}]", "webhooks[0].key: "),
+    ],
+)
+def test_a_faulty_xarf_is_told_at_its_place(
+    write: Write, faults_of: FaultsOf, said: str, where: str
+) -> None:
+    path = write("gateway.yaml", f"{MINIMAL}xarf: {{{said}}}\n")
+
+    (fault,) = faults_of(lambda: load_gateway(path))
+
+    assert where in fault
+
+
+def test_r96_the_ladder_of_sanctions_is_a_table(write: Write) -> None:
+    shipped = load_gateway(write("gateway.yaml", MINIMAL)).sanctions.ladder
+    text = "sanctions: {general: [notice, close], window_days: 30, automatic: [notice]}\n"
+    own = load_gateway(write("gateway.yaml", MINIMAL + text)).sanctions.ladder
+
+    assert shipped == SanctionLadder()
+    assert own.general == (SanctionStep.NOTICE, SanctionStep.CLOSE)
+    assert (own.major, own.window) == ((SanctionStep.CLOSE,), timedelta(days=30))
+    assert own.automatic == {SanctionStep.NOTICE}
+
+
+@pytest.mark.parametrize(
+    "fault", ["general: []", "serious: [fine]", "window_days: 0", "automatic: [all]", "other: []"]
+)
+def test_r96_a_ladder_that_cannot_be_is_a_fault(
+    write: Write, faults_of: FaultsOf, fault: str
+) -> None:
+    path = write("gateway.yaml", MINIMAL + f"sanctions: {{{fault}}}\n")
+
+    assert len(faults_of(lambda: load_gateway(path))) == 1

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -8,13 +9,19 @@ from gateway.domain.sender import (
     BindLimits,
     BindType,
     Port,
+    PortOwners,
     Purpose,
     Rate,
+    Route,
     Sender,
     SenderState,
 )
+from gateway.domain.verdict import Reason
 from gateway.settings.credentials import hash_password
 from gateway.settings.senders import load_senders
+from gateway.settings.smscs import SmscGroups
+from gateway.settings.status_maps import SHIPPED_MAPS
+from gateway.smpp.status import status_named
 
 Write = Callable[[str, str], Path]
 FaultsOf = Callable[[Callable[[], object]], list[str]]
@@ -99,6 +106,66 @@ def test_an_sp_may_hear_other_statuses(write: Write) -> None:
     sender = load_senders(write("senders.yaml", text))["sp1"]
 
     assert sender.statuses == {"CONTENT": "ESME_RINVMSGLEN", "RATE": "ESME_RMSGQFUL"}
+
+
+def test_an_sp_may_hear_a_vendors_own_status_and_reason_and_rule_in_a_tlv(write: Write) -> None:
+    text = one(statuses="{CONTENT: 0x410}", refusal_tlvs="true")
+
+    sender = load_senders(write("senders.yaml", text))["sp1"]
+
+    assert (sender.statuses, sender.refusal_tlvs) == ({"CONTENT": "0x410"}, True)
+
+
+def test_an_sp_may_hear_the_statuses_of_a_map_but_for_its_own(write: Write) -> None:
+    text = one(status_map="cmpp", statuses="{CONTENT: 0x499}")
+
+    sender = load_senders(write("senders.yaml", text))["sp1"]
+
+    assert sender.statuses["RATE"] == "0x408"
+    assert sender.statuses["CONTENT"] == "0x499"
+
+
+def test_an_sp_may_hear_of_some_reasons_in_a_receipt(write: Write) -> None:
+    text = one(accept="[CONTENT, CONSENT_NONE]")
+
+    sender = load_senders(write("senders.yaml", text))["sp1"]
+
+    assert sender.accept == {"CONTENT", "CONSENT_NONE"}
+
+
+def test_an_sp_may_hear_of_itself_by_mail(write: Write) -> None:
+    text = one(mail='"ops@sp.example.com"')
+
+    assert load_senders(write("senders.yaml", text))["sp1"].mail == "ops@sp.example.com"
+    assert not load_senders(write("senders.yaml", one()))["sp1"].mail
+
+
+def test_a_map_of_the_file_takes_the_place_of_a_shipped_one(write: Write) -> None:
+    text = one(status_map="cmpp") + "status_maps: {cmpp: {CONTENT: ESME_RINVMSGLEN}}\n"
+
+    sender = load_senders(write("senders.yaml", text))["sp1"]
+
+    assert sender.statuses == {"CONTENT": "ESME_RINVMSGLEN"}
+
+
+def test_faults_of_a_map_are_named(write: Write, faults_of: FaultsOf) -> None:
+    text = one() + "status_maps: {mine: {SPAM: 0x410, CONTENT: 0x3FF}}\n"
+    path = write("senders.yaml", text)
+
+    problem = "no error status: a name, as ESME_RSUBMITFAIL, or a number from 0x400 to 0x4FF"
+    assert faults_of(lambda: load_senders(path)) == [
+        "senders.yaml:5:22 no such reason",
+        f"senders.yaml:5:44 {problem}",
+    ]
+
+
+def test_the_map_for_cmpp_has_a_vendors_own_status_for_each_reason_that_is_heard() -> None:
+    cmpp = SHIPPED_MAPS["cmpp"]
+    told_otherwise = {Reason.PUBLIC_INTEREST, Reason.PARTS_AWAITED}  # never heard
+    told_otherwise |= {Reason.MALFORMED, Reason.OVERLOADED}  # each with a status of its own
+
+    assert cmpp.keys() == {reason.value for reason in Reason} - told_otherwise
+    assert all(0x400 <= status_named(status) <= 0x4FF for status in cmpp.values())
 
 
 def test_no_sender_at_all_is_no_fault(write: Write) -> None:
@@ -206,11 +273,19 @@ BROKEN = {
     ),
     "port with letters": (
         {"ports": '[{number: "1069x", purpose: service}]'},
-        "5:20 senders[0].ports[0].number: must be 1 to 20 digits",
+        "5:20 senders[0].ports[0].number: must be 1 to 20 digits, or a name from a letter on",
+    ),
+    "digits behind a name": (
+        {"ports": '[{number: "AX-HDFC", extension_digits: 2, purpose: service}]'},
+        "5:49 no digits follow a port that is a name",
+    ),
+    "a name too long": (
+        {"ports": '[{number: "Frühling", purpose: service}]'},
+        "5:20 senders[0].ports[0].number: must be 1 to 20 digits, or a name from a letter on",
     ),
     "port too long": (
         {"ports": f'[{{number: "{"1" * 21}", purpose: service}}]'},
-        "5:20 senders[0].ports[0].number: must be 1 to 20 digits",
+        "5:20 senders[0].ports[0].number: must be 1 to 20 digits, or a name from a letter on",
     ),
     "port with extension too long": (
         {"ports": f"[{port('1' * 17, 4)}]"},
@@ -250,11 +325,23 @@ BROKEN = {
     ),
     "status": (
         {"statuses": "{CONTENT: ESME_RSPAM}"},
-        "5:23 not the name of an error status, as ESME_RSUBMITFAIL is",
+        "5:23 no error status: a name, as ESME_RSUBMITFAIL, or a number from 0x400 to 0x4FF",
+    ),
+    "accepted though it would pass later": (
+        {"accept": "[CONTENT, RATE]"},
+        "5:21 the SP must hear of this one in the answer",
+    ),
+    "no address of mail": (
+        {"mail": '"ops@sp.example.com, all@sp.example.com"'},
+        "5:9 senders[0].mail: must be as name@example.com",
+    ),
+    "unknown status map": (
+        {"status_map": "sgip"},
+        "5:15 there is no map sgip: cmpp is",
     ),
     "status that tells a lie": (
         {"statuses": "{CONTENT: ESME_ROK}"},
-        "5:23 not the name of an error status, as ESME_RSUBMITFAIL is",
+        "5:23 no error status: a name, as ESME_RSUBMITFAIL, or a number from 0x400 to 0x4FF",
     ),
     "status as number": (
         {"statuses": "{CONTENT: 69}"},
@@ -270,6 +357,40 @@ def test_a_bad_field_is_named(
     path = write("senders.yaml", one(**fields))
 
     assert faults_of(lambda: load_senders(path)) == [f"senders.yaml:{fault}"]
+
+
+PEER = """\
+version: 1
+allow_plain_passwords: true
+senders:
+  - {system_id: cmcc, kind: peer, password: "plain:secret", binds: {max: 2}}
+"""
+
+
+def test_r63_a_peer_names_no_ports(write: Write) -> None:
+    peer = load_senders(write("senders.yaml", PEER))["cmcc"]
+
+    assert (peer.is_peer, peer.ports, peer.scope) == (True, (), "mt_in")
+
+
+def test_r63_peers_need_a_node_at_the_receiving_side(write: Write, faults_of: FaultsOf) -> None:
+    path = write("senders.yaml", PEER)
+
+    assert faults_of(lambda: load_senders(path, takes_peers=False)) == [
+        "senders.yaml:4:29 peer needs node.role: terminating in gateway.yaml"
+    ]
+
+
+def test_r63_a_peer_with_ports_and_an_sp_of_the_name_of_all_peers_are_refused(
+    write: Write, faults_of: FaultsOf
+) -> None:
+    text = PEER.replace("binds: {max: 2}", f"ports: [{port('10690001')}]")
+    path = write("senders.yaml", text.replace("cmcc", "mt_in"))
+
+    assert faults_of(lambda: load_senders(path)) == [
+        "senders.yaml:4:17 mt_in stands for all other networks",
+        "senders.yaml:4:69 a peer sends from any number but ours",
+    ]
 
 
 @pytest.mark.parametrize("ports", [port("13800138000"), port("139", 8), port("12520", 15)])
@@ -321,6 +442,99 @@ def test_neighbouring_ports_may_have_different_owners(
     assert len(load_senders(write("senders.yaml", several(first, second)))) == 2
 
 
+def test_a_port_may_be_a_name_as_abroad(write: Write) -> None:
+    owned = '[{number: "AX-HDFCBK", purpose: service}, {number: "Vodafone UK", purpose: marketing}]'
+
+    sender = load_senders(write("senders.yaml", one(ports=owned)))["sp1"]
+
+    assert sender.port_of("AX-HDFCBK") == sender.ports[0]
+    assert sender.port_of("AX-HDFCBK1") is None
+    assert sender.port_of("ax-hdfcbk") is None
+
+
+def test_two_sps_can_not_have_names_that_differ_in_case_alone(
+    write: Write, faults_of: FaultsOf
+) -> None:
+    path = write("senders.yaml", several(port("AX-HDFCBK"), port("Ax-HdfcBk")))
+
+    (fault,) = faults_of(lambda: load_senders(path))
+
+    assert "overlaps the port in line 3" in fault
+
+
+SHARED = '{number: "BANK", shared: true, purpose: service}'
+
+
+def test_sps_share_a_port_if_all_of_them_say_so(write: Write) -> None:
+    senders = load_senders(write("senders.yaml", several(SHARED, SHARED, SHARED)))
+
+    assert all(sender.ports[0].shared for sender in senders.values())
+    assert PortOwners(senders.values()).of("BANK") == ("sp0", "sp1", "sp2")
+    assert PortOwners(senders.values()).sharing == {"sp0", "sp1", "sp2"}
+
+
+@pytest.mark.parametrize(
+    ("ports", "line"),
+    [
+        ((SHARED, port("BANK")), 4),
+        ((port("BANK"), SHARED), 4),
+        ((SHARED, SHARED.replace("true", "false")), 4),
+        ((SHARED, SHARED.replace("BANK", "Bank")), 4),
+        ((f"{SHARED}, {SHARED}",), 3),
+        ((SHARED, f"{SHARED}, {SHARED}"), 4),
+        (
+            (SHARED.replace("BANK", "1069"), SHARED.replace('BANK"', '1069", extension_digits: 4')),
+            4,
+        ),
+        (
+            (
+                SHARED.replace('BANK"', '1069", extension_digits: 4'),
+                SHARED.replace("BANK", "10691"),
+            ),
+            4,
+        ),
+    ],
+)
+def test_a_port_that_not_all_share_is_refused(
+    write: Write, faults_of: FaultsOf, ports: tuple[str, ...], line: int
+) -> None:
+    path = write("senders.yaml", several(*ports))
+
+    (fault,) = faults_of(lambda: load_senders(path))
+
+    assert fault.startswith(f"senders.yaml:{line}:")
+    assert "overlaps the port in line 3" in fault
+
+
+@pytest.mark.parametrize(
+    ("code", "is_fault"), [("1069", True), ("10691", True), ("106912", False), ("106", False)]
+)
+def test_no_port_owns_a_report_code(
+    write: Write, faults_of: FaultsOf, code: str, *, is_fault: bool
+) -> None:
+    own = '{number: "1069", extension_digits: 1, purpose: service}'
+    path = write("senders.yaml", several(port("2000"), own))
+
+    def load() -> object:
+        return load_senders(path, report_codes=[code])
+
+    if not is_fault:
+        load()
+        return
+    (fault,) = faults_of(load)
+
+    assert fault.startswith("senders.yaml:4:")
+    assert f"{code} is a report code in gateway.yaml" in fault
+
+
+def test_a_port_may_be_registered_for_several_purposes(write: Write) -> None:
+    listed = '[{number: "10690001", purpose: [verification, marketing, marketing]}]'
+
+    (owned,) = load_senders(write("senders.yaml", one(ports=listed)))["sp1"].ports
+
+    assert owned.purposes == (Purpose.VERIFICATION, Purpose.MARKETING)
+
+
 def test_an_sp_may_register_part_of_its_port_for_another_purpose(write: Write) -> None:
     path = write("senders.yaml", several(f"{port('10690001', 4)}, {port('1069000199')}"))
 
@@ -364,3 +578,65 @@ def test_an_owner_is_a_name_of_bounded_length(
     [fault] = faults_of(lambda: load_senders(path))
 
     assert "owner" in fault
+
+
+GROUPS = SmscGroups(frozenset({"main", "codes", "abroad"}), frozenset({"main", "abroad"}))
+
+
+def test_a_sender_names_its_group_of_smscs(write: Write) -> None:
+    path = write("senders.yaml", one(group="codes"))
+
+    (sender,) = load_senders(path, GROUPS).values()
+
+    assert sender.group == "codes"
+
+
+@pytest.mark.parametrize(
+    ("routes", "numbers", "group"),
+    [
+        ((Route("codes", "1069"),), ("10690001", "10690002"), "codes"),
+        ((Route("codes", "1069"), Route("abroad", "10690")), ("10690001",), "abroad"),
+        ((Route("codes", "BANK"),), ("BANK",), "codes"),
+        ((Route("codes", "1068"),), ("10690001",), "main"),
+        ((Route("abroad", "106900"),), ("10690001", "10680001"), "main"),  # message by message
+        ((Route("codes", "1069"),), (), "main"),
+        ((Route("abroad", "1069", "852"),), ("10690001",), "main"),
+    ],
+)
+def test_a_sender_whose_ports_all_go_to_one_group_binds_there(
+    write: Write, routes: tuple[Route, ...], numbers: tuple[str, ...], group: str
+) -> None:
+    path = write("senders.yaml", one(ports=f"[{', '.join(map(port, numbers))}]"))
+
+    (sender,) = load_senders(path, replace(GROUPS, routes=routes)).values()
+
+    assert sender.group == group
+
+
+@pytest.mark.parametrize(
+    "ports",
+    [f"[{port('10690001')}, {port('10680001')}]", f"[{port('106', 4)}]"],
+)
+def test_ports_that_go_to_several_groups_need_pooled_ones(
+    write: Write, faults_of: FaultsOf, ports: str
+) -> None:
+    path = write("senders.yaml", one(ports=ports))
+    groups = replace(GROUPS, routes=(Route("codes", "1069"),))
+
+    (fault,) = faults_of(lambda: load_senders(path, groups))
+
+    assert fault.endswith(
+        "its ports go to the groups codes, main, and a session has one bind: all of them, and its"
+        " own group, must be pooled"
+    )
+
+
+@pytest.mark.parametrize("changes", [{"group": "gone"}, {}])
+def test_a_group_without_an_smsc_is_a_fault(
+    write: Write, faults_of: FaultsOf, changes: dict[str, str]
+) -> None:
+    path = write("senders.yaml", one(**changes))
+
+    [fault] = faults_of(lambda: load_senders(path, SmscGroups(frozenset({"codes"}))))
+
+    assert fault.endswith(f"no SMSC in gateway.yaml is of the group {changes.get('group', 'main')}")

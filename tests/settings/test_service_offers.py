@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.settings.senders import load_offered
+from gateway.settings.services import load_offered
 from gateway.settings.yaml import SettingsError
 
 SENDERS = """\

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gateway.domain.categories import TrafficClass
-from gateway.domain.policy import Enforcement, ListAction
+from gateway.domain.policy import Enforcement, ListAction, RuleEvent
 from gateway.policy.bundle import Bundle, Rule
 from gateway.policy.checks import all_checks
 from gateway.policy.checks.no_consent import NoConsent
@@ -97,7 +97,9 @@ def test_the_policy_enforces_refusals_what_clerks_suspend_and_the_classifier_onl
     enforced = {rule.id for rule in policy.rules if rule.mode is Enforcement.ENFORCE}
 
     assert not policy.is_open
-    assert enforced == {"R21", "R11", "R43-suspended", "R61-model", "R61-model-codes"}
+    of_peers = {rule.id for rule in policy.rules if rule.event is RuleEvent.MT_IN}
+    assert enforced - of_peers == {"R21", "R11", "R43-suspended", "R61-model", "R61-model-codes"}
+    assert of_peers == {"R63", "R63-refused", "R63-preference", "R63-number"} <= enforced
     assert rules_of(policy)["R21"].applies_to == {TrafficClass.COMMERCIAL}
 
 

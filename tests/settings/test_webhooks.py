@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.sender import Webhook
-from gateway.settings.credentials import webhook_key
+from gateway.settings.credentials import secret_of
 from gateway.settings.schema import url_problem
 from gateway.settings.senders import load_senders
 
@@ -42,7 +42,7 @@ def test_an_sp_may_have_a_webhook_with_a_key_from_the_environment(write: Write) 
     webhook = load_senders(path)["sp1"].webhook
 
     assert webhook == Webhook(URL, "env:SP1_KEY")
-    assert webhook_key(webhook.key) == KEY.encode()
+    assert secret_of(webhook.key) == KEY.encode()
 
 
 def test_a_key_that_is_written_out_loads_where_it_is_allowed(write: Write) -> None:
@@ -51,7 +51,7 @@ def test_a_key_that_is_written_out_loads_where_it_is_allowed(write: Write) -> No
     webhook = load_senders(path)["sp1"].webhook
 
     assert webhook is not None
-    assert webhook_key(webhook.key) == KEY.encode()
+    assert secret_of(webhook.key) == KEY.encode()
     assert KEY not in repr(webhook)
 
 
@@ -64,7 +64,7 @@ def test_a_key_that_has_left_the_environment_signs_nothing_true(
 ) -> None:
     monkeypatch.delenv("SP1_KEY")
 
-    assert webhook_key("env:SP1_KEY") == b""
+    assert secret_of("env:SP1_KEY") == b""
 
 
 HTTPS = "must be https://: only this machine may be told without TLS"
@@ -88,6 +88,7 @@ PROBLEMS = {HTTPS, NO_USER, NO_URL, "must be https://host/path", "cannot be read
         ("https://@sp1.example.com/", NO_USER),
         ("https://sp1.example.com/#", NO_USER),
         ("https://sp1.example.com:99999/", "cannot be read as a URL"),
+        ("https://sp1..example.com/", "must be https://host/path"),
         ("https://[::1/", "cannot be read as a URL"),
         ("https://商城.example.com/", NO_URL),
         ("https://sp1.example.com/a b", NO_URL),
