@@ -143,7 +143,7 @@ class RecordArchive:
             os.close(fd)
 
     def _all(self) -> Iterator[HourFile]:
-        for path in self.directory.iterdir():
+        for path in self.directory.iterdir() if self.directory.is_dir() else ():
             named = _NAME.fullmatch(path.name)
             hour = None if named is None else _hour_of(named[1])
             if named is not None and hour is not None:
@@ -234,7 +234,7 @@ def scan_hour(archive: RecordArchive, hour: int, told: Told) -> Iterator[FileLin
             # Two names of one file where it is not packed: only how far it is read matters.
             octets = gzip.GzipFile(fileobj=raw) if file.is_sealed else raw
             done = 0
-            for lines in _blocks(file.path, octets):
+            for lines in blocks_of(file.path, octets):
                 told(raw.tell() - done)
                 done = raw.tell()
                 yield lines
@@ -252,7 +252,11 @@ def size_of(archive: RecordArchive, first_hour: int, last_hour: int) -> int:
     return sizes
 
 
-def _blocks(path: Path, file: BufferedReader | gzip.GzipFile) -> Iterator[FileLines]:
+def blocks_of(path: Path, file: BufferedReader | gzip.GzipFile) -> Iterator[FileLines]:
+    """Yield the lines of a file from where it stands; half a line at the end is left out.
+
+    Raises ValueError for what has no lines.
+    """
     first, rest = 1, b""
     while block := file.read(_BLOCK_OCTETS):
         lines = (rest + block).split(b"\n")

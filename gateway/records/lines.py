@@ -6,13 +6,14 @@ A row of a message costs about 0.6 us here; a dict and an orjson call for each r
 
 from base64 import b64encode
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
 
 import orjson
 
 from gateway.domain.records import About, EventRow, Row, Text, Told, Why
+from gateway.domain.verdict import Finding
 
 K = TypeVar("K")
 
@@ -27,8 +28,9 @@ _TEXT_ENTRY_OCTETS = 200  # memory of one table entry without its text
 _BEGIN = b'{"kind":"%b","at":"%b","session":%d,"system_id":%b,"command_id":%d,"sequence_number":'
 _WHY = (
     b'","action":%b,"reason":%b,"rule":%b,"status":%b,"digest":%b,"category":%b,'
-    b'"campaign":%b,"gateway_id":'
+    b'"campaign":%b%b,"gateway_id":'
 )
+_CLASS = b',"class":%b,"classed_by":%b'
 _DECISION = b'%b%d,"source":"%b","destination":"%b%b%d%b}\n'
 _DELIVERY = b'%b%d,"source":"%b","destination":"%b","message_id":"%b"%b%b}\n'
 _OUTCOME = b'%b%d,"command_status":%d,"message_id":"%b","latency_us":%d,"how":%b}\n'
@@ -56,8 +58,9 @@ class RecordLines:
         self.malformed = 0
         self.octets: defaultdict[str, int] = defaultdict(int)  # of all lines, by system_id
         self.texts_left_out = 0
-        self._max_octets_per_day = max_octets_per_day
+        self.max_octets_per_day = max_octets_per_day
         self._at_midnight: dict[str, int] = {}
+        self._payer, self._first = "", 0  # whose the lines from the first are that is not counted
         self._day = -1
         self._epoch = 0.0
         self._at = _at(0.0)
@@ -111,17 +114,17 @@ class RecordLines:
 
     def _written(self, rows: Sequence[Row]) -> list[bytes]:  # noqa: C901, PLR0912, PLR0915 - one loop: a call per row costs as much again
         lines: list[bytes] = []
-        add, at_hand, octets = lines.append, self._at_hand, self.octets
+        add, at_hand = lines.append, self._at_hand
         # Rows of one tick and one session share these objects, so their parts are formatted once.
         kind, at, of, why = "", 0.0, _NOBODY, _NO_REASON
         tale, begin, because, what = _NO_TALE, b"", b"", b""
-        payer, cost = _NOBODY, 0  # added up for each run of rows: a look-up per row costs 0.1 us
+        self._first = 0
         for row in rows:
             try:
                 if row[0] == "d":
                     _, epoch, about, sequence, source, destination, reasons, gateway_id, text = row
                     if about is not of or epoch != at or kind != "d":
-                        begin = self._begin(b"decision", epoch, about)
+                        begin = self._begin(b"decision", epoch, about, lines)
                         kind, at, of = "d", epoch, about
                     if reasons is not why:
                         known = at_hand.get(id(reasons))
@@ -133,22 +136,22 @@ class RecordLines:
                     source = source if source.isalnum() else _escaped(source)
                     if not destination.isalnum():
                         destination = _escaped(destination)
-                    said = b"" if text is None else self._named(text, about[1], epoch, add)
+                    said = b"" if text is None else self._named(text, about[1], epoch, lines)
                     values = (begin, sequence, source, destination, because, gateway_id, said)
-                    line = _DECISION % values
+                    add(_DECISION % values)
                 elif row[0] == "o":
                     _, epoch, about, sequence, status, message_id, latency_us, how = row
                     if epoch != at or kind != "o" or (about is not of and about != of):
-                        begin = self._begin(b"outcome", epoch, about)
+                        begin = self._begin(b"outcome", epoch, about, lines)
                         kind, at, of = "o", epoch, about
                     if message_id and not message_id.isalnum():
                         message_id = _escaped(message_id)
                     ended = self._hows.get(how) or self._how(how)
-                    line = _OUTCOME % (begin, sequence, status, message_id, latency_us, ended)
+                    add(_OUTCOME % (begin, sequence, status, message_id, latency_us, ended))
                 elif row[0] == "m":
                     _, epoch, about, sequence, source, destination, message_id, told, text = row
                     if epoch != at or kind != "m" or about != of:
-                        begin = self._begin(b"delivery", epoch, about)
+                        begin = self._begin(b"delivery", epoch, about, lines)
                         kind, at, of = "m", epoch, about
                     source = source if source.isalnum() else _escaped(source)
                     if not destination.isalnum():
@@ -157,29 +160,35 @@ class RecordLines:
                         message_id = _escaped(message_id)
                     if told is not tale:
                         what, tale = self._told.get(told) or self._what(told), told
-                    said = b"" if text is None else self._named(text, about[1], epoch, add)
+                    said = b"" if text is None else self._named(text, about[1], epoch, lines)
                     cells = (begin, sequence, source, destination, message_id, what, said)
-                    line = _DELIVERY % cells
+                    add(_DELIVERY % cells)
                 else:
-                    add(_event(row))
-                    continue
-                if about is not payer:
-                    if cost:
-                        octets[payer[1]] += cost
-                    payer, cost = about, 0
-                cost += len(line)
-                add(line)
+                    self._add_unpaid(lines, _event(row))
             except Exception:  # noqa: BLE001 - the writer's edge: one bad row must not stop it
                 kind = ""
-                add(self._malformed(row))
-        if cost:
-            octets[payer[1]] += cost
+                self._add_unpaid(lines, self._malformed(row))
+        self._charge(lines)
         return lines
 
-    def _begin(self, kind: bytes, epoch: float, about: About) -> bytes:
+    def _charge(self, lines: Sequence[bytes]) -> None:
+        """Count the octets of the lines since the last call: they are of one payer."""
+        if len(lines) > self._first:  # once for all of them: once for each costs 0.1 us
+            self.octets[self._payer] += sum(map(len, lines[self._first :]))
+            self._first = len(lines)
+
+    def _add_unpaid(self, lines: list[bytes], line: bytes) -> None:
+        self._charge(lines)
+        lines.append(line)
+        self._first = len(lines)
+
+    def _begin(self, kind: bytes, epoch: float, about: About, lines: Sequence[bytes]) -> bytes:
         if epoch != self._epoch:
             self._epoch, self._at = epoch, _at(epoch)
         session, system_id, command_id = about
+        if system_id != self._payer:
+            self._charge(lines)
+            self._payer = system_id
         name = self._names.get(system_id) or self._name(system_id)
         return _BEGIN % (kind, self._at, session, name, command_id)
 
@@ -188,15 +197,14 @@ class RecordLines:
         fields = {"kind": "malformed", "row": repr(row)[:_MAX_REPR]}
         return orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE)
 
-    def _named(
-        self, text: Text, system_id: str, epoch: float, add: Callable[[bytes], None]
-    ) -> bytes:
-        """Return a decision's reference to its text; a text new in this hour is `add`ed first."""
+    def _named(self, text: Text, system_id: str, epoch: float, lines: list[bytes]) -> bytes:
+        """Return a decision's reference to its text; a text new in this hour is a line first."""
         known = self._texts.get(text)
         if known is not None or not text[1]:
             return known or b""
         data_coding, octets = text
         size = len(octets) + _TEXT_ENTRY_OCTETS
+        self._charge(lines)
         if not self._may_write(system_id, size + len(octets) // 3):
             self.texts_left_out += 1
             return _LEFT_OUT
@@ -207,17 +215,15 @@ class RecordLines:
         # With the second of the hour, because numbers restart with each process in the same file.
         text_id = b"t%d-%d" % (epoch % _HOUR_S, self._text_number)
         name = self._names.get(system_id) or self._name(system_id)
-        line = _TEXT % (self._at, text_id, name, data_coding, b64encode(octets))
-        self.octets[system_id] += len(line)
-        add(line)
+        lines.append(_TEXT % (self._at, text_id, name, data_coding, b64encode(octets)))
         named = self._texts[text] = b',"text":"%b"' % text_id
         return named
 
     def _may_write(self, system_id: str, octets: int) -> bool:
-        if self._max_octets_per_day is None:
+        if self.max_octets_per_day is None:
             return True
         today = self.octets.get(system_id, 0) - self._at_midnight.get(system_id, 0)
-        return today + octets <= self._max_octets_per_day
+        return today + octets <= self.max_octets_per_day
 
     def _forget_texts(self) -> None:
         self._texts.clear()
@@ -229,7 +235,11 @@ class RecordLines:
     def _tail(self, why: Why) -> bytes:
         tail = self._tails.get(why)
         if tail is None:
-            tail = _keep(self._tails, why, _WHY % tuple(map(_quoted, why)))
+            *reasons, findings, traffic, classed_by = why
+            said = b',"findings":%b' % _findings(findings) if findings else b""
+            if traffic:
+                said += _CLASS % (_quoted(traffic), _quoted(classed_by))
+            tail = _keep(self._tails, why, _WHY % (*map(_quoted, reasons), said))
         # Rows with equal reasons mostly share one object, which is found again by its id.
         if len(self._at_hand) >= _KEPT_PARTS:
             self._at_hand.clear()
@@ -271,6 +281,28 @@ def _escaped(octets: bytes) -> bytes:
 def _quoted(text: str) -> bytes:
     # orjson rejects lone surrogates.
     return orjson.dumps(text.encode("utf-8", "replace").decode())
+
+
+def _findings(findings: Sequence[Finding]) -> bytes:
+    """Return findings as a JSON array; what a finding has not is left out."""
+    return orjson.dumps([finding_fields(one) for one in findings])
+
+
+def finding_fields(one: Finding) -> dict[str, object]:
+    """Return what records say of a finding."""
+    said = {
+        "rule": one.rule,
+        "mode": one.mode,
+        "action": one.action.value,
+        "reason": one.reason.value,
+        "category": one.category,
+        "severity": one.severity and one.severity.value,
+        "list": one.word and one.rule,
+        "word": one.word,
+        "campaign": one.campaign,
+    }
+    shown: dict[str, object] = {name: value for name, value in said.items() if value}
+    return shown if one.score is None else shown | {"score": one.score}
 
 
 def _event(row: EventRow) -> bytes:

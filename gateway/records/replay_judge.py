@@ -250,10 +250,9 @@ def _rests_on_text(one: _Again) -> bool:
         return False
     if reason in _OF_THE_TEXT:
         return True
-    is_known = one.traffic is TrafficClass.PUBLIC_INTEREST or (
-        one.port is not None and one.port.purpose is Purpose.MARKETING
-    )
-    return not is_known
+    # What a port for marketing alone sends is commercial, but for codes; those are few (R22).
+    is_for_marketing = one.port is not None and one.port.purposes == (Purpose.MARKETING,)
+    return one.traffic is not TrafficClass.PUBLIC_INTEREST and not is_for_marketing
 
 
 def _outcome(one: _Again) -> ReplayOutcome | UnchangedReason:

@@ -33,6 +33,7 @@ _SUBJECTS = {
     "outcome": (),
     "text": ("octets",),
     "malformed": ("row",),
+    "judged_again": (),
 }
 
 

@@ -1,6 +1,7 @@
 """The change feed that every process follows: the store is the message bus.
 
-Outbound messages are added here: several systems do so with what they write.
+Outbound messages and subscribers' answers are added here: several systems do so with what they
+write.
 """
 
 from abc import ABC, abstractmethod
@@ -11,17 +12,20 @@ from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar, Protocol
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import and_, case, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.domain.consent import Answer, ConsentAnswer
 from gateway.domain.outbound_message import NewOutboundMessage, OutboundState
 from gateway.runtime.clock import monotonic
 from gateway.storage.database import Database, added, values_of
+from gateway.storage.dialect import insert_or_update
 from gateway.storage.errors import StoreUnavailable
-from gateway.storage.tables import changes, outbound_messages
+from gateway.storage.tables import changes, consent_answers, outbound_messages
 
 # The key of a preferences change after the feed has forgotten its subscriber.
 UNNAMED = "-1"
+ANSWERS_PER_CHANGE = 1000
 
 _column = changes.c
 
@@ -36,6 +40,8 @@ class ChangeKind(StrEnum):
     FILINGS = "filings"
     ERRAND = "errand"
     SUSPENSION = "suspension"
+    PORT = "port"
+    SANCTION = "sanction"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +49,8 @@ class Change:
     """One change. `number` increases over all kinds and is never used again.
 
     `key` names what changed: a message_id for quarantine; the number of a message; the system_id
-    of the SP for filings; the msisdn for preferences and suspensions, which is never logged;
+    of the SP for filings, suspended ports and sanctions; the msisdn for preferences and
+    suspensions, which is never logged;
     empty for consent and subscriptions, where one change stands for a batch (see
     ConsentStore.answers_changed).
     """
@@ -123,10 +130,47 @@ async def add_outbound_message(
     """Insert an outbound message and its change within the transaction of what asks for it."""
     values = values_of(outbound)
     del values["not_before"]
-    standing = {"state": OutboundState.WAITING.value, "attempts": 0, "message_id": ""}
-    values |= {**standing, "kind": outbound.kind.value, "free_at": outbound.due_at}
+    standing = {"state": OutboundState.WAITING, "attempts": 0, "message_id": ""}
+    values |= {**standing, "free_at": outbound.due_at}
     number = await added(connection, outbound_messages, values)
     await note_changes(connection, ChangeKind.ERRAND, (str(number),), at)
+    return number
+
+
+_answer = consent_answers.c
+_upsert = insert_or_update(consent_answers)
+_new = _upsert.excluded
+_is_asserted = _new.answer == Answer.ASSERTED.value
+_was_asserted = _answer.answer == Answer.ASSERTED.value
+_UPSERT_ANSWER = _upsert.on_conflict_do_update(
+    index_elements=[_answer.msisdn, _answer.scope],
+    set_={
+        name: _new[name] for name in ("answer", "since", "channel", "change", "evidence", "until")
+    },
+    # ConsentAnswer.holds_over; a test holds the two against each other.
+    where=case(
+        (_is_asserted != _was_asserted, _was_asserted),
+        else_=or_(
+            _new.since > _answer.since,
+            and_(_new.since == _answer.since, _new.answer == Answer.REFUSED.value),
+        ),
+    ),
+)
+
+
+async def put_answers(
+    connection: AsyncConnection, answers: Sequence[ConsentAnswer], at: datetime
+) -> int:
+    """Keep each answer that overrides the one on record; return the last change number.
+
+    Without answers it is 0. See ConsentAnswer.holds_over.
+    """
+    number = 0
+    for start in range(0, len(answers), ANSWERS_PER_CHANGE):
+        number = await note_batch(connection, ChangeKind.CONSENT, at)
+        some = answers[start : start + ANSWERS_PER_CHANGE]
+        rows = [values_of(answer) | {"change": number} for answer in some]
+        await connection.execute(_UPSERT_ANSWER, rows)
     return number
 
 

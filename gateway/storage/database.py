@@ -217,6 +217,14 @@ class Database:
         """Return the first row of a query, or None."""
         return next(iter(await self.rows(statement)), None)
 
+    async def records(self, kind: Callable[..., T], statement: sa.Executable) -> list[T]:
+        """Return every row of a bounded query as a `kind`: its fields are the columns."""
+        return [kind(**row) for row in await self.rows(statement)]
+
+    async def record(self, kind: Callable[..., T], statement: sa.Executable) -> T | None:
+        """Return the first row of a query as a `kind`, or None."""
+        return next(iter(await self.records(kind, statement)), None)
+
     async def change(
         self, statement: sa.Executable, values: Values | None = None, *, rows: int = 1
     ) -> int:
@@ -252,6 +260,11 @@ class Database:
         """
         (row,) = await self.rows(USED_OCTETS)
         return int(row["octets"])
+
+    @property
+    def key_id(self) -> str:
+        """Return the id of the key that it is sealed with, "" if it stands open."""
+        return "" if self._seal is None else self._seal.key_id
 
     @property
     def is_sealed(self) -> bool:

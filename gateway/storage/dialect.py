@@ -20,9 +20,12 @@ from sqlalchemy import (
     Connection,
     Index,
     Integer,
+    LargeBinary,
     Table,
     TextClause,
+    cast,
     event,
+    func,
     text,
 )
 from sqlalchemy.dialects.sqlite import Insert, insert
@@ -52,6 +55,16 @@ USED_OCTETS = text(
 # deleted.
 TRIGGERS = text("SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = :journal")
 LAST_GIVEN = text("SELECT seq FROM sqlite_sequence WHERE name = :journal")
+
+
+def marks(count: int) -> str:
+    """Return what stands for so many values in the driver's own SQL."""
+    return ", ".join("?" * count)
+
+
+def octets_of(column: ColumnElement[str]) -> ColumnElement[int]:
+    """Return how many octets a text takes."""
+    return func.length(cast(column, LargeBinary))
 
 
 def columns(kind: Any, *names: str) -> list[Column[Any]]:

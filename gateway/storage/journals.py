@@ -130,7 +130,7 @@ class SqlJournals(SqlStore):
     async def purges(self, limit: int = 50) -> list[Purge]:
         """Return at most `limit` purges, the newest first."""
         query = newest(purge_log, limit).with_only_columns(*_PURGE)
-        return [Purge(**row) for row in await self._database.rows(query)]
+        return await self._database.records(Purge, query)
 
     async def note_access(self, access: NewAccess) -> int:
         """Keep a row about a person who will see whole numbers; return its number.
@@ -142,7 +142,7 @@ class SqlJournals(SqlStore):
     async def accesses(self, limit: int = 50) -> list[Access]:
         """Return at most `limit` accesses, the newest first."""
         query = newest(access_log, limit).with_only_columns(*_ACCESS)
-        return [Access(**row) for row in await self._database.rows(query)]
+        return await self._database.records(Access, query)
 
     async def states(self) -> list[JournalState]:
         """Return the state of both journals: how far each chain is intact. Reads all rows."""

@@ -42,15 +42,17 @@ store_seals = sa.Table(
     sa.Column("proof", sa.LargeBinary, nullable=False),
     # With which key rows may be sealed still, "" for none; NULL once all are resealed.
     sa.Column("previous", sa.String(16), nullable=True),
-    # Whether texts and octets are sealed for their columns; those of before are not.
-    sa.Column("is_bound", sa.Boolean, nullable=False, server_default=sa.false()),
 )
 
 
 # The tables with sealed columns, by name: a command imports only the tables of its own system.
 SEALED_TABLES = (
     "authority_reports",
+    "case_complaints",
+    "cases",
     "changes",
+    "complaint_reporters",
+    "complaints",
     "consent_answers",
     "consent_audit_items",
     "consent_requests",
@@ -58,6 +60,8 @@ SEALED_TABLES = (
     "errands",
     "held_messages",
     "legal_holds",
+    "linkage_inbox",
+    "linkage_outbox",
     "notice_cursors",
     "number_codes",
     "number_sessions",
@@ -65,9 +69,12 @@ SEALED_TABLES = (
     "preferences",
     "samples",
     "scheduled_messages",
+    "status_queries",
     "subscription_events",
     "subscriptions",
     "suspensions",
+    "undelivered_messages",
+    "users",
 )
 # The changes that name a subscriber.
 NUMBER_KINDS = frozenset({ChangeKind.PREFERENCES.value, ChangeKind.SUSPENSION.value})
@@ -118,21 +125,14 @@ def settled_seal(connection: sa.Connection, keys: Keys | None) -> Seal | None:
                 " gateway.yaml, privacy.keys"
             )
         return None
-    seal = seal_with(keys)
     if row is not None:
-        _check(row, seal)
-        seal.is_bound = row["is_bound"]
-        return seal
+        return _own_seal(row, keys)
+    seal = seal_with(keys)
     if _holds_anything(connection):
         raise SealMismatch(
             f"its numbers stand open, and privacy.current is {keys.current}: run {_RESEAL}"
         )
-    values = {
-        "number": ONLY_ROW,
-        "key_id": seal.key_id,
-        "proof": proof_of(seal),
-        "is_bound": seal.is_bound,
-    }
+    values = {"number": ONLY_ROW, "key_id": seal.key_id, "proof": proof_of(seal)}
     connection.execute(sa.insert(store_seals), values)
     return seal
 
@@ -154,15 +154,18 @@ def _row_of(connection: sa.Connection) -> sa.RowMapping | None:
     return connection.execute(sa.select(store_seals)).mappings().one_or_none()
 
 
-def _check(row: sa.RowMapping, seal: Seal) -> None:
-    if row["key_id"] != seal.key_id:
+def _own_seal(row: sa.RowMapping, keys: Keys) -> Seal:
+    """Return what the database is sealed with: an older key of `keys`, until it is resealed."""
+    key_id = row["key_id"]
+    if key_id not in keys.by_id:
         raise SealMismatch(
-            f"its numbers are sealed with the key {row['key_id']}, and privacy.current is"
-            f" {seal.key_id}: run {_RESEAL}"
+            f"its numbers are sealed with the key {key_id}: put it back into the file of keys"
         )
+    seal = Seal(key_id, keys.by_id[key_id])
     was_sealed_by(seal, row["proof"])
     if row["previous"] is not None:
         raise SealMismatch(f"a change of its key was begun and has not ended: run {_RESEAL} again")
+    return seal
 
 
 def _holds_anything(connection: sa.Connection) -> bool:
@@ -294,6 +297,27 @@ def locked(take: Callable[[Path], FileLock], path: Path, busy: str) -> FileLock:
         raise StoreUnavailable(busy) from error
     except OSError as error:
         raise StoreUnavailable(f"no lock beside {path}: {error.strerror}") from error
+
+
+def is_made(url: str) -> bool:
+    """Tell whether there is a database at `url`; who does not ask makes one."""
+    path = file_of(url)
+    return path is not None and path.is_file()
+
+
+def place_of(url: str) -> str:
+    """Return in words where the database at `url` is."""
+    path = file_of(url)
+    return "no place: it is in memory" if path is None else str(path.absolute())
+
+
+def owned(url: str) -> FileLock | None:
+    """Take the database at `url` for one gateway: two would issue the same ids.
+
+    Nothing is taken of what outlives no process. Raises OSError if another gateway has it.
+    """
+    path = file_of(url)
+    return None if path is None else FileLock.owner(path)
 
 
 def file_of(url: str) -> Path | None:

@@ -42,13 +42,11 @@ _OCTETS, _TEXT = [b"octets"], [b"text"]
 class Seal:
     """Seals for one database with the key `key_id`, by AES-SIV without a nonce (RFC 5297).
 
-    Texts and octets are sealed for a place, ``table.column``, and open for no other. Stores of
-    before know no places: not `is_bound`, it seals and opens as they do.
+    Texts and octets are sealed for a place, ``table.column``, and open for no other.
     """
 
-    def __init__(self, key_id: str, key: bytes, *, is_bound: bool = True) -> None:
+    def __init__(self, key_id: str, key: bytes) -> None:
         self.key_id = key_id
-        self.is_bound = is_bound
         self._cipher = AESSIV(key)
 
     def number(self, msisdn: int) -> Kept:
@@ -65,27 +63,26 @@ class Seal:
 
     def octets(self, value: bytes, place: str = "") -> bytes:
         """Return `value` sealed for `place`."""
-        return self._cipher.encrypt(value, self._bound(_OCTETS, place))
+        return self._cipher.encrypt(value, _bound(_OCTETS, place))
 
     def opened_octets(self, kept: bytes, place: str = "") -> bytes:
         """Return what was sealed for `place`. Raises InvalidTag."""
-        return self._cipher.decrypt(kept, self._bound(_OCTETS, place))
+        return self._cipher.decrypt(kept, _bound(_OCTETS, place))
 
     def text(self, value: str, place: str = "") -> bytes:
         """Return `value` sealed for `place`."""
-        return self._cipher.encrypt(
-            value.encode("utf-8", "surrogatepass"), self._bound(_TEXT, place)
-        )
+        return self._cipher.encrypt(value.encode("utf-8", "surrogatepass"), _bound(_TEXT, place))
 
     def opened_text(self, kept: bytes | str, place: str = "") -> str:
         """Return what was sealed, and a str as it is: one that a statement wrote out."""
         if isinstance(kept, str):
             return kept
-        opened = self._cipher.decrypt(kept, self._bound(_TEXT, place))
+        opened = self._cipher.decrypt(kept, _bound(_TEXT, place))
         return opened.decode("utf-8", "surrogatepass")
 
-    def _bound(self, sort: list[bytes], place: str) -> list[bytes]:
-        return [*sort, place.encode()] if self.is_bound and place else sort
+
+def _bound(sort: list[bytes], place: str) -> list[bytes]:
+    return [*sort, place.encode()] if place else sort
 
 
 def give_seal(engine: AsyncEngine, seal: Seal | None) -> None:

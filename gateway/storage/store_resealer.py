@@ -40,13 +40,8 @@ class ValueResealer:
 
     def __init__(self, keys: Keys, *, is_open: bool) -> None:
         self._seal = seal_with(keys)
-        # Any key, the current one as well, may have sealed for no column yet.
-        self._others = [
-            Seal(name, key, is_bound=is_bound)
-            for name, key in keys.by_id.items()
-            for is_bound in (True, False)
-            if (name, is_bound) != (keys.current, True)
-        ]
+        others = (pair for pair in keys.by_id.items() if pair[0] != keys.current)
+        self._others = [Seal(name, key) for name, key in others]
         self._is_open = is_open
 
     def value(self, column: Column[object], value: Value, kind: Value) -> Value:
@@ -150,7 +145,7 @@ def reseal_database(url: str, keys: Keys, told: Told) -> int:
             resealing = ValueResealer(keys, is_open=not previous)
             done = _reseal_all(connection, resealing, told)
             connection.execute("VACUUM")  # or old values would stay in free pages of the file
-            connection.execute("UPDATE store_seals SET previous = NULL, is_bound = 1")
+            connection.execute("UPDATE store_seals SET previous = NULL")
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             return done
 
@@ -180,9 +175,6 @@ def _begin(connection: sqlite3.Connection, keys: Keys) -> str | None:
     seal = seal_with(keys)
     row = connection.execute("SELECT key_id, proof, previous FROM store_seals").fetchone()
     previous = _previous_of(row, seal, keys)
-    is_unbound = connection.execute("SELECT 1 FROM store_seals WHERE NOT is_bound").fetchone()
-    if previous is None and is_unbound is not None:
-        previous = seal.key_id
     if previous is not None:
         connection.execute(
             "INSERT OR REPLACE INTO store_seals (number, key_id, proof, previous)"

@@ -1,10 +1,14 @@
 """The types of columns, and the tables that several systems use; migrations/ makes them."""
 
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 
 import sqlalchemy as sa
 from sqlalchemy.types import TypeDecorator
 
+from gateway.domain.outbound_message import OutboundKind, OutboundState
+from gateway.domain.quarantine import HoldState, ReceiptState
+from gateway.domain.subscription import Cycle, SessionKind, SubscriptionState
 from gateway.storage.dialect import IN_KEY_ORDER, NEVER_REUSED, ROW_NUMBER, columns, partial_index
 from gateway.storage.sealed_columns import (
     KeyOrNumber,
@@ -42,9 +46,15 @@ class UtcTime(TypeDecorator[datetime]):
         return None if value is None else EPOCH + value * MICROSECOND
 
 
+def word(kind: type[StrEnum], length: int) -> sa.Enum:
+    """Return the type of a column of one of the words of `kind`."""
+    return sa.Enum(kind, native_enum=False, length=length, values_callable=list)
+
+
 IS_RECEIPT_DUE = sa.text("receipt = 'due'")
 IS_DEFERRED = sa.text("state = 'deferred'")
 IS_PART = sa.text("assembly <> 0")
+IS_CANCELLABLE = sa.text("state IN ('held', 'deferred', 'release_requested')")
 IS_OWN_HOLD = sa.text("state = 'held' AND reason = 'USER_PREF'")
 IS_CAMPAIGN = sa.text("campaign <> ''")
 IS_TOLD = sa.text("answer <> 'asserted'")
@@ -64,8 +74,8 @@ held_messages = sa.Table(
     sa.Column("digest", sa.String(64), nullable=False),
     sa.Column("receipt_asked", sa.Boolean, nullable=False),
     *columns(UtcTime, "held_at", "expires_at"),
-    sa.Column("state", sa.String(32), nullable=False),
-    sa.Column("receipt", sa.String(8), nullable=False),
+    sa.Column("state", word(HoldState, 32), nullable=False),
+    sa.Column("receipt", word(ReceiptState, 8), nullable=False),
     sa.Column("smsc_message_id", sa.String(65), nullable=False),
     sa.Column("note", sa.Text, nullable=False),
     sa.Column("joined", SealedText("held_messages.joined"), nullable=False),
@@ -76,6 +86,9 @@ held_messages = sa.Table(
     sa.Column("is_wanted", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("campaign", sa.String(17), nullable=False, server_default=""),
     sa.Column("decision", sa.Text, nullable=False, server_default=""),
+    sa.Column("severity", sa.String(8), nullable=False, server_default=""),
+    sa.Column("owner", sa.Text, nullable=False, server_default=""),
+    sa.Column("score", sa.SmallInteger, nullable=True),
     # The lists people look through, and the count per state.
     sa.Index(None, "state", "message_id"),
     sa.Index(None, "system_id", "message_id"),
@@ -91,6 +104,8 @@ held_messages = sa.Table(
     partial_index(
         "ix_held_messages_own_hold", "state", "destination", "message_id", where=IS_OWN_HOLD
     ),
+    # What an SP cancels by its addresses: among millions that are over, few wait.
+    partial_index("ix_held_messages_cancellable", "destination", "system_id", where=IS_CANCELLABLE),
     # Who is away may have a million messages waiting: its rows are passed over in the index.
     # SQLite takes it before the one above only because the state comes first here as well.
     partial_index(
@@ -102,7 +117,7 @@ consent_answers = sa.Table(
     "consent_answers",
     metadata,
     sa.Column("msisdn", SealedNumber, primary_key=True, autoincrement=False),
-    sa.Column("scope", sa.String(16), primary_key=True),
+    sa.Column("scope", sa.String(64), primary_key=True),
     sa.Column("answer", sa.String(8), nullable=False),
     sa.Column("since", UtcTime, nullable=False),
     sa.Column("channel", sa.Text, nullable=False),
@@ -141,10 +156,10 @@ subscriptions = sa.Table(
     *columns(sa.Text, "sender_name", "name"),
     sa.Column("port", sa.String(20), nullable=False),
     sa.Column("price_fen", sa.BigInteger, nullable=False),
-    sa.Column("cycle", sa.String(8), nullable=False),
+    sa.Column("cycle", word(Cycle, 8), nullable=False),
     sa.Column("trial_days", sa.Integer, nullable=False),
     sa.Column("since", UtcTime, nullable=False, index=True),
-    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("state", word(SubscriptionState, 16), nullable=False),
     sa.Column("asked_until", UtcTime, nullable=True),
     sa.Column("trial_until", UtcTime, nullable=True),
     sa.Column("due_at", UtcTime, nullable=True, index=True),
@@ -166,7 +181,8 @@ subscription_events = sa.Table(
     sa.Column("system_id", sa.String(16), nullable=False),
     sa.Column("service_id", sa.String(32), nullable=False),
     sa.Column("at", UtcTime, nullable=False),
-    *columns(sa.String(16), "act", "state"),
+    sa.Column("act", sa.String(16), nullable=False),
+    sa.Column("state", word(SubscriptionState, 16), nullable=False),
     sa.Column("message_id", sa.Text, nullable=False),
     sa.Column("text_sha256", sa.String(64), nullable=False),
     sa.Index(None, "msisdn", "system_id", "service_id"),
@@ -200,7 +216,7 @@ dialogue_sessions = sa.Table(
     metadata,
     sa.Column("msisdn", SealedNumber, primary_key=True, autoincrement=False),
     sa.Column("port", sa.String(20), primary_key=True),
-    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("kind", word(SessionKind, 16), nullable=False),
     sa.Column("items", sa.Text, nullable=False),
     sa.Column("until", UtcTime, nullable=False, index=True),
     sa.Column("shown", sa.Integer, nullable=False),
@@ -216,15 +232,15 @@ outbound_messages = sa.Table(
     sa.Column("port", sa.String(21), nullable=False),
     sa.Column("msisdn", SealedNumber, nullable=False),
     sa.Column("text", SealedText("errands.text"), nullable=False),
-    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("kind", word(OutboundKind, 16), nullable=False),
     sa.Column("ref", sa.String(64), nullable=False),
     *columns(UtcTime, "created_at", "not_after"),
-    sa.Column("state", sa.String(8), nullable=False),
+    sa.Column("state", word(OutboundState, 8), nullable=False),
     sa.Column("attempts", sa.Integer, nullable=False),
     sa.Column("message_id", sa.String(65), nullable=False),
     sa.Column("free_at", UtcTime, nullable=False),
     # What every gateway asks every few moments.
-    partial_index("ix_errands_waiting", "port", "number", where=IS_WAITING),
+    partial_index("ix_errands_waiting", "port", "kind", "number", where=IS_WAITING),
     sa.Index(None, "created_at"),
     # The feed of changes names them: a number must never be given again.
     **NEVER_REUSED,

@@ -8,13 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.records import DecisionRow, DeliveryRow, OutcomeRow, Row, Why
+from gateway.domain.verdict import Action, Finding, Reason
+from gateway.domain.warning import Severity
 from gateway.records.lines import RecordLines
 
 Decision = Callable[..., DecisionRow]
 Delivery = Callable[..., DeliveryRow]
 Outcome = Callable[..., OutcomeRow]
 
-_WHY = Why._fields
+_OTHERS = {"findings", "traffic", "classed_by"}
+_WHY = tuple(name for name in Why._fields if name not in _OTHERS)
 HOUR = 3600.0
 NINE = 1_380_531_600.0 - HOUR  # 2013-09-30T08:00:00Z
 
@@ -29,7 +32,7 @@ decisions: st.SearchStrategy[Row] = st.tuples(
     uint32,
     st.binary(max_size=70),
     st.binary(max_size=70),
-    st.builds(Why, *[words] * len(Why._fields)),
+    st.builds(Why, **dict.fromkeys(Why._fields, words) | {"findings": st.just(())}),
     uint63,
     st.none(),
 )
@@ -90,6 +93,61 @@ def test_a_decision_is_told_with_its_names(decision: Decision) -> None:
         "campaign": "",
         "gateway_id": 0,
     }
+
+
+def test_a_decision_names_the_class_of_its_message_and_what_decided_about_it(
+    decision: Decision,
+) -> None:
+    classed = Why("forward", "", "", "", "digest", traffic="commercial", classed_by="port")
+
+    line = RecordLines().line((*decision()[:6], classed, *decision()[7:]))
+
+    told = orjson.loads(line)
+    assert (told["class"], told["classed_by"]) == ("commercial", "port")
+    assert len(line) - len(RecordLines().line(decision())) < 50
+
+
+def test_every_finding_is_told_with_what_it_has(decision: Decision) -> None:
+    noted = Finding("R61-links", Reason.BAD_LINK, Action.QUARANTINE, "a link", shadow=True)
+    word = Finding(
+        "K-FRAUD",
+        Reason.CONTENT,
+        Action.REJECT,
+        "the word",
+        category="fraud_prize",
+        severity=Severity.SERIOUS,
+        word="0a1b2c3",
+    )
+    scored = Finding(
+        "R61-spam", Reason.SUSPICIOUS, Action.REJECT, "0 %", campaign="c01", score=0, zh="0 %"
+    )
+    why = Why("reject", "CONTENT", "K-FRAUD", "", "digest", findings=(noted, word, scored))
+    row = (*decision()[:6], why, *decision()[7:])
+
+    line = RecordLines().line(row)
+
+    assert orjson.loads(line)["findings"] == [
+        {"rule": "R61-links", "mode": "shadow", "action": "quarantine", "reason": "BAD_LINK"},
+        {
+            "rule": "K-FRAUD",
+            "mode": "enforce",
+            "action": "reject",
+            "reason": "CONTENT",
+            "category": "fraud_prize",
+            "severity": "serious",
+            "list": "K-FRAUD",
+            "word": "0a1b2c3",
+        },
+        {
+            "rule": "R61-spam",
+            "mode": "enforce",
+            "action": "reject",
+            "reason": "SUSPICIOUS",
+            "campaign": "c01",
+            "score": 0,
+        },
+    ]
+    assert b"the word" not in line
 
 
 def test_a_receipt_is_told_with_its_names(delivery: Delivery) -> None:
@@ -180,7 +238,9 @@ def test_any_octets_in_a_decision_give_valid_lines_that_keep_them(rows: list[Row
         assert told["source"] == latin(row[4])
         assert told["destination"] == latin(row[5])
         assert tuple(told[name] for name in ("session", "system_id", "command_id")) == row[2]
-        assert tuple(told[name] for name in _WHY) == row[6]
+        classed = (told.get("class", ""), told.get("classed_by", row[6].classed_by))
+        assert (*(told[name] for name in _WHY), (), *classed) == row[6]
+        assert "findings" not in told
         assert (told["sequence_number"], told["gateway_id"]) == (row[3], row[7])
         assert abs(datetime.fromisoformat(told["at"]).timestamp() - row[1]) < 0.0011
     assert lines.malformed == 0

@@ -296,7 +296,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
 records = Records(directory, maximum_rows=2000, retry_s=0.5)  # at rest while it is looked at
 def row(number):
     return ("d", 1_380_530_096.5, (1, "sp1", 4), number, b"1069", b"8613800138000",
-            ("forward", "", "", "", "0123456789ab", "", ""), 0, None)
+            ("forward", "", "", "", "0123456789ab", "", "", (), "", ""), 0, None)
 records.rows.extend(map(row, range(1500)))
 records.flush()
 assert failed.wait(20), "the disk never filled"

@@ -22,7 +22,7 @@ from gateway.stores import Stores, open_store
 Builder: TypeAlias = Callable[..., HeldMessage]
 AnswerBuilder: TypeAlias = Callable[..., ConsentAnswer]
 
-SMALL_DISK = 700_000
+SMALL_DISK = 1_000_000
 
 
 @contextmanager
@@ -243,7 +243,7 @@ async def test_a_damaged_database_is_unavailable(
     database_file: Path, sqlite_url: str, held: Builder
 ) -> None:
     stores = await open_store(sqlite_url)
-    await stores.quarantine.hold([held(message_id=message_id) for message_id in range(1, 300)])
+    await stores.quarantine.hold([held(message_id=message_id) for message_id in range(1, 900)])
     await stores.close()
     damage(database_file)
     damaged = await open_store(sqlite_url)
@@ -326,6 +326,7 @@ async def test_what_the_gateway_asks_all_the_time_is_answered_from_an_index(
     await stores.quarantine.find(state=HoldState.HELD)
     await stores.quarantine.find(system_id="sp1")
     await stores.quarantine.find(state=HoldState.HELD, campaign="c0123456789abcdef")
+    await stores.quarantine.cancellable("sp1", "10690001", "13800138000")
     await stores.consent.answers_changed(1, 2)
     event.remove(Engine, "before_cursor_execute", listen)
     await stores.close()
@@ -337,6 +338,7 @@ async def test_what_the_gateway_asks_all_the_time_is_answered_from_an_index(
         "ix_held_messages_state_message_id (state=?)",
         "ix_held_messages_system_id_message_id (system_id=?)",
         "ix_held_messages_campaign (campaign=? AND state=?)",
+        "ix_held_messages_cancellable (destination=? AND system_id=?)",
         "ix_consent_answers_change (change>? AND change<?)",
     ]
 

@@ -139,6 +139,8 @@ def test_traffic_replayed_with_the_policy_that_judged_it_does_not_change(
     with tempfile.TemporaryDirectory() as directory:
         traffic = Traffic(Path(directory), FULL, keeps_texts=keeps_texts, knowledge=knowledge())
         for message in sent:
+            if not keeps_texts and message.source.startswith(MARKETING) and message.text == CODE:
+                continue  # without its text a code is not told from what else the port sends
             traffic.send(message.pdu, system_id=message.system_id, after_s=message.after_s)
 
         tallies = [traffic.replayed(bundle) for bundle in (FULL, renamed(FULL))]

@@ -1,5 +1,6 @@
 """The first tables, with what guards those that are only added to."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import sqlalchemy as sa
@@ -32,9 +33,10 @@ held_messages by message_id
   category:text evidence:text digest:64 receipt_asked:bool held_at:time expires_at:time state:32
   receipt:8 smsc_message_id:65 note:text joined:text due_at:time? is_reviewed:bool=false
   assembly:long=0 part:int=0 is_wanted:bool=false campaign:17= decision:text=
+  severity:8= owner:text= score:small?
 
 consent_answers by msisdn scope
-  msisdn:long scope:16 answer:8 since:time channel:text change:long evidence:text= until:time?
+  msisdn:long scope:64 answer:8 since:time channel:text change:long evidence:text= until:time?
 
 changes
   kind:32 key:text at:time
@@ -46,7 +48,21 @@ policy_requests
   by:text note:text force:bool at:time state:8 said:text
 
 store_seals by number
-  number:int key_id:16 proof:octets previous:16? is_bound:bool=false
+  number:int key_id:16 proof:octets previous:16?
+
+linkage_inbox
+  source:100 id:64 type:100 subject:64 recipient:32 sequence:long digest:71 envelope:text
+  receipt:text received_at:time is_applied:bool conflicts:int
+
+linkage_outbox
+  source:100 id:64 type:100 subject:64 recipient:32 sequence:long digest:71 envelope:text
+  receipt:text created_at:time state:9 attempts:int next_at:time said:100
+
+linkage_streams by source recipient subject
+  source:100 recipient:32 subject:64 complete_to:long highest:long
+
+linkage_cursors by member
+  member:32 pulled_to:long
 
 legal_holds
   since:time until:time system_id:16? msisdn:long? reason:text reference:text by:text at:time
@@ -74,20 +90,37 @@ errands
   port:21 msisdn:long text:text kind:16 ref:64 created_at:time not_after:time state:8 attempts:int
   message_id:65 free_at:time
 
+undelivered_messages
+  system_id:16 pdu:octets is_acknowledged:bool at:time
+
 number_codes
   msisdn:long code_hash:text created_at:time until:time attempts:int
 
 number_sessions by token_sha256
   token_sha256:64 msisdn:long until:time
 
+users
+  name:32 role:16 system_id:16 province:16 state:8 password_hash:text= totp_secret:text?
+  totp_step:long=0 link_sha256:64? link_until:time? created_at:time created_by:text
+  changed_at:time changed_by:text
+
+recovery_codes by user_number digest
+  user_number:long digest:64
+
+user_sessions by token_sha256
+  token_sha256:64 user_number:long created_at:time seen_at:time address:64
+
+user_devices by token_sha256
+  token_sha256:64 user_number:long known_at:time
+
 licences by system_id
   system_id:16 number:text valid_until:date
 
 signatures by system_id name
-  system_id:16 name:64 sources:text
+  system_id:16 name:64 sources:text valid_until:date?
 
 templates by system_id id
-  system_id:16 id:64 kind:32 text:text max_variable:int
+  system_id:16 id:64 kind:32 text:text max_variable:int valid_until:date?
 
 port_scopes by system_id port
   system_id:16 port:20 province:text
@@ -95,12 +128,15 @@ port_scopes by system_id port
 approvals by system_id port reference
   system_id:16 port:20 reference:64 valid_from:date valid_until:date
 
+offered_words by system_id port word
+  system_id:16 port:20 word:16 place:small
+
 known_peers by system_id origin
   system_id:16 origin:64 bound_at:time
 
 notice_cursors by system_id
-  system_id:16 heard_change:long=0 heard_msisdn:long=-1 heard_scope:16= given_change:long?
-  given_msisdn:long? given_scope:16? batch_id:long=0 delivered_at:time? attempts:int=0
+  system_id:16 heard_change:long=0 heard_msisdn:long=-1 heard_scope:64= given_change:long?
+  given_msisdn:long? given_scope:64? batch_id:long=0 delivered_at:time? attempts:int=0
   failing_since:time? next_try_at:time? failed_at:time? failure:text= claimed_by:32=
   claimed_until:time?
 
@@ -137,19 +173,79 @@ suspensions
   msisdn:long system_id:16 rule:32 since:time until:time state:8 is_told:bool lifted_at:time?
   lifted_by:text note:text
 
+sender_alerts by system_id kind about
+  system_id:16 kind:16 about:128 fields:text at:time told_at:time?
+  mailed_at:time?
+
+suspended_senders by system_id
+  system_id:16 since:time by:text note:text
+
+drained_smscs by name
+  name:text since:time
+
 warnings
   code:4 rule:32 system_id:16 port:20 severity:8 count:long on_trial:long first_at:time
-  last_at:time samples:text state:8 answer_by:text? answer_at:time? answer_note:text?
+  last_at:time samples:text state:9 answer_by:text? answer_at:time? answer_note:text?
   closing_by:text? closing_at:time? closing_note:text? category:text= campaign:17=
+  escalated_at:time?
+
+detector_steps by step system_id port
+  step:long system_id:16 port:20 messages:long commercial:long forwarded:long answered:long
+  unsigned:long no_optout_hint:long port_misuse:long at_night:long after_optout:long
+  complaints:long out_of_scope:long unknown_numbers:long without_consent:long optouts:long
+  evasive:long off_template:long
+
+detector_hours by hour system_id port
+  hour:long system_id:16 port:20 messages:long commercial:long forwarded:long answered:long
+  unsigned:long no_optout_hint:long port_misuse:long at_night:long after_optout:long
+  complaints:long out_of_scope:long unknown_numbers:long without_consent:long optouts:long
+  evasive:long off_template:long
+
+detector_state by name
+  name:16 value:text
+
+sanctions
+  warning:long system_id:16 port:20 severity:8 step:8 state:9 proposed_at:time decided_at:time?
+  decided_by:text note:text asked_by:text asked_at:time? reason:text conditions:text
+  days:int daily_max:int reopened_at:time? reopened_by:text probation_until:time? is_pending:bool
+
+suspended_ports
+  system_id:16 port:20 since:time by:text note:text until:time? sanction:long lifted_at:time?
+  lifted_by:text lift_note:text
+
+complaint_reporters by port reporter
+  port:20 reporter:long last_at:time
+
+status_queries by reporter by
+  reporter:long by:32 day:date
+
+complaints
+  source:8 source_id:128 sender:20 digest:text text:text reporter:long? reported_at:time
+  received_at:time? taken_at:time category:32 attachments:text by:text system_id:16 port:20 state:16
+  invalid_reason:16? case_number:long? agreed_since:time?
+  is_proved:bool
+
+cases
+  campaign:64 category:32 severity:8 state:20 profile:16 front_owner:64 owner:64 opened_at:time
+  grown_at:time complaints:long reporters:long hops:small closed_at:time? finding:16? measures:text
+  evidence:text system_id:16 answer:text authority:64 referred_by:text clocks:text origin:32
+  subject:64 sender:80 recheck:8? next_at:time? is_overdue:bool
+
+case_complaints by complaint
+  complaint:row case_number:long sender:20 reporter:long? taken_at:time
+
+case_journal
+  case_number:long act:16 at:time by:text note:text about:text
 """
 # Millions of short rows that are read in the order of their key.
-_IN_KEY_ORDER = frozenset({"consent_answers", "preferences"})
+_IN_KEY_ORDER = frozenset({"consent_answers", "preferences", "detector_steps", "detector_hours"})
 
 # Rows are only ever added: a journal whose rows may be changed proves nothing (R72, R73).
 _JOURNALS = ("access_log", "purge_log")
 # Rows are added, and deleted for their age or on request; in between they stay as they are, but
 # for what a change of key seals anew.
 _HISTORIES = {
+    "case_journal": ("number", "case_number", "act", "at", "by", "note", "about"),
     "preference_journal": ("number", "at", "channel", "by", "is_erasure"),
     "subscription_events": (
         *("number", "system_id", "service_id", "at", "act", "state", "message_id", "text_sha256"),
@@ -160,6 +256,12 @@ _HISTORIES = {
 # Table, end of name, columns, of which rows; partial ones come last: SQLite takes the later of two.
 _INDEXES = (
     ("held_messages", "assembly", "assembly part", "assembly <> 0"),
+    (
+        "held_messages",
+        "cancellable",
+        "destination system_id",
+        "state IN ('held', 'deferred', 'release_requested')",
+    ),
     ("held_messages", "campaign", "campaign state message_id", "campaign <> ''"),
     ("held_messages", "deferred", "state due_at message_id system_id", "state = 'deferred'"),
     (
@@ -176,15 +278,32 @@ _INDEXES = (
     ("consent_answers", "ending", "until msisdn scope", "until IS NOT NULL"),
     ("consent_answers", "told", "scope change msisdn", "answer <> 'asserted'"),
     ("policy_requests", "state_number", "state number", ""),
+    ("complaint_reporters", "last_at", "last_at", ""),
+    ("complaint_reporters", "port_last_at", "port last_at", ""),
+    ("status_queries", "day", "day", ""),
+    ("complaints", "open", "taken_at", "state = 'need_info'"),
+    ("complaints", "port_number", "port number", ""),
+    ("complaints", "reporter_number", "reporter number", ""),
+    ("complaints", "state_case_number_number", "state case_number number", ""),
+    ("complaints", "state_number", "state number", ""),
+    ("complaints", "taken_at", "taken_at", ""),
     ("consent_audits", "system_id", "system_id", ""),
     ("authority_reports", "state_number", "state number", ""),
     ("authority_reports", "system_id_number", "system_id number", ""),
     ("errands", "created_at", "created_at", ""),
-    ("errands", "waiting", "port number", "state = 'waiting'"),
+    ("errands", "waiting", "port kind number", "state = 'waiting'"),
+    ("sender_alerts", "at", "at", ""),
+    ("undelivered_messages", "at", "at", ""),
+    ("undelivered_messages", "system_id_number", "system_id number", ""),
+    ("undelivered_messages", "unacknowledged", "system_id pdu", "NOT is_acknowledged"),
     ("number_codes", "created_at", "created_at", ""),
     ("number_codes", "msisdn_created_at", "msisdn created_at", ""),
     ("number_sessions", "msisdn", "msisdn", ""),
     ("number_sessions", "until", "until", ""),
+    ("user_devices", "known_at", "known_at", ""),
+    ("user_devices", "user_number_known_at", "user_number known_at", ""),
+    ("user_sessions", "seen_at", "seen_at", ""),
+    ("user_sessions", "user_number_seen_at", "user_number seen_at", ""),
     ("known_peers", "bound_at", "bound_at", ""),
     ("preference_journal", "at", "at", ""),
     ("preference_journal", "msisdn_number", "msisdn number", ""),
@@ -199,28 +318,64 @@ _INDEXES = (
     ("scheduled_messages", "msisdn", "msisdn", ""),
     ("scheduled_messages", "refused", "scheduled_at system_id", "is_refused"),
     ("scheduled_messages", "scheduled_at", "scheduled_at", ""),
+    ("linkage_inbox", "received_at", "received_at", ""),
+    ("linkage_inbox", "unapplied", "source recipient", "NOT is_applied"),
+    ("linkage_outbox", "created_at", "created_at", ""),
+    ("linkage_outbox", "dead", "number", "state = 'dead'"),
+    ("linkage_outbox", "recipient_number", "recipient number", ""),
+    ("linkage_outbox", "waiting", "next_at number", "state = 'waiting'"),
+    ("suspended_ports", "port_system_id_number", "port system_id number", ""),
+    ("suspended_ports", "until", "until", "lifted_at IS NULL"),
     ("suspensions", "active_until", "until", "state = 'active'"),
     ("suspensions", "msisdn_number", "msisdn number", ""),
     ("suspensions", "untold", "system_id number", "state = 'active' AND NOT is_told"),
     ("warnings", "kind", "system_id code rule port number", ""),
     ("warnings", "last_at", "last_at", ""),
     ("warnings", "state_number", "state number", ""),
+    ("warnings", "violations", "number", "severity != ''"),
+    ("sanctions", "closing", "number", "state = 'applied' AND step = 'close'"),
+    ("sanctions", "pending", "number", "is_pending"),
+    ("sanctions", "system_id_severity_decided_at", "system_id severity decided_at", ""),
+    ("cases", "campaign_number", "campaign number", ""),
+    ("cases", "closed_at_number", "closed_at number", ""),
+    ("cases", "next", "next_at", "next_at IS NOT NULL"),
+    ("cases", "origin", "origin", "origin != '' AND state != 'closed'"),
+    ("cases", "state_number", "state number", ""),
+    ("cases", "subject", "subject number", "subject != ''"),
+    ("case_complaints", "case_number_reporter", "case_number reporter", ""),
+    ("case_complaints", "case_number_sender", "case_number sender", ""),
+    ("case_journal", "case_number_number", "case_number number", ""),
 )
 _UNIQUE_INDEXES = (
     ("ux_authority_reports_message_id", "authority_reports", "message_id", ""),
+    ("ux_complaints_source", "complaints", "source source_id", ""),
     ("ux_samples_digest", "samples", "digest", ""),
     ("uq_scheduled_messages_message", "scheduled_messages", "system_id message_id destination", ""),
+    ("ux_sanctions_warning", "sanctions", "warning", ""),
+    ("uq_linkage_inbox_id", "linkage_inbox", "source id", ""),
+    ("uq_linkage_inbox_sequence", "linkage_inbox", "source recipient subject sequence", ""),
+    ("uq_linkage_outbox_id", "linkage_outbox", "source id", ""),
+    (
+        "uq_suspended_ports_active",
+        "suspended_ports",
+        "port system_id sanction",
+        "lifted_at IS NULL",
+    ),
     ("uq_suspensions_active", "suspensions", "msisdn", "state = 'active'"),
+    ("uq_users_link", "users", "link_sha256", ""),
+    ("uq_users_name", "users", "name", ""),
 )
 
 
 def upgrade() -> None:
-    """Make the tables and indexes; let SQLite refuse changes of journals and histories."""
+    """Make the tables and indexes; let the database refuse changes of journals and histories."""
     _make_tables()
     _make_indexes()
     if op.get_bind().dialect.name == "sqlite":
         _guard_journals()
         _guard_histories()
+    else:
+        _guard_on_postgresql()
 
 
 def _make_tables() -> None:
@@ -274,9 +429,29 @@ def _guard_journals() -> None:
 
 def _guard_histories() -> None:
     for table, columns in _HISTORIES.items():
-        _refuse(table, "update", "UPDATE OF " + ", ".join(f'"{column}"' for column in columns))
+        _refuse(table, "update", f"UPDATE OF {_quoted(columns)}")
         exists = f"EXISTS (SELECT 1 FROM {table} WHERE number = NEW.number)"  # noqa: S608 - of ours
         _refuse(table, "insert", "INSERT", exists)
+
+
+def _guard_on_postgresql() -> None:
+    # What an INSERT may not do, its primary key refuses there: no REPLACE takes a row away.
+    op.execute(
+        "CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        " RAISE integrity_constraint_violation USING MESSAGE = TG_TABLE_NAME || ' is append-only';"
+        " END $$"
+    )
+    acts = [(journal, "UPDATE OR DELETE") for journal in _JOURNALS]
+    acts += [(table, f"UPDATE OF {_quoted(columns)}") for table, columns in _HISTORIES.items()]
+    for table, act in acts:
+        op.execute(
+            f"CREATE TRIGGER tr_{table} BEFORE {act} ON {table}"
+            " FOR EACH ROW EXECUTE FUNCTION refuse_change()"
+        )
+
+
+def _quoted(columns: Iterable[str]) -> str:
+    return ", ".join(f'"{column}"' for column in columns)
 
 
 def _index(name: str, table: str, columns: str, where: str, *, unique: bool = False) -> None:
