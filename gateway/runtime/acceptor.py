@@ -2,10 +2,13 @@
 
 import asyncio
 import errno
+import os
 import socket
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from gateway.runtime.tasks import spawn
@@ -24,6 +27,23 @@ BACKLOG = 1024
 # What a peer may have sent that is not read yet; the kernel doubles it. Some MB by default: of each
 # connection that waits in the backlog too, and to free them takes as long as some messages.
 _UNREAD_OCTETS = 1 << 16
+_MAX_ADDRESS_OCTETS = 103  # of a Unix socket, on every system
+
+
+@contextmanager
+def short_address(path: Path) -> Iterator[str]:
+    """Give an address for the Unix socket at `path`, which may be longer than a system takes.
+
+    Raises OSError where its directory cannot be opened. A longer one needs Linux.
+    """
+    if len(os.fsencode(path)) <= _MAX_ADDRESS_OCTETS:
+        yield str(path)
+        return
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{directory}/{path.name}"
+    finally:
+        os.close(directory)
 
 
 class Host(Protocol):
@@ -59,7 +79,7 @@ class Acceptor:
         self.address: tuple[str, int] = listener.getsockname()[:2]
         self._listener = listener
         self._host = host
-        self._entry = entry or Entry()
+        self.entry = entry or Entry()
         self._loop = asyncio.get_running_loop()
         self._is_open = True
         listener.setblocking(False)
@@ -69,9 +89,13 @@ class Acceptor:
     def close(self) -> None:
         """Stop accepting connections. May be repeated."""
         if self._is_open:
-            self._is_open = False
-            self._loop.remove_reader(self._listener.fileno())
-            self._listener.close()
+            self.detach().close()
+
+    def detach(self) -> socket.socket:
+        """Stop accepting, and return the socket: new connections wait in it for who accepts."""
+        self._is_open = False
+        self._loop.remove_reader(self._listener.fileno())
+        return self._listener
 
     def _listen(self) -> None:
         if self._is_open:
@@ -92,7 +116,7 @@ class Acceptor:
 
     def _take(self, sock: socket.socket, address: str) -> bool:
         """Start to serve a connection, or close it; return whether it is served."""
-        if self._entry.find_address is None and not self._host.may_connect(address):
+        if self.entry.find_address is None and not self._host.may_connect(address):
             sock.close()
             return False
         sock.setblocking(False)
@@ -119,19 +143,19 @@ class Acceptor:
 
     async def _counted(self, sock: socket.socket, address: str) -> str | None:
         """Return the peer's address, None if it may not connect."""
-        if self._entry.find_address is None:
+        if self.entry.find_address is None:
             return address
-        found = await self._entry.find_address(sock, address)
+        found = await self.entry.find_address(sock, address)
         return found if self._host.may_connect(found) else None
 
     async def _connect(self, sock: socket.socket, protocol: asyncio.BaseProtocol) -> None:
-        tls = self._entry.tls
+        tls = self.entry.tls
         try:
             await self._loop.connect_accepted_socket(
                 lambda: protocol,
                 sock,
                 ssl=tls,
-                ssl_handshake_timeout=self._entry.handshake_s if tls else None,
+                ssl_handshake_timeout=self.entry.handshake_s if tls else None,
             )
         except OSError:
             self._host.failed(protocol)

@@ -39,6 +39,7 @@ WHOLE_KEYS = frozenset(
         "port",
         "rows",
         "shadow",
+        "smsc_message_id",
         "system_id",
     }
 )

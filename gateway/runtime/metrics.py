@@ -3,7 +3,9 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import IntEnum
-from typing import TypeAlias
+from operator import attrgetter
+from pkgutil import get_data
+from typing import Any, TypeAlias
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import (
@@ -26,7 +28,10 @@ from gateway.runtime.snapshot import (
 from gateway.smpp.status import CommandStatus
 
 _Samples: TypeAlias = Mapping[str, int] | Mapping[tuple[str, str], int]  # by label values
-_Family: TypeAlias = tuple[str, str, tuple[str, ...], _Samples]  # name, meaning, labels, samples
+
+# Kind, name, labels and place in the snapshot of each family, and what it means.
+_TABLE = (get_data(__package__, "metrics.txt") or b"").decode()
+_FAMILIES = [line.split(": ", 1) for line in _TABLE.splitlines()]
 
 
 class GatewayCollector(Collector):
@@ -43,16 +48,9 @@ class GatewayCollector(Collector):
         """Yield every family of ``smsward_``."""
         snapshot = self._snapshot()
         counters = snapshot.counters
-        for name, meaning, count in _counts(snapshot):
-            yield CounterMetricFamily(f"smsward_{name}", meaning, value=count)
-        for name, meaning, value in _levels(snapshot):
-            yield GaugeMetricFamily(f"smsward_{name}", meaning, value=value)
-        for kind, families in (
-            (CounterMetricFamily, _labelled_counts(snapshot)),
-            (GaugeMetricFamily, _labelled_levels(snapshot)),
-        ):
-            for name, meaning, labels, samples in families:
-                yield _labelled(kind(f"smsward_{name}", meaning, labels=labels), samples)
+        for head, meaning in _FAMILIES:
+            kind, name, labels, place = head.split()
+            yield _family(kind, name, labels, meaning, attrgetter(place)(snapshot))
         yield _histogram("tick_seconds", "How long one turn's PDUs took.", counters.tick_us)
         yield _histogram(
             "answer_seconds",
@@ -62,7 +60,11 @@ class GatewayCollector(Collector):
         yield InfoMetricFamily(
             "smsward_policy",
             "The policy in force.",
-            value={"name": snapshot.policy.name, "digest": snapshot.policy.digest},
+            value={
+                "name": snapshot.policy.name,
+                "digest": snapshot.policy.digest,
+                "posture": snapshot.policy.posture,
+            },
         )
         yield from model_families(snapshot.models)
 
@@ -78,142 +80,17 @@ def render_snapshot(snapshot: Snapshot) -> bytes:
     return generate_latest(registry)
 
 
-def _counts(snapshot: Snapshot) -> Iterable[tuple[str, str, int]]:
-    counters, records = snapshot.counters, snapshot.records
-    reports, notices = snapshot.reports, snapshot.notices
-    return (
-        ("link_losses", "Links to an SMSC that ended unasked.", counters.link_losses),
-        ("stray_answers", "Answers nobody waited for.", counters.stray_answers),
-        ("framing_errors", "Connections that sent no SMPP.", counters.framing_errors),
-        ("timeouts", "Requests the SMSC did not answer in time.", counters.timeouts),
-        (
-            "malformed_pdus",
-            "Requests and answers with a field that cannot be.",
-            counters.malformed_pdus,
-        ),
-        ("filter_failures", "Texts held because the filter failed.", counters.filter_failures),
-        (
-            "classifier_failures",
-            "Texts that the classifier failed on.",
-            counters.classifier_failures,
-        ),
-        ("replies_put_back", "Subscribers' messages put back.", counters.replies_put_back),
-        ("replies_unheard", "Subscribers' messages left to SPs.", counters.replies_unheard),
-        ("tick_failures", "Turns that ended in a fault of ours.", counters.tick_failures),
-        ("log_unlisted", "Log events outside the closed list.", snapshot.unlisted_events),
-        ("warnings_unsorted", "Messages to warn of, only counted.", snapshot.warnings.unsorted),
-        ("records_written", "Rows on disk.", records.written),
-        ("records_lost", "Rows dropped for want of room.", records.lost),
-        ("records_malformed", "Rows that broke their own form.", records.malformed),
-        ("records_failures", "Attempts to write that failed.", records.failures),
-        (
-            "records_texts_left_out",
-            "Texts not recorded: the SP had used up its day.",
-            records.texts_left_out,
-        ),
-        ("authority_reports_kept", "Reports to the authority in the store.", reports.kept),
-        (
-            "authority_reports_lost",
-            "Reports to the authority dropped for want of room.",
-            reports.lost,
-        ),
-        ("notices_delivered", "Notices that webhooks have taken.", notices.delivered),
-        ("notices_failed", "Deliveries that a webhook did not take.", notices.failed),
-        ("notices_given_up", "Notices given up after 72 hours.", notices.given_up),
-    )
-
-
-def _levels(snapshot: Snapshot) -> Iterable[tuple[str, str, float]]:
-    records = snapshot.records
-    return (
-        (
-            "policy_refused_faults",
-            "Faults for which the last reload was refused; 0 once one is taken.",
-            snapshot.policy.refused_faults,
-        ),
-        ("records_pending", "Rows not on disk yet.", records.pending),
-        ("records_failing", "1 while records cannot be written.", int(records.failing)),
-        (
-            "disk_stopped_senders",
-            "SPs for whom nothing more is written, for want of room.",
-            snapshot.disk.stopped,
-        ),
-        (
-            "notices_waiting_seconds",
-            "How long the oldest notice waits that a webhook has not taken.",
-            snapshot.notices.waiting_s,
-        ),
-        (
-            "authority_reports_waiting",
-            "Reports to the authority that wait for the store.",
-            snapshot.reports.waiting,
-        ),
-    )
-
-
-def _labelled_counts(snapshot: Snapshot) -> Iterable[_Family]:
-    counters = snapshot.counters
-    return (
-        (
-            "submits",
-            "Messages judged, by what was done and why.",
-            ("action", "reason"),
-            counters.submits.counts(),
-        ),
-        (
-            "sender_submits",
-            "Messages judged, by SP and what was done.",
-            ("system_id", "action"),
-            counters.sender_submits.counts(),
-        ),
-        (
-            "answers",
-            "Answers of the SMSC to submit_sm, by command_status.",
-            ("status",),
-            _named(CommandStatus, counters.answers),
-        ),
-        ("binds", "Binds answered, by reason.", ("reason",), counters.binds.counts()),
-        ("warnings", "Warnings raised, by code.", ("code",), snapshot.warnings.raised),
-        (
-            "scheduled_refused",
-            "Messages at the SMSC for later that were refused since, by what came of it.",
-            ("state",),
-            snapshot.scheduled,
-        ),
-        (
-            "follower_failures",
-            "Rounds of following the store that failed by a fault of ours, by step.",
-            ("step",),
-            snapshot.follower_failures,
-        ),
-    )
-
-
-def _labelled_levels(snapshot: Snapshot) -> Iterable[_Family]:
-    disk = snapshot.disk
-    return (
-        ("sessions", "Sessions by side and state.", ("side", "state"), snapshot.sessions),
-        (
-            "in_flight",
-            "Messages sent to the SMSC and not answered, by SP.",
-            ("system_id",),
-            _bounded(snapshot.in_flight),
-        ),
-        ("quarantine_messages", "Messages in quarantine, by state.", ("state",), snapshot.held),
-        (
-            "held_octets",
-            "Octets that wait in quarantine, by SP.",
-            ("system_id",),
-            _bounded(snapshot.held_octets),
-        ),
-        (
-            "disk_free_octets",
-            "Octets that may still be written.",
-            ("volume",),
-            disk.free_octets,
-        ),
-        ("disk_stage", "0 well, 1 low, 2 stopping SPs, 3 full.", ("volume",), disk.stages),
-    )
+def _family(kind: str, name: str, labels: str, meaning: str, value: Any) -> Metric:
+    """Return one line of metrics.txt with its value of now."""
+    make = CounterMetricFamily if kind == "counter" else GaugeMetricFamily
+    if labels == "-":
+        return make(f"smsward_{name}", meaning, value=value)
+    if name == "answers":
+        value = _named(CommandStatus, value)
+    elif isinstance(value, BoundedCounter):
+        value = value.counts()
+    samples = _bounded(value) if labels == "system_id" else value
+    return _labelled(make(f"smsward_{name}", meaning, labels=labels.split(",")), samples)
 
 
 def model_families(health: ModelsHealth) -> Iterator[Metric]:

@@ -1,4 +1,4 @@
-"""Sealing of numbers and texts at rest (AES-SIV), and the keys by which models are signed."""
+"""Sealing of numbers and texts at rest (AES-SIV), and the keys of models and of the linkage."""
 
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -8,6 +8,8 @@ from pathlib import Path
 
 from cryptography.exceptions import InvalidTag, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
@@ -92,14 +94,26 @@ class KeyFileError(Exception):
 
 def signing_key(path: Path) -> Ed25519PrivateKey:
     """Return the private key in the PEM file `path`. Raises KeyFileError, OSError."""
-    octets = _octets_of(path)
-    try:
-        key = load_pem_private_key(octets, password=None)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise KeyFileError(f"{path}: no private key in PEM without a password") from error
+    key = _private_key(path)
     if not isinstance(key, Ed25519PrivateKey):
         raise KeyFileError(f"{path}: a private key, but none of Ed25519")
     return key
+
+
+def agreement_key(path: Path) -> X25519PrivateKey:
+    """Return the private key by which a secret is agreed. Raises KeyFileError, OSError."""
+    key = _private_key(path)
+    if not isinstance(key, X25519PrivateKey):
+        raise KeyFileError(f"{path}: a private key, but none of X25519")
+    return key
+
+
+def _private_key(path: Path) -> PrivateKeyTypes:
+    octets = _octets_of(path)
+    try:
+        return load_pem_private_key(octets, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise KeyFileError(f"{path}: no private key in PEM without a password") from error
 
 
 def trusted_key(path: Path) -> Ed25519PublicKey:

@@ -65,9 +65,9 @@ class Histogram:
 class Counters:
     """Everything that only grows, since the process started. For the loop's thread.
 
-    `submits` is keyed by action and reason, `sender_submits` by system_id and action, `answers` by
-    the command_status of the SMSC's submit_sm_resp, `binds` by the reason of a BindVerdict ("ok"
-    stands).
+    `submits` is keyed by action and reason, `findings` by rule and mode, of the policy in force,
+    `sender_submits` by system_id and action, `answers` by the command_status of the SMSC's
+    submit_sm_resp, `binds` by the reason of a BindVerdict ("ok" stands).
     """
 
     submits: BoundedCounter[tuple[str, str]] = field(
@@ -76,6 +76,7 @@ class Counters:
     sender_submits: BoundedCounter[tuple[str, str]] = field(
         default_factory=lambda: BoundedCounter((OTHER, OTHER), MAX_SYSTEM_IDS * _ACTIONS)
     )
+    findings: Mapping[tuple[str, str], int] = field(default_factory=dict)
     answers: BoundedCounter[int] = field(default_factory=lambda: BoundedCounter(-1))
     binds: BoundedCounter[str] = field(default_factory=lambda: BoundedCounter(OTHER))
     link_losses: int = 0
@@ -85,6 +86,7 @@ class Counters:
     malformed_pdus: int = 0
     filter_failures: int = 0
     classifier_failures: int = 0
+    receipts_unowned: int = 0
     replies_put_back: int = 0
     replies_unheard: int = 0
     tick_failures: int = 0
@@ -98,6 +100,7 @@ class PolicyIdentity:
 
     name: str
     digest: str
+    posture: str
     refused_faults: int = 0
 
 
@@ -144,10 +147,14 @@ class DiskHealth:
 
 @dataclass(frozen=True, slots=True)
 class WarningsHealth:
-    """Warnings raised, by code; `unsorted` messages were only counted, due to too many kinds."""
+    """Warnings raised and escalated, by code.
+
+    `unsorted` messages were only counted, due to too many kinds.
+    """
 
     raised: Mapping[str, int] = field(default_factory=dict)
     unsorted: int = 0
+    escalated: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +173,15 @@ class ModelsHealth:
 
 
 @dataclass(frozen=True, slots=True)
+class SmscHealth:
+    """Which SMSCs are up, how many binds the gateway has at each, where an own one stands."""
+
+    up: Mapping[str, int] = field(default_factory=dict)
+    binds: Mapping[str, int] = field(default_factory=dict)
+    own_binds: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """The data of one scrape. `counters` is read live, the rest is a snapshot."""
 
@@ -176,11 +192,18 @@ class Snapshot:
     records: RecordsHealth
     policy: PolicyIdentity
     unlisted_events: int = 0
+    config_faults: int = 0
     warnings: WarningsHealth = field(default_factory=WarningsHealth)
     notices: NoticesHealth = NoticesHealth()
     reports: ReportsHealth = ReportsHealth()
     scheduled: Mapping[str, int] = field(default_factory=dict)  # refused since, by outcome
+    sanctions: Mapping[str, int] = field(default_factory=dict)  # proposed, by step
     follower_failures: Mapping[str, int] = field(default_factory=dict)  # by step
     models: ModelsHealth = field(default_factory=ModelsHealth)
     disk: DiskHealth = field(default_factory=DiskHealth)
     held_octets: Mapping[str, int] = field(default_factory=dict)  # that wait, by system_id
+    smscs: SmscHealth = field(default_factory=SmscHealth)
+    checks: Mapping[str, int] = field(default_factory=dict)  # of /readyz, 1 for those that hold
+    cases_escalated: Mapping[tuple[str, str], int] = field(default_factory=dict)  # (clock, share)
+    complaints_waiting_s: float = 0.0
+    ports_unjudged_s: float = 0.0

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from collections.abc import Set as AbstractSet
@@ -48,6 +49,18 @@ async def cancel_all(timeout_s: float) -> frozenset[str]:
         return frozenset()
     _, stubborn = await asyncio.wait(tasks, timeout=timeout_s)
     return frozenset(task.get_name() for task in stubborn)
+
+
+def asked_to_stop() -> asyncio.Event:
+    """Return what SIGTERM and SIGINT set from now on, in a process that serves until then.
+
+    Errors that only its loop sees are logged.
+    """
+    loop, asked = asyncio.get_running_loop(), asyncio.Event()
+    loop.set_exception_handler(report_loop_error)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, asked.set)
+    return asked
 
 
 def report_loop_error(_loop: asyncio.AbstractEventLoop, context: Mapping[str, object]) -> None:

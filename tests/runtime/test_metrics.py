@@ -29,7 +29,7 @@ def snapshot() -> Snapshot:
         records=RecordsHealth(
             pending=9, failing=True, written=100, lost=4, malformed=3, failures=2
         ),
-        policy=PolicyIdentity("cn-default", "0123456789ab"),
+        policy=PolicyIdentity("cn-default", "0123456789ab", "balanced"),
         unlisted_events=6,
     )
 
@@ -52,6 +52,7 @@ def test_what_was_counted_is_told_by_name(snapshot: Snapshot) -> None:
     counters = snapshot.counters
     counters.submits.add(("reject", "CONTENT"), 3)
     counters.submits.add(("reject", "CONTENT"))
+    counters.findings = {("K-LOAN", "shadow"): 7}
     counters.sender_submits.add(("sp1", "reject"))
     counters.answers.add(CommandStatus.ESME_RTHROTTLED)
     counters.binds.add("credentials")
@@ -69,6 +70,7 @@ def test_what_was_counted_is_told_by_name(snapshot: Snapshot) -> None:
     samples = told(render_snapshot(snapshot))
 
     assert value(samples, "submits_total", action="reject", reason="CONTENT") == 4
+    assert value(samples, "findings_total", rule="K-LOAN", mode="shadow") == 7
     assert value(samples, "sender_submits_total", system_id="sp1", action="reject") == 1
     assert value(samples, "answers_total", status="ESME_RTHROTTLED") == 1
     assert value(samples, "binds_total", reason="credentials") == 1
@@ -90,7 +92,10 @@ def test_how_things_stand_is_told(snapshot: Snapshot) -> None:
     assert value(samples, "sessions", side="esme", state="bound_trx") == 3
     assert value(samples, "in_flight", system_id="sp1") == 17
     assert value(samples, "quarantine_messages", state="held") == 5
-    assert value(samples, "policy_info", name="cn-default", digest="0123456789ab") == 1
+    assert (
+        value(samples, "policy_info", name="cn-default", digest="0123456789ab", posture="balanced")
+        == 1
+    )
     assert value(samples, "records_pending") == 9
     assert value(samples, "records_failing") == 1
     assert value(samples, "records_written_total") == 100
