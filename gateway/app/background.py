@@ -5,23 +5,25 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import NoReturn
 
 import structlog
 
 from gateway.app.followers import Rounds
+from gateway.app.sender_alerts import AlertMail, SenderAlerts
 from gateway.app.webhook_client import Postman, WebhookNotifier
 from gateway.dataplane.plane import Plane
-from gateway.domain.sender import Sender
-from gateway.domain.subscription import Hub
+from gateway.domain.detector import moment_of
+from gateway.domain.sender import PEERS, Sender
 from gateway.domain.suspension import Suspension
 from gateway.domain.verdict import Action
 from gateway.domain.warning import EarlyWarning, WarningCount, WarningKind
 from gateway.policy.findings import MAX_KINDS
 from gateway.policy.knowledge import Knowledge
-from gateway.proxy.esme_session import Routes
 from gateway.proxy.mt_sender import MtSender
 from gateway.proxy.report_writer import ReportWriter
+from gateway.proxy.routes import Routes
 from gateway.proxy.scheduled_canceller import ScheduledCanceller
 from gateway.proxy.tick import Tick
 from gateway.runtime.clock import epoch, monotonic, utcnow
@@ -30,6 +32,11 @@ from gateway.runtime.tasks import spawn
 from gateway.settings.gateway import GatewaySettings
 from gateway.storage.errors import StoreUnavailable
 from gateway.stores import Stores
+from gateway.systems.cases.model import ESCALATIONS, ClockName
+from gateway.systems.cases.service import CaseDesk
+from gateway.systems.complaints.sql import ComplaintStore
+from gateway.systems.early_warnings.detector_counts import DetectorStore
+from gateway.systems.early_warnings.service import SanctionKeeper, WarningEscalations
 from gateway.systems.early_warnings.sql import WarningStore
 from gateway.systems.suspensions.service import SuspensionDesk, SuspensionsFollower
 from gateway.systems.suspensions.sql import SuspensionStore
@@ -37,6 +44,7 @@ from gateway.systems.suspensions.sql import SuspensionStore
 log = structlog.get_logger()
 
 _EVERY_S = 1.0
+_CASES_EVERY_S = 60.0
 _AT_ONCE = 500
 _FORWARD = Action.FORWARD.value
 
@@ -140,14 +148,12 @@ class SuspensionNotifier:
     """
 
     def __init__(
-        self, tick: Tick, store: SuspensionStore, routes: Routes, speaking: MtSender, hub: Hub
+        self, tick: Tick, store: SuspensionStore, routes: Routes, speaking: MtSender
     ) -> None:
         self._tick = tick
         self._store = store
         self._routes = routes
         self._speaking = speaking
-        # One code for all, so that a phone shows one conversation.
-        self._code = min(hub.codes, default=None)
 
     async def tell_due(self) -> None:
         """Tell the suspended numbers that were not told yet. Raises StoreUnavailable."""
@@ -159,10 +165,13 @@ class SuspensionNotifier:
                 self._tell(one)
 
     def _tell(self, one: Suspension) -> None:
-        suspender = self._tick.pipeline.plane.rules.suspenders.get(one.rule)
+        plane = self._tick.pipeline.plane
+        suspender = plane.rules.suspenders.get(one.rule)
+        # One code for all, so that a phone shows one conversation.
+        code = min(plane.hub.codes, default=None)
         # The bind is looked up only now: it may have closed during the store call.
         connection = self._routes.to_smsc(one.system_id)
-        if self._code is None:
+        if code is None:
             _leave_untold(one, "there is no hub code")
         elif suspender is None:
             _leave_untold(one, "its rule suspends no more")
@@ -170,7 +179,7 @@ class SuspensionNotifier:
             _leave_untold(one, "the bind was lost")
         else:
             text, notice = suspender.terms.reply, SuspensionNotice(one.number)
-            self._speaking.write(connection, self._code, one.msisdn, text, notice)
+            self._speaking.write(connection, code, one.msisdn, text, notice)
             self._speaking.note_about("suspended", one.system_id, one.msisdn, rule=one.rule)
 
 
@@ -189,17 +198,14 @@ _END_EVERY = 8
 class Suspensions:
     """What a process does about suspensions beside judging: every moment a little of it."""
 
-    def __init__(
-        self, tick: Tick, stores: Stores, routes: Routes, hub: Hub, rounds: Rounds
-    ) -> None:
+    def __init__(self, tick: Tick, stores: Stores, routes: Routes, rounds: Rounds) -> None:
         self._tick = tick
         self._rounds = rounds
         sources = self._sources = tick.pipeline.plane.rules.knowledge.suspended
         self._follower = SuspensionsFollower(stores.suspensions, stores.changes, sources)
         self._desk = SuspensionDesk(stores.suspensions, sources)
-        self._telling = SuspensionNotifier(
-            tick, stores.suspensions, routes, MtSender(tick, routes), hub
-        )
+        self._ports = stores.suspended_ports
+        self._telling = SuspensionNotifier(tick, stores.suspensions, routes, MtSender(tick, routes))
         self._current_at = monotonic()
         self._is_behind = False
         self._turn = 0
@@ -258,6 +264,7 @@ class Suspensions:
             await self._telling.tell_due()
         if self._turn % _END_EVERY == 0:
             await self._desk.end_due(utcnow())
+            await self._ports.end_due(utcnow())
 
 
 async def last_message_id(stores: Stores) -> int:
@@ -271,6 +278,76 @@ async def last_message_id(stores: Stores) -> int:
     return max(ids, default=0)
 
 
+# From 0 on: Prometheus sees no increase in a series that begins with 1.
+_NOT_ESCALATED = {(clock.value, str(share)): 0 for clock in ClockName for share in ESCALATIONS}
+
+
+class CaseWatch:
+    """Tells which cases have used up 80 or 100 % of a time limit (R83), in the log and as metrics.
+
+    It also looks since when the oldest complaint waits for `smsward complaints match`, and up to
+    when `smsward warnings watch` has judged ports.
+    """
+
+    def __init__(
+        self, desk: CaseDesk, complaints: ComplaintStore, detectors: DetectorStore
+    ) -> None:
+        self._desk = desk
+        self._complaints = complaints
+        self._detectors = detectors
+        self._judged_step: int | None = None
+        self._escalated: Counter[tuple[str, str]] = Counter(_NOT_ESCALATED)
+        self._since: datetime | None = None
+
+    def escalated(self) -> Mapping[tuple[str, str], int]:
+        """Return how many were told since the process started, by clock and share."""
+        return self._escalated.copy()
+
+    def complaints_waiting_s(self) -> float:
+        """Return how long the oldest complaint waits that waited at the last look; 0 for none."""
+        since = self._since
+        return 0.0 if since is None else max(0.0, (utcnow() - since).total_seconds())
+
+    def ports_unjudged_s(self) -> float:
+        """Return since when no port was judged over time; 0 where none ever was."""
+        step = self._judged_step
+        return 0.0 if step is None else (utcnow() - moment_of(step + 1)).total_seconds()
+
+    async def watch(self) -> NoReturn:
+        """Look once a minute, until cancelled."""
+        while True:
+            await asyncio.sleep(_CASES_EVERY_S)
+            await self.look()
+
+    async def look(self) -> None:
+        """Escalate what is due now; what the store does not take is due in a minute, too."""
+        try:
+            async for one in self._desk.escalate_due(utcnow()):
+                self._escalated[one.clock.value, str(one.share)] += 1
+                log.warning(
+                    "case.escalated",
+                    number=one.number,
+                    clock=one.clock.value,
+                    share=one.share,
+                    responsible=one.responsible,
+                )
+            self._since = await self._complaints.waiting_since()
+            judged = (await self._detectors.state()).get("judged")
+            self._judged_step = None if judged is None else int(judged)
+        except StoreUnavailable as error:
+            log.error("case.escalation_failed", said=str(error))
+
+
+def _peers_of(plane: Plane) -> list[str]:
+    accounts = plane.rules.accounts.items()
+    return [PEERS, *(one for one, account in accounts if account.sender.is_peer)]
+
+
+def _ports_of(plane: Plane, system_id: str) -> list[str]:
+    account = plane.rules.accounts.get(system_id)
+    return [] if account is None else [port.number for port in account.sender.ports]
+
+
 class BackgroundTasks:
     """Runs reports, warnings, suspensions, notices, and the cancelling of scheduled messages."""
 
@@ -282,16 +359,32 @@ class BackgroundTasks:
         settings: GatewaySettings,
         rounds: Rounds,
     ) -> None:
-        rules = tick.pipeline.plane.rules
+        plane = tick.pipeline.plane
         self.reporting = ReportWriter(stores.authority_reports)
         tick.report = self.reporting.stopped
-        self.cancelling = ScheduledCanceller(
-            tick, stores.scheduled, stores.changes, routes, settings.smscs[0].name
+        self.cancelling = ScheduledCanceller(tick, stores.scheduled, stores.changes, routes)
+        self.suspensions = Suspensions(tick, stores, routes, rounds)
+        self.warnings = EarlyWarnings(plane, plane.rules.knowledge, stores.warnings)
+        self.escalations = WarningEscalations(stores.warnings)
+        self.sanctions = SanctionKeeper(
+            stores.sanctions,
+            stores.suspended_ports,
+            settings.sanctions.ladder,
+            partial(_ports_of, plane),
+            partial(_peers_of, plane),
         )
-        self.suspensions = Suspensions(tick, stores, routes, settings.hub, rounds)
-        self.warnings = EarlyWarnings(tick.pipeline.plane, rules.knowledge, stores.warnings)
+        self.cases = CaseWatch(
+            CaseDesk(stores.cases, lambda: plane.rules.bundle.surroundings.calendar),
+            stores.complaints,
+            stores.detectors,
+        )
         self.notifying = WebhookNotifier(
             stores.notices, stores.changes, Postman(settings.webhooks.networks)
+        )
+        self._offered, self._hints = stores.offered_words, plane.hints
+        tally = plane.tally
+        self.alerts = SenderAlerts(
+            stores, lambda: tally.senders, self.notifying.post, AlertMail(settings.mail).send
         )
 
     def begin(
@@ -301,22 +394,46 @@ class BackgroundTasks:
         self.follow(senders)
         return [
             spawn(self.notifying.watch(), name="notices"),  # traffic can go on without notices
+            spawn(self.alerts.watch(), name="alerts"),
             spawn(self.reporting.keep(), name="authority-reports", on_failure=broken),
             spawn(self.warnings.watch(), name="early-warning", on_failure=broken),
+            spawn(self.escalations.watch(), name="warning-escalations", on_failure=broken),
+            spawn(self.sanctions.watch(), name="sanctions", on_failure=broken),
+            spawn(self.cases.watch(), name="case-escalations", on_failure=broken),
             spawn(self.suspensions.follow(), name="follow-suspensions", on_failure=broken),
+            spawn(self._keep_offered(), name="offered-words", on_failure=broken),
         ]
+
+    async def _keep_offered(self) -> NoReturn:
+        """Store once a second what opt-out words ports have newly offered, until cancelled."""
+        while True:
+            await asyncio.sleep(_EVERY_S)
+            await self._hand_over_offered()
+
+    async def _hand_over_offered(self) -> None:
+        ports = list(self._hints.unkept)[:_AT_ONCE]
+        if not ports:
+            return
+        self._hints.unkept.difference_update(ports)
+        try:
+            await self._offered.keep({port: self._hints.of(*port)[::-1] for port in ports})
+        except StoreUnavailable:
+            self._hints.unkept.update(ports)  # again in a second
 
     def follow(self, senders: Mapping[str, Sender]) -> None:
         """Deliver notices to the present `senders`."""
         self.notifying.follow(senders)
+        self.alerts.follow(senders)
 
     def stop(self) -> None:
-        """Stop delivering notices to SPs."""
+        """Stop delivering notices and alerts to SPs."""
+        self.alerts.follow({})
         self.notifying.stop()
 
     async def hand_over(self) -> None:
         """Store what was gathered last; call it after the loops have ended."""
         await self.warnings.hand_over()
+        await self._hand_over_offered()
         await self.suspensions.hand_over()
         await self.reporting.finish()
         await self.cancelling.hand_over()

@@ -8,12 +8,13 @@ from gateway.dataplane import attention
 from gateway.dataplane.carriers import place_of, text_together
 from gateway.domain.outbound_message import OutboundKind, OutboundMessage
 from gateway.domain.quarantine import HeldMessage
-from gateway.domain.subscription import Hub
+from gateway.domain.suspension import ComplaintThreshold
 from gateway.policy.checks.outside_window import AskingHours, asking_hours
 from gateway.policy.hub_words import HoldCommand, HubCommand
 from gateway.policy.knowledge import ConsentSets
+from gateway.proxy.complaint_receiver import ComplaintReceiver
 from gateway.proxy.consent_book import ConsentAsker, ConsentBook, MoReceiver
-from gateway.proxy.esme_session import Routes
+from gateway.proxy.delivery_backlog import BacklogDelivery
 from gateway.proxy.mt_sender import (
     Confirmation,
     MtSender,
@@ -24,9 +25,11 @@ from gateway.proxy.mt_sender import (
 from gateway.proxy.receipts import OwnReceipt
 from gateway.proxy.release_sender import Release
 from gateway.proxy.replies import Replies
+from gateway.proxy.routes import Routes
 from gateway.proxy.scheduled_canceller import OnCancel
 from gateway.proxy.tick import Tick
 from gateway.stores import Stores
+from gateway.systems.complaints.service import ComplaintDesk, PortReview
 from gateway.systems.preferences.service import obey as prefer
 from gateway.systems.quarantine.model import MessageIds
 from gateway.systems.quarantine.own_holds import HeldPart, OwnHolds, OwnWords
@@ -68,10 +71,11 @@ def replies_to_subscribers(
     stores: Stores,
     sets: ConsentSets,
     routes: Routes,
-    hub: Hub,
     catalogue: Callable[[], Catalogue],
 ) -> Replies:
     """Return what hears subscribers, with the catalogue that is in force each time."""
+    plane = tick.pipeline.plane
+    dialogue = Dialogue(catalogue, lambda: plane.hub.cancel_all)
     own_words = OwnWords(own_holds_in(stores), stores.subscriptions)
 
     async def obey(word: Word, command: HubCommand, at: datetime) -> str:
@@ -81,16 +85,30 @@ def replies_to_subscribers(
 
     return Replies(
         tick,
-        MoReceiver(tick.pipeline.plane, hub, catalogue),
-        SubscriptionDesk(stores.subscriptions, stores.consent, Dialogue(catalogue, hub.cancel_all)),
+        MoReceiver(plane, catalogue),
+        SubscriptionDesk(stores.subscriptions, stores.consent, dialogue),
         ConsentBook(stores.consent, sets),
         MtSender(tick, routes),
         obey,
     )
 
 
+def complaints_of_subscribers(
+    tick: Tick,
+    stores: Stores,
+    routes: Routes,
+    hearing: MoReceiver,
+    threshold: Callable[[], ComplaintThreshold],
+) -> ComplaintReceiver:
+    """Return what takes complaints to report codes (R80)."""
+    plane, store = tick.pipeline.plane, stores.complaints
+    review = PortReview(store, stores.suspended_ports, threshold)
+    desk = ComplaintDesk(store, lambda: plane.rules.port_owners, review=review)
+    return ComplaintReceiver(tick, hearing, MtSender(tick, routes), desk, store)
+
+
 def sending_outbound(
-    tick: Tick, stores: Stores, routes: Routes, hub: Hub, catalogue: Callable[[], Catalogue]
+    tick: Tick, stores: Stores, routes: Routes, catalogue: Callable[[], Catalogue]
 ) -> OutboundSender:
     """Return what sends them, and tells orders what became of their requests (R24)."""
 
@@ -111,7 +129,7 @@ def sending_outbound(
 
     speaking = MtSender(tick, routes)
     return OutboundSender(
-        tick, stores.outbound_messages, routes, speaking, hub.codes, OutboundSource(due, tell)
+        tick, stores.outbound_messages, routes, speaking, OutboundSource(due, tell)
     )
 
 
@@ -127,12 +145,14 @@ def attend_with(who: EventParts, tick: Tick) -> None:
     tick.forget = who.sessions.forget
 
 
-def _attend(  # noqa: C901, PLR0912 - a table, a line for each kind
+def _attend(  # noqa: C901, PLR0912, PLR0915 - a table, a line for each kind
     who: EventParts, item: attention.Attention
 ) -> None:
     match item:
         case attention.Hold():
             who.holding.hold(item)
+        case attention.AcceptedRefusals():
+            who.holding.accept(item)
         case attention.Ask():
             who.asking.begin(item)
         case attention.OwnAnswer(context=attention.Ask() as context):
@@ -151,12 +171,19 @@ def _attend(  # noqa: C901, PLR0912 - a table, a line for each kind
             who.cancelling.answered(item, context)
         case attention.ScheduledAtSmsc():
             who.cancelling.taken(item)
+        case attention.UndeliverableMessage():
+            who.undelivered.keep(item)
+        case attention.OwnAnswer(context=BacklogDelivery() as context):
+            who.undelivered.answered(item, context)
         case attention.SubscriberMessage():
-            who.replies.heard(item)
+            if not item.is_complaint or not who.complaints.takes(item):
+                who.replies.heard(item)
         case attention.Operation():
             who.operations.begin(item)
         case attention.Bind():
             who.sessions.joining.bind(item)
+        case attention.Outbind():
+            who.sessions.outbind(item)
         case attention.BindAnswer():
             who.dialler.answered(item)
         case attention.Unbind():

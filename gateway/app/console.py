@@ -1,4 +1,4 @@
-"""`smsward api`: the HTTP API as a process of its own, beside gateways on the same store.
+"""`smsward console`: pages and HTTP API as a process of its own, beside gateways on one store.
 
 What it records, gateways follow as they follow each other; however slow it gets, no message
 waits for it.
@@ -9,7 +9,7 @@ import secrets
 import signal
 import ssl
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from pathlib import Path
 from typing import NoReturn
@@ -19,23 +19,50 @@ from fastapi import APIRouter
 
 from gateway.app.event_dispatch import own_holds_in
 from gateway.app.run import ReloadTrigger, watch
-from gateway.console.application import build_api, health
+from gateway.console.application import Console, build_api, health
+from gateway.console.held_review import review_tools
 from gateway.console.http_server import HttpServer
+from gateway.console.own_traffic import own_traffic
+from gateway.console.pages import PageParts, SignedInUsers, console_pages
+from gateway.domain.live import LiveLimits, LiveStatus
+from gateway.domain.sender import PortOwners
 from gateway.domain.subscription import Hub, Service
+from gateway.domain.suspension import ComplaintThreshold
 from gateway.policy.checks.outside_window import AskingHours, asking_hours, usual_hours
 from gateway.proxy.listener import listener_context
+from gateway.records.archive import RecordArchive
+from gateway.records.sender_messages import SenderRecords
+from gateway.runtime.child_process import give_way
 from gateway.runtime.clock import monotonic, utcnow
 from gateway.runtime.sealing import Keys
-from gateway.runtime.tasks import cancel_all, report_loop_error, spawn
-from gateway.settings.api import ApiSettings, load_api, load_system_ids
+from gateway.runtime.tasks import asked_to_stop, cancel_all, spawn
 from gateway.settings.bundles.bundle import load_bundle
-from gateway.settings.gateway import keys_of, load_gateway
-from gateway.settings.senders import load_offered
+from gateway.settings.console import (
+    ConsoleSettings,
+    load_console,
+    load_port_owners,
+    load_ports,
+    load_system_ids,
+)
+from gateway.settings.gateway import (
+    GatewaySettings,
+    keys_of,
+    load_gateway,
+    load_sealer,
+)
+from gateway.settings.services import load_offered
 from gateway.settings.yaml import FaultCollector, SettingsError
 from gateway.storage.errors import StoreUnavailable
 from gateway.storage.open import file_of
 from gateway.stores import Stores, open_store
+from gateway.systems.cases.api import cases
+from gateway.systems.cases.service import CaseDesk
+from gateway.systems.complaints.api import complaints
+from gateway.systems.complaints.service import ComplaintDesk, PortReview
 from gateway.systems.consent.api import consents, optouts
+from gateway.systems.early_warnings.api import early_warnings
+from gateway.systems.early_warnings.api.sanctions import sanctions
+from gateway.systems.linkage.api import linkage_reading
 from gateway.systems.number_codes.api import Subscribers, sessions
 from gateway.systems.number_codes.service import Chance, Guesses, NumberCodeDesk
 from gateway.systems.number_codes.sql import CODE_DIGITS
@@ -45,7 +72,8 @@ from gateway.systems.quarantine.api import own_holds
 from gateway.systems.subscriptions.api import orders
 from gateway.systems.subscriptions.model import Catalogue
 from gateway.systems.subscriptions.order_requests import Courtesy, OrderDesk
-from gateway.terminal.failure import ExitCode
+from gateway.terminal.control import ask
+from gateway.terminal.failure import CommandError, ExitCode
 from gateway.web.access import ClientAccess
 
 log = structlog.get_logger()
@@ -56,6 +84,7 @@ def routers_of_subscribers(
     hub: Hub,
     catalogue: Callable[[], Catalogue],
     hours: Callable[[], AskingHours],
+    complaint_desk: ComplaintDesk,
 ) -> list[APIRouter]:
     """Return the routes; `catalogue` returns what SPs offer now, `hours` when they may ask.
 
@@ -72,6 +101,7 @@ def routers_of_subscribers(
         sessions(known),
         preferences(stores.preferences, known),
         own_holds(own_holds_in(stores), known),
+        complaints(complaint_desk, stores.complaints, known),
     ]
 
 
@@ -87,16 +117,17 @@ _SHOWN_FAULTS = 20
 _NO_HUB = Hub()
 
 
-class Api:
-    """One API process, to be made inside its running loop. `senders` are the SPs there are.
+class ConsoleProcess:
+    """One console process, to be made inside its running loop. `senders` are the SPs there are.
 
     `services` are what they offer, and from `hub` codes go to subscribers. They are asked within
-    the usual hours until it is told others. The store is sealed with `keys`.
+    the usual hours until it is told others. The store is sealed with `keys`. With the settings of
+    its `gateway`, SPs may ask that and its records for their own traffic.
     """
 
     def __init__(
         self,
-        settings: ApiSettings,
+        settings: ConsoleSettings,
         senders: Collection[str],
         store_url: str,
         *,
@@ -104,6 +135,10 @@ class Api:
         hub: Hub = _NO_HUB,
         keys: Keys | None = None,
     ) -> None:
+        self.gateway: GatewaySettings | None = None
+        self.threshold = ComplaintThreshold()
+        self.ports: Mapping[str, tuple[str, ...]] = {}
+        self.owners = PortOwners(())
         self.senders = senders
         self.catalogue = Catalogue(services)
         self.hub = hub
@@ -115,6 +150,7 @@ class Api:
         self._access = ClientAccess(settings.clients, monotonic)
         self._stores: Stores | None = None
         self._server: HttpServer | None = None
+        self._people: SignedInUsers | None = None
 
     @property
     def port(self) -> int:
@@ -134,22 +170,36 @@ class Api:
         if file is not None and not file.is_file():
             raise StoreUnavailable(
                 f"there is no store at {file.absolute()}: start the gateway first,"
-                " and the API in the directory that it runs in"
+                " and the console in the directory that it runs in"
             )
         stores = self._stores = await open_store(
             self._store_url, keys=self._keys, max_octets=self.store_max_octets
         )
-        application = build_api(self._access, routers_of(stores, self))
+        api = build_api(self._access, routers_of(stores, self))
+        learns = self.gateway is not None and self.gateway.learning.samples
+        parts = PageParts(
+            stores.users,
+            stores.user_sessions,
+            self._status_of_gateway,
+            monotonic,
+            utcnow,
+            stores.quarantine,
+            review_tools(stores.journals, stores.samples, learns=learns),
+        )
+        pages, self._people = console_pages(parts)
+        application = Console(api, pages)
         address = self._settings.address
         self._server = HttpServer(
             address,
             application,
             whom="for the API",
-            file="api.yaml",
+            file="console.yaml",
             tls=context,
             find_client=self._client_of,
         )
         await self._server.start()
+        if not await stores.users.listed():
+            log.warning("console.no_users", do="smsward user add NAME admin")
         log.info(
             "api.opened",
             address=f"{address.host}:{self.port}",
@@ -163,7 +213,7 @@ class Api:
             log.info("api.hours_changed")
 
     def know(
-        self, settings: ApiSettings, senders: Collection[str], services: Collection[Service]
+        self, settings: ConsoleSettings, senders: Collection[str], services: Collection[Service]
     ) -> None:
         """Take over clients, SPs and services; what else is set stays until a restart."""
         self._access.know(settings.clients)
@@ -171,9 +221,19 @@ class Api:
         self.catalogue = Catalogue(services)
         log.info("api.reloaded", clients=len(settings.clients), senders=len(senders))
 
-    def _client_of(self, authorization: str) -> str | None:
-        client = self._access.find(authorization)
-        return None if client is None else client.name
+    async def _status_of_gateway(self) -> LiveStatus | str:
+        if self.gateway is None:
+            return "gateway.yaml is not known here"
+        try:
+            return await asyncio.to_thread(ask, self.gateway.store.control, "status", LiveStatus)
+        except CommandError as error:
+            return str(error)
+
+    def _client_of(self, shown: str) -> str | None:
+        client = self._access.find(shown)
+        if client is not None:
+            return client.name
+        return None if self._people is None else self._people.name_of(shown)
 
     async def stop(self) -> None:
         """Answer what is under way, and close. Safe to repeat."""
@@ -185,23 +245,60 @@ class Api:
         log.info("api.stopped")
 
 
-def routers_of(stores: Stores, api: Api) -> list[APIRouter]:
+def ports_of(console: ConsoleProcess) -> dict[str, tuple[str, ...]]:
+    """Return the ports of each SP there is."""
+    return {one: console.ports.get(one, ()) for one in console.senders}
+
+
+def routers_of(stores: Stores, console: ConsoleProcess) -> list[APIRouter]:
     """Return all routes there are, on `stores`."""
-    return [
-        optouts(stores.consent, stores.journals, lambda: api.senders, utcnow),
+    review = PortReview(stores.complaints, stores.suspended_ports, lambda: console.threshold)
+    complaint_desk = ComplaintDesk(stores.complaints, lambda: console.owners, review=review)
+    routers = [
+        optouts(stores.consent, stores.journals, lambda: ports_of(console), utcnow),
         consents(stores.consent, utcnow),
         notices(stores.notices),
+        cases(
+            stores.cases,
+            CaseDesk(stores.cases, lambda: console.hours.calendar),
+            stores.journals,
+            utcnow,
+        ),
+        early_warnings(stores.warnings, utcnow),
+        sanctions(stores.sanctions, utcnow),
+        linkage_reading(stores.linkage_inbox, stores.linkage_outbox),
         health(stores.changes, monotonic),
-        *routers_of_subscribers(stores, api.hub, lambda: api.catalogue, lambda: api.hours),
+        *routers_of_subscribers(
+            stores, console.hub, lambda: console.catalogue, lambda: console.hours, complaint_desk
+        ),
     ]
+    return (
+        routers if console.gateway is None else [*routers, _own_traffic(console, console.gateway)]
+    )
 
 
-def serve_api(config: Path, policies: Path) -> int:
+def _own_traffic(console: ConsoleProcess, settings: GatewaySettings) -> APIRouter:
+    async def limits_of(system_id: str) -> LiveLimits | None:
+        try:
+            return await asyncio.to_thread(
+                ask, settings.store.control, "limits", LiveLimits, system_id=system_id
+            )
+        except CommandError as error:
+            log.warning("api.gateway_silent", said=str(error))
+            return None
+
+    archive = RecordArchive(settings.records.directory)
+    sealer = load_sealer(settings)
+    records = SenderRecords(archive, sealer, lambda: console.ports, (monotonic, utcnow))
+    return own_traffic(records, limits_of, utcnow)
+
+
+def serve_console(config: Path, policies: Path) -> int:
     """Run the API until it is told to stop; return the process's exit code.
 
     SIGTERM and SIGINT stop it; SIGHUP and changes of files below the two directories reload
-    clients, SPs and the hours of the policy. 2 when the settings are at fault, 1 when it could
-    not start.
+    clients, SPs, how many complaints suspend a port, and the hours of the policy. 2 when the
+    settings are at fault, 1 when it could not start.
     """
     return asyncio.run(_serve(config, policies))
 
@@ -216,30 +313,33 @@ async def _serve(config: Path, policies: Path) -> int:
         for fault in gathering.faults:
             print(fault, file=sys.stderr)  # noqa: T201 - for a person, before there is a log
         return ExitCode.MISUSED
-    loop, asked, cause = asyncio.get_running_loop(), asyncio.Event(), ReloadTrigger()
-    loop.set_exception_handler(report_loop_error)
-    loop.add_signal_handler(signal.SIGHUP, cause.arise, "SIGHUP")
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, asked.set)
+    give_way()
+    asked, cause = asked_to_stop(), ReloadTrigger()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, cause.arise, "SIGHUP")
     own, senders, services = known
-    api = Api(own, senders, settings.store.url, services=services, hub=settings.hub, keys=keys)
-    api.hours, api.store_max_octets = hours, settings.store.max_octets
+    console = ConsoleProcess(
+        own, senders, settings.store.url, services=services, hub=settings.hub, keys=keys
+    )
+    console.gateway, console.ports = settings, load_ports(config / "senders.yaml")
+    console.threshold = settings.complaints.threshold
+    console.owners = load_port_owners(config / "senders.yaml")
+    console.hours, console.store_max_octets = hours, settings.store.max_octets
     try:
-        await api.start()
+        await console.start()
     except (OSError, StoreUnavailable, ssl.SSLError) as error:
         log.error("api.failed", said=str(error))
-        await api.stop()
+        await console.stop()
         return ExitCode.FAILED
-    spawn(watch((config, policies), cause), name="watch")
-    spawn(_reload_on(cause, api, config, policies), name="reload")
+    spawn(watch(lambda: (config, policies), cause), name="watch")
+    spawn(_reload_on(cause, console, config, policies), name="reload")
     await asked.wait()
-    await api.stop()
+    await console.stop()
     return ExitCode.FINE
 
 
-def _known(config: Path) -> tuple[ApiSettings, frozenset[str], tuple[Service, ...]]:
+def _known(config: Path) -> tuple[ConsoleSettings, frozenset[str], tuple[Service, ...]]:
     senders = load_system_ids(config / "senders.yaml")
-    return load_api(config / "api.yaml", senders), senders, load_offered(config)
+    return load_console(config / "console.yaml", senders), senders, load_offered(config)
 
 
 def _told_by(hours: AskingHours) -> tuple[object, ...]:
@@ -251,15 +351,21 @@ def _hours(policies: Path) -> AskingHours:
     return asking_hours(bundle.rules, bundle.surroundings)
 
 
-async def _reload_on(cause: ReloadTrigger, api: Api, config: Path, policies: Path) -> NoReturn:
+async def _reload_on(
+    cause: ReloadTrigger, console: ConsoleProcess, config: Path, policies: Path
+) -> NoReturn:
     while True:
         await cause.next()
         try:
             known = await asyncio.to_thread(_known, config)
+            console.ports = await asyncio.to_thread(load_ports, config / "senders.yaml")
+            console.owners = await asyncio.to_thread(load_port_owners, config / "senders.yaml")
+            settings = await asyncio.to_thread(load_gateway, config / "gateway.yaml")
+            console.threshold = settings.complaints.threshold
         except SettingsError as error:
             log.error("api.refused", faults=[str(fault) for fault in error.faults])
         else:
-            api.know(*known)
+            console.know(*known)
         # For itself: a fault in a policy must not keep a client that was taken off.
         try:
             hours = await asyncio.to_thread(_hours, policies)
@@ -267,4 +373,4 @@ async def _reload_on(cause: ReloadTrigger, api: Api, config: Path, policies: Pat
             faults = [str(fault) for fault in error.faults[:_SHOWN_FAULTS]]
             log.error("api.policy_refused", faults=faults, count=len(error.faults))
         else:
-            api.keep_hours(hours)
+            console.keep_hours(hours)

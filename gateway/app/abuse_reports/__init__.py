@@ -1,0 +1,1 @@
+"""What those outside the linkage are told of cases."""
