@@ -14,8 +14,10 @@ import structlog
 import gateway.kernel.display_loops
 import gateway.policy.number_set  # noqa: F401
 from gateway.policy.knowledge import Knowledge
+from gateway.proxy.complaint_receiver import ComplaintReceiver
 from gateway.proxy.connection import Dialler
 from gateway.proxy.consent_book import ConsentAsker
+from gateway.proxy.delivery_backlog import DeliveryBacklog
 from gateway.proxy.hold_writer import HeldCounts, HoldWriter
 from gateway.proxy.mt_sender import OutboundSender
 from gateway.proxy.operations import Operations
@@ -29,10 +31,12 @@ from gateway.runtime.tasks import spawn, wait_listening
 from gateway.storage.change_feed import ChangeKind, Copy
 from gateway.storage.errors import StoreUnavailable
 from gateway.stores import Stores
+from gateway.systems.complaints.model import INFO_WITHIN
 from gateway.systems.consent.follower import ConsentFollower
 from gateway.systems.filings.service import FilingsFollower
 from gateway.systems.preferences.service import PreferencesFollower
 from gateway.systems.quarantine.service import QuarantineDesk
+from gateway.systems.users.model import SessionLimits
 
 log = structlog.get_logger()
 
@@ -41,10 +45,14 @@ _LOOK_S = 0.5
 
 
 class Rounds:
-    """Takes steps; `failures` counts, by step, those ended by a fault other than the store's."""
+    """Takes steps; `failures` counts, by step, those ended by a fault other than the store's.
+
+    `taken_at` has the monotonic moment of the last success of each step.
+    """
 
     def __init__(self) -> None:
         self.failures: Counter[str] = Counter()
+        self.taken_at: dict[str, float] = {}
         self._broken: set[str] = set()
 
     async def take(self, name: str, step: Callable[[], Awaitable[object]]) -> bool:
@@ -63,6 +71,7 @@ class Rounds:
                 self._broken.add(name)
                 log.error("follower.failed", step=name, exc_info=error)
             return False
+        self.taken_at[name] = monotonic()
         if name in self._broken:
             self._broken.discard(name)
             log.info("follower.recovered", step=name)
@@ -151,6 +160,25 @@ _CHANGES_KEPT = timedelta(days=7)
 _SUBSCRIBERS_NAMED = timedelta(hours=1)  # in the feed; a later reader must load all again
 
 
+async def keep_sanctions(rounds: Rounds, follower: Follower, copy: Copy) -> NoReturn:
+    """Keep current which SPs are closed or on probation (R96, R97)."""
+
+    def behind(said: str) -> None:
+        log.error("sanctions.behind", said=said)
+
+    pace = PollInterval(_EVERY_S, _STALE_S)
+    await keep_current(rounds, "sanctions", follower, copy, pace, behind)
+
+
+async def keep_ports(rounds: Rounds, follower: Follower, copy: Copy) -> NoReturn:
+    """Keep current which ports are suspended (R88); the last known ones hold in any case."""
+
+    def behind(said: str) -> None:
+        log.error("ports.behind", said=said)
+
+    await keep_current(rounds, "ports", follower, copy, PollInterval(_EVERY_S, _STALE_S), behind)
+
+
 @dataclass(frozen=True, slots=True)
 class EventParts:
     """The parts that events of the tick go to; some are driven by the loops here, too.
@@ -167,8 +195,10 @@ class EventParts:
     releasing: ReleaseFollower
     receipts: ReceiptDesk
     replies: Replies
+    complaints: ComplaintReceiver
     outbound_messages: OutboundSender
     cancelling: ScheduledCanceller
+    undelivered: DeliveryBacklog
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +222,7 @@ class Followers:
         rounds: Rounds,
     ) -> None:
         self.held: dict[str, int] = {}
+        self.outbound = 0  # messages of the gateway's own that wait
         self._stores = stores
         self._knowledge = knowledge
         feed = stores.changes
@@ -207,15 +238,19 @@ class Followers:
         self.rounds = rounds
         self._steps = self._steps_of(parts)
 
-    async def begin(self) -> None:
-        """Load what the store holds. Raises StoreUnavailable."""
+    async def load(self) -> None:
+        """Copy what the store holds; another may write to it. Raises StoreUnavailable."""
         log.info("consent.loaded", answers=await self._consent.load())
         log.info("filings.loaded", filings=await self._filings.load())
         log.info("preferences.loaded", subscribers=await self._preferences.load())
+
+    async def begin(self) -> None:
+        """Take over what an earlier run left. Raises StoreUnavailable."""
         await self._begin_counting()
         await self._parts.cancelling.begin()
         await self._parts.releasing.begin()
         await self._parts.receipts.begin()
+        await self._parts.undelivered.begin()
         await self._count()
 
     async def _begin_counting(self) -> None:
@@ -227,11 +262,12 @@ class Followers:
                 break  # no other process ended a message between the two looks
 
     async def catch_up(self) -> None:
-        """Load every refusal on record just before traffic starts.
+        """Load what is on record by now, just before traffic starts.
 
         Raises StoreUnavailable.
         """
-        await self._consent.catch_up()
+        for copy in (self._consent, self._filings, self._preferences):
+            await copy.catch_up()
 
     def follow(self) -> Mapping[str, Coroutine[object, object, NoReturn]]:
         """Return the loops, by name. What they keep current is logged when it may not be.
@@ -296,6 +332,7 @@ class Followers:
             _FollowStep("replies", parts.replies.keep_unkept),
             _FollowStep("errands", parts.outbound_messages.run),
             _FollowStep("cancelling", parts.cancelling.run),
+            _FollowStep("undelivered", parts.undelivered.deliver_due),
             _FollowStep("receipts", parts.receipts.send_due, _RECEIPTS_EVERY),
             _FollowStep("expiry", self._expire, _EXPIRY_EVERY),
             _FollowStep("overdue_replies", parts.replies.end_overdue, _EXPIRY_EVERY),
@@ -305,6 +342,10 @@ class Followers:
             _FollowStep("old_replies", parts.replies.forget_overdue, _PRUNE_EVERY),
             _FollowStep("old_errands", parts.outbound_messages.forget_old, _PRUNE_EVERY),
             _FollowStep("old_codes", self._forget_codes, _PRUNE_EVERY),
+            _FollowStep("old_sign_ins", self._forget_sign_ins, _PRUNE_EVERY),
+            _FollowStep("old_undelivered", parts.undelivered.forget_old, _PRUNE_EVERY),
+            _FollowStep("old_linkage", self._forget_linkage, _PRUNE_EVERY),
+            _FollowStep("incomplete_complaints", self._give_up_complaints, _PRUNE_EVERY),
         )
 
     async def _prune(self) -> None:
@@ -317,8 +358,19 @@ class Followers:
         if settled:
             log.info("reports.released", reports=settled)
 
+    async def _forget_linkage(self) -> None:
+        await self._stores.linkage_inbox.forget_old(utcnow())
+        await self._stores.linkage_outbox.forget_old(utcnow())
+
+    async def _give_up_complaints(self) -> None:
+        while await self._stores.complaints.give_up(utcnow() - INFO_WITHIN):
+            pass
+
     async def _forget_codes(self) -> None:
         await self._stores.number_codes.forget(utcnow())
+
+    async def _forget_sign_ins(self) -> None:
+        await self._stores.user_sessions.forget(utcnow(), SessionLimits())
 
     async def _expire(self) -> None:
         expired = await self._parts.desk.expire_due(utcnow())
@@ -328,3 +380,4 @@ class Followers:
     async def _count(self) -> None:
         counts = await self._stores.quarantine.count_by_state()
         self.held = {state.value: count for state, count in counts.items()}
+        self.outbound = await self._stores.outbound_messages.count_waiting()

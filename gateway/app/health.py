@@ -4,7 +4,7 @@ import asyncio
 import os
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -17,22 +17,28 @@ from gateway.app.policies import Policies
 from gateway.console.http_server import Readiness
 from gateway.dataplane.link import Link
 from gateway.dataplane.plane import Plane
+from gateway.domain.live import WAITS_FOR_RESTART
+from gateway.domain.sanction import SanctionStep
 from gateway.domain.verdict import Action
+from gateway.domain.warning import WarningCode
 from gateway.policy.checks.suspicious import unscored
 from gateway.policy.disk_stages import DiskReserve, DiskStage, DiskStages
 from gateway.proxy.gate import Gate
 from gateway.proxy.hold_writer import HeldCounts, HoldWriter
 from gateway.proxy.sessions import Sessions
 from gateway.proxy.tick import Tick
+from gateway.proxy.upstream import Upstream
 from gateway.records.writer import Records
 from gateway.runtime.clock import monotonic
 from gateway.runtime.snapshot import (
     Counters,
     DiskHealth,
     PolicyIdentity,
+    SmscHealth,
     Snapshot,
 )
 from gateway.runtime.tasks import spawn
+from gateway.storage.change_feed import Copy
 from gateway.storage.errors import StoreUnavailable
 
 log = structlog.get_logger()
@@ -41,6 +47,9 @@ _EVERY_S = 2.0
 _PATIENCE_S = 5.0
 # Of a store with a small max_octets the stages begin where a quarter of it is left, and less.
 _STORE_PART = 4
+# From 0 on: Prometheus sees no increase in a series that begins with 1.
+_NOT_ESCALATED: Mapping[str, int] = {one.value: 0 for one in WarningCode}
+_NO_SANCTIONS: Mapping[str, int] = {one.value: 0 for one in SanctionStep}
 _FILES_LEFT = 64  # fewer cannot take the hour's records and what SQLite makes beside its file
 
 
@@ -78,6 +87,12 @@ class DiskWatch:
         self._plane = plane
         self._asked: dict[str, asyncio.Task[int | OSError]] = {}
         self._unread: set[str] = set()
+
+    def follow(self, reserve: DiskReserve) -> None:
+        """Use other limits from the next look on."""
+        self._reserve = reserve
+        for stages in self.stages.values():
+            stages.reserve = reserve
 
     def stage_of(self, volume: str) -> DiskStage:
         """Return the stage of the disk of the `store` or of the `records`."""
@@ -178,6 +193,12 @@ REFUSED_WARNING = (
 )
 
 
+CONFIG_WARNING = (
+    "gateway.yaml was refused, what it said before is in force: `smsward check` and the log"
+    " (config.refused) tell the faults"
+)
+
+
 @dataclass(slots=True, eq=False)
 class GatewayHealth:
     """Reads plain counters of all parts; nothing is counted twice for it.
@@ -187,6 +208,7 @@ class GatewayHealth:
 
     tick: Tick
     sessions: Sessions
+    upstream: Upstream
     gate: Gate
     holding: HoldWriter
     held_counts: HeldCounts
@@ -196,12 +218,21 @@ class GatewayHealth:
     beside: BackgroundTasks
     disk: DiskWatch
     unlisted: Callable[[], int]
+    config_faults: Callable[[], int] = int
+    config_waiting: Callable[[], tuple[str, ...]] = tuple
     is_started: bool = False
 
-    def readiness(self, *, consent_is_current: bool) -> Readiness:
+    def readiness(self) -> Readiness:
         """Tell whether traffic should come here."""
-        rules, records = self.tick.pipeline.plane.rules, self.tick.records
+        rules = self.tick.pipeline.plane.rules
         stages = self.disk.health().stages
+        knowledge, faults = rules.knowledge, self.config_faults()
+        waiting = self.config_waiting()
+        copies: Mapping[str, Copy] = {
+            "filings": knowledge.filings,
+            "preferences": knowledge.preferences,
+            "suspensions": knowledge.suspended,
+        }
         low = sorted(volume for volume, stage in stages.items() if stage > DiskStage.WELL)
         warnings = (
             *(
@@ -209,23 +240,37 @@ class GatewayHealth:
                 " (smsward_disk_free_octets)"
                 for volume in low
             ),
+            *self.upstream.faults(),
+            *self.sessions.pool.faults(),
+            *(
+                f"the store is behind: {name} cannot be read, the last known hold ({name}.behind)"
+                for name, copy in copies.items()
+                if not copy.is_current
+            ),
+            *((CONFIG_WARNING,) if faults else ()),
+            *((f"{WAITS_FOR_RESTART} {', '.join(waiting)}",) if waiting else ()),
             *(("the policy forwards everything",) if rules.bundle.is_open else ()),
             *((REFUSED_WARNING,) if self.policies.refused_faults else ()),
+            *((f"a classifier was refused: {self.models.fault}",) if self.models.fault else ()),
             *(one.en for one in unscored(rules.bundle.rules, rules.knowledge.scorer)),
         )
         return Readiness(
-            checks={
-                "started": self.is_started,
-                "not_draining": not self.sessions.leaving.is_draining,
-                "store": not self.holding.is_failing,
-                "consent_is_current": consent_is_current,
-                "records": not records.failing,
-                "records_have_room": not records.is_full,
-                "disk_has_room": stages.get("records") != DiskStage.FULL,
-            },
+            checks=self._checks(),
             warnings=warnings,
-            is_degraded=bool(low),
+            is_degraded=bool(low or faults),
         )
+
+    def _checks(self) -> dict[str, bool]:
+        knowledge, records = self.tick.pipeline.plane.rules.knowledge, self.tick.records
+        return {
+            "started": self.is_started,
+            "not_draining": not self.sessions.leaving.is_draining,
+            "store": not self.holding.is_failing,
+            "consent_is_current": knowledge.consent.is_current,
+            "records": not records.failing,
+            "records_have_room": not records.is_full,
+            "disk_has_room": self.disk.stage_of("records") is not DiskStage.FULL,
+        }
 
     def snapshot(self) -> Snapshot:
         """Return what one scrape tells."""
@@ -237,16 +282,32 @@ class GatewayHealth:
             in_flight=_in_flight(self.sessions.pairs),
             held=self.followers.held,
             records=self.tick.records.health(),
-            policy=PolicyIdentity(bundle.name, bundle.digest, self.policies.refused_faults),
+            policy=PolicyIdentity(
+                bundle.name, bundle.digest, bundle.posture, self.policies.refused_faults
+            ),
+            checks={name: int(is_well) for name, is_well in self._checks().items()},
+            config_faults=self.config_faults(),
             unlisted_events=self.unlisted(),
-            warnings=self.beside.warnings.health(),
+            warnings=replace(
+                self.beside.warnings.health(),
+                escalated={**_NOT_ESCALATED, **self.beside.escalations.counts()},
+            ),
+            cases_escalated=self.beside.cases.escalated(),
+            complaints_waiting_s=self.beside.cases.complaints_waiting_s(),
+            ports_unjudged_s=self.beside.cases.ports_unjudged_s(),
             notices=self.beside.notifying.health(),
             reports=self.beside.reporting.health(),
             scheduled=self.beside.cancelling.outcomes,
+            sanctions={**_NO_SANCTIONS, **self.beside.sanctions.counts()},
             follower_failures=dict(self.followers.rounds.failures),
             models=self.models.health(),
             disk=self.disk.health(),
             held_octets=self.held_counts.octets(),
+            smscs=SmscHealth(
+                up={smsc.name: int(smsc.down_since is None) for smsc in self.upstream.smscs},
+                binds={smsc.name: smsc.binds for smsc in self.upstream.smscs},
+                own_binds=self.sessions.pool.own_binds(),
+            ),
         )
 
     def _counters(self) -> Counters:
@@ -259,12 +320,14 @@ class GatewayHealth:
             malformed_pdus=tally.malformed,
             filter_failures=tally.filter_failures,
             classifier_failures=rules.scan.unscored + rules.knowledge.unscored,
+            receipts_unowned=tally.receipts_unowned,
             replies_put_back=tally.replies_put_back,
             replies_unheard=tally.replies_unheard,
             tick_failures=self.tick.failures,
         )
         counters.submits.add((Action.FORWARD.value, ""), tally.forwarded)
         counters.submits.add_all(tally.verdicts)
+        counters.findings = tally.findings.copy()
         counters.sender_submits.add_all(tally.senders)
         counters.answers.add_all(tally.answers)
         counters.binds.add_all(self.gate.binds)
@@ -278,6 +341,5 @@ class GatewayHealth:
 def _in_flight(sessions: Mapping[Link, object]) -> dict[str, int]:
     counts: Counter[str] = Counter()
     for session in sessions:
-        under_way = len(session.peer.outstanding) if session.peer is not None else 0
-        counts[session.system_id] += under_way + session.held
+        counts[session.system_id] += session.under_way + session.held
     return dict(counts)

@@ -20,7 +20,7 @@ import orjson
 import structlog
 
 from gateway.domain.authority_report import AuthorityReport
-from gateway.domain.consent import EVERY_SENDER
+from gateway.domain.consent import EVERY_SENDER, parts_of
 from gateway.domain.msisdn import msisdn_of
 from gateway.domain.quarantine import HeldMessage
 from gateway.domain.records import NewPurge, last_purgeable
@@ -33,6 +33,8 @@ from gateway.runtime.clock import utcnow
 from gateway.runtime.sealing import Sealer
 from gateway.storage.journals import SqlJournals
 from gateway.stores import Stores
+from gateway.systems.cases.model import Case
+from gateway.systems.complaints.model import Complaint
 from gateway.systems.consent_audits.model import ConsentAudit
 from gateway.systems.ended_relations import EndedRelation, EndedRelations
 from gateway.systems.learning.model import KeptSample
@@ -221,9 +223,13 @@ def _keeps(hold: LegalHold, row: PurgeRow) -> bool:
         hold.since <= row.until
         and row.since < hold.until
         # An answer to every SP is also an answer to the SP of the hold.
-        and (hold.system_id in (None, row.system_id) or row.system_id == EVERY_SENDER)
+        and (hold.system_id in (None, _sp_of(row)) or row.system_id == EVERY_SENDER)
         and (hold.msisdn is None or row.msisdns is None or hold.msisdn in row.msisdns)
     )
+
+
+def _sp_of(row: PurgeRow) -> str | None:
+    return None if row.system_id is None else parts_of(row.system_id).system_id
 
 
 class Page(Protocol[Row_co]):
@@ -314,12 +320,15 @@ def purgers_of(stores: Stores) -> Mapping[str, Purger]:
     has (PENDING ones always stay, R60); audits of asserted consents with their samples; the
     journal of preferences, which stay themselves; suspensions by the months since their end,
     but none while a rule may ask how often its number was restored (`restore_span`); warnings
-    with the ledger of violations, three years after they last grew at the earliest. Samples
+    with the ledger of violations, three years after they last grew at the earliest; complaints
+    by the time at which they were taken; cases by the months since they were closed, with their
+    complaints and journals. Samples
     by the time of their verdict. No legal hold keeps a sample: it is a copy to learn from,
     without the numbers that would make it evidence. Its message stays with the hold.
     """
     messages = stores.quarantine
     preferences, suspensions, warnings = stores.preferences, stores.suspensions, stores.warnings
+    complaints = stores.complaints
     reports, audits, samples = stores.authority_reports, stores.consent_audits, stores.samples
     kinds: tuple[PagePurger[Any] | RelationPurger, ...] = (
         PagePurger("messages", messages.held_before, messages.forget, _of_message),
@@ -343,6 +352,8 @@ def purgers_of(stores: Stores) -> Mapping[str, Purger]:
             _of_warning,
             remembered=_WARNINGS_REMEMBERED,
         ),
+        PagePurger("complaints", complaints.taken_before, complaints.forget, _of_complaint),
+        PagePurger("cases", stores.cases.closed_before, stores.cases.forget, _of_case),
         PagePurger("samples", samples.kept_before, samples.forget, _of_sample, is_held=False),
     )
     return {one.what: one for one in kinds}
@@ -395,6 +406,19 @@ def _of_warning(one: EarlyWarning) -> PurgeRow:
     # A hold on any subscriber keeps it: a warning counts messages without their recipients.
     first, last = one.gathered.first_at, one.gathered.last_at
     return PurgeRow(one.number, first, last, last, one.gathered.kind.system_id, None)
+
+
+def _of_complaint(one: Complaint) -> PurgeRow:
+    # Where the reporter is not known, a hold on any subscriber keeps it; a hold on any SP, where
+    # no SP here owns the port alone.
+    msisdns = None if one.reporter is None else (one.reporter, _number(one.sender))
+    return _of_moment(one.number, one.taken_at, one.system_id, msisdns)
+
+
+def _of_case(one: Case) -> PurgeRow:
+    # A hold on any SP or subscriber keeps it: a case has many senders and reporters.
+    closed = one.closed_at or one.grown_at
+    return PurgeRow(one.number, one.opened_at, closed, one.opened_at, EVERY_SENDER, None)
 
 
 def _of_sample(one: KeptSample) -> PurgeRow:

@@ -49,8 +49,8 @@ class InstalledModels:
         self._clock = clock
         self._stamp: tuple[int, ...] | None = None
         self._scorer: Scorer | None = None
-        self._since = clock()
-        self._fault = ""
+        self.since = clock()
+        self.fault = ""
         self._is_untold = False
 
     async def keep(self, rounds: Rounds, every_s: float = _EVERY_S) -> NoReturn:
@@ -60,13 +60,17 @@ class InstalledModels:
             await rounds.take("models", self.refresh)
             await rounds.take("models-told", self.tell)
 
+    def follow(self, directory: ModelDirectory) -> None:
+        """Take the models of another directory from the next look on."""
+        self._directory, self._stamp = directory, None
+
     async def refresh(self) -> None:
         """Take over what has changed in the directory, if it can be used."""
         try:
             stamp = await asyncio.to_thread(self._directory.stamp)
             if stamp != self._stamp:
                 await self._read(stamp)
-            elif self._fault == _GONE:
+            elif self.fault == _GONE:
                 self._note("")
         except (ModelFileError, ModelStateError) as error:
             self._note(str(error))
@@ -80,7 +84,7 @@ class InstalledModels:
         if self._scorer is None or self.pair.shadow is None:
             return
         told = {
-            "since": self._since.isoformat(timespec="seconds"),
+            "since": self.since.isoformat(timespec="seconds"),
             "at": self._clock().isoformat(timespec="seconds"),
             **self.comparison.as_json(),
         }
@@ -108,24 +112,27 @@ class InstalledModels:
         return ModelsHealth(*self.pair.digests, texts, messages, self.comparison.failed)
 
     async def _read(self, stamp: tuple[int, ...]) -> None:
-        pair, fault = await asyncio.to_thread(_ready_pair, self._directory)
+        directory = self._directory
+        pair, fault = await asyncio.to_thread(_ready_pair, directory)
         # It may go while it is read, which then finds no models at all.
-        if self._stamp and not await asyncio.to_thread(self._directory.stamp):
+        if self._stamp and not await asyncio.to_thread(directory.stamp):
             self._note(_GONE)
+            return
+        if directory is not self._directory:
             return
         self._stamp = stamp
         self._take(pair)
         self._note(fault)
 
     def _note(self, fault: str) -> None:
-        if fault and fault != self._fault:
+        if fault and fault != self.fault:
             log.error("models.refused", fault=fault)
-        self._fault = fault
+        self.fault = fault
 
     def _take(self, pair: ModelPair) -> None:
         if pair.digests == self.pair.digests:
             return
-        self.pair, self._since = pair, self._clock()
+        self.pair, self.since = pair, self._clock()
         self.comparison = Comparison(*pair.digests)
         self._scorer = pair.scorer(self.comparison)
         active, shadow = (digest[:_DIGEST_CHARS] for digest in pair.digests)
@@ -144,10 +151,22 @@ def _ready_pair(directory: ModelDirectory) -> tuple[ModelPair, str]:
     return pair, fault
 
 
-def installed_models(
-    learning: LearningSettings, ask: Callable[[Scorer | None], None]
-) -> InstalledModels:
-    """Return what keeps the models of a deployment.
+def classifier_of(learning: LearningSettings) -> Scorer | None:
+    """Return the model in force, ready to score, None without one; a fault is logged.
+
+    Raises as `models_of` does.
+    """
+    try:
+        pair, fault = _ready_pair(models_of(learning))
+    except (ModelFileError, ModelStateError) as error:
+        pair, fault = NO_MODELS, str(error)
+    if fault:
+        log.error("models.refused", fault=fault)
+    return pair.active
+
+
+def models_of(learning: LearningSettings) -> ModelDirectory:
+    """Return the directory of the models of a deployment.
 
     Raises SettingsError, or OSError, for a trusted key that has gone since the settings were read.
     """
@@ -157,5 +176,4 @@ def installed_models(
             keys.append(trusted_key(path))
         except KeyFileError as error:
             raise whole_file_fault(path, "holds no public Ed25519 key in PEM") from error
-    directory = ModelDirectory(learning.models, keys, starter=learning.starter_file)
-    return InstalledModels(directory, ask)
+    return ModelDirectory(learning.models, keys, starter=learning.starter_file)

@@ -6,15 +6,20 @@ Every policy that comes into force is kept in the history.
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date, datetime
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
+from zoneinfo import ZoneInfo
 
 import structlog
 
 from gateway.app.followers import Rounds
 from gateway.dataplane.pipeline import Pipeline
+from gateway.domain.live import SuspendedSender
 from gateway.domain.policy import KeywordList
-from gateway.domain.sender import Sender
+from gateway.domain.sanction import Sanction
+from gateway.domain.sender import Sender, SenderState
 from gateway.domain.subscription import Service
 from gateway.filter.scan import ContentScan
 from gateway.policy.bundle import Bundle
@@ -29,9 +34,12 @@ from gateway.settings.bundles.difference import missing_senders, shrunk
 from gateway.settings.bundles.selftest import selftest_faults
 from gateway.settings.credentials import is_samples_own
 from gateway.settings.filings import load_provinces
-from gateway.settings.senders import load_senders, load_services
+from gateway.settings.senders import load_senders
+from gateway.settings.services import load_services
+from gateway.settings.smscs import SmscGroups
 from gateway.settings.yaml import FaultCollector, SettingsError
 from gateway.storage.errors import StoreUnavailable
+from gateway.systems.early_warnings.service import Probation, closed_of, probations_of
 from gateway.systems.policy_history import (
     NewPolicyVersion,
     PolicyRequest,
@@ -39,6 +47,7 @@ from gateway.systems.policy_history import (
     ReloadRequestState,
 )
 from gateway.systems.subscriptions.model import Catalogue
+from gateway.systems.suspended_senders import SuspendedSenderStore
 
 log = structlog.get_logger()
 
@@ -119,14 +128,76 @@ class Policies:
         directories: tuple[Path | None, Path | None],
     ) -> None:
         self.senders: Mapping[str, Sender] = {}
+        self.groups = SmscGroups()  # senders may name no other
+        self.takes_peers = True
         self.catalogue = Catalogue()
         self._history: PolicyStore | None = None
         # Number of faults of the last reload, if it was refused.
         self.refused_faults = 0
+        self.since = utcnow()  # the policy in force
+        self.suspended: dict[str, SuspendedSender] = {}  # by order
+        self.suspended_ports: Mapping[str, frozenset[str]] = {}
+        self.closed: Mapping[str, SuspendedSender] = {}  # by sanctions
+        self._probations: list[Probation] = []
+        self._day: date | None = None
+        self.is_current = True  # what is known of them; the last known ones hold in any case
         self._pipeline = pipeline
         self._knowledge = knowledge
         self._config, self._policies = directories
         self._lock = asyncio.Lock()
+
+    async def follow_orders(self, store: SuspendedSenderStore) -> None:
+        """Suspend those who were suspended before a restart. Raises StoreUnavailable."""
+        self.suspended = {one.system_id: one for one in await store.listed()}
+        self._stand()
+
+    def suspend(self, one: SuspendedSender) -> None:
+        """Refuse all messages and binds of an SP from now on."""
+        self.suspended[one.system_id] = one
+        self._stand()
+
+    def suspend_ports(self, ports: Mapping[str, frozenset[str]]) -> None:
+        """Refuse all messages from these ports of SPs from now on, and from no others (R88)."""
+        self.suspended_ports = ports
+        self._stand()
+
+    def know_sanctions(self, in_force: Iterable[Sanction]) -> None:
+        """Close these SPs and hold these to their caps from now on, and no others (R96, R97)."""
+        found = list(in_force)
+        self.closed = closed_of(found)
+        before = {one.number: one for one in self._probations}
+        self._probations = [before.get(one.number, one) for one in probations_of(found)]
+        self._stand()
+
+    def begin_day(self, at: datetime) -> None:
+        """End probations that are over, and begin the counts of a day; call it all the time."""
+        running = [one for one in self._probations if one.until > at]
+        if len(running) < len(self._probations):
+            self._probations = running
+            self._stand()
+        day = at.astimezone(ZoneInfo(self._pipeline.plane.rules.bundle.surroundings.zone)).date()
+        if day != self._day:
+            self._day = day
+            for one in running:
+                one.cap.renew()
+
+    def resume(self, system_id: str) -> None:
+        """Let an SP be in the state that senders.yaml says."""
+        self.suspended.pop(system_id, None)
+        self._stand()
+
+    def _stand(self) -> None:
+        for system_id, account in self._pipeline.plane.rules.accounts.items():
+            is_suspended = system_id in self.suspended or system_id in self.closed
+            configured = self.senders[system_id].state
+            account.stand(SenderState.SUSPENDED if is_suspended else configured)
+            ports = (
+                self.suspended_ports.get(one, frozenset()) for one in {account.scope, system_id}
+            )
+            account.suspend_ports(frozenset().union(*ports))
+            account.limit_ports(
+                {one.port: one.cap for one in self._probations if one.system_id == system_id}
+            )
 
     def offer(self, services: tuple[Service, ...]) -> None:
         """Let subscribers order only `services` from now on."""
@@ -219,10 +290,20 @@ class Policies:
         read, senders = ReadBundle(bundle, {}), self.senders
         services, provinces = self.catalogue.services, self._knowledge.provinces
         policies, config = self._policies, self._config
+        codes = [one.decode() for one in self._pipeline.plane.complaint_codes]
         if policies is not None:
             read = gathering.take(lambda: read_bundle(policies), read)
         if config is not None:
-            senders = found = gathering.take(lambda: load_senders(config / "senders.yaml"), senders)
+            senders = found = gathering.take(
+                partial(
+                    load_senders,
+                    config / "senders.yaml",
+                    self.groups,
+                    codes,
+                    takes_peers=self.takes_peers,
+                ),
+                senders,
+            )
             services = gathering.take(
                 lambda: load_services(config / "services.yaml", found), services
             )
@@ -240,7 +321,8 @@ class Policies:
             return
         rules = await to_thread(self._proven, bundle, senders, before)
         self._pipeline.load(rules)
-        self.senders = senders
+        self.senders, self.since = senders, utcnow()
+        self._stand()
         log.info("policy.reloaded", name=bundle.name, digest=bundle.digest, senders=len(senders))
         tell_posture(bundle)
         tell_known_passwords(senders.values())

@@ -3,10 +3,12 @@
 import asyncio
 import contextlib
 import signal
+import socket
 import ssl
 import sys
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import aclosing, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -17,11 +19,22 @@ from gateway.app.gateway import Gateway
 from gateway.app.policies import tell_known_passwords
 from gateway.domain.sender import Sender
 from gateway.records.archive import words_of
+from gateway.runtime.child_process import ChildProcess
+from gateway.runtime.passed_sockets import (
+    PASSED_ON,
+    PassedSocket,
+    Predecessor,
+    Successor,
+    become_mind,
+    block_signals,
+    command_line,
+)
 from gateway.runtime.tasks import report_loop_error, spawn
 from gateway.settings.bundles.bundle import load_proven
 from gateway.settings.filings import load_provinces
-from gateway.settings.gateway import load_gateway
-from gateway.settings.senders import are_secrets_readable, load_senders, load_services
+from gateway.settings.gateway import groups_of, load_gateway, report_codes_of
+from gateway.settings.senders import are_secrets_readable, load_senders, takes_peers
+from gateway.settings.services import load_services
 from gateway.settings.yaml import FaultCollector, SettingsError
 from gateway.storage.errors import StoreUnavailable
 from gateway.terminal.failure import ExitCode
@@ -30,7 +43,9 @@ log = structlog.get_logger()
 
 
 # What the gateway writes itself, should the store or the records lie in a watched place.
-_OUR_OWN = frozenset({".jsonl", ".gz", ".part", ".db", ".db-wal", ".db-shm", ".db-journal"})
+_OUR_OWN = frozenset(
+    {".jsonl", ".gz", ".part", ".db", ".db-wal", ".db-shm", ".db-journal", ".control"}
+)
 
 _LOOK_MS = 1_000
 
@@ -54,15 +69,52 @@ class ReloadTrigger:
         return self._by
 
 
-async def watch(directories: Iterable[Path], cause: ReloadTrigger) -> None:
+class SignalDesk:
+    """What this process is told: by signals, or by who minds it, where it followed another."""
+
+    def __init__(self, before: Predecessor | None) -> None:
+        self.cause = ReloadTrigger()
+        self.stop, self.stop_at_once = asyncio.Event(), asyncio.Event()
+        # Who shall follow; None for a program that is still to be started.
+        self.following: asyncio.Queue[Successor | None] = asyncio.Queue()
+        self._before = before
+        loop = asyncio.get_running_loop()
+        if before is not None:
+            loop.add_reader(before.link, before.hear, self._hear)
+            return
+        # Unhandled, they would end a process that is still loading what subscribers said.
+        for number in (signal.SIGHUP, signal.SIGUSR2):
+            loop.add_signal_handler(number, self._hear, number)
+
+    def serve(self) -> None:
+        """Stop in good order from now on, where a signal would have ended the process."""
+        if self._before is None:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                asyncio.get_running_loop().add_signal_handler(number, self._hear, number)
+
+    def _hear(self, number: signal.Signals, successor: Successor | None = None) -> None:
+        if number == signal.SIGHUP:
+            self.cause.arise(number.name)
+            return
+        log.info("signal.received", signal=number.name)
+        if number != signal.SIGUSR2:
+            (self.stop_at_once if self.stop.is_set() else self.stop).set()
+        elif successor is not None or (self._before is None and self.following.empty()):
+            self.following.put_nowait(successor)
+        elif self._before is not None:
+            log.error("handover.refused", said="the program cannot be started")
+
+
+async def watch(directories: Callable[[], Iterable[Path]], cause: ReloadTrigger) -> None:
     """Let every change below `directories` be a cause; also where another takes the place of one.
+
+    They are asked for each second, for a reload may name others.
 
     A watch follows a directory that is renamed away, and sees nothing of the one that takes its
     name: so each second it is looked whether they are the same ones still.
     """
-    places = frozenset(directories)
     while True:
-        watched = await asyncio.to_thread(_identities, places)
+        watched = await asyncio.to_thread(_identities, directories())
         if not watched:
             await asyncio.sleep(_LOOK_MS / 1000)
             continue
@@ -76,7 +128,7 @@ async def watch(directories: Iterable[Path], cause: ReloadTrigger) -> None:
         )
         async with aclosing(changes):
             async for found in changes:
-                is_another = await asyncio.to_thread(_identities, places) != watched
+                is_another = await asyncio.to_thread(_identities, directories()) != watched
                 if found or is_another:
                     cause.arise("file change")
                 if is_another:
@@ -93,16 +145,31 @@ def _identities(places: Iterable[Path]) -> dict[Path, tuple[int, int]]:
     return found
 
 
-def run(config: Path, policies: Path, unlisted: Callable[[], int] = int) -> int:
+def run(
+    config: Path,
+    policies: Path,
+    unlisted: Callable[[], int] = int,
+    *,
+    has_console: bool = True,
+) -> int:
     """Run a gateway until it is told to stop; return the process's exit code.
 
-    `unlisted` tells how many log events were not on the closed list, for the metrics.
+    `unlisted` tells how many log events were not on the closed list, for the metrics. Where the
+    configuration has a console.yaml, the console runs as a child process, if it `has_console`.
 
     SIGTERM and SIGINT drain, a second one stops at once; SIGHUP and changes below the two
-    directories reload. 2 when the settings are at fault, 1 when it could not start or go on.
+    directories reload; SIGUSR2 starts the program anew beside this one, which drains once the
+    other is ready and passes it the listening sockets, unless it was told to stop meanwhile. 2
+    when the settings are at fault, 1 when it could not start or go on.
     """
+    before = Predecessor.of()
+    followed: list[Successor] = []
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        return runner.run(_run(config, policies, unlisted))
+        command = console_command(config, policies) if has_console else ()
+        code = runner.run(_run(config, policies, unlisted, before, followed, command))
+    if followed and before is None:
+        become_mind(followed[0])
+    return PASSED_ON if followed else code
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -115,10 +182,20 @@ def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return None
 
 
-async def _run(config: Path, policies: Path, unlisted: Callable[[], int]) -> int:
+async def _run(
+    config: Path,
+    policies: Path,
+    unlisted: Callable[[], int],
+    before: Predecessor | None,
+    followed: list[Successor],
+    console: Sequence[str],
+) -> int:
+    desk = SignalDesk(before)
     gathering = FaultCollector()
     settings = gathering.take(lambda: load_gateway(config / "gateway.yaml"), None)
-    senders = gathering.take(lambda: load_senders(config / "senders.yaml"), None)
+    groups, codes = groups_of(settings), report_codes_of(settings)
+    load = partial(load_senders, takes_peers=takes_peers(settings))
+    senders = gathering.take(lambda: load(config / "senders.yaml", groups, codes), None)
     services = gathering.take(lambda: load_services(config / "services.yaml", senders), ())
     provinces = gathering.take(lambda: load_provinces(config / "provinces.csv"), None)
     bundle = gathering.take(lambda: load_proven(policies), None)
@@ -132,10 +209,7 @@ async def _run(config: Path, policies: Path, unlisted: Callable[[], int]) -> int
     assert bundle is not None and provinces is not None  # noqa: S101, PT018
     tell_known_passwords(senders.values())
     tell_readable_secrets(config / "senders.yaml", senders.values())
-    loop, cause = asyncio.get_running_loop(), ReloadTrigger()
-    loop.set_exception_handler(report_loop_error)
-    # Unhandled, it would end a process that is still loading what subscribers said.
-    loop.add_signal_handler(signal.SIGHUP, cause.arise, "SIGHUP")
+    asyncio.get_running_loop().set_exception_handler(report_loop_error)
     try:
         gateway = Gateway(
             settings, senders, bundle, services=services, config=config, policies=policies
@@ -146,13 +220,33 @@ async def _run(config: Path, policies: Path, unlisted: Callable[[], int]) -> int
         log.error("gateway.failed", said=words_of(error))
         return ExitCode.FAILED
     try:
-        await gateway.start()
+        take_over = None if before is None else partial(_sockets_of, before)
+        if not await gateway.start(take_over):
+            await gateway.stop()
+            return ExitCode.FINE
     except (OSError, StoreUnavailable, ssl.SSLError, SettingsError) as error:
         log.error("gateway.failed", said=words_of(error))
         await gateway.stop()
         return ExitCode.FAILED
-    await _serve(gateway, (config, policies), cause)
+    if before is not None:
+        desk.cause.arise("hand-over")  # a file may have been saved since this process read it
+    followed += await _serve(gateway, (config, policies), desk, console)
     return ExitCode.FINE
+
+
+async def _sockets_of(before: Predecessor) -> list[PassedSocket]:
+    before.say_ready()
+    await _readable(before.channel)
+    return before.sockets()
+
+
+async def _readable(one: socket.socket) -> None:
+    loop, found = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(one, found.set)
+    try:
+        await found.wait()
+    finally:
+        loop.remove_reader(one)
 
 
 def tell_readable_secrets(path: Path, senders: Iterable[Sender]) -> None:
@@ -162,21 +256,63 @@ def tell_readable_secrets(path: Path, senders: Iterable[Sender]) -> None:
             log.warning("senders.readable", path=str(path), do="chmod 640")
 
 
-async def _serve(gateway: Gateway, directories: tuple[Path, Path], cause: ReloadTrigger) -> None:
-    loop = asyncio.get_running_loop()
-    asked, insisted = asyncio.Event(), asyncio.Event()
+def console_command(config: Path, policies: Path) -> Sequence[str]:
+    """Return what starts the console of a configuration; nothing where that has none."""
+    if not (config / "console.yaml").exists():
+        return ()
+    directories = ("--config", str(config), "--policies", str(policies))
+    return (sys.executable, "-m", "gateway", "console", *directories)
 
-    def on_stop(name: str) -> None:
-        log.info("signal.received", signal=name)
-        (insisted if asked.is_set() else asked).set()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, on_stop, number.name)
-    spawn(watch(directories, cause), name="watch", on_failure=gateway.broken)
-    spawn(_reload_on(cause, gateway), name="reload", on_failure=gateway.broken)
-    await asked.wait()
-    await _first(gateway.drain(), insisted.wait())
+async def _serve(
+    gateway: Gateway,
+    directories: tuple[Path, Path],
+    desk: SignalDesk,
+    console: Sequence[str],
+) -> Sequence[Successor]:
+    """Serve until told to stop; return who follows, if any does."""
+    desk.serve()
+    child = ChildProcess("console", console) if console else None
+
+    def watched() -> set[Path]:
+        config = gateway.live_config
+        return {*directories, *(config.watched() if config is not None else ())}
+
+    spawn(watch(watched, desk.cause), name="watch", on_failure=gateway.broken)
+    spawn(_reload_on(desk.cause, gateway), name="reload", on_failure=gateway.broken)
+    found: list[Successor] = []
+    await _first(desk.stop.wait(), _find_successor(desk, found))
+    ending = [] if child is None else [spawn(child.stop(), name="console.stop")]
+    await _first(gateway.drain(hands_over=bool(found)), desk.stop_at_once.wait())
+    await asyncio.gather(*ending)  # who follows has its own, at the same address
     await gateway.stop()
+    for successor in found:
+        block_signals()
+        await asyncio.sleep(0.001)  # those that came before are heard
+        if not desk.stop.is_set():
+            successor.pass_on(gateway.handed_over)
+            return found
+        successor.dismiss()
+    return ()
+
+
+async def _find_successor(desk: SignalDesk, found: list[Successor]) -> None:
+    """Add who follows to `found`, once it is wanted and the program on disk says it is ready."""
+    while True:
+        try:
+            one = await desk.following.get() or Successor.start(command_line())
+        except OSError as error:  # its virtual environment has moved, say
+            log.error("handover.refused", said=f"{command_line()[0]}: {words_of(error)}")
+            continue
+        try:
+            await _readable(one.channel)
+        except BaseException:
+            one.dismiss()
+            raise
+        if await asyncio.to_thread(one.is_ready):
+            found.append(one)
+            return
+        log.error("handover.refused", said="`smsward run --check` tells the faults")
 
 
 async def _first(*coroutines: Coroutine[Any, Any, object]) -> None:

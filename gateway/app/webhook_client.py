@@ -26,12 +26,12 @@ import httpx
 import structlog
 
 from gateway import __version__
-from gateway.domain.consent import EVERY_SENDER
+from gateway.domain.consent import EVERY_SENDER, parts_of
 from gateway.domain.sender import Sender, Webhook
 from gateway.runtime.clock import utcnow
 from gateway.runtime.snapshot import NoticesHealth
 from gateway.runtime.tasks import spawn
-from gateway.settings.credentials import webhook_key
+from gateway.settings.credentials import secret_of
 from gateway.storage.change_feed import ChangeFeed, ChangeKind
 from gateway.storage.errors import StoreUnavailable
 from gateway.systems.optout_notices.model import NoticeBatch
@@ -181,7 +181,7 @@ class Postman:
     def __init__(
         self, networks: Sequence[Network] = (), *, deadline_s: float = _DEADLINE_S
     ) -> None:
-        self._networks = tuple(networks)
+        self.networks = list(networks)  # the thread reads it, and sees what is put into it
         self._deadline_s = deadline_s
         self._is_open = threading.Event()
         self._stopping = asyncio.Event()
@@ -219,7 +219,7 @@ class Postman:
         self._loop.set_default_executor(ThreadPoolExecutor(_NAMES_AT_ONCE, "postman-names"))
         async with httpx.AsyncClient(
             # The context trusts what the system trusts.
-            transport=GuardedTransport(self._networks, _LIMITS, ssl.create_default_context()),
+            transport=GuardedTransport(self.networks, _LIMITS, ssl.create_default_context()),
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
             headers={"User-Agent": f"smsward/{__version__}"},
             # httpcore 1.0 leaks a connection that is cancelled in its handshake. These timeouts
@@ -279,6 +279,19 @@ _DOUBTFUL_AT_ONCE = 8
 _PACE_S, _NOTICES_PER_S = 0.01, 5000
 
 
+async def post_signed(postman: Postman, webhook: Webhook, body: bytes) -> str:
+    """Post JSON, signed with the key of the webhook; return why it was not taken, "" if it was."""
+    timestamp = int(utcnow().timestamp())
+    signature = signature_of(body, secret_of(webhook.key), timestamp)
+    headers = {
+        "Content-Type": "application/json",
+        "X-Smsward-Timestamp": str(timestamp),
+        "X-Smsward-Signature": f"sha256={signature}",
+    }
+    await postman.open()
+    return await postman.post(webhook.url, body, headers)
+
+
 @dataclass(slots=True, eq=False)
 class _Round:
     """One SP's webhook, and the task that delivers to it."""
@@ -296,7 +309,7 @@ class WebhookNotifier:
     def __init__(self, store: NoticeStore, feed: ChangeFeed, postman: Postman) -> None:
         self._store = store
         self._feed = feed
-        self._postman = postman
+        self.postman = postman
         self._rounds: dict[str, _Round] = {}
         self._doubtful = asyncio.Semaphore(_DOUBTFUL_AT_ONCE)
         self._pace, self._owed_s = asyncio.Lock(), 0.0
@@ -329,7 +342,7 @@ class WebhookNotifier:
     def stop(self) -> None:
         """Stop delivering; unfinished deliveries are repeated after the next start."""
         self.follow({})
-        self._postman.close()
+        self.postman.close()
 
     def health(self) -> NoticesHealth:
         """Return the health for one scrape of the metrics."""
@@ -341,22 +354,15 @@ class WebhookNotifier:
     def _begin(self, system_id: str, webhook: Webhook) -> None:
         async def bring(batch: NoticeBatch, attempts: int) -> str:
             async with self._doubtful if attempts else nullcontext():
-                return await self._post(webhook, system_id, batch)
+                return await self.post(webhook, body_of(system_id, batch))
 
         courier = Courier(system_id, self._store, bring, self._around)
         around = self._rounds[system_id] = _Round(webhook, courier)
         around.task = spawn(self._go(around), name=f"notices-{system_id}")
 
-    async def _post(self, webhook: Webhook, system_id: str, batch: NoticeBatch) -> str:
-        body, timestamp = body_of(system_id, batch), int(utcnow().timestamp())
-        signature = signature_of(body, webhook_key(webhook.key), timestamp)
-        headers = {
-            "Content-Type": "application/json",
-            "X-Smsward-Timestamp": str(timestamp),
-            "X-Smsward-Signature": f"sha256={signature}",
-        }
-        await self._postman.open()
-        return await self._postman.post(webhook.url, body, headers)
+    async def post(self, webhook: Webhook, body: bytes) -> str:
+        """Post `body`, signed; return why it was not taken, "" if it was."""
+        return await post_signed(self.postman, webhook, body)
 
     async def _go(self, around: _Round) -> NoReturn:
         while True:
@@ -415,6 +421,7 @@ class WebhookNotifier:
             self._seen = last
 
     def _wake(self, scopes: Collection[str]) -> None:
+        senders = {parts_of(one).system_id for one in scopes}
         for system_id, around in self._rounds.items():
-            if EVERY_SENDER in scopes or system_id in scopes:
+            if EVERY_SENDER in senders or system_id in senders:
                 around.wake.set()
