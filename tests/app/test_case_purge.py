@@ -1,4 +1,4 @@
-"""R70 to R72 over reports, audits, suspensions and warnings: what goes, and what stays."""
+"""R70 to R72 over reports, audits, suspensions, warnings, complaints: what goes, and what stays."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -23,6 +23,7 @@ from gateway.domain.suspension import Lift, NewSuspension
 from gateway.domain.warning import WarningCode, WarningCount, WarningKind
 from gateway.storage.database import Database
 from gateway.stores import Stores, stores_of
+from gateway.systems.complaints.model import Complaint, ComplaintSource
 from gateway.systems.consent_audits.model import AuditItem, NewConsentAudit
 from gateway.systems.legal_holds.model import LegalHold
 
@@ -299,3 +300,40 @@ async def test_r72_the_history_of_preferences_goes_and_the_preferences_stay(
     assert len(await preferences.journal_of(OTHER + 2)) == 1
     assert await preferences.of(MSISDN) == (wish,)
     assert sum(one.count for one in await stores.journals.purges()) == gone
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_kept"),
+    [
+        ({}, True),
+        ({"msisdn": MSISDN}, True),  # the reporter
+        ({"msisdn": OTHER}, False),
+        ({"system_id": "shop"}, True),
+        ({"system_id": "other"}, False),
+        ({"since": THEN + timedelta(hours=1)}, False),
+    ],
+)
+async def test_r72_a_complaint_goes_with_its_months_but_for_a_hold(
+    stores: Stores, changes: dict[str, object], *, is_kept: bool
+) -> None:
+    of_then = Complaint(
+        number=0,
+        source=ComplaintSource.MO,
+        source_id="1",
+        reported_at=THEN,
+        taken_at=THEN,
+        sender="10690001",
+        reporter=MSISDN,
+        system_id="shop",
+        port="10690001",
+    )
+    await stores.complaints.receive(
+        [of_then, replace(of_then, source_id="2", taken_at=NOW)], lambda _one: []
+    )
+
+    hold = replace(HOLD, **changes)  # type: ignore[arg-type]
+    purged = await purgers_of(stores)["complaints"].purge(job(hold))
+
+    assert purged == PurgeResult("complaints", int(not is_kept), int(is_kept))
+    left = [one.number for one in await stores.complaints.find()]
+    assert left == ([2, 1] if is_kept else [2])

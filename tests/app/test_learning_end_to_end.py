@@ -13,7 +13,7 @@ from gateway.filter.classifier.score import TextClass
 from gateway.runtime.clock import utcnow
 from gateway.systems.learning.model import SampleLabel
 from gateway.systems.learning.model_directory import ModelChange, ModelDirectory
-from gateway.systems.learning.samples import read_file
+from gateway.systems.learning.samples import FileClass, read_file
 from gateway.systems.learning.training import train
 from simulators.esme import RawEsme
 from simulators.smsc import SimulatedSmsc
@@ -78,7 +78,7 @@ async def test_what_a_reviewer_discards_is_in_the_model_that_is_tried_next(
     data.write_text(labelled(), encoding="utf-8")
 
     # A first model is put in force while the gateway runs.
-    samples = read_file(data).samples
+    samples = read_file(data, [FileClass.read("port")]).samples
     models, change = ModelDirectory(tmp_path / "var/models"), ModelChange(utcnow(), "lin")
     await asyncio.to_thread(models.install, write_model(train(samples, samples, about={})), change)
     await asyncio.to_thread(models.promote, change)
@@ -94,7 +94,9 @@ async def test_what_a_reviewer_discards_is_in_the_model_that_is_tried_next(
     (sample,) = await gateway.stores.samples.find()
     assert (sample.label, sample.text) == (SampleLabel.SPAM, "低息当天放款，电话00000000000")
     told = ("--add-samples", "--seed", "2", "-o", model, "--json", *config)
-    card = json.loads(await command("filter", "train", "--data", str(data), *told))
+    card = json.loads(
+        await command("filter", "train", "--data", str(data), "--class", "port", *told)
+    )
     assert card["samples"]["spam"] == 1
 
     # It is tried beside the first one on what is new to the gateway.
