@@ -11,6 +11,7 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
+from subprocess import CompletedProcess
 from types import FrameType
 
 import httpx
@@ -18,8 +19,9 @@ import orjson
 import pytest
 
 from gateway.app import followers
-from gateway.app.gateway import Gateway
+from gateway.app.gateway import Gateway, TakeOver
 from gateway.app.run import run
+from gateway.cli.application import run_line
 from gateway.runtime.logging import configure_logging
 from gateway.session import stranger_limits
 from gateway.settings.bundles.bundle import load_bundle
@@ -34,6 +36,7 @@ LogLines = list[dict[str, object]]
 Deploy = Callable[..., tuple[Path, Path]]
 Start = Callable[..., Awaitable[Gateway]]
 Attach = Callable[..., Awaitable[RawEsme]]
+Command = Callable[..., Awaitable[CompletedProcess[str]]]
 Told = Callable[..., Awaitable[dict[str, object]]]
 # What happens while `run` runs: gets the address SPs bind at.
 Story = Callable[[tuple[str, int]], Awaitable[None]]
@@ -92,6 +95,8 @@ category: loan
 action: quarantine
 words: [低息贷款]
 """
+
+_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR2)
 
 _CHILD = """\
 import sys
@@ -180,7 +185,9 @@ async def start(
     monkeypatch.setattr(stranger_limits, "FIRST_DELAY_S", 0.0)
     running: list[Gateway] = []
 
-    async def begin(files: Mapping[str, str | None] | None = None) -> Gateway:
+    async def begin(
+        files: Mapping[str, str | None] | None = None, take_over: TakeOver | None = None
+    ) -> Gateway:
         config, policies = deploy(smsc.port, files)
         gateway = Gateway(
             load_gateway(config / "gateway.yaml"),
@@ -190,11 +197,11 @@ async def start(
             policies=policies,
         )
         running.append(gateway)
-        await gateway.start()
+        assert await gateway.start(take_over)
         return gateway
 
     yield begin
-    for gateway in running:
+    for gateway in reversed(running):  # the end of one cancels every task of the loop
         await gateway.stop()
 
 
@@ -275,7 +282,7 @@ def run_here(
         def nothing(_number: int, _frame: FrameType | None) -> None:
             """Keep a signal that comes too early from ending the tests."""
 
-        before = {n: signal.signal(n, nothing) for n in (signal.SIGTERM, signal.SIGHUP)}
+        before = {n: signal.signal(n, nothing) for n in _SIGNALS}
         thread = threading.Thread(target=narrator)
         thread.start()
         try:
@@ -330,3 +337,36 @@ def line_of() -> Callable[[asyncio.subprocess.Process, str], Awaitable[dict[str,
         raise AssertionError(f"the gateway ended before it told of {event}")
 
     return read
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Command:
+    """Run one command line in a thread, while the gateway runs on the test's own loop."""
+
+    async def call(*arguments: str) -> CompletedProcess[str]:
+        capsys.readouterr()
+        line = (*arguments, "--config", str(tmp_path / "config"))
+        code = await asyncio.to_thread(run_line, line)
+        said = capsys.readouterr()
+        return CompletedProcess(line, code, said.out, said.err)
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def papers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make two self-signed certificates for localhost: gateway and other, .pem and .key."""
+    directory = tmp_path_factory.mktemp("tls")
+    for name in ("gateway", "other"):
+        subprocess.run(  # noqa: S603 - the openssl of this machine, wherever it is
+            [
+                *("openssl", "req", "-x509", "-newkey", "ec"),
+                *("-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"),
+                *("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"),
+                *("-keyout", str(directory / f"{name}.key")),
+                *("-out", str(directory / f"{name}.pem")),
+            ],
+            check=True,
+            capture_output=True,
+        )
+    return directory

@@ -121,7 +121,7 @@ async def test_r60_nothing_is_reported_of_a_message_that_a_person_has_let_go(
     esme = await attach(gateway)
     config = ("--config", str(tmp_path / "config"))
 
-    held = await esme.submit(SOURCE, DESTINATION, "税务局提醒：代开发票是违法行为")
+    held = await esme.submit(SOURCE, DESTINATION, "税务咨询：代开发票的流程和费用")
     [pending] = json.loads(await command("reports", "list", "--json", *config))
     desk = QuarantineDesk(gateway.stores.quarantine, MessageIds(worker=99))
     await desk.request_release(int(held.message_id), "lin", utcnow())

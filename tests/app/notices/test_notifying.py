@@ -198,6 +198,20 @@ async def test_all_that_is_on_record_is_brought_to_a_webhook_that_is_new(
     assert [posted.batch["is_last"] for posted in endpoint.posted] == [False, False, True]
 
 
+async def test_r36_a_refusal_of_a_port_or_a_category_is_told_at_once(
+    start: Start, endpoint: Endpoint
+) -> None:
+    gateway = await start(senders(sp1=endpoint.port))
+    await gateway.stores.consent.record([refusal()])
+    await endpoint.received(1)
+
+    await gateway.stores.consent.record([refusal(1, "sp1 10690001"), refusal(2, "sp1 #loan")])
+    await endpoint.received(2)
+
+    told = [(one["port"], one["category"]) for one in endpoint.posted[-1].notices]
+    assert told == [("10690001", ""), ("", "loan")]
+
+
 async def test_a_reload_moves_a_webhook_and_takes_one_away(
     start: Start, endpoint: Endpoint, other_endpoint: Endpoint, deploy: Deploy, smsc: SimulatedSmsc
 ) -> None:

@@ -1,4 +1,4 @@
-"""`smsward api` as the process it is, beside a gateway on the same store."""
+"""`smsward console` as the process it is, beside a gateway on the same store."""
 
 import asyncio
 import errno
@@ -19,14 +19,14 @@ import httpx
 import orjson
 import pytest
 
-from gateway.app.api import Api, serve_api
+from gateway.app.console import ConsoleProcess, serve_console
 from gateway.app.gateway import Gateway
 from gateway.domain.consent import Answer
 from gateway.policy.checks.outside_window import AskingHours
 from gateway.policy.hours import HolidayCalendar, Window, WindowSet
 from gateway.policy.places import Zones
 from gateway.runtime.clock import utcnow
-from gateway.settings.api import ApiSettings, load_api
+from gateway.settings.console import ConsoleSettings, load_console
 from gateway.settings.gateway import ListenerTls
 from gateway.settings.schema import Address
 from gateway.storage.errors import StoreUnavailable
@@ -119,9 +119,9 @@ async def launch_api(tmp_path: Path) -> AsyncIterator[Launch]:
 
     async def launch() -> RunningApi:
         config = tmp_path / "config"
-        (config / "api.yaml").write_text(API, encoding="utf-8")
+        (config / "console.yaml").write_text(API, encoding="utf-8")
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "gateway", "api", "--config", str(config)),
+            *(sys.executable, "-m", "gateway", "console", "--config", str(config)),
             *("--policies", str(tmp_path / "policies")),
             stdin=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -168,6 +168,29 @@ async def test_r36_a_refusal_by_the_api_stops_the_next_advert(
     kept = await gateway.stores.consent.answer_of(SUBSCRIBER, "sp1")
     assert kept is not None
     assert (kept.channel, kept.evidence) == ("hall", "营业厅/op17")
+
+
+async def test_an_sp_asks_for_its_own_messages_counts_and_limits(
+    start: Start, attach: Attach, launch_api: Launch
+) -> None:
+    gateway = await start()
+    esme, other = await attach(gateway), await attach(gateway, "sp2")
+    sent = await esme.submit(SOURCE, DESTINATION, "您好")
+    await other.submit("10690002", DESTINATION, "验证码482913，5分钟内有效")
+    api = await launch_api()
+
+    messages: list[dict[str, str]] = []
+    while not messages or not messages[0]["message_id"]:
+        messages = (await api.ask(SHOP, "GET", "/v1/messages")).json().get("messages", [])
+    limits = (await api.ask(SHOP, "GET", "/v1/limits")).json()
+    while (counts := await api.ask(SHOP, "GET", "/v1/statistics")).status_code != 200:
+        pass
+
+    (message,) = messages
+    assert (message["message_id"], message["state"]) == (sent.message_id, "accepted")
+    assert message["destination"] == "138****8000"
+    assert (limits["window"], limits["sessions"]) == (200, 1)
+    assert [(one["port"], one["count"]) for one in counts.json()["counts"]] == [(SOURCE, 1)]
 
 
 async def test_r37_an_sp_cannot_delete_a_refusal_nor_claim_it_away(
@@ -248,7 +271,7 @@ async def test_a_client_taken_off_the_file_is_refused_and_a_broken_file_changes_
     start: Start, launch_api: Launch, tmp_path: Path
 ) -> None:
     await start()
-    api, file = await launch_api(), tmp_path / "config/api.yaml"
+    api, file = await launch_api(), tmp_path / "config/console.yaml"
     before = await api.ask(POLICE, "POST", "/v1/optouts/query", {"numbers": [DESTINATION]})
 
     file.write_text(API.replace("role: clerk", "role: king"), encoding="utf-8")
@@ -259,8 +282,29 @@ async def test_a_client_taken_off_the_file_is_refused_and_a_broken_file_changes_
     await api.line("api.reloaded")
     after = await api.ask(POLICE, "POST", "/v1/optouts/query", {"numbers": [DESTINATION]})
 
-    assert "api.yaml:4:" in str(refused["faults"])
+    assert "console.yaml:4:" in str(refused["faults"])
     assert [answer.status_code for answer in (before, meanwhile, after)] == [200, 200, 401]
+
+
+async def test_r88_how_many_complaints_suspend_a_port_follows_gateway_yaml(
+    start: Start, launch_api: Launch, tmp_path: Path
+) -> None:
+    await start()
+    api, file = await launch_api(), tmp_path / "config/gateway.yaml"
+    one = {"sender": SOURCE, "text": "贷款", "reported_at": utcnow().isoformat()}
+    batch = [
+        {**one, "source_id": str(number), "reporter": f"1380013800{number}"} for number in range(2)
+    ]
+
+    settings = file.read_text(encoding="utf-8")
+    file.write_text(settings + "complaints: {reporters: 2}\n", encoding="utf-8")
+    os.kill(api.process.pid, signal.SIGHUP)
+    await api.line("api.reloaded")
+    answer = await api.ask(CLERK, "POST", "/v1/complaints", {"complaints": batch})
+
+    suspended = await api.line("port.suspended")
+    assert answer.status_code == 202
+    assert (suspended["port"], suspended["reporters"]) == (SOURCE, 2)
 
 
 def hours_from(hour: int) -> str:
@@ -307,7 +351,7 @@ async def test_a_fault_in_the_policies_keeps_no_client_that_was_taken_off_the_fi
     await start({"config/services.yaml": SERVICES, "policies/rules/hours.yaml": hours_from(soon)})
     api = await launch_api()
 
-    (tmp_path / "config/api.yaml").write_text(
+    (tmp_path / "config/console.yaml").write_text(
         API.replace(digest(POLICE), digest("another token")), encoding="utf-8"
     )
     (tmp_path / "policies/rules/hours.yaml").write_text("version: 9\n", encoding="utf-8")
@@ -327,16 +371,16 @@ async def test_a_fault_in_the_policies_keeps_no_client_that_was_taken_off_the_fi
 
 
 @pytest.fixture
-def settings(deploy: Deploy) -> ApiSettings:
+def settings(deploy: Deploy) -> ConsoleSettings:
     config, _ = deploy()
-    (config / "api.yaml").write_text(API, encoding="utf-8")
-    return load_api(config / "api.yaml", {"sp1"})
+    (config / "console.yaml").write_text(API, encoding="utf-8")
+    return load_console(config / "console.yaml", {"sp1"})
 
 
 async def test_where_there_is_no_store_the_api_does_not_start(
-    settings: ApiSettings, tmp_path: Path
+    settings: ConsoleSettings, tmp_path: Path
 ) -> None:
-    api = Api(settings, {"sp1"}, f"sqlite:///{tmp_path}/elsewhere/smsward.db")
+    api = ConsoleProcess(settings, {"sp1"}, f"sqlite:///{tmp_path}/elsewhere/smsward.db")
 
     with pytest.raises(StoreUnavailable, match="start the gateway first"):
         await api.start()
@@ -346,9 +390,9 @@ async def test_where_there_is_no_store_the_api_does_not_start(
 
 
 def test_the_same_hours_read_again_are_no_news(
-    settings: ApiSettings, log: list[dict[str, object]]
+    settings: ConsoleSettings, log: list[dict[str, object]]
 ) -> None:
-    api = Api(settings, {"sp1"}, "memory://")
+    api = ConsoleProcess(settings, {"sp1"}, "memory://")
     day, night = (WindowSet((Window(time(8), time(end)),)) for end in (20, 23))
 
     for windows in (day, day, night, night):
@@ -359,7 +403,7 @@ def test_the_same_hours_read_again_are_no_news(
 
 
 async def test_with_a_certificate_the_api_answers_over_tls(
-    settings: ApiSettings, tmp_path: Path
+    settings: ConsoleSettings, tmp_path: Path
 ) -> None:
     certificate, key = tmp_path / "api.pem", tmp_path / "api.key"
     subject = ("-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1")
@@ -369,7 +413,7 @@ async def test_with_a_certificate_the_api_answers_over_tls(
         stderr=subprocess.DEVNULL,
     )
     assert await made.wait() == 0
-    api = Api(replace(settings, tls=ListenerTls(certificate, key)), {"sp1"}, "memory://")
+    api = ConsoleProcess(replace(settings, tls=ListenerTls(certificate, key)), {"sp1"}, "memory://")
     await api.start()
     trusting = ssl.create_default_context(cafile=str(certificate))
     try:
@@ -382,15 +426,15 @@ async def test_with_a_certificate_the_api_answers_over_tls(
 
 
 async def test_a_port_that_is_taken_is_told_with_the_file_that_names_it(
-    settings: ApiSettings,
+    settings: ConsoleSettings,
 ) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         address = Address("127.0.0.1", taken.getsockname()[1])
-        api = Api(replace(settings, address=address), {"sp1"}, "memory://")
+        api = ConsoleProcess(replace(settings, address=address), {"sp1"}, "memory://")
 
-        with pytest.raises(OSError, match=r"for the API.*api\.yaml") as raised:
+        with pytest.raises(OSError, match=r"for the API.*console\.yaml") as raised:
             await api.start()
         await api.stop()
 
@@ -400,14 +444,16 @@ async def test_a_port_that_is_taken_is_told_with_the_file_that_names_it(
 def test_faulty_settings_are_all_told_before_anything_starts(
     deploy: Deploy, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    config, policies = deploy(files={"config/api.yaml": API.replace("role: clerk", "role: king")})
+    config, policies = deploy(
+        files={"config/console.yaml": API.replace("role: clerk", "role: king")}
+    )
     (config / "gateway.yaml").write_text("version: 9\n", encoding="utf-8")
     (policies / "rules/consent.yaml").write_text("version: 9\n", encoding="utf-8")
 
-    assert serve_api(config, policies) == 2
+    assert serve_console(config, policies) == 2
 
     said = capsys.readouterr().err
-    assert "api.yaml:4:" in said
+    assert "console.yaml:4:" in said
     assert "gateway.yaml:1:" in said
     assert "consent.yaml:1:" in said
 
@@ -415,9 +461,9 @@ def test_faulty_settings_are_all_told_before_anything_starts(
 def test_without_a_store_the_process_says_so_and_ends(
     deploy: Deploy, log: list[dict[str, object]]
 ) -> None:
-    config, policies = deploy(files={"config/api.yaml": API})
+    config, policies = deploy(files={"config/console.yaml": API})
 
-    assert serve_api(config, policies) == 1
+    assert serve_console(config, policies) == 1
 
     assert [line["event"] for line in log] == ["api.failed", "api.stopped"]
     assert "there is no store at" in str(log[0]["said"])
