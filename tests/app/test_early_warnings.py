@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from datetime import timedelta
 
 import httpx
 import pytest
@@ -11,6 +12,7 @@ from gateway.app import background
 from gateway.app.background import EarlyWarnings
 from gateway.app.gateway import Gateway
 from gateway.dataplane.plane import Plane
+from gateway.domain.consent import Answer, ConsentAnswer
 from gateway.domain.filings import PortScope
 from gateway.domain.sender import BindLimits, BindType, Port, Rate, Sender, SenderState
 from gateway.domain.verdict import Action, Finding, Reason
@@ -26,6 +28,7 @@ from gateway.policy.knowledge import Knowledge
 from gateway.policy.places import ProvinceTable
 from gateway.policy.ruleset import RuleSet
 from gateway.policy.submission import Submission
+from gateway.runtime.clock import utcnow
 from gateway.storage.database import Database
 from gateway.storage.errors import StoreUnavailable
 from gateway.systems.early_warnings.sql import WarningStore
@@ -93,6 +96,31 @@ async def test_r28_a_walk_raises_w9_once(
     assert len(one.gathered.samples) == 5
     assert [entry["event"] for entry in log].count("warning.raised") == 1
     assert not any("1390000000" in repr(entry) for entry in log)
+
+
+async def test_r95_one_advert_after_a_refusal_is_one_warning_w5_a_day_and_is_escalated_unanswered(
+    start: Start, attach: Attach, told: Told, until: Until, log: LogLines
+) -> None:
+    gateway = await start(rules("check: opt_out", "warning: W5"))
+    esme = await attach(gateway)
+    refusal = ConsentAnswer(8613800138000, "sp1", Answer.REFUSED, utcnow(), "hall")
+    await gateway.stores.consent.record([refusal])
+    await until(lambda: gateway._knowledge.consent.is_refused("sp1", 8613800138000))
+
+    first = await esme.submit(PORT, "13800138000", ADVERT)
+    line = await told("warning.raised")
+    await esme.submit(PORT, "13800138000", ADVERT)
+    one = await raised(gateway, 2)
+    early = await gateway.stores.warnings.escalate_due(one.due_at - timedelta(seconds=1))
+    escalated = await gateway.stores.warnings.escalate_due(one.due_at)
+
+    assert not first.is_ok
+    assert (line["code"], line["system_id"], line["port"]) == ("W5", "sp1", PORT)
+    assert one.gathered.kind == WarningKind(WarningCode.W5, "R1", "sp1", PORT)
+    assert len(one.gathered.samples) == 2
+    assert one.due_at - one.gathered.first_at == timedelta(hours=24)
+    assert [entry["event"] for entry in log].count("warning.raised") == 1
+    assert (early, [each.number for each in escalated]) == ([], [one.number])
 
 
 async def test_r05_a_promotion_from_a_service_port_stands_in_the_ledger_of_violations(

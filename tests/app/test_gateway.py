@@ -9,10 +9,13 @@ from pathlib import Path
 import httpx
 import pytest
 
+from gateway.app import followers
 from gateway.app.gateway import Gateway
 from gateway.app.health import REFUSED_WARNING
 from gateway.records.writer import Records
 from gateway.runtime.tasks import spawn
+from gateway.storage.errors import StoreUnavailable
+from gateway.systems.filings.service import FilingsFollower
 from simulators import builders
 from simulators.esme import RawEsme
 from simulators.smsc import Behaviour, SimulatedSmsc
@@ -189,10 +192,13 @@ async def test_the_metrics_tell_what_passed_and_what_did_not(
     assert value('quarantine_messages{state="held"}') == 1
     assert value('sessions{side="esme",state="bound_trx"}') == 1
     assert value('sessions{side="smsc",state="bound_trx"}') == 1
+    assert value('checks{check="consent_is_current"}') == 1
+    assert value('cases_escalated_total{clock="ack",share="100"}') == 0
+    assert value('warnings_escalated_total{code="W5"}') == 0
     assert value("answer_seconds_count") == 3
     assert value("tick_seconds_count") > 0
     digest = gateway.plane.rules.digest
-    assert f'smsward_policy_info{{digest="{digest}",name="test"}} 1.0' in text
+    assert f'smsward_policy_info{{digest="{digest}",name="test",posture="balanced"}} 1.0' in text
     assert DESTINATION not in text
 
 
@@ -294,3 +300,45 @@ async def test_stopping_may_be_repeated_and_needs_no_start(start: Start) -> None
 
     with pytest.raises(ConnectionRefusedError):
         await RawEsme.connect(*gateway.addresses["plain"])
+
+
+async def test_a_copy_of_the_store_that_is_behind_is_told(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(_follower: FilingsFollower) -> int:
+        raise StoreUnavailable("locked")
+
+    monkeypatch.setattr(followers, "_STALE_S", 0.0)
+    gateway = await start()
+    monkeypatch.setattr(FilingsFollower, "catch_up", fail)
+
+    answer = await ask_until(gateway, "/readyz", lambda one: bool(one.json()["warnings"]))
+
+    assert answer.json()["ready"]
+    assert answer.json()["warnings"] == [
+        "the store is behind: filings cannot be read, the last known hold (filings.behind)"
+    ]
+
+
+async def test_a_classifier_that_was_refused_is_told(
+    start: Start, deploy: Callable[..., tuple[Path, Path]], smsc: SimulatedSmsc, tmp_path: Path
+) -> None:
+    config, _ = deploy(smsc.port)
+    text = (config / "gateway.yaml").read_text(encoding="utf-8")
+    own = text.replace("starter: false", f"starter: false, models: {tmp_path}/models")
+    gateway = await start({"config/gateway.yaml": own, "models/models.json": "{"})
+
+    (warning,) = (await ask(gateway, "/readyz")).json()["warnings"]
+
+    assert warning.startswith("a classifier was refused: ")
+
+
+async def test_an_smsc_that_is_down_is_told(start: Start, smsc: SimulatedSmsc) -> None:
+    gateway = await start()
+    await smsc.stop()
+    async with await RawEsme.connect(*gateway.addresses["plain"]) as esme:
+        await esme.bind("sp1", "secret")
+
+    (warning,) = (await ask(gateway, "/readyz")).json()["warnings"]
+
+    assert warning.startswith("the SMSC main is down since ")

@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 
 from gateway.app import housekeeping
 from gateway.app.housekeeping import Housekeeping
+from gateway.records.archive import RecordArchive
 from gateway.records.writer import HourFiles
 from gateway.runtime.tasks import spawn
 from gateway.stores import open_store
@@ -104,6 +105,8 @@ async def test_what_is_past_keeping_goes(make: Make, tmp_path: Path, log: Log) -
         {"what": "preferences", "gone": 0, "held": 0},
         {"what": "suspensions", "gone": 0, "held": 0},
         {"what": "warnings", "gone": 0, "held": 0},
+        {"what": "complaints", "gone": 0, "held": 0},
+        {"what": "cases", "gone": 0, "held": 0},
         {"what": "samples", "gone": 0, "held": 0},
     ]
 
@@ -133,10 +136,14 @@ async def test_a_command_that_cannot_be_started_is_logged(
 
 
 async def test_a_directory_that_cannot_be_looked_at_is_left_to_the_command(
-    make: Make, tmp_path: Path
+    make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keeping = make()
-    (tmp_path / "cdr").rename(tmp_path / "gone")
+
+    def fail(_: RecordArchive) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(RecordArchive, "files", fail)
 
     assert keeping._is_due()
 

@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 
 from gateway.app.followers import Rounds
 from gateway.app.gateway import Gateway
-from gateway.app.installed_models import InstalledModels, installed_models
+from gateway.app.installed_models import InstalledModels, models_of
 from gateway.filter.classifier.linear import BUCKETS, SIGNS, Calibration, LinearModel
 from gateway.filter.classifier.model import ClassModel, Model, PairedScorer, Threshold
 from gateway.filter.classifier.model_file import write_model
@@ -382,19 +382,17 @@ async def test_only_what_a_trusted_key_has_signed_is_asked(
     )
     learning = LearningSettings(models=directory.path, trusted_keys=(public,) if key else ())
 
-    await installed_models(learning, rules.asked.append).refresh()
+    await InstalledModels(models_of(learning), rules.asked.append).refresh()
 
     assert bool(rules.digest) is (key is None)
 
 
-def test_a_key_that_has_gone_since_the_settings_were_read_stops_a_start(
-    tmp_path: Path, rules: Rules
-) -> None:
+def test_a_key_that_has_gone_since_the_settings_were_read_stops_a_start(tmp_path: Path) -> None:
     key = tmp_path / "model.pub"
     key.write_text("no key")
 
     with pytest.raises(SettingsError, match="holds no public Ed25519 key"):
-        installed_models(LearningSettings(trusted_keys=(key,)), rules.asked.append)
+        models_of(LearningSettings(trusted_keys=(key,)))
 
 
 async def test_a_gateway_asks_the_shipped_model_until_one_is_installed(

@@ -371,10 +371,11 @@ async def test_r72_a_hold_keeps_the_relations_it_is_about(
 
 
 @pytest.mark.parametrize("about", [{}, {"system_id": "shop"}, {"msisdn": HELD}])
-async def test_r72_a_hold_keeps_an_agreement_to_every_sp_that_has_ended(
-    stores: Stores, about: dict[str, str | int]
+@pytest.mark.parametrize("scope", [EVERY_SENDER, "shop 10690001", "shop #loan"])
+async def test_r72_a_hold_keeps_an_agreement_to_every_sp_or_a_part_of_one_that_has_ended(
+    stores: Stores, about: dict[str, str | int], scope: str
 ) -> None:
-    said = ConsentAnswer(HELD, EVERY_SENDER, Answer.AGREED, JANUARY, "hall", "form 7", JUNE)
+    said = ConsentAnswer(HELD, scope, Answer.AGREED, JANUARY, "hall", "form 7", JUNE)
     await stores.consent.record([said])
     every = case(since=JANUARY, until=JUNE, system_id=None, msisdn=None)
     hold = replace(every, **about)  # type: ignore[arg-type]
@@ -385,7 +386,7 @@ async def test_r72_a_hold_keeps_an_agreement_to_every_sp_that_has_ended(
     late = await purged_at(stores, at)
 
     assert [early, held, late] == [PurgeResult("relations", *n) for n in ((0, 0), (0, 1), (1, 0))]
-    assert await stores.consent.answer_of(HELD, EVERY_SENDER) is None
+    assert await stores.consent.answer_of(HELD, scope) is None
 
 
 async def test_a_rehearsal_forgets_no_relation(stores: Stores) -> None:

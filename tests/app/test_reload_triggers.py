@@ -24,7 +24,7 @@ async def watched(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Watched]:
 
     async def begin(*directories: Path) -> ReloadTrigger:
         cause = ReloadTrigger()
-        tasks.append(spawn(watch(directories, cause), name="watch"))
+        tasks.append(spawn(watch(lambda: directories, cause), name="watch"))
         return cause
 
     yield begin
@@ -97,3 +97,20 @@ async def test_what_the_gateway_writes_itself_is_no_cause(watched: Watched, tmp_
     save(tmp_path / "cdr-20251125-09.jsonl", "{}")
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(cause.next(), 1)
+
+
+async def test_a_directory_that_is_named_later_is_watched_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "_LOOK_MS", 50)
+    places, cause = [tmp_path / "config"], ReloadTrigger()
+    for name in ("config", "tls"):
+        (tmp_path / name).mkdir()
+    watching = spawn(watch(lambda: places, cause), name="watch")
+
+    places.append(tmp_path / "tls")
+    await told(cause, tmp_path / "tls/cert.pem")
+    watching.cancel()
+
+    with suppress(asyncio.CancelledError):
+        await watching

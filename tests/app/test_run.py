@@ -5,13 +5,18 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+import threading
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
+from pkgutil import resolve_name
+from typing import cast
 
+import httpx
 import pytest
 
-from gateway.app.gateway import Gateway
+from gateway.app.gateway import Gateway, TakeOver
 from gateway.app.run import run
+from gateway.runtime.passed_sockets import PASSED_ON, PassedSocket, Successor
 from gateway.terminal.failure import ExitCode
 from simulators import builders
 from simulators.esme import RawEsme
@@ -224,9 +229,9 @@ def test_a_sighup_that_comes_while_it_starts_is_kept_for_later(
 ) -> None:
     start = Gateway.start
 
-    async def start_slowly(gateway: Gateway) -> None:
+    async def start_slowly(gateway: Gateway, take_over: TakeOver | None) -> bool:
         os.kill(os.getpid(), signal.SIGHUP)
-        await start(gateway)
+        return await start(gateway, take_over)
 
     monkeypatch.setattr(Gateway, "start", start_slowly)
 
@@ -234,6 +239,228 @@ def test_a_sighup_that_comes_while_it_starts_is_kept_for_later(
         await told("policy.unchanged")
 
     assert run_here(deploy(), story) == ExitCode.FINE
+
+
+# The console beside it
+
+CONSOLE = """\
+version: 1
+address: "127.0.0.1:{port}"
+clients:
+  - {{name: shop, role: sp, system_id: sp1, token: "sha256:{digest}"}}
+"""
+
+
+@pytest.fixture
+def console_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as one:
+        return int(one.getsockname()[1])
+
+
+def with_console(port: int) -> dict[str, str]:
+    return {"config/console.yaml": CONSOLE.format(port=port, digest="0" * 64)}
+
+
+async def answers(port: int) -> int:
+    """Return the status of /readyz, once there is one."""
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
+        while True:
+            try:
+                return (await client.get("/readyz")).status_code
+            except httpx.TransportError:
+                await asyncio.sleep(0)
+
+
+def test_the_console_runs_beside_it_and_comes_back_when_it_is_killed(
+    deploy: Deploy, run_here: RunHere, told: Told, console_port: int
+) -> None:
+    found: list[int] = []
+
+    async def story(address: tuple[str, int]) -> None:
+        first = await told("child.started")
+        found.append(await answers(console_port))
+        os.kill(int(str(first["pid"])), signal.SIGKILL)
+        await told("child.ended")
+        await told("child.started", past=1)
+        found.append(await answers(console_port))
+        async with await RawEsme.connect(*address) as esme:
+            assert await esme.bind("sp1", "secret") == CommandStatus.ESME_RBINDFAIL
+
+    directories = deploy(files=with_console(console_port))
+
+    assert run_here(directories, story) == ExitCode.FINE
+    assert found == [200, 200]
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", console_port))
+
+
+def test_a_console_at_fault_keeps_no_message_from_its_way(
+    deploy: Deploy, run_here: RunHere, told: Told, free_smsc_port: int
+) -> None:
+    async def story(address: tuple[str, int]) -> None:
+        ended = await told("child.ended")
+        async with (
+            SimulatedSmsc(port=free_smsc_port),
+            await RawEsme.connect(*address) as esme,
+        ):
+            await esme.bind("sp1", "secret")
+            assert ended["said"] == "exit code 2"
+            assert (await esme.submit(SOURCE, DESTINATION, "您好")).is_ok
+
+    directories = deploy(free_smsc_port, files={"config/console.yaml": "version: 9\n"})
+
+    assert run_here(directories, story) == ExitCode.FINE
+
+
+def test_a_console_that_is_slow_to_end_keeps_the_gateway_from_no_drain(
+    deploy: Deploy,
+    run_here: RunHere,
+    told: Told,
+    console_port: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ended: list[object] = []
+
+    class SlowChild:
+        def __init__(self, *_: object) -> None:
+            pass
+
+        async def stop(self) -> None:
+            ended.append((await told("gateway.draining"))["event"])
+
+    async def story(_address: tuple[str, int]) -> None:
+        pass
+
+    monkeypatch.setattr("gateway.app.run.ChildProcess", SlowChild)
+
+    assert run_here(deploy(files=with_console(console_port)), story) == ExitCode.FINE
+    assert ended == ["gateway.draining"]
+
+
+@pytest.mark.parametrize("file", [{}, {"config/console.yaml": "version: 1\n"}])
+def test_there_is_no_console_where_none_is_wanted(
+    deploy: Deploy, file: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commands: list[Sequence[str]] = []
+
+    async def note(*arguments: object) -> int:
+        commands.append(cast(Sequence[str], arguments[-1]))
+        return 0
+
+    monkeypatch.setattr("gateway.app.run._run", note)
+
+    run(*deploy(files=file), has_console=not file)
+
+    assert commands == [()]
+
+
+# Handing over
+
+
+def tell_to_hand_over() -> None:
+    os.kill(os.getpid(), signal.SIGUSR2)
+
+
+@pytest.fixture
+def started_again(monkeypatch: pytest.MonkeyPatch) -> list[PassedSocket]:
+    """Return the sockets that a new process has got, which says that it is ready."""
+    sockets: list[PassedSocket] = []
+
+    def note(successor: Successor, passed: Sequence[PassedSocket]) -> None:
+        sockets.extend(passed)
+        for one in (successor.channel, *(each.socket for each in passed)):
+            one.close()
+
+    monkeypatch.setattr(Successor, "pass_on", note)
+    monkeypatch.setattr("gateway.app.run.become_mind", Successor.dismiss)
+    monkeypatch.setattr("gateway.app.run.block_signals", lambda: None)
+    ready = "import os; os.write(int(os.environ['SMSWARD_FOLLOWS'].split()[0]), b'!')"
+    command = [sys.executable, "-c", ready]
+    monkeypatch.setattr("gateway.app.run.command_line", lambda: command)
+    return sockets
+
+
+def test_a_program_that_cannot_be_started_takes_nothing_over(
+    deploy: Deploy,
+    run_here: RunHere,
+    told: Told,
+    free_smsc_port: int,
+    started_again: list[PassedSocket],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("gateway.app.run.command_line", lambda: ["/nowhere/python"])
+
+    async def story(address: tuple[str, int]) -> None:
+        async with SimulatedSmsc(port=free_smsc_port), await RawEsme.connect(*address) as esme:
+            tell_to_hand_over()
+            refused = await told("handover.refused")
+
+            assert "/nowhere/python" in str(refused["said"])
+            assert await esme.bind("sp1", "secret") == CommandStatus.ESME_ROK
+
+    assert run_here(deploy(free_smsc_port), story) == ExitCode.FINE
+    assert started_again == []
+
+
+def test_sigterm_while_it_hands_over_ends_the_drain_well_and_starts_nothing(
+    deploy: Deploy,
+    run_here: RunHere,
+    told: Told,
+    free_smsc_port: int,
+    started_again: list[PassedSocket],
+) -> None:
+    async def story(address: tuple[str, int]) -> None:
+        async with SimulatedSmsc(port=free_smsc_port) as smsc:
+            smsc.behaviour = Behaviour(hold_answers=True)
+            async with await RawEsme.connect(*address) as esme:
+                await esme.bind("sp1", "secret")
+                waiting = asyncio.gather(esme.submit(SOURCE, DESTINATION, "您好"))
+                await smsc.received(1)
+
+                tell_to_hand_over()
+                await told("gateway.draining")
+                tell_to_drain()
+                await told("signal.received", 1)
+                smsc.release_answers()
+                (answer,) = await waiting
+                await esme.lost()
+
+                assert answer.is_ok
+
+    assert run_here(deploy(free_smsc_port), story) == ExitCode.FINE
+    assert started_again == []
+
+
+@pytest.fixture
+def stopped_in_time() -> Iterator[None]:
+    """Keep SIGUSR2 from ending the tests, and stop a gateway that never hands over."""
+    before = signal.signal(signal.SIGUSR2, lambda _number, _frame: None)
+    stopping = threading.Timer(20, tell_to_drain)
+    stopping.start()
+    yield
+    stopping.cancel()
+    signal.signal(signal.SIGUSR2, before)
+
+
+@pytest.mark.usefixtures("stopped_in_time")
+@pytest.mark.parametrize("step", ["start", "load_gateway"])
+def test_a_hand_over_wanted_while_it_starts_is_kept_for_later(
+    deploy: Deploy,
+    started_again: list[PassedSocket],
+    monkeypatch: pytest.MonkeyPatch,
+    step: str,
+) -> None:
+    owner = "gateway.app.run.Gateway.start" if step == "start" else "gateway.app.run.load_gateway"
+    begin = resolve_name(owner)
+
+    def begin_signalled(*arguments: object) -> object:
+        tell_to_hand_over()
+        return begin(*arguments)
+
+    monkeypatch.setattr(owner, begin_signalled)
+
+    assert run(*deploy()) == PASSED_ON
+    assert [one.name for one in started_again] == ["plain"]
 
 
 # Not starting

@@ -12,15 +12,17 @@ import httpx
 import pytest
 
 from gateway.app import followers
-from gateway.app.api import routers_of_subscribers
+from gateway.app.console import routers_of_subscribers
 from gateway.app.gateway import Gateway
 from gateway.console.application import build_api
 from gateway.domain.api_client import ApiClient, ApiRole
+from gateway.domain.sender import PortOwners
 from gateway.domain.subscription import Hub
 from gateway.policy.checks.outside_window import usual_hours
 from gateway.policy.hours import Window, WindowSet
-from gateway.settings.senders import load_offered
+from gateway.settings.services import load_offered
 from gateway.stores import open_store
+from gateway.systems.complaints.service import ComplaintDesk
 from gateway.systems.subscriptions.model import Catalogue
 from gateway.web.access import ClientAccess
 from simulators.esme import RawEsme
@@ -103,8 +105,9 @@ async def ask(gateway: Gateway, tmp_path: Path) -> AsyncIterator[Ask]:
         ApiClient("app", ApiRole.APP, sha256(b"app").digest()),
         ApiClient("shop", ApiRole.SP, sha256(b"shop").digest(), system_id="sp1"),
     ]
+    desk = ComplaintDesk(stores.complaints, lambda: PortOwners(()))
     routers = routers_of_subscribers(
-        stores, Hub(frozenset({HUB})), lambda: catalogue, lambda: ALL_DAY
+        stores, Hub(frozenset({HUB})), lambda: catalogue, lambda: ALL_DAY, desk
     )
     app = build_api(ClientAccess(clients, lambda: 0.0), routers)
 

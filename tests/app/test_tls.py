@@ -5,6 +5,7 @@ import gc
 import socket
 import ssl
 import subprocess
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from weakref import ref
@@ -13,7 +14,8 @@ import pytest
 
 from gateway.app.gateway import Gateway
 from gateway.proxy.listener import listener_context, smsc_context
-from gateway.settings.gateway import ListenerTls, SmscTls
+from gateway.settings.gateway import ListenerTls
+from gateway.settings.smscs import SmscTls
 from simulators.esme import RawEsme
 from simulators.smsc import SimulatedSmsc
 from simulators.wire import CommandStatus
@@ -25,25 +27,6 @@ Until = Callable[[Callable[[], bool]], Awaitable[None]]
 
 SOURCE, DESTINATION = "10690001", "13800138000"
 HTTP = b"GET / HTTP/1.1\r\nHost: gateway\r\n\r\n"
-
-
-@pytest.fixture(scope="session")
-def papers(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make two self-signed certificates for localhost: gateway and other, .pem and .key."""
-    directory = tmp_path_factory.mktemp("tls")
-    for name in ("gateway", "other"):
-        subprocess.run(  # noqa: S603 - the openssl of this machine, wherever it is
-            [
-                *("openssl", "req", "-x509", "-newkey", "ec"),
-                *("-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"),
-                *("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"),
-                *("-keyout", str(directory / f"{name}.key")),
-                *("-out", str(directory / f"{name}.pem")),
-            ],
-            check=True,
-            capture_output=True,
-        )
-    return directory
 
 
 def trusting(papers: Path, name: str, own: str | None = None) -> ssl.SSLContext:
@@ -229,6 +212,38 @@ def test_nothing_below_tls_1_2_is_spoken(papers: Path) -> None:
 def test_a_key_that_does_not_fit_its_certificate_is_refused(papers: Path) -> None:
     with pytest.raises(ssl.SSLError, match=r"gateway\.pem and .*other\.key"):
         listener_context(ListenerTls(papers / "gateway.pem", papers / "other.key"))
+
+
+def test_an_encrypted_key_is_refused_and_no_password_is_asked_for(
+    papers: Path, tmp_path: Path
+) -> None:
+    key = tmp_path / "encrypted.key"
+    locking = ("openssl", "ec", "-in", f"{papers}/gateway.key", "-aes256", "-out", str(key))
+    subprocess.run([*locking, "-passout", "pass:secret"], check=True, capture_output=True)  # noqa: S603 - the openssl of this machine
+    loading = (
+        "import sys; from pathlib import Path\n"
+        "from gateway.proxy.listener import listener_context, smsc_context\n"
+        "from gateway.settings.gateway import ListenerTls\n"
+        "from gateway.settings.smscs import SmscTls\n"
+        "pair = [Path(one) for one in sys.argv[1:]]\n"
+        "for of in (lambda: listener_context(ListenerTls(*pair)), "
+        "lambda: smsc_context(SmscTls(None, *pair))):\n"
+        "    try: of()\n"
+        "    except OSError as error: print(error)\n"
+    )
+
+    # Without a terminal OpenSSL reads the password from the standard input.
+    done = subprocess.run(  # noqa: S603 - this Python
+        [sys.executable, "-c", loading, f"{papers}/gateway.pem", str(key)],
+        check=True,
+        capture_output=True,
+        text=True,
+        input="secret\nsecret\n",
+        start_new_session=True,
+        timeout=60,
+    )
+
+    assert done.stdout.count("encrypted.key") == 2
 
 
 async def test_behind_a_load_balancer_the_proxy_header_comes_before_tls(
