@@ -28,7 +28,9 @@ from cyclopts import (
 from rich.text import Text
 
 from gateway import __version__, systems
+from gateway.cli.live import reload, status
 from gateway.cli.operate import check, demo, run
+from gateway.cli.records import trace
 from gateway.domain.msisdn import masked
 from gateway.terminal.failure import CommandError, ExitCode
 from gateway.terminal.options import NO_OPTIONS, is_option
@@ -119,7 +121,7 @@ In earnest:  smsward run --config config --policies policies
 
 Without --config, gateway.yaml is looked for in /etc/smsward, then in ./config; without
 --policies, bundle.yaml in /etc/smsward/policies, then in ./policies. Where there is none, what
-smsward comes with is read, and a warning says so; run and api need a configuration of your own.
+smsward comes with is read, and a warning says so; run and console need a configuration of your own.
 """
 
 _EXIT_CODES = """\
@@ -180,6 +182,9 @@ def completion(shell: Annotated[Literal["bash", "zsh", "fish"], Parameter(name="
 app.command(demo, sort_key=1)
 app.command(check, sort_key=2)
 app.command(run, sort_key=3)
+app.command(status, sort_key=3)
+app.command(reload, sort_key=3)
+app.command(trace, sort_key=8)
 app.command(completion, sort_key=99)
 for _group in _groups():
     app.command(_group)

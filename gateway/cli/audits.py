@@ -17,19 +17,23 @@ from gateway.runtime.clock import utcnow
 from gateway.systems.consent.cli import consent
 from gateway.systems.consent_audits.model import (
     AuditItem,
+    AuditOutcome,
     ConsentAudit,
-    ConsentAudits,
+    ItemProof,
     NewConsentAudit,
     share_proven,
 )
-from gateway.systems.consent_audits.service import (
-    AuditDesk,
-    AuditOutcome,
-    ItemProof,
-    draw,
-)
 from gateway.terminal.failure import CommandError, ExitCode, known, misused
-from gateway.terminal.options import MASKED, AsJson, By, ConfigDirectory, UnmaskOptions, acting
+from gateway.terminal.options import (
+    FLAG,
+    MASKED,
+    AsJson,
+    By,
+    ConfigDirectory,
+    UnmaskOptions,
+    acting,
+    limited,
+)
 from gateway.terminal.screen import (
     counted,
     print_json,
@@ -38,13 +42,13 @@ from gateway.terminal.screen import (
     private_file,
     progress_bar,
     say,
+    shown_fields,
     visible,
     warn,
 )
 
 _MAX_SAMPLE = 10_000
 _MAX_SEED = 2**63 - 1
-_MAX_LISTED = 10_000
 _WORDS = {
     AuditOutcome.NOTED: "noted as not proven; the asserted answer stands (--revoke takes it back)",
     AuditOutcome.AGREED: "proven: the answer counts as agreed",
@@ -110,21 +114,14 @@ TABLE = ItemFile()
 class ItemProofOptions:
     """What the SP could show for one item."""
 
-    proven: Annotated[
-        bool, Parameter(negative="", show_default=False, help="There is proof: see --evidence.")
-    ] = False
-    unproven: Annotated[
-        bool, Parameter(negative="", show_default=False, help="There is no proof.")
-    ] = False
+    proven: Annotated[bool, FLAG, Parameter(help="There is proof: see --evidence.")] = False
+    unproven: Annotated[bool, FLAG, Parameter(help="There is no proof.")] = False
     evidence: Annotated[
         str,
         Parameter(show_default=False, help="What proves it; or what was shown that does not."),
     ] = ""
     revoke: Annotated[
-        bool,
-        Parameter(
-            negative="", show_default=False, help="Without proof: count it as refused from now on."
-        ),
+        bool, FLAG, Parameter(help="Without proof: count it as refused from now on.")
     ] = False
     by: By = None
 
@@ -150,6 +147,7 @@ async def draw_sample(
     Example: smsward consent audit draw --system-id sp1 --csv sample.csv --unmask --reason "audit"
     """
     from gateway.stores import stores_of
+    from gateway.systems.consent_audits.service import draw
     from gateway.terminal.deployment import config_of, load_settings, senders_of
     from gateway.terminal.store import is_unmasked, opened_store
 
@@ -182,7 +180,7 @@ async def draw_sample(
             drawing.system_id, utcnow(), acting(drawing.by), seed, size, sample.population
         )
         number = await stores.consent_audits.keep(audit, sample.items)
-        kept = await _audit(stores.consent_audits, number)
+        kept = _there(await stores.consent_audits.get(number), number)
     if not file.as_json:
         say(f"drawn: audit {number}, {size} of {sample.population}, seed {seed}")
     _show_items(kept, sample.items, file, unmask=unmask)
@@ -209,7 +207,7 @@ async def show(
     settings = load_settings(config)
     unmask = await is_unmasked(settings, unmasking, "consent audit show", f"audit {number}")
     async with opened_store(settings, stores_of) as stores:
-        audit = await _audit(stores.consent_audits, number)
+        audit = _there(await stores.consent_audits.get(number), number)
         items = await stores.consent_audits.items_of(number)
     if not (file.as_json or file.csv is not None):
         print_table(_AUDIT_COLUMNS, [_audit_row(audit)])
@@ -232,8 +230,7 @@ async def list_all(
     from gateway.terminal.store import opened_store
 
     settings = load_settings(config)
-    if not 1 <= listed.limit <= _MAX_LISTED:
-        raise misused(f"--limit: 1 to {_MAX_LISTED}", "--before NO gives the page after that one")
+    limited(listed.limit, "--before NO gives the page after that one")
     async with opened_store(settings, stores_of) as stores:
         audits = await stores.consent_audits.listed(**asdict(listed))
     if not audits:
@@ -264,6 +261,7 @@ async def answer(
     Example: smsward consent audit answer 3 --item 8 --unproven --revoke
     """
     from gateway.stores import stores_of
+    from gateway.systems.consent_audits.service import AuditDesk
     from gateway.terminal.arguments import said
     from gateway.terminal.deployment import load_settings
     from gateway.terminal.store import opened_store
@@ -272,14 +270,15 @@ async def answer(
     proof = _proof(findings, said(findings.evidence))
     async with opened_store(settings, stores_of) as stores:
         audits = stores.consent_audits
-        audit, asked = await _audit(audits, number), await audits.item_of(number, item)
+        audit = _there(await audits.get(number), number)
+        asked = await audits.item_of(number, item)
         if asked is None:
             raise CommandError(
                 f"audit {number} has no item {item}",
                 advice=f"`smsward consent audit show {number}` lists those it has",
             )
         outcome = await AuditDesk(audits, stores.consent).answer(audit, asked, proof)
-        audit = await _audit(audits, number)
+        audit = _there(await audits.get(number), number)
     if outcome is AuditOutcome.ANSWERED_BEFORE:
         raise CommandError(f"item {item} was answered before: nothing is changed")
     if as_json:
@@ -309,16 +308,13 @@ def _show_items(
 ) -> None:
     """Print the items, or write them as CSV, for their owner alone. Raises CommandError."""
     if file.csv is not None:
-        try:
-            with private_file(file.csv, is_whole=unmask) as lines:
-                table = csv.writer(lines, lineterminator="\n")
-                table.writerow(_CSV_COLUMNS)
-                for item in items:
-                    number, name, _, *said = _item_row(item, unmask=unmask)
-                    since = item.since.isoformat()
-                    table.writerow((audit.number, number, name, since, *map(visible, said)))
-        except OSError as error:
-            raise CommandError(f"{file.csv} cannot be written: {error.strerror}") from error
+        with private_file(file.csv, is_whole=unmask) as lines:
+            table = csv.writer(lines, lineterminator="\n")
+            table.writerow(_CSV_COLUMNS)
+            for item in items:
+                number, name, _, *said = _item_row(item, unmask=unmask)
+                since = item.since.isoformat()
+                table.writerow((audit.number, number, name, since, *map(visible, said)))
         say(f"written: {counted(len(items), 'item')} to {visible(str(file.csv))}")
     if file.as_json:
         shown = [_described_item(item, unmask=unmask) for item in items]
@@ -329,8 +325,7 @@ def _show_items(
             say('whole numbers, to ask the SP for proof: --unmask --reason "…", which is journaled')
 
 
-async def _audit(audits: ConsentAudits, number: int) -> ConsentAudit:
-    audit = await audits.get(number)
+def _there(audit: ConsentAudit | None, number: int) -> ConsentAudit:
     if audit is None:
         raise CommandError(
             f"there is no audit {number}", advice="`smsward consent audit list` lists them"
@@ -340,31 +335,18 @@ async def _audit(audits: ConsentAudits, number: int) -> ConsentAudit:
 
 def _described(audit: ConsentAudit) -> dict[str, object]:
     share = share_proven(audit.tally)
-    return {
-        "number": audit.number,
-        "system_id": audit.system_id,
-        "drawn_at": audit.drawn_at.isoformat(timespec="seconds"),
-        "by": audit.by,
-        # Text: programs that read JSON numbers as floats would round it.
-        "seed": str(audit.seed),
-        "size": audit.size,
-        "population": audit.population,
+    return shown_fields(
+        audit,
+        "number system_id drawn_at by seed size population",
+        seed=str(audit.seed),  # programs that read JSON numbers as floats would round it
         **audit.tally._asdict(),
-        "share_proven": share._asdict() if share is not None else None,
-    }
+        share_proven=share._asdict() if share is not None else None,
+    )
 
 
 def _described_item(item: AuditItem, *, unmask: bool) -> dict[str, object]:
-    return {
-        "item": item.item,
-        "number": _number(item, unmask=unmask),
-        "since": item.since.isoformat(timespec="seconds"),
-        "channel": item.channel,
-        "state": item.state,
-        "note": item.note,
-        "answered_at": item.answered_at and item.answered_at.isoformat(timespec="seconds"),
-        "answered_by": item.answered_by,
-    }
+    names = "item number since channel state note answered_at answered_by"
+    return shown_fields(item, names, number=_number(item, unmask=unmask))
 
 
 def _audit_row(audit: ConsentAudit) -> tuple[str, ...]:

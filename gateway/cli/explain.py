@@ -12,6 +12,7 @@ from cyclopts import App, Parameter
 from gateway.domain.sender import BindType
 from gateway.terminal.failure import misused
 from gateway.terminal.options import (
+    FLAG,
     USUAL_PLACES,
     AsJson,
     ConfigDirectory,
@@ -36,10 +37,7 @@ class Mo:
     advertised: Annotated[
         str | None, Parameter(help="What the last message from that port said to reply to opt out.")
     ] = None
-    pending: Annotated[
-        bool,
-        Parameter(negative="", show_default=False, help="A consent request waits for an answer."),
-    ] = False
+    pending: Annotated[bool, FLAG, Parameter(help="A consent request waits for an answer.")] = False
     listed: Annotated[
         int | None, Parameter(help="How many items the last list had, if it is still valid.")
     ] = None
@@ -75,10 +73,9 @@ async def explain_submit(
     message: Submit,
     views: Annotated[
         bool,
+        FLAG,
         Parameter(
-            negative="",
-            show_default=False,
-            help="Show what was read of the text: every reading in each view that is searched.",
+            help="Show what was read of the text: every reading in each view that is searched."
         ),
     ] = False,
     lang: Lang = "en",

@@ -1,4 +1,4 @@
-"""The words of `smsward explain`: labels, views of a text, and what keyword lists say.
+"""The words of `smsward explain` and of findings on record: labels, views, keyword lists.
 
 Words of the policy language and of the wire (shadow, ESME_ROK) are the same in both languages:
 they are what stands in the files and in the log of the SP.
@@ -8,14 +8,22 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
+from math import isfinite
+from pkgutil import get_data
 
 from gateway.domain.policy import KeywordList
-from gateway.filter.keywords.index import Hit
+from gateway.filter.classifier.score import Piece, TextScore
+from gateway.filter.keywords.index import Hit, word_id
 from gateway.filter.normalise.shapes import DIRECTED, deflated, displayed, is_inflated
 from gateway.filter.normalise.views import Views
-from gateway.policy.bundle import Bundle, Title
-from gateway.terminal.screen import print_table
+from gateway.policy.bundle import Bundle, Title, citation_of
+from gateway.records.sealed_values import Record
+from gateway.settings.bundles.bundle import load_bundle
+from gateway.settings.directories import policies_directory
+from gateway.settings.yaml import SettingsError
+from gateway.terminal.screen import print_table, say, severity_of, told_category
 
+_WORDS = (get_data(__package__, "explain_words.txt") or b"").decode()
 # As files and records write an action, and as a verdict does.
 _ACTIONS = {
     "forward": "放行",
@@ -28,66 +36,7 @@ _ACTIONS = {
 _CHINESE = {
     **{word: f"{chinese} {word}" for word, chinese in _ACTIONS.items()},
     **{word.upper(): f"{chinese} {word.upper()}" for word, chinese in _ACTIONS.items()},
-    "advert": "推销 advert",
-    "fraud": "诈骗 fraud",
-    "illegal": "违法 illegal",
-    "general": "一般 general",
-    "serious": "严重 serious",
-    "major": "重大 major",
-    "verdict": "结论",
-    "reason": "原因",
-    "article": "依据",
-    "the SP hears": "服务商收到的应答",
-    "class": "短信类别",
-    "about": "内容类别",
-    "readings": "解读方式",
-    "reading": "解读",
-    "read": "读法",
-    "view": "视图",
-    "as sent": "按发送原样",
-    "as sent, with marks": "按发送原样，符号形字符视为符号",
-    "as displayed": "按屏幕显示顺序",
-    "as displayed, with marks": "按屏幕显示顺序，符号形字符视为符号",
-    "raw": "原文 raw",
-    "folded": "归一 folded",
-    "letters": "仅字母与数字 letters",
-    "sound": "读音 sound",
-    "category": "类别",
-    "severity": "危害程度",
-    "policy": "策略",
-    "text": "文本",
-    "classifier": "分类模型",
-    "what the SMSC answers": "以短信中心的应答为准",
-    "nothing that is enforced, see below": "未命中生效的规则，见下表",
-    "nothing found": "未命中任何规则",
-    "no finding": "没有命中",
-    "rule": "规则",
-    "title": "名称",
-    "finding": "命中",
-    "action": "处置",
-    "evidence": "证据",
-    "decides": "是否决定结论",
-    "beside the findings": "补充说明",
-    "from": "来自",
-    "to": "发往",
-    "intent": "意图",
-    "meaning": "含义",
-    "scope": "范围",
-    "the service": "业务",
-    "items": "序号",
-    "source": "依据",
-    "here": "在此",
-    "orders and the carrier's own codes: add --config": "订购词与服务代码：须加 --config",
-    "yes": "是",
-    "no": "否",
-    "shadow": "影子模式",
-    "until": "至",
-    "ACCEPT": "允许 ACCEPT",
-    "REFUSE": "拒绝 REFUSE",
-    "verification": "验证码 verification",
-    "service": "服务通知 service",
-    "commercial": "商业性 commercial",
-    "public_interest": "公益性 public_interest",
+    **dict(line.split(" = ") for line in _WORDS.splitlines()),
 }
 
 
@@ -213,3 +162,99 @@ def settings_of(words: KeywordList) -> dict[str, object]:
         "not_before": first and first.isoformat(),
         "not_after": last and last.isoformat(),
     }
+
+
+_DONE = {
+    "reject": "refused",
+    "quarantine": "held for a person",
+    "throttle": "refused as too fast",
+    "defer": "put off",
+    "forward": "only noted",
+}
+_ABOUT = {
+    "category": "about {}",
+    "severity": "severity {}",
+    "campaign": "campaign {}",
+    "score": "{} % likely spam",
+}
+
+
+def bundle_at_hand() -> Bundle | None:
+    """Return the policies in the usual place, None where they cannot be read."""
+    try:
+        return load_bundle(policies_directory(None))
+    except SettingsError:
+        return None
+
+
+def print_findings(records: Iterable[Record]) -> None:
+    """Print a sentence for each finding; of several decisions, each with its time in UTC."""
+    decisions = [record for record in records if record.get("findings")]
+    bundle = bundle_at_hand() if decisions else None
+    for record in decisions:
+        at = f"{str(record.get('at'))[:19]} " if len(decisions) > 1 else ""
+        for words in finding_words(record, bundle):
+            say(f"{at}{words}")
+
+
+def finding_words(record: Record, bundle: Bundle | None) -> Iterator[str]:
+    """Yield a sentence for each finding of a decision.
+
+    `bundle` knows the titles of its rules and the entries of its lists; records have ids alone.
+    """
+    findings = record.get("findings")
+    for finding in findings if isinstance(findings, list) else ():
+        yield _worded(finding, record, bundle)
+
+
+def _worded(finding: Mapping[str, object], record: Record, bundle: Bundle | None) -> str:
+    rule, action = str(finding.get("rule")), str(finding.get("action"))
+    done = _DONE.get(action, action)
+    title = "" if bundle is None else f", {citation_of(bundle, rule).title.en}"
+    if finding.get("mode") != "shadow":
+        did = (
+            f"{done}: this decided" if record.get("rule") == rule else f"would have been {done} too"
+        )
+    else:
+        did = done if action == "forward" else f"in shadow mode, would have been {done}"
+    said = [form.format(finding[name]) for name, form in _ABOUT.items() if name in finding]
+    if "word" in finding:
+        said.append(_entry(rule, str(finding["word"]), bundle))
+    return ", ".join([f"{rule}{title}: {did} ({finding.get('reason')})", *said])
+
+
+def _entry(list_id: str, entry: str, bundle: Bundle | None) -> str:
+    lists = bundle.keyword_lists if bundle is not None else ()
+    names = (
+        name
+        for words in lists
+        if words.id == list_id
+        for name in (*words.words, *(name for name, _ in words.patterns))
+    )
+    found = next((name for name in names if word_id(name) == entry), None)
+    return f"entry {entry} of the list" + (f": {found}" if found is not None else "")
+
+
+def score_shown(scored: TextScore, pieces: Iterable[Piece]) -> dict[str, object]:
+    """Return what the classifier says of a text, as JSON."""
+    return {
+        "class": scored.text_class,
+        "probability": round(scored.probability, 4),
+        "category": scored.category,
+        "severity": severity_of(scored.category),
+        "stopped_from": scored.guilty_from if isfinite(scored.guilty_from) else None,
+        "pieces": [{"text": one.text, "weight": round(one.weight, 3)} for one in pieces],
+    }
+
+
+def classified(scored: TextScore) -> Title:
+    """Return what the classifier says, in a line: also of a text that passes."""
+    likely, share = f"{scored.probability:.0%}", f"{100 * scored.guilty_from:g} %"
+    told = told_category(scored.category)
+    zh = f"{likely} 可能是垃圾短信{f'，若是则为 {told}' if told else ''}"
+    en = f"{likely} likely spam{f', as spam {told}' if told else ''}"
+    if not isfinite(scored.guilty_from):
+        return Title(f"{zh}，在测定过的误判率下都不拦截", f"{en}, stopped at no share measured")
+    return Title(
+        f"{zh}，容许误判率达到 {share} 时拦截", f"{en}, stopped where {share} may be innocent"
+    )

@@ -1,28 +1,25 @@
-"""The work of `smsward explain bind` and `explain mo`; what the store knows of two peers."""
+"""The work of `smsward explain bind` and `explain mo`: what two peers are told, and why."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from itertools import product
+from itertools import chain
 from pathlib import Path
 from typing import TextIO
 
 import orjson
 
-from gateway.cli.explain_labels import said_in, worded
-from gateway.domain.consent import EVERY_SENDER
-from gateway.domain.msisdn import masked, written_alike
-from gateway.domain.sender import BindType, companions_of
+from gateway.cli.explain_labels import bundle_at_hand, said_in, worded
+from gateway.cli.explain_submit import facts_in_store
+from gateway.domain.consent import Answer, parts_of
+from gateway.domain.msisdn import masked
+from gateway.domain.policy import RefusalScope
+from gateway.domain.sender import BindType, Sender, SenderState
+from gateway.domain.subscription import Hub, MessageEvidence
 from gateway.policy.bundle import Title, citation_of
-from gateway.policy.hub_words import (
-    HoldCommand,
-    HoldVerb,
-    PreferenceCommand,
-    Verb,
-    hub_command_of,
-)
+from gateway.policy.hub_words import HoldCommand, HoldVerb, PreferenceCommand, Verb, hub_command_of
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.replies import Intent, MoContext, ReplyMeaning, meaning_of
 from gateway.runtime.clock import utcnow
@@ -30,59 +27,16 @@ from gateway.session.binding import BindReason, BindRequest, judge_bind
 from gateway.session.stranger_limits import ip_of
 from gateway.settings.directories import config_directory
 from gateway.settings.gateway import GatewaySettings
-from gateway.settings.senders import load_senders, load_services
+from gateway.settings.senders import load_senders
+from gateway.settings.services import load_services
 from gateway.settings.yaml import FaultCollector
-from gateway.stores import Stores, stores_of
-from gateway.systems.subscriptions.model import Catalogue
+from gateway.systems.subscriptions.dialogue import Dialogue, Word
+from gateway.systems.subscriptions.model import Catalogue, SubscriberRecords
 from gateway.systems.subscriptions.texts import price_of
 from gateway.terminal.arguments import moment_asked
 from gateway.terminal.deployment import Deployment, faulty, load_settings
 from gateway.terminal.failure import CommandError, ExitCode, misused
 from gateway.terminal.screen import counted, print_fields, print_json, print_json_line, say, warn
-from gateway.terminal.store import opened_store
-
-
-async def knowledge_of(
-    deployment: Deployment, system_id: str, msisdn: int | None, source: int | None = None
-) -> tuple[Knowledge, tuple[Title, ...]]:
-    """Return what rules would look up, as far as the store tells, and warnings about the rest.
-
-    `msisdn` None asks about the sender alone; `source` is the number that sends, where it is one.
-    """
-    knowledge = Knowledge(provinces=deployment.provinces)
-    companions = companions_of(deployment.senders.values())
-    path = deployment.settings.store.file.absolute()
-    if not path.exists():
-        nothing = Title(
-            f"{path} 处没有数据库：用户的答复和报备一概不知",
-            f"there is no store at {path}: no answer and no filing is known here",
-        )
-        return knowledge, (nothing,)
-    try:
-        async with opened_store(deployment.settings, stores_of) as stores:
-            scopes = (EVERY_SENDER, system_id, *companions.get(system_id, ()))
-            knowledge.filings.replace(system_id, await stores.filings.of(system_id))
-            if msisdn is not None:
-                await _learn(knowledge, stores, scopes, msisdn)
-            if source is not None:
-                rows = await stores.suspensions.rows_of([source])
-                knowledge.suspended.load(rows.values())
-    except CommandError as error:
-        # What the gateway does while it cannot read its store.
-        knowledge.consent.is_current = False
-        return knowledge, (Title(f"无法使用数据库：{error}", str(error)),)
-    return knowledge, ()
-
-
-async def _learn(knowledge: Knowledge, stores: Stores, scopes: Sequence[str], msisdn: int) -> None:
-    alike = written_alike(msisdn)  # rules look up as whom its digits are read, too
-    for number, scope in product(alike, scopes):
-        answer = await stores.consent.answer_of(number, scope)
-        if answer is not None:
-            knowledge.consent.apply(number, scope, answer.standing(utcnow()))
-    packed = await stores.preferences.packed_of(alike)
-    knowledge.preferences.load(packed.items())
-
 
 _INTERFACE_VERSION = 0x34
 _WORDS = {
@@ -115,11 +69,17 @@ async def explain_admission(
         raise misused(
             f"--peer: {peer!r} is no IP address", "write it as 203.0.113.7 or 2001:db8::7"
         )
-    knowledge, warnings = await knowledge_of(deployment, system_id, None)
-    licence = _licence_at(knowledge, system_id, moment_asked(at), deployment.settings)
+    stored = await facts_in_store(deployment, system_id)
+    sender = deployment.senders[system_id]
+    warnings = *stored.warnings, *stored.measures.of_sender()
+    if stored.measures.is_suspended:
+        sender = replace(sender, state=SenderState.SUSPENDED)
+    licence = BindReason.OK
+    if not sender.is_peer:
+        licence = _licence_at(stored.knowledge, system_id, moment_asked(at), deployment.settings)
     verdict = judge_bind(
         BindRequest(system_id, b"", bind_type, _INTERFACE_VERSION, b"", peer),
-        deployment.senders[system_id],
+        sender,
         password_is_right=True,
         live_binds=0,
         locked=False,
@@ -195,6 +155,33 @@ _N136, _O31, _PRACTICE = "N136 信部电[2004]136号", "O31 工信部令第31号
 
 
 @dataclass(frozen=True, slots=True)
+class ReplyPlace:
+    """Where a reply arrives: its port or hub code, the SP behind that, and what is offered.
+
+    `refuses` is what a refusal is of that names nothing.
+    """
+
+    destination: str
+    owner: Sender | None
+    hub: Hub
+    catalogue: Catalogue
+    refuses: RefusalScope = RefusalScope.SENDER
+
+    @property
+    def is_hub(self) -> bool:
+        """Tell whether it is a code of the carrier's."""
+        return self.destination in self.hub.codes
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerEntry:
+    """What is on record after a reply: an answer, and the SP or its part, * for all."""
+
+    scope: str
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
 class ReplyEffect:
     """What a reply does, by which rule, and what that rests on."""
 
@@ -230,6 +217,7 @@ _EFFECTS = {
         ),
         (Intent.LIST, "查询订购列表", "asks for the list", "R33", _N136),
         (Intent.HELP, "请求帮助", "asks for help", "", "practice 惯例"),
+        (Intent.HOW_TO, "询问如何退订，只告知办法", "asks how to refuse, and is told", "R31", _O31),
         (Intent.OPTIN, "恢复接收", "takes a refusal back", "R37", _O31),
         (Intent.CONFIRM, "对待确认请求表示同意", "says yes to the pending request", "R24", _N136),
         (Intent.REFUSE, "对待确认请求表示拒绝", "says no to the pending request", "R24", _N136),
@@ -260,11 +248,16 @@ def explain_reply(
     if before.listed is not None and before.listed < 0:
         raise misused("--listed: 0 or more")
     meaning = meaning_of(text, before)
-    here = None if config is None else meaning_here(config, text, route[1])
+    place = None if config is None else place_at(config, route[1])
+    here = None if place is None else meaning_here(place, text)
+    ledger = None if place is None or here is not None else ledger_after(place, text, before)
     if as_json:
-        print_json_line(asdict(meaning) | ({} if config is None else {"here": here}))
+        known = {} if place is None else {"here": here, "ledger": ledger}
+        print_json_line(asdict(meaning) | known)
         return ExitCode.FINE
-    told = _described(meaning, here, route, lang)
+    told: Iterable[tuple[str, str]] = _described(meaning, here, route, lang)
+    if place is not None:
+        told = chain(told, [("ledger", said_in(_ledger_said(ledger), lang))])
     print_fields((worded(name, lang), value) for name, value in told if value)
     if config is None:
         say(worded("orders and the carrier's own codes: add --config", lang))
@@ -354,27 +347,76 @@ def _described(
         yield "source", here.source
 
 
-def meaning_here(config: Path, text: str, destination: str) -> ReplyEffect | None:
-    """Return what `text` to `destination` does beside its plain meaning (R24, R50, R51).
-
-    Raises CommandError with the faults of the configuration.
-    """
-    if destination in load_settings(config).hub.codes:
-        return _commanded(text)
+def place_at(config: Path, destination: str) -> ReplyPlace:
+    """Return the place of a port or code. Raises CommandError with the configuration's faults."""
+    hub = load_settings(config).hub
     gathering = FaultCollector()
     directory = config_directory(config)
     senders = gathering.take(lambda: load_senders(directory / "senders.yaml"), {})
     services = gathering.take(lambda: load_services(directory / "services.yaml", senders), ())
     if gathering.faults:
         raise faulty(gathering.faults)
-    owners = (one.system_id for one in senders.values() if one.port_of(destination) is not None)
-    owner = next(owners, "")
-    service = Catalogue(services).ordered_by(owner, destination, text)
+    owners = (one for one in senders.values() if one.port_of(destination) is not None)
+    bundle = bundle_at_hand()
+    replies = None if bundle is None else bundle.replies
+    refuses = RefusalScope.SENDER if replies is None else replies.scope
+    return ReplyPlace(destination, next(owners, None), hub, Catalogue(services), refuses)
+
+
+def meaning_here(place: ReplyPlace, text: str) -> ReplyEffect | None:
+    """Return what `text` does there beside its plain meaning (R24, R50, R51)."""
+    if place.is_hub:
+        return _commanded(text)
+    owner = "" if place.owner is None else place.owner.system_id
+    service = place.catalogue.ordered_by(owner, place.destination, text)
     if service is None:
         return None
     what = f"{service.terms.name} {price_of(service.terms)} ({owner} {service.id})"
     said = Title(f"订购 {what}，须再次确认", f"orders {what}; counts after a second yes")
     return ReplyEffect(said, "R24", _N136)
+
+
+def ledger_after(place: ReplyPlace, text: str, before: MoContext) -> LedgerEntry | None:
+    """Return what is on record after a reply of who has no orders; None if nothing changes.
+
+    What a question or a list before it would make of it is not known here.
+    """
+    if place.owner is None and not place.is_hub:
+        return None
+    system_id = "" if place.owner is None else place.owner.system_id
+    owned = None if place.owner is None else place.owner.port_of(place.destination)
+    now = utcnow()
+    word = Word(
+        msisdn=0,
+        system_id=system_id,
+        sender_name="",
+        port=place.destination,
+        text=text,
+        said=MessageEvidence("", "", now),
+        reply_id="",
+        tokens=() if before.advertised is None else (before.advertised,),
+        is_hub=place.is_hub,
+        owned=owned.number if owned is not None else "",
+        is_narrow=place.refuses is RefusalScope.PORT,
+    )
+    dialogue = Dialogue(lambda: place.catalogue, lambda: place.hub.cancel_all)
+    outcome = dialogue.outcome_of(word, SubscriberRecords(), now)
+    if outcome.answer is None:
+        return None
+    return LedgerEntry(outcome.scope or word.scope or "*", outcome.answer)
+
+
+def _ledger_said(entry: LedgerEntry | None) -> Title:
+    if entry is None:
+        return Title("不变", "unchanged")
+    whom = parts_of(entry.scope)
+    part = whom.port or whom.category
+    zh, en = ("所有服务商", "every SP") if whom.system_id == "*" else (whom.system_id,) * 2
+    if part:
+        of_what = ("类别", "category") if whom.category else ("端口", "port")
+        zh, en = f"{zh} 的{of_what[0]} {part}", f"{of_what[1]} {part} of {en}"
+    verb = ("拒收", "refuses") if entry.answer is Answer.REFUSED else ("恢复接收", "takes back")
+    return Title(f"{verb[0]} {zh}", f"{verb[1]} {en}")
 
 
 def _commanded(text: str) -> ReplyEffect | None:

@@ -1,24 +1,29 @@
 """The work of `smsward explain submit`: the verdict on one message, with everything found."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from math import isfinite
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from gateway.app.sender_measures import SenderMeasures, measures_against
 from gateway.cli.config_check import installed_scorer
 from gateway.cli.explain_labels import (
     ListBehind,
+    classified,
     lists_behind,
     print_views,
     said_in,
+    score_shown,
     text_views,
     worded,
 )
-from gateway.cli.explain_peers import knowledge_of
 from gateway.domain.categories import TrafficClass, category_of
-from gateway.domain.msisdn import msisdn_of
+from gateway.domain.consent import EVERY_SENDER, parts_of
+from gateway.domain.filings import not_ended
+from gateway.domain.msisdn import msisdn_of, written_alike
 from gateway.domain.policy import Enforcement
+from gateway.domain.sender import SenderState, companions_of
 from gateway.domain.verdict import Action, Finding, Verdict
 from gateway.filter.classifier.score import Piece, TextScore
 from gateway.policy.bundle import Bundle, Rule, Title, citation_of
@@ -27,13 +32,19 @@ from gateway.policy.checks.suspicious import unscored
 from gateway.policy.engine import explain
 from gateway.policy.filings import SenderFilings
 from gateway.policy.findings import is_asking, modes_of, subject_of
+from gateway.policy.knowledge import Knowledge
+from gateway.policy.message_class import ClassedBy
 from gateway.policy.ruleset import RuleSet
 from gateway.policy.submission import Submission
+from gateway.runtime.clock import utcnow
 from gateway.smpp.status import EncodeError
 from gateway.smpp.text import encode_text, readings
+from gateway.storage.open import is_made, place_of
+from gateway.stores import Stores, stores_of
+from gateway.systems.filings.service import carriers_day
 from gateway.terminal.arguments import moment_asked, oddity_of
 from gateway.terminal.deployment import Deployment
-from gateway.terminal.failure import ExitCode, misused
+from gateway.terminal.failure import CommandError, ExitCode, misused
 from gateway.terminal.options import Submit
 from gateway.terminal.screen import (
     print_fields,
@@ -41,9 +52,9 @@ from gateway.terminal.screen import (
     print_table,
     say,
     severity_of,
-    told_category,
     warn,
 )
+from gateway.terminal.store import opened_store
 
 _NOTHING_FILED = SenderFilings((), ZoneInfo("UTC"))
 _COUNTED = Title(
@@ -96,6 +107,7 @@ class Explanation:
 
     verdict: Verdict
     traffic: TrafficClass
+    classed_by: ClassedBy | None
     lists: Mapping[tuple[str, str], ListBehind]
     beside: tuple[RelatedRule, ...]
     data_coding: int
@@ -103,6 +115,57 @@ class Explanation:
     scored: TextScore | None
     pieces: tuple[Piece, ...]
     warnings: tuple[Title, ...]
+
+
+class StoreFacts(NamedTuple):
+    """What rules would look up, warnings, and what was decided against the sender."""
+
+    knowledge: Knowledge
+    warnings: tuple[Title, ...] = ()
+    measures: SenderMeasures = SenderMeasures()
+
+
+async def facts_in_store(
+    deployment: Deployment, system_id: str, route: tuple[bytes, bytes] = (b"", b"")
+) -> StoreFacts:
+    """Return what the store says of a sender, and of the source and destination of a message."""
+    source, msisdn = msisdn_of(route[0]), msisdn_of(route[1])
+    knowledge = Knowledge(provinces=deployment.provinces)
+    companions = companions_of(deployment.senders.values())
+    url = deployment.settings.store.url
+    if not is_made(url):
+        nothing = Title(
+            f"{place_of(url)} 处没有数据库：用户的答复和报备一概不知",
+            f"there is no store at {place_of(url)}: no answer and no filing is known here",
+        )
+        return StoreFacts(knowledge, (nothing,))
+    try:
+        async with opened_store(deployment.settings, stores_of) as stores:
+            scope = deployment.senders[system_id].scope
+            scopes = (EVERY_SENDER, scope, *companions.get(system_id, ()))
+            filed = await stores.filings.of(system_id)
+            knowledge.filings.replace(system_id, not_ended(filed, carriers_day()))
+            if msisdn is not None:
+                await _learn(knowledge, stores, scopes, msisdn)
+            if source is not None:
+                rows = await stores.suspensions.rows_of([source])
+                knowledge.suspended.load(rows.values())
+            sender, address = deployment.senders[system_id], route[0].decode("latin-1")
+            measures = await measures_against(stores, sender, address)
+    except CommandError as error:
+        # What the gateway does while it cannot read its store.
+        knowledge.consent.is_current = False
+        return StoreFacts(knowledge, (Title(f"无法使用数据库：{error}", str(error)),))
+    return StoreFacts(knowledge, (), measures)
+
+
+async def _learn(knowledge: Knowledge, stores: Stores, scopes: Sequence[str], msisdn: int) -> None:
+    alike = written_alike(msisdn)  # rules look up as whom its digits are read, too
+    for answer in await stores.consent.answers_of(alike):
+        if parts_of(answer.scope).system_id in scopes:
+            knowledge.consent.apply(answer.msisdn, answer.scope, answer.standing(utcnow()))
+    packed = await stores.preferences.packed_of(alike)
+    knowledge.preferences.load(packed.items())
 
 
 async def explain_message(
@@ -130,30 +193,40 @@ async def _judged(deployment: Deployment, message: Submit) -> Explanation:
     source, destination = _address("--from", message.source), _address("--to", message.destination)
     data_coding, octets = _encoded(message)
     texts = readings(octets, data_coding)
-    knowledge, warnings = await knowledge_of(
-        deployment, message.system_id, msisdn_of(destination), msisdn_of(source)
-    )
+    stored = await facts_in_store(deployment, message.system_id, (source, destination))
+    knowledge = stored.knowledge
     knowledge.scorer, problems = installed_scorer(deployment.settings.learning)
     rules = RuleSet(deployment.bundle, deployment.senders.values(), knowledge)
     rules.share_refusals()
-    submission = Submission(rules.accounts[message.system_id], source, destination)
+    account = rules.accounts[message.system_id]
+    measures, moment = stored.measures, moment_asked(message.at)
+    account.suspend_ports(measures.suspended)
+    account.limit_ports(measures.caps_at(moment))
+    if measures.is_suspended:
+        account.stand(SenderState.SUSPENDED)
+    submission = Submission(account, source, destination)
+    at = moment.timestamp()
     # Every bucket is full at the start, so the monotonic time does not matter.
-    verdict = explain(rules, submission, texts, now=0.0, at=moment_asked(message.at).timestamp())
-    others = beside(deployment.bundle.rules, submission)
-    asked = [rule for rule in deployment.bundle.rules if submission.traffic in rule.applies_to]
+    verdict = explain(rules, submission, texts, now=0.0, at=at)
+    of_event = [one for one in deployment.bundle.rules if one.event is account.event]
+    others = beside(of_event, submission)
+    asked = [rule for rule in of_event if submission.traffic in rule.applies_to]
     facts = submission.facts
+    ruling = None if facts is None else rules.rules.rule_text(submission, facts, at)
     scored = facts.personal or facts.scored if facts is not None else None
     odd = [said for said in (oddity_of(message.destination),) if said is not None]
+    against = *measures.of_sender(), *measures.of_port(submission.origin.home.number, moment)
     return Explanation(
         verdict=verdict,
         traffic=submission.traffic,
+        classed_by=None if ruling is None else ruling.classed.by,
         lists=lists_behind(deployment.bundle, facts.hits if facts is not None else ()),
         beside=others,
         data_coding=data_coding,
         readings=texts,
         scored=max(scored, key=lambda one: one.probability) if scored else None,
         pieces=facts.pieces if facts is not None else (),
-        warnings=(*odd, *warnings, *problems, *unscored(asked, knowledge.scorer)),
+        warnings=(*odd, *stored.warnings, *against, *problems, *unscored(asked, knowledge.scorer)),
     )
 
 
@@ -206,13 +279,14 @@ def _as_json(explained: Explanation, bundle: Bundle) -> dict[str, object]:
         "status": _heard(verdict),
         "due": _due(verdict),
         "class": explained.traffic,
+        "classed_by": explained.classed_by,
         "category": subject_of(verdict),
         "severity": severity_of(subject_of(verdict)),
         "bundle": bundle.name,
         "digest": verdict.digest,
         "data_coding": explained.data_coding,
         "readings": len(explained.readings),
-        "classifier": explained.scored and _score(explained.scored, explained.pieces),
+        "classifier": explained.scored and score_shown(explained.scored, explained.pieces),
         "findings": [_finding(one, bundle, explained.lists) for one in verdict.findings],
         "beside": [_other(one) for one in explained.beside],
         "warnings": [one.en for one in explained.warnings],
@@ -244,30 +318,6 @@ def _finding(
     }
 
 
-def _score(scored: TextScore, pieces: Iterable[Piece]) -> dict[str, object]:
-    return {
-        "class": scored.text_class,
-        "probability": round(scored.probability, 4),
-        "category": scored.category,
-        "severity": severity_of(scored.category),
-        "stopped_from": scored.guilty_from if isfinite(scored.guilty_from) else None,
-        "pieces": [{"text": one.text, "weight": round(one.weight, 3)} for one in pieces],
-    }
-
-
-def _classified(scored: TextScore) -> Title:
-    """Return what the classifier says, in a line: also of a text that passes."""
-    likely, share = f"{scored.probability:.0%}", f"{100 * scored.guilty_from:g} %"
-    told = told_category(scored.category)
-    zh = f"{likely} 可能是垃圾短信{f'，若是则为 {told}' if told else ''}"
-    en = f"{likely} likely spam{f', as spam {told}' if told else ''}"
-    if not isfinite(scored.guilty_from):
-        return Title(f"{zh}，在测定过的误判率下都不拦截", f"{en}, stopped at no share measured")
-    return Title(
-        f"{zh}，容许误判率达到 {share} 时拦截", f"{en}, stopped where {share} may be innocent"
-    )
-
-
 def _other(one: RelatedRule) -> dict[str, object]:
     rule, note = one.rule, one.note
     return {
@@ -294,11 +344,12 @@ def _print(explained: Explanation, bundle: Bundle, lang: str) -> None:
         *((("article", citation_of(bundle, deciding.rule).article),) if deciding else ()),
         ("the SP hears", _heard(verdict) or "what the SMSC answers"),
         ("class", explained.traffic),
+        *((("class by", explained.classed_by),) if explained.classed_by else ()),
         *((("about", _about(subject, lang)),) if subject else ()),
         ("policy", f"{bundle.name} {verdict.digest}"),
         ("text", f"data_coding {explained.data_coding}, {readings_of}"),
         *(
-            (("classifier", said_in(_classified(explained.scored), lang)),)
+            (("classifier", said_in(classified(explained.scored), lang)),)
             if explained.scored
             else ()
         ),

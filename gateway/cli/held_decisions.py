@@ -1,11 +1,11 @@
-"""Decisions on held messages: `smsward quarantine release` and `discard`, and what is learnt."""
+"""Decisions on held messages: `smsward quarantine release` and `discard`, and what they teach."""
 
 import asyncio
-import re
 import sys
 from array import array
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -14,20 +14,23 @@ from gateway.cli.held_messages import (
     SelectedMessages,
     by_the_hundred,
     described,
-    texts_of,
-    texts_together,
     told_counts,
 )
-from gateway.domain.authority_report import AuthorityReport
+from gateway.console.held_review import SampleWriter
 from gateway.domain.quarantine import HeldMessage, HoldState
-from gateway.domain.verdict import OF_CONTENT
 from gateway.runtime.clock import monotonic, utcnow
+from gateway.runtime.masking import masked_text
 from gateway.settings.gateway import GatewaySettings
 from gateway.storage.errors import StoreUnavailable
 from gateway.stores import stores_of
-from gateway.systems.learning.model import SampleLabel, SampleSource
-from gateway.systems.learning.person_verdicts import PersonVerdict, learnt_from
-from gateway.systems.learning.sql import SampleStore
+from gateway.systems.learning.model import SampleLabel
+from gateway.systems.quarantine.feedback import (
+    DecisionCount,
+    Feedback,
+    FeedbackKey,
+    FeedbackKind,
+    FeedbackStore,
+)
 from gateway.systems.quarantine.model import MessageIds
 from gateway.systems.quarantine.service import ActResult, NotDone, Outcome, QuarantineDesk
 from gateway.systems.quarantine.sql import QuarantineStore
@@ -38,99 +41,13 @@ from gateway.terminal.screen import (
     console,
     counted,
     print_json,
+    print_listed,
     print_table,
     progress_bar,
     say,
     warn,
 )
 from gateway.terminal.store import opened_store
-
-_AT_ONCE = 500
-# SMS ports, and the short codes of services and carriers as they are or with a few digits more.
-# All else may be a person's: mobile and fixed lines, here or abroad, with or without their plus.
-_PORT = re.compile(r"106[0-9]{2,17}|9[56][0-9]{3,6}|1[0-2][0-9]{3,6}")
-
-
-async def learn_from_reviews(
-    settings: GatewaySettings,
-    samples: SampleStore,
-    messages: Iterable[HeldMessage],
-    label: SampleLabel,
-    by: str,
-) -> None:
-    """Keep what a reviewer decided of messages that ports sent and that content held.
-
-    What was held for another reason says nothing of its words; what a person wrote to another
-    is on record with its words nowhere (R70). The parts of a long message are one text. Never
-    fails: the decision stands, and what was not kept is warned of.
-    """
-    now = utcnow()
-    together: dict[int, list[HeldMessage]] = {}
-    for held in messages:
-        # A campaign is held for whom it reaches, and its words may be anybody's.
-        if held.reason in OF_CONTENT and _is_from_port(held.source):
-            together.setdefault(held.assembly or held.message_id, []).append(held)
-    verdicts = [
-        PersonVerdict(
-            _text_of(parts),
-            label,
-            parts[0].category,
-            SampleSource.REVIEW,
-            parts[0].system_id,
-            now,
-            by,
-        )
-        for parts in together.values()
-    ]
-    await _keep(settings, samples, verdicts)
-
-
-async def learn_from_reports(
-    settings: GatewaySettings, samples: SampleStore, reports: Iterable[AuthorityReport], by: str
-) -> None:
-    """Keep that somebody found messages to be what the authority must be told of; as above."""
-    now = utcnow()
-    verdicts = [
-        PersonVerdict(
-            report.text,
-            SampleLabel.SPAM,
-            report.category,
-            SampleSource.REPORT,
-            report.system_id,
-            now,
-            by,
-        )
-        for report in reports
-        if _is_from_port(report.source)
-    ]
-    await _keep(settings, samples, verdicts)
-
-
-async def _keep(
-    settings: GatewaySettings, samples: SampleStore, verdicts: Sequence[PersonVerdict]
-) -> None:
-    if not settings.learning.samples:
-        return
-    found = [sample for verdict in verdicts if (sample := learnt_from(verdict)) is not None]
-    learnt = list({sample.digest: sample for sample in found}.values())
-    try:
-        for at in range(0, len(learnt), _AT_ONCE):
-            await samples.keep(learnt[at : at + _AT_ONCE])
-    except StoreUnavailable as error:
-        warn(f"the decision stands, but not every text was kept to learn from: {error}")
-
-
-def _is_from_port(source: str) -> bool:
-    return _PORT.fullmatch(source) is not None
-
-
-def _text_of(parts: Sequence[HeldMessage]) -> str:
-    if len(parts) > 1:
-        texts = texts_together(sorted(parts, key=lambda held: held.part))
-        if texts:
-            return texts[0]
-    return parts[0].joined or texts_of(parts[0])[0]
-
 
 _LOOK_EVERY_S = 0.1
 _UNDER_WAY = frozenset({HoldState.RELEASE_REQUESTED, HoldState.RELEASING})
@@ -152,13 +69,14 @@ async def release_messages(
     asked = array("q")
     async with opened_store(settings, stores_of) as stores:
         desk, found = _desk(stores.quarantine), await chosen.found_in(stores.quarantine)
+        samples = SampleWriter(stores.samples, warn, is_on=settings.learning.samples)
         async for some in _each(
             "asking for release",
             found,
             lambda numbers: desk.request_release_each(numbers, name, utcnow(), why),
         ):
             let_go = _done(some)
-            await learn_from_reviews(settings, stores.samples, let_go, SampleLabel.HAM, name)
+            await samples.learn_from_reviews(let_go, SampleLabel.HAM, name)
             asked.extend(held.message_id for held in let_go)
             outcomes.add(one for one in some if isinstance(one, NotDone))
         async for ended in _ends(stores.quarantine, asked, wait_s):
@@ -177,10 +95,11 @@ async def discard_messages(
     why = said(decided.note)
     async with opened_store(settings, stores_of) as stores:
         desk, found = _desk(stores.quarantine), await chosen.found_in(stores.quarantine)
+        samples = SampleWriter(stores.samples, warn, is_on=settings.learning.samples)
         async for some in _each(
             "discarding", found, lambda numbers: desk.discard_each(numbers, name, utcnow(), why)
         ):
-            await learn_from_reviews(settings, stores.samples, _done(some), SampleLabel.SPAM, name)
+            await samples.learn_from_reviews(_done(some), SampleLabel.SPAM, name)
             outcomes.add(some)
     outcomes.show(found.left, as_json=as_json)
     return ExitCode.FAILED if outcomes.not_done else ExitCode.FINE
@@ -340,3 +259,52 @@ def _described(outcome: Outcome) -> dict[str, object]:
         "state": state,
         "note": note,
     }
+
+
+# With fewer decisions nothing is proposed.
+_LEAST_DECIDED = 5
+_MOST_RELEASED, _MANY_RELEASED = 0.5, 0.2
+
+
+async def show_feedback(settings: GatewaySettings, since: datetime, *, as_json: bool) -> int:
+    """Print what people made of messages that were held since then; return the exit code."""
+    async with opened_store(settings, FeedbackStore) as store:
+        decided = await store.decided_since(since)
+    feedback = Feedback()
+    feedback.add(decided)
+    of_rules = feedback.by_rule()
+    listed = sorted(
+        feedback.counts.items(), key=lambda item: (-of_rules[item[0].rule], item[0].rule, item[0])
+    )
+    shown = [
+        {
+            "by": key.kind,
+            "rule": key.rule,
+            "what": masked_text(key.detail),
+            "released": count.released,
+            "rejected": count.rejected,
+            "share_released": round(count.share_released, 3),
+            "to_do": _to_do(key, count),
+        }
+        for key, count in listed
+    ]
+    names = ("rule", "what", "released", "rejected", "share_released", "to_do")
+    rows = [[str(one[name]) for name in names] for one in shown]
+    columns = [name.replace("_", " ") for name in names]
+    print_listed(shown, columns, rows, "nobody has decided yet", as_json=as_json)
+    return ExitCode.FINE
+
+
+def _to_do(key: FeedbackKey, count: DecisionCount) -> str:
+    is_enough = count.released + count.rejected >= _LEAST_DECIDED
+    if not is_enough or count.share_released < _MANY_RELEASED:
+        return ""
+    match key.kind:
+        case FeedbackKind.WORD:
+            return "take the word out of the list, or give the list an exception"
+        case FeedbackKind.SCORE:
+            return "train with the decisions: smsward filter train --add-samples"
+        case FeedbackKind.RULE:
+            if count.share_released < _MOST_RELEASED:
+                return "look at its words or scores below"
+            return f"it errs more than it helps: smsward policy shadow {key.rule}"

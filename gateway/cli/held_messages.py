@@ -1,24 +1,22 @@
 """Held messages: `smsward quarantine list` and `show`, and which of them are decided on."""
 
-import re
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.dataplane.carriers import assembled, read_carrier
+from gateway.console.held_review import masked_numbers, texts_of, texts_together
 from gateway.domain.categories import CATEGORIES, category_of, covered_by
 from gateway.domain.msisdn import masked
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.settings.gateway import GatewaySettings
-from gateway.smpp.status import DecodeError
 from gateway.stores import stores_of
-from gateway.systems.learning.person_verdicts import FIGURE, SIGN, UNSEEN, outline_of
-from gateway.systems.quarantine.model import is_message_id
+from gateway.systems.quarantine.model import is_campaign_id, is_message_id
+from gateway.systems.quarantine.service import HeldFilter, find_held
 from gateway.systems.quarantine.sql import QuarantineStore
 from gateway.terminal.deployment import require_sender
 from gateway.terminal.failure import CommandError, ExitCode, known, misused
-from gateway.terminal.options import Selection
+from gateway.terminal.options import Selection, limited
 from gateway.terminal.screen import (
     console,
     masked_source,
@@ -27,40 +25,12 @@ from gateway.terminal.screen import (
     print_table,
     say,
     severity_of,
+    shown_fields,
     told_category,
     visible,
 )
 from gateway.terminal.store import opened_store
 
-# Eight figures and more of any script, width or frame, said in Han digit by digit too, with up to
-# three signs between two of them, and whatever does not show.
-_GAP = rf"{UNSEEN}*+(?:{SIGN}{UNSEEN}*+){{0,3}}+"
-_NUMBER = re.compile(rf"{FIGURE}(?:{_GAP}{FIGURE}){{7,}}+")
-_LONG, _FIRST, _LAST, _LAST_OF_SHORT = 11, 3, 4, 2
-
-
-def masked_numbers(text: str) -> str:
-    """Return `text` with ``*`` for the figures of each run of eight and more: 138****8000.
-
-    Of eleven and more the first three and the last four stay, of fewer the last two; what
-    stands between the figures, and all words and links, stay as they are.
-    """
-    characters = list(text)
-    for place in _hidden_in(outline_of(text)):
-        characters[place] = "*"
-    return "".join(characters)
-
-
-def _hidden_in(outline: str) -> Iterator[int]:
-    for run in _NUMBER.finditer(outline):
-        places = [place for place in range(*run.span()) if outline[place] == FIGURE]
-        is_long = len(places) >= _LONG
-        yield from places[_FIRST:-_LAST] if is_long else places[:-_LAST_OF_SHORT]
-
-
-_MAX_LISTED = 10_000
-_CAMPAIGN = re.compile(r"c[0-9a-f]{16}")
-_OF_INTEREST = [state for state in HoldState if state is not HoldState.DEFERRED]
 # Nine columns of usual width stand side by side from here on.
 _WIDE_COLUMNS = 150
 _WIDE = ("id", "state", "SP", "from", "to", "reason", "rule", "about", "evidence")
@@ -72,8 +42,7 @@ async def list_messages(
     settings: GatewaySettings, selection: Selection, config: Path | None = None, *, as_json: bool
 ) -> int:
     """Print the held messages of `selection`; return the exit code."""
-    if not 1 <= selection.limit <= _MAX_LISTED:
-        raise misused(f"--limit: 1 to {_MAX_LISTED}", "--before ID gives the page after that ID")
+    limited(selection.limit, "--before ID gives the page after that ID")
     async with opened_store(settings, stores_of) as stores:
         found = await _found(stores.quarantine, selection)
         asked, counts = await _counts(stores.quarantine, selection)
@@ -135,7 +104,7 @@ def number_of(message_id: str) -> int:
 
 def campaign_id(said: str) -> str:
     """Return the id of a campaign. Raises CommandError for what can be none."""
-    if _CAMPAIGN.fullmatch(said) is None:
+    if not is_campaign_id(said):
         raise misused(
             "--campaign: no id of a campaign",
             "`smsward quarantine show ID` shows the campaign of a message",
@@ -145,29 +114,20 @@ def campaign_id(said: str) -> str:
 
 def described(held: HeldMessage, *, unmask: bool = False) -> dict[str, object]:
     """Return what is shown of a message, its text left out."""
-    return {
-        # Text: programs that read JSON numbers as floats would round it.
-        "message_id": str(held.message_id),
-        "state": held.state,
-        "note": held.note,
-        "decision": held.decision if unmask else masked_numbers(held.decision),
-        "system_id": held.system_id,
-        "source": held.source if unmask else masked_source(held.source),
-        "destination": held.destination if unmask else masked(held.destination),
-        "reason": held.reason,
-        "rule": held.rule,
-        "category": held.category,
-        "severity": severity_of(held.category),
-        "campaign": held.campaign,
-        "evidence": held.evidence if unmask else masked_numbers(held.evidence),
-        "digest": held.digest,
-        "held_at": held.held_at.isoformat(timespec="seconds"),
-        "due_at": held.due_at and held.due_at.isoformat(timespec="seconds"),
-        "expires_at": held.expires_at.isoformat(timespec="seconds"),
-        "receipt_asked": held.receipt_asked,
-        "receipt": held.receipt,
-        "smsc_message_id": held.smsc_message_id,
-    }
+    return shown_fields(
+        held,
+        "message_id state note decision system_id source destination reason rule category severity"
+        " rule_severity rule_owner score campaign evidence digest held_at due_at expires_at"
+        " receipt_asked receipt smsc_message_id",
+        message_id=str(held.message_id),  # which a program may round as a JSON number
+        decision=held.decision if unmask else masked_numbers(held.decision),
+        source=held.source if unmask else masked_source(held.source),
+        destination=held.destination if unmask else masked(held.destination),
+        severity=severity_of(held.category),
+        rule_severity=held.severity,
+        rule_owner=held.owner,
+        evidence=held.evidence if unmask else masked_numbers(held.evidence),
+    )
 
 
 def told_counts(counts: Mapping[HoldState, int] | Mapping[str, int]) -> str:
@@ -175,41 +135,16 @@ def told_counts(counts: Mapping[HoldState, int] | Mapping[str, int]) -> str:
     return ", ".join(f"{count} {state}" for state, count in counts.items() if count)
 
 
-def texts_of(held: HeldMessage) -> tuple[str, ...]:
-    """Return every plausible reading of a message's text, the best first; at least one."""
-    try:
-        carrier = read_carrier(held.pdu)
-    except DecodeError:
-        return ("",)
-    texts = (text for piece in carrier.texts() for text in piece)
-    return tuple(dict.fromkeys(texts)) or ("",)
-
-
-def texts_together(parts: Sequence[HeldMessage]) -> tuple[str, ...]:
-    """Return the readings of a long message; none where a part became something else."""
-    try:
-        carriers = [read_carrier(part.pdu) for part in parts]
-    except DecodeError:
-        return ()
-    return assembled(carriers).texts if all(one.concats for one in carriers) else ()
-
-
 async def _found(store: QuarantineStore, selection: Selection) -> list[HeldMessage]:
     """Return what was selected. What waits for its hour is no work: it must be asked for."""
-    asked = [selection.state] if selection.state is not None else _OF_INTEREST
-    newest: list[HeldMessage] = []
-    for state in asked:
-        page = await store.find(
-            state=state,
-            system_id=selection.system_id,
-            campaign=campaign_id(selection.campaign) if selection.campaign else None,
-            categories=covered_by(selection.category) if selection.category else None,
-            before_id=number_of(selection.before) if selection.before else None,
-            limit=selection.limit,
-        )
-        both = sorted((*newest, *page), key=lambda held: held.message_id, reverse=True)
-        newest = both[: selection.limit]  # no more are kept, in however many states they are
-    return newest
+    wanted = HeldFilter(
+        state=selection.state,
+        system_id=selection.system_id,
+        campaign=campaign_id(selection.campaign) if selection.campaign else None,
+        category=selection.category or None,
+    )
+    before_id = number_of(selection.before) if selection.before else None
+    return await find_held(store, wanted, before_id, selection.limit)
 
 
 async def _counts(
@@ -274,8 +209,14 @@ def _row(held: HeldMessage) -> tuple[str, ...]:
         held.reason,
         held.rule,
         told_category(held.category),
-        masked_numbers(held.evidence),
+        masked_numbers(held.evidence) + _told_list(held),
     )
+
+
+def _told_list(held: HeldMessage) -> str:
+    """Return how grave the list or rule takes it, and who answers for that."""
+    said = ", ".join(filter(None, (held.severity, held.owner)))
+    return f" ({said})" if said else ""
 
 
 def _when(held: HeldMessage, when: str) -> str:

@@ -1,46 +1,48 @@
-"""`smsward run`, `smsward check` and `smsward demo`."""
+"""The commands that run something: `run`, `console`, `demo`, `linkage run`; and `check`."""
 
 # ruff: noqa: PLC0415 - see gateway.terminal
 
-# ruff: noqa: PLC0415 - see gateway.terminal
-import getpass
 import json
 import secrets
-import sys
 from base64 import b64encode
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
 from gateway.domain.api_client import ApiRole, RefusalChannel
-from gateway.terminal.failure import CommandError, ExitCode, misused
-from gateway.terminal.options import USUAL_PLACES, AsJson, ConfigDirectory, Directories
+from gateway.systems.early_warnings.cli import warnings
+from gateway.systems.linkage.cli import linkage, linkage_in
+from gateway.terminal.failure import CommandError, ExitCode, misused, run_async
+from gateway.terminal.options import FLAG, USUAL_PLACES, AsJson, ConfigDirectory, Directories, Level
 from gateway.terminal.screen import counted, print_json, progress_bar, say, visible
-
-Level = Literal["debug", "info", "warning", "error"]
 
 
 def run(
     *,
     directories: Directories = USUAL_PLACES,
     check_only: Annotated[
-        bool,
-        Parameter(
-            "--check", negative="", show_default=False, help="Only read everything, as check does."
-        ),
+        bool, FLAG, Parameter("--check", help="Only read everything, as check does.")
+    ] = False,
+    no_console: Annotated[
+        bool, FLAG, Parameter(help="Leave out the console, also where there is a console.yaml.")
     ] = False,
     log_level: Annotated[Level, Parameter(help="What is worth a line on stderr.")] = "info",
 ) -> int:
-    """Run the gateway in the foreground.
+    """Run the gateway in the foreground, and its console (控制台) where there is a console.yaml.
 
     SIGTERM and Ctrl-C drain: what is under way is answered, both sides are unbound, and the
-    exit code is 0; a second one stops at once. SIGHUP and saved files reload policies and
-    senders; with a fault in them the old ones stay in force.
+    exit code is 0; a second one stops at once. SIGHUP and saved files reload policies, senders
+    and gateway.yaml; with a fault in them the old ones stay in force. The console is a process
+    beside it, which is started again where it ends; no message waits for it.
 
     Example: smsward run --config /etc/smsward --policies /etc/smsward/policies
     """
+    from gateway.runtime.passed_sockets import ignore_early_signals
+
+    ignore_early_signals()
     from gateway.terminal.deployment import located_own
 
     config, policies, are_shipped = located_own(directories, "run")
@@ -53,33 +55,39 @@ def run(
     # Behind the first line, for it takes seconds.
     from gateway.app import run as app
 
-    return app.run(config, policies, lambda: events.unlisted)
+    return app.run(config, policies, lambda: events.unlisted, has_console=not no_console)
 
 
-def check(*, directories: Directories = USUAL_PLACES, as_json: AsJson = False) -> int:
+def check(
+    *,
+    law: Annotated[
+        Literal["cn", "us", "in", "uk", "fr"] | None,
+        Parameter(help="Say as well what this law still lacks here."),
+    ] = None,
+    directories: Directories = USUAL_PLACES,
+    as_json: AsJson = False,
+) -> int:
     """Read configuration and policies, and print every fault as file:line:col.
 
     Nothing is started and nothing changed. The exit code is 2 when there is a fault.
 
-    Example: smsward check --config config --policies policies
+    Example: smsward check --config config --policies policies --law cn
     """
     from gateway.terminal.deployment import located
 
-    return _check(*located(directories), as_json=as_json)
+    return _check(*located(directories), as_json=as_json, law=law)
 
 
 def demo(
     *,
     seconds: Annotated[float, Parameter(help="How long there is traffic.")] = 10,
     keep: Annotated[
-        bool,
-        Parameter(
-            negative="",
-            show_default=False,
-            help="Go on until Ctrl-C; policies may be edited meanwhile.",
-        ),
+        bool, FLAG, Parameter(help="Go on until Ctrl-C; policies may be edited meanwhile.")
     ] = False,
     port: Annotated[int, Parameter(help="Where SPs bind; a free one when it is taken.")] = 2775,
+    linkage: Annotated[
+        bool, FLAG, Parameter(help="Two carriers and a hub instead: a complaint and its answer.")
+    ] = False,
     as_json: AsJson = False,
 ) -> int:
     """Show a gateway at work: an SMSC, three SPs and live traffic, all on loopback.
@@ -90,6 +98,10 @@ def demo(
     agrees. Configuration, policies, store and records stay in a temporary directory. Needs the
     extra `demo`.
 
+    With --linkage two carriers and a hub play instead: a subscriber of one reports a message that
+    an SP of the other sent. The case goes to that carrier, the port is suspended, and the
+    subscriber is told; one line for each step, with --json one event.
+
     Example: smsward demo --keep
     """
     import asyncio
@@ -99,6 +111,13 @@ def demo(
 
     if not all(map(find_spec, ("smpplib", "aiosmpplib"))):
         raise misused("what the demo simulates with is missing: pip install 'smsward[demo]'")
+
+    if linkage:
+        if keep or (seconds, port) != (10, 2775):
+            raise misused("--linkage goes with --json alone")
+        from gateway.cli.demo.linkage_show import run_linkage_demo
+
+        return asyncio.run(run_linkage_demo(as_json=as_json))
 
     from gateway.cli.demo.show import Wishes, run_demo
 
@@ -121,56 +140,145 @@ def tell_directories(config: Path, policies: Path, *, are_shipped: bool) -> None
         log.info("directories.chosen", **places)
 
 
-def _check(config: Path, policies: Path, *, as_json: bool) -> int:
+def _check(config: Path, policies: Path, *, as_json: bool, law: str | None = None) -> int:
     from gateway.cli.config_check import check_deployment
 
-    return check_deployment(config, policies, as_json=as_json)
+    return check_deployment(config, policies, as_json=as_json, law=law)
 
 
 _MAX_SYSTEM_ID_CHARS = 15  # SMPP 3.4, 5.2.1, less its NUL
 _KEY_OCTETS = 64  # AES-256 for either half of SIV
 # What is read of a line; a password has at most eight octets.
-_MAX_PASSWORD_CHARS = 256
 _EXAMPLE = """\
-write one, with the line of `smsward api new-token` for each client:
+write one; clients, which ask the API, may be left out (`smsward console new-token` prints a line):
 version: 1
 address: "127.0.0.1:8080"
 clients:
   - {name: shop, role: sp, system_id: shop, token: "sha256:…"}
   - {name: 营业厅, role: clerk, channels: [hall], token: "sha256:…"}"""
 
-api = App(name="api", sort_key=4)  # helped by what it does without a command
+console = App(name="console", sort_key=4)  # helped by what it does without a command
 
 
-@api.default
+@console.default
 def serve(
     *,
     directories: Directories = USUAL_PLACES,
     log_level: Annotated[Level, Parameter(help="What is worth a line on stderr.")] = "info",
 ) -> int:
-    """Run the HTTP API (开放接口) for SPs and clerks, in the foreground.
+    """Run the console (控制台) with the HTTP API for SPs and clerks, in the foreground.
 
-    It takes refusals and agreements, and tells SPs of what subscribers said. A process of its
-    own beside the gateway, on the same store; clients and address stand in api.yaml. SIGTERM
-    and Ctrl-C stop it; SIGHUP and saved files reload clients and SPs, and the hours in which
-    the policy lets subscribers be asked.
+    `smsward run` starts it by itself where there is a console.yaml: this is for a process, or a
+    machine, of its own, on the same store. Clients and address stand in console.yaml. SIGTERM and
+    Ctrl-C stop it; SIGHUP and saved files reload clients and SPs, and the hours in which the
+    policy lets subscribers be asked.
 
-    Example: smsward api --config /etc/smsward --policies /etc/smsward/policies
+    Example: smsward console --config /etc/smsward --policies /etc/smsward/policies
     """
-    from gateway.app.api import serve_api
+    from gateway.runtime.child_process import end_with_parent
+
+    end_with_parent()
+    from gateway.app.console import serve_console
     from gateway.runtime.logging import LogLevel, configure_logging
     from gateway.terminal.deployment import located_own
 
-    config, policies, are_shipped = located_own(directories, "api")
-    path = config / "api.yaml"
+    config, policies, are_shipped = located_own(directories, "console")
+    path = config / "console.yaml"
     if not path.exists():
-        raise misused(f"there is no {path}, so nobody may ask anything", _EXAMPLE)
+        raise misused(f"there is no {path}, which says where the console answers", _EXAMPLE)
     configure_logging(level=LogLevel(log_level))
     tell_directories(config, policies, are_shipped=are_shipped)
-    return serve_api(config, policies)
+    return serve_console(config, policies)
 
 
-@api.command
+@warnings.command(name="watch")
+def watch_ports(
+    *,
+    once: Annotated[
+        bool, FLAG, Parameter(help="Judge what is there, say what was raised, and end.")
+    ] = False,
+    history: Annotated[
+        int, Parameter(help="Days of records to read at the very first start, 0 to 28.")
+    ] = 0,
+    directories: Directories = USUAL_PLACES,
+    log_level: Annotated[Level, Parameter(help="What is worth a line on stderr.")] = "info",
+    as_json: AsJson = False,
+) -> int:
+    """Warn of what is out of the ordinary on ports over time (R95), until SIGTERM or Ctrl-C.
+
+    A process of its own beside the gateway, on the same store: no message waits for it. It reads
+    the records as they are written, complaints and refusals, and judges them every five minutes
+    by detectors.yaml of the policies. Start it again after a change of senders or policies.
+
+    Example: smsward warnings watch --config /etc/smsward --policies /etc/smsward/policies
+
+    Example: smsward warnings watch --once --json
+    """
+    from gateway.app.detector_worker import WatchDeployment, serve_detectors, watch_once
+    from gateway.domain.detector import BASELINE_DAYS
+    from gateway.runtime.logging import LogLevel, configure_logging
+    from gateway.terminal.deployment import bundle_in, load_settings, located, port_owners_of
+
+    if not 0 <= history <= BASELINE_DAYS:
+        raise misused(f"--history: 0 to {BASELINE_DAYS} days")
+    config, policies = located(directories)
+    watched = WatchDeployment(
+        load_settings(config),
+        bundle_in(policies),
+        port_owners_of(config),
+        timedelta(days=history),
+    )
+    configure_logging(level=LogLevel("error" if once else log_level))
+    if not once:
+        return serve_detectors(watched)
+    done = run_async(watch_once(watched))
+    if as_json:
+        raised = [
+            {"number": one.number, **one.gathered.kind._asdict(), "count": one.gathered.count}
+            for one in done.raised
+        ]
+        print_json({"lines": done.lines, "raised": raised})
+    else:
+        say(f"lines of records: {done.lines}; warnings raised: {len(done.raised)}")
+    return ExitCode.FINE
+
+
+@linkage.command(name="run")
+def serve_linkage_node(
+    *,
+    places: Directories = USUAL_PLACES,
+    log_level: Annotated[Level, Parameter(help="What is worth a line on stderr.")] = "info",
+) -> int:
+    """Exchange cases with members over mTLS, in the foreground, until SIGTERM or Ctrl-C.
+
+    A process of its own beside the gateway, on the same store. It takes events at the address
+    of linkage.yaml, posts what waits in the outbox, and once a minute reads the outboxes of
+    the others. Cases about a sender of another carrier go to its node, what comes is done to cases.
+
+    Example: smsward linkage run --config /etc/smsward
+    """
+    from gateway.app.linkage import LinkageDeployment, serve_linkage
+    from gateway.runtime.clock import utcnow
+    from gateway.runtime.logging import LogLevel, configure_logging
+    from gateway.runtime.sealing import signing_key
+    from gateway.terminal.deployment import calendar_in, load_settings, located, port_owners_of
+
+    directory, policies = located(places)
+    settings = linkage_in(directory)
+    public = signing_key(settings.key).public_key().public_bytes_raw()
+    kid = settings.registry.kid_in_use(public, utcnow())
+    if settings.tls is None or kid is None:
+        raise misused(
+            f"{directory / 'linkage.yaml'} has no tls, or `key` is no valid key of {settings.own}",
+            "smsward linkage members lists the keys",
+        )
+    gateway = load_settings(directory)
+    configure_logging(level=LogLevel(log_level))
+    calendar, owners = calendar_in(policies), port_owners_of(directory)
+    return serve_linkage(LinkageDeployment(gateway, settings, kid, owners, calendar))
+
+
+@console.command
 def new_token(
     *,
     name: Annotated[str, Parameter(help="What to call the client.")] = "client",
@@ -184,13 +292,13 @@ def new_token(
     ] = None,
     as_json: AsJson = False,
 ) -> int:
-    """Print a fresh token, and the line for api.yaml that knows it. The token is kept nowhere.
+    """Print a fresh token, and the line for console.yaml that knows it. The token is kept nowhere.
 
-    Example: smsward api new-token --name shop --system-id sp1
+    Example: smsward console new-token --name shop --system-id sp1
 
-    Example: smsward api new-token --name 营业厅 --role clerk --channel hall --json
+    Example: smsward console new-token --name 营业厅 --role clerk --channel hall --json
     """
-    from gateway.settings.api import client_name_problem
+    from gateway.settings.console import client_name_problem
     from gateway.settings.credentials import digest_of
 
     problem = client_name_problem(name)
@@ -204,14 +312,13 @@ def new_token(
         return ExitCode.FINE
     words = "".join(f", {key}: {_written(value)}" for key, value in own.items())
     say(f"for the client, kept nowhere else: {token}")
-    say("for api.yaml, below clients:")
+    say("for console.yaml, below clients:")
     say(f'  - {{name: {name}, role: {role}{words}, token: "{digest}"}}')
     say("the client sends it as the header Authorization: Bearer TOKEN")
     return ExitCode.FINE
 
 
 keys = App(name="keys", help="Keys that records and the store are sealed with (密钥).", sort_key=9)
-sender = App(name="sender", help="What is needed to admit an SP.", sort_key=7)
 
 
 @keys.command
@@ -244,7 +351,7 @@ def reseal(*, config: ConfigDirectory = None, as_json: AsJson = False) -> int:
     Example: smsward keys reseal --config /etc/smsward
     """
     from gateway.storage.errors import StoreUnavailable
-    from gateway.storage.open import file_of
+    from gateway.storage.open import is_made, place_of
     from gateway.stores import reseal_store
     from gateway.terminal.deployment import load_settings
     from gateway.terminal.store import keys_at_hand
@@ -256,10 +363,10 @@ def reseal(*, config: ConfigDirectory = None, as_json: AsJson = False) -> int:
             "there are no keys to seal with",
             "make one with `smsward keys new`, and name its file in gateway.yaml: privacy.keys",
         )
-    path = settings.store.file
-    if file_of(settings.store.url) is None or not path.is_file():
+    url = settings.store.url
+    if not is_made(url):
         raise CommandError(
-            f"there is no store at {path.absolute()}",
+            f"there is no store at {place_of(url)}",
             advice="name the gateway's --config, and call this from the directory it runs in;"
             " a new store is sealed from its first start",
         )
@@ -267,13 +374,13 @@ def reseal(*, config: ConfigDirectory = None, as_json: AsJson = False) -> int:
         task = progress.add_task("sealing", total=None)
         try:
             rows = reseal_store(
-                settings.store.url,
+                url,
                 sealing,
                 lambda done, total: progress.update(task, completed=done, total=total),
             )
         except StoreUnavailable as error:
             raise CommandError(
-                f"the store at {path.absolute()} is not resealed: {error}",
+                f"the store at {place_of(url)} is not resealed: {error}",
                 advice="what was done is kept: call this again, and it goes on from there",
             ) from error
     if as_json:
@@ -281,30 +388,6 @@ def reseal(*, config: ConfigDirectory = None, as_json: AsJson = False) -> int:
     else:
         said = f"sealed anew: {counted(rows, 'row')}"
         say(f"{said}; the store is sealed with the key {sealing.current}")
-    return ExitCode.FINE
-
-
-@sender.command
-def hash_password() -> int:
-    """Turn a password into what senders.yaml holds: a PHC string of argon2id.
-
-    On a terminal it is asked for twice and not shown; otherwise it is the first line of the
-    standard input. A bind carries at most eight octets of it (SMPP 3.4, 5.2.2).
-
-    Example: smsward sender hash-password < password.txt
-    """
-    from gateway.settings import credentials
-
-    secret = (
-        _asked_password()
-        if sys.stdin.isatty()
-        else sys.stdin.readline(_MAX_PASSWORD_CHARS).rstrip("\r\n")
-    )
-    try:
-        phc = credentials.hash_password(secret)
-    except ValueError as error:
-        raise misused(str(error)) from None
-    sys.stdout.write(f"{phc}\n")
     return ExitCode.FINE
 
 
@@ -334,14 +417,3 @@ def _written(value: object) -> str:
         return f"[{', '.join(value)}]"
     # A string of JSON is one of YAML, whatever is in it.
     return str(value) if value == "…" else json.dumps(value, ensure_ascii=False)
-
-
-def _asked_password() -> str:
-    try:
-        secret = getpass.getpass("Password: ")
-        repeated = getpass.getpass("Once more: ")
-    except EOFError:
-        raise misused("no password was given") from None
-    if secret != repeated:
-        raise misused("the two passwords differ", "try again")
-    return secret

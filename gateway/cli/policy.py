@@ -11,11 +11,16 @@ from gateway.cli.explain import explain_submit
 from gateway.domain.policy import Enforcement
 from gateway.terminal.options import (
     ALL_RECORDS,
+    FLAG,
+    LAST_DAY,
+    LAST_WEEK,
     NO_REASON,
     USUAL_PLACES,
+    AdviceOptions,
     AsJson,
     ConfigDirectory,
     Directories,
+    HitOptions,
     ReloadOptions,
     ReplayOptions,
 )
@@ -83,12 +88,8 @@ def rules(
     as_json: AsJson = False,
     as_markdown: Annotated[
         bool,
-        Parameter(
-            "--markdown",
-            negative="",
-            show_default=False,
-            help="Print a page: all rules, and what each profile changes.",
-        ),
+        FLAG,
+        Parameter("--markdown", help="Print a page: all rules, and what each profile changes."),
     ] = False,
 ) -> int:
     """List every rule of a bundle: what asks for it, what it does, what the sender hears.
@@ -203,14 +204,11 @@ def _choose_mode(
 def schema(
     *,
     file: Annotated[
-        Literal["bundle", "rules", "replies", "keywords", "content", "selftest"],
+        Literal["bundle", "rules", "replies", "keywords", "content", "selftest", "detectors"],
         Parameter(help="Which kind of file."),
     ] = "rules",
     partial: Annotated[
-        bool,
-        Parameter(
-            negative="", show_default=False, help="For files of profiles and local.d, which add."
-        ),
+        bool, FLAG, Parameter(help="For files of profiles and local.d, which add.")
     ] = False,
 ) -> int:
     """Print the JSON Schema of a kind of file, which editors check and complete YAML by.
@@ -249,6 +247,49 @@ def replay(
 
     directories = (config_of(config), policies_of(directory, "DIR"))
     return replay_policies(*directories, replayed, as_json=as_json)
+
+
+@policy.command
+def hits(
+    *, asked: HitOptions = LAST_DAY, config: ConfigDirectory = None, as_json: AsJson = False
+) -> int:
+    """Count in the records what each rule and list found, would have stopped, and stopped.
+
+    By SP and port, with ids of some messages; numbers are masked. With --rule: its SPs, ports and
+    messages, which `smsward records show DIR --message-id ID` tells all of.
+
+    Example: smsward policy hits --since 7d
+
+    Example: smsward policy hits --rule R61-link --sender shop --json
+    """
+    from gateway.cli.policy_hits import show_hits
+    from gateway.terminal.deployment import load_settings
+
+    return show_hits(load_settings(config), asked, as_json=as_json)
+
+
+@policy.command
+def advise(
+    *,
+    asked: AdviceOptions = LAST_WEEK,
+    directories: Directories = USUAL_PLACES,
+    as_json: AsJson = False,
+) -> int:
+    """Propose from records which rules in shadow mode to enforce, and print the commands for it.
+
+    For each rule it tells what the rule found, what it would have stopped, by SP, and how far rules
+    in force and people agree. It changes nothing.
+
+    Example: smsward policy advise --since 7d
+
+    Example: smsward policy advise --json
+    """
+    from gateway.cli import policy_advice
+    from gateway.terminal.deployment import load_settings, policies_of
+
+    settings = load_settings(directories.config)
+    found = policies_of(directories.policies)
+    return policy_advice.advise(settings, found, asked, as_json=as_json)
 
 
 @policy.command

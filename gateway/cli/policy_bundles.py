@@ -14,7 +14,7 @@ from gateway.cli.config_check import (
     warnings_of,
 )
 from gateway.cli.explain_labels import settings_of, worded
-from gateway.domain.policy import Enforcement, KeywordList
+from gateway.domain.policy import Enforcement, KeywordList, RuleEvent
 from gateway.domain.verdict import Action
 from gateway.policy.bundle import Bundle, Rule
 from gateway.settings.bundles.bundle import BundlePart, load_bundle, load_proven, schema_of
@@ -28,7 +28,7 @@ from gateway.settings.bundles.layers import POSTURES, PROFILES, USUAL_POSTURE, B
 from gateway.settings.bundles.local_files import write_mode, write_posture
 from gateway.settings.yaml import FaultCollector, SettingsError
 from gateway.smpp.status import CommandStatus
-from gateway.terminal.deployment import faulty_policies
+from gateway.terminal.deployment import bundle_in, faulty_policies
 from gateway.terminal.failure import CommandError, ExitCode, known, misused
 from gateway.terminal.screen import (
     console,
@@ -36,6 +36,7 @@ from gateway.terminal.screen import (
     print_json,
     print_table,
     say,
+    shown_fields,
     visible,
 )
 
@@ -57,7 +58,7 @@ def check_policies(directory: Path, *, as_json: bool) -> int:
 def choose_posture(directory: Path, name: str | None, *, as_json: bool) -> int:
     """Write which posture is in force, or print which there are; return the exit code."""
     names = (USUAL_POSTURE, *BundleSource(directory).folders(POSTURES))
-    before = _loaded(directory).posture
+    before = bundle_in(directory).posture
     if name is None:
         if as_json:
             print_json({"posture": before, "postures": names})
@@ -75,7 +76,7 @@ def choose_mode(
     directory: Path, rule: str, mode: Enforcement, sender: str, *, as_json: bool
 ) -> int:
     """Write the mode of a rule, or that for one sender; return the exit code."""
-    rules = {one.id: one for one in _loaded(directory).rules}
+    rules = {one.id: one for one in bundle_in(directory).rules}
     if rule not in rules:
         raise misused(f"there is no rule {visible(rule)}", f"there are: {known(rules, 60)}")
     before = next(
@@ -87,11 +88,6 @@ def choose_mode(
     about = f"{rule} for {sender}" if sender else rule
     said: dict[str, object] = {"rule": rule, "sender": sender or None, "mode": str(mode)}
     return _told(path, f"{about}: {before} -> {mode}", said, as_json=as_json)
-
-
-def _loaded(directory: Path) -> Bundle:
-    with _sound(directory):
-        return load_bundle(directory)
 
 
 @contextmanager
@@ -202,18 +198,10 @@ _COLUMNS = {
 
 def list_rules(directory: Path, profile: str | None, language: Language, *, as_json: bool) -> int:
     """Print every rule of the bundle in `directory`."""
-    try:
-        bundle = load_bundle(directory, profile)
-    except SettingsError as error:
-        raise faulty_policies(error.faults) from error
+    bundle = bundle_in(directory, profile)
     if as_json:
-        print_json(
-            {
-                "bundle": bundle.name,
-                "digest": bundle.digest,
-                "rules": [as_mapping(rule) for rule in bundle.rules],
-            }
-        )
+        rules = [as_mapping(rule) for rule in bundle.rules]
+        print_json({"bundle": bundle.name, "digest": bundle.digest, "rules": rules})
         return ExitCode.FINE
     title = f"{bundle.name} {bundle.digest}"
     columns: tuple[str, ...] = _COLUMNS[language]
@@ -273,24 +261,16 @@ def _markdown_cell(cell: str | tuple[str, ...]) -> str:
 
 def as_mapping(rule: Rule) -> dict[str, object]:
     """Return a rule for programs."""
-    return {
-        "id": rule.id,
-        "title": rule.title,
-        "article": rule.article,
-        "check": rule.check.name,
-        "parameters": parameters_of(rule),
-        "mode": rule.mode,
-        "applies_to": sorted(rule.applies_to),
-        "action": rule.action,
-        "reason": rule.reason,
-        "status": status_of(rule),
-        "warning": rule.warning,
-        "severity": rule.severity,
-        "overrides": [
-            {"sender": one.sender, "port": one.port, "mode": one.mode, "because": one.because}
-            for one in rule.overrides
-        ],
-    }
+    return shown_fields(
+        rule,
+        "id title article event check parameters mode applies_to action reason status warning"
+        " severity",
+        check=rule.check.name,
+        parameters=parameters_of(rule),
+        applies_to=sorted(rule.applies_to),
+        status=status_of(rule),
+        overrides=[shown_fields(one, "sender port mode because") for one in rule.overrides],
+    )
 
 
 def status_of(rule: Rule) -> str:
@@ -320,7 +300,11 @@ def _row(rule: Rule, language: Language) -> Row:
         rule.id,
         rule.title.zh if language == "zh" else rule.title.en,
         rule.article,
-        (rule.check.name, *(f"{k}: {v}" for k, v in parameters_of(rule).items())),
+        (
+            rule.check.name,
+            *(() if rule.event is RuleEvent.SUBMIT else (f"event: {rule.event}",)),
+            *(f"{k}: {v}" for k, v in parameters_of(rule).items()),
+        ),
         (rule.mode, *(f"{one.port or one.sender}: {one.mode}" for one in rule.overrides)),
         ", ".join(worded(one, language) for one in sorted(rule.applies_to)),
         worded("exempt" if rule.action is Action.FORWARD else rule.action, language),

@@ -40,12 +40,13 @@ from gateway.settings.bundles.archive import restore
 from gateway.settings.bundles.bundle import load_bundle
 from gateway.settings.gateway import GatewaySettings
 from gateway.settings.yaml import SettingsError
+from gateway.storage.open import is_made, place_of
 from gateway.stores import Stores, stores_of
 from gateway.systems.consent.follower import ConsentFollower
 from gateway.systems.filings.service import FilingsFollower
 from gateway.systems.preferences.service import PreferencesFollower
 from gateway.terminal.arguments import moment_of
-from gateway.terminal.deployment import Deployment, faulty_policies, load_deployment
+from gateway.terminal.deployment import Deployment, bundle_in, load_deployment
 from gateway.terminal.failure import CommandError, ExitCode, misused
 from gateway.terminal.options import ReplayOptions
 from gateway.terminal.screen import print_fields, print_json, print_table, progress_bar, say, warn
@@ -165,10 +166,10 @@ async def _known(
     knowledge = Knowledge(provinces=deployment.provinces, scorer=scorer)
     knowledge.filings = Filings(ZoneInfo(deployment.bundle.surroundings.zone))
     number = _number_of(asked.old)
-    old = _loaded(Path(asked.old)) if asked.old is not None and number is None else None
-    path = settings.store.file.absolute()
-    if number is None and not path.exists():
-        warning = f"there is no store at {path}: no answer, preference or filing is known here"
+    old = bundle_in(Path(asked.old)) if asked.old is not None and number is None else None
+    if number is None and not is_made(settings.store.url):
+        place = place_of(settings.store.url)
+        warning = f"there is no store at {place}: no answer, preference or filing is known here"
         return knowledge, old, (warning, *told)
     async with opened_store(settings, stores_of) as stores:
         if number is not None:
@@ -207,13 +208,6 @@ def _restored(number: int, files: dict[str, bytes]) -> Bundle:
                 f"version {number} cannot be judged by: {error}",
                 advice="it may be older than the rules of today; name a directory instead",
             ) from error
-
-
-def _loaded(directory: Path) -> Bundle:
-    try:
-        return load_bundle(directory)
-    except SettingsError as error:
-        raise faulty_policies(error.faults) from error
 
 
 def print_replay(compared: ReplayComparison) -> None:

@@ -17,9 +17,9 @@ from gateway.systems.policy_history import (
     PolicyVersion,
     ReloadRequestState,
 )
-from gateway.terminal.failure import CommandError, ExitCode, misused
-from gateway.terminal.options import ReloadOptions, acting
-from gateway.terminal.screen import print_json, print_listed, say, visible, warn
+from gateway.terminal.failure import CommandError, ExitCode
+from gateway.terminal.options import ReloadOptions, acting, limited
+from gateway.terminal.screen import print_json, print_listed, say, shown_fields, visible, warn
 from gateway.terminal.store import opened_store
 
 _LOOK_EVERY_S = 0.1
@@ -30,12 +30,15 @@ _SEE_HISTORY = "`smsward policy history` shows what there is"
 
 async def show_history(settings: GatewaySettings, limit: int, *, as_json: bool) -> int:
     """Print the last policies that came into force; return the exit code."""
-    if not 1 <= limit <= VERSIONS_KEPT:
-        raise misused(f"--limit: 1 to {VERSIONS_KEPT}")
+    limited(limit, maximum=VERSIONS_KEPT)
     async with opened_store(settings, stores_of) as stores:
         versions = await stores.policies.versions(limit)
     columns = ("N", "in force from (UTC)", "digest", "bundle", "by", "note", "files")
-    shown, nothing = list(map(_described, versions)), "no policy has been in force yet"
+    names = "number digest name at by note archive_octets"
+    shown, nothing = (
+        [shown_fields(one, names) for one in versions],
+        "no policy has been in force yet",
+    )
     print_listed(shown, columns, map(_row, versions), nothing, as_json=as_json)
     return ExitCode.FINE
 
@@ -144,27 +147,8 @@ def _told(request: PolicyRequest, *, as_json: bool) -> int:
 
 
 def _described_request(request: PolicyRequest) -> dict[str, object]:
-    return {
-        "request": request.number,
-        "state": request.state,
-        "said": request.said,
-        "by": request.by,
-        "note": request.note,
-        "force": request.force,
-        "at": request.at.isoformat(timespec="seconds"),
-    }
-
-
-def _described(version: PolicyVersion) -> dict[str, object]:
-    return {
-        "number": version.number,
-        "digest": version.digest,
-        "name": version.name,
-        "at": version.at.isoformat(timespec="seconds"),
-        "by": version.by,
-        "note": version.note,
-        "archive_octets": version.archive_octets,
-    }
+    names = "request state said by note force at"
+    return shown_fields(request, names, request=request.number)
 
 
 def _row(version: PolicyVersion) -> tuple[str, ...]:

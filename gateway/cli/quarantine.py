@@ -1,4 +1,4 @@
-"""`smsward quarantine`, and `smsward preferences holds`: what subscribers themselves hold."""
+"""`smsward quarantine`; `preferences holds`: what subscribers hold; `filter feedback`."""
 
 # ruff: noqa: PLC0415 - see gateway.terminal
 
@@ -9,6 +9,7 @@ from cyclopts import App, Parameter
 
 from gateway.domain.msisdn import masked
 from gateway.runtime.clock import utcnow
+from gateway.systems.learning.cli import filter_commands
 from gateway.systems.preferences.cli import preferences
 from gateway.terminal.failure import ExitCode
 from gateway.terminal.options import (
@@ -217,3 +218,26 @@ async def holds(
     shown, nothing = {"number": told, "holds": described}, f"nothing waits for {told}"
     print_listed(shown, _HOLD_COLUMNS, rows, nothing, as_json=as_json, title=told)
     return ExitCode.FINE
+
+
+@filter_commands.command
+async def feedback(
+    *,
+    since: Annotated[
+        str, Parameter(help="So long back, as 24h or 7d, or from a time on, as 2025-11-25T08:00.")
+    ] = "30d",
+    config: ConfigDirectory = None,
+    as_json: AsJson = False,
+) -> int:
+    """Show what people overruled: how many held messages they released, and what to do.
+
+    Counted by the rule or list that held them, by each word of a list, and by ten percent of the
+    scores of the classifier. What a subscriber or an SP decided does not count.
+
+    Example: smsward filter feedback --since 30d
+    """
+    from gateway.cli.held_decisions import show_feedback
+    from gateway.terminal.arguments import moment_since
+    from gateway.terminal.deployment import load_settings
+
+    return await show_feedback(load_settings(config), moment_since(since), as_json=as_json)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from gateway.cli.explain_labels import print_findings
 from gateway.cli.record_work import shown_record
 from gateway.domain.msisdn import is_mobile
 from gateway.records.archive import RecordArchive, start_of, words_of
@@ -66,16 +67,22 @@ def show_records(
         raise cannot_open(error) from error
     if not records:
         require_sender(query.sender, config)
+    _print(records, query, as_json=as_json)
+    if is_cut and len(records) < query.limit:
+        warn(f"only the last {_MOST_HOURS} hours were read: --from TIME goes further back")
+    return ExitCode.FINE
+
+
+def _print(records: Sequence[Record], query: RecordQuery, *, as_json: bool) -> None:
     if as_json:
         for record in records:
             print_json_line(record)
     elif records:
-        _print_table(records)
+        print_records(records)
+        if query.message_id is not None:
+            print_findings(records)
     else:
         say("no such records" if _is_narrow(query) else "no records")
-    if is_cut and len(records) < query.limit:
-        warn(f"only the last {_MOST_HOURS} hours were read: --from TIME goes further back")
-    return ExitCode.FINE
 
 
 def _refuse_unsound(query: RecordQuery) -> None:
@@ -240,7 +247,7 @@ def _no_records(name: str) -> CommandError:
     )
 
 
-def _print_table(records: Iterable[Record]) -> None:
+def print_records(records: Iterable[Record]) -> None:
     """Print one line for each record, or two where the screen is too narrow for one."""
     if console().width >= _WIDE_COLUMNS:
         print_table(_WIDE, map(_row, records))
@@ -261,7 +268,7 @@ def _row(record: Record) -> tuple[str, ...]:
     kind = str(record.get("kind"))
     match kind:
         case "decision":
-            what, why = record.get("action"), _reason_and_category(record)
+            what, why = record.get("action"), _reasons(record)
         case "delivery":
             what, why = record.get("what"), record.get("stat")
         case "outcome":
@@ -286,6 +293,7 @@ def _row(record: Record) -> tuple[str, ...]:
     return tuple("" if cell is None else str(cell) for cell in cells)
 
 
-def _reason_and_category(record: Record) -> object:
-    said = (record.get("reason"), record.get("category"))
+def _reasons(record: Record) -> object:
+    classed = f"{record['class']} by {record.get('classed_by')}" if "class" in record else ""
+    said = (record.get("reason"), record.get("category"), classed)
     return ", ".join(str(one) for one in said if one)

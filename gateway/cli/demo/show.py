@@ -12,14 +12,7 @@ from watchfiles import awatch
 
 from gateway.app.gateway import Gateway
 from gateway.cli.demo.cast import PACES, Audit, Ledger, Performer, Stage, build_stage, enter
-from gateway.cli.demo.view import (
-    DemoSummary,
-    DemoView,
-    Moment,
-    hints,
-    percentile_ms,
-    print_ending,
-)
+from gateway.cli.demo.view import DemoSummary, DemoView, Moment, hints, percentile_ms, print_ending
 from gateway.domain.consent import Answer, ConsentAnswer
 from gateway.domain.msisdn import msisdn_of
 from gateway.domain.quarantine import HoldState
