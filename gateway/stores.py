@@ -1,25 +1,32 @@
 """All stores of a database."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, fields
+from typing import Any
 
+from gateway.runtime.file_lock import FileLock
 from gateway.runtime.sealing import Keys
+from gateway.settings.gateway import GatewaySettings, keys_of
 from gateway.storage.change_feed import ChangeFeed
 from gateway.storage.database import Database
 from gateway.storage.journals import SqlJournals
-from gateway.storage.open import open_database
+from gateway.storage.open import file_of, locked, open_database
 from gateway.storage.store_resealer import Told, reseal_database
-from gateway.systems.authority_reports.sql import SqlAuthorityReports
-from gateway.systems.authority_reports.store import AuthorityReports
-from gateway.systems.consent.sql import ConsentLists, ConsentStore
-from gateway.systems.consent_audits.model import ConsentAudits
-from gateway.systems.consent_audits.sql import SqlConsentAudits
+from gateway.systems.authority_reports.sql import AuthorityReports
+from gateway.systems.cases.sql import CaseStore
+from gateway.systems.complaints.sql import ComplaintStore
+from gateway.systems.consent.sql import ConsentLists, ConsentStore, OfferedWordStore
+from gateway.systems.consent_audits.sql import ConsentAudits
+from gateway.systems.early_warnings.detector_counts import DetectorStore
+from gateway.systems.early_warnings.sanction_store import SanctionStore
 from gateway.systems.early_warnings.sql import WarningStore
 from gateway.systems.ended_relations import EndedRelations
 from gateway.systems.filings.sql import FilingStore
 from gateway.systems.known_peers import KnownPeerStore
 from gateway.systems.learning.sql import SampleStore
 from gateway.systems.legal_holds.sql import LegalHolds
+from gateway.systems.linkage.sql import LinkageInboxStore, LinkageOutboxStore
 from gateway.systems.number_codes.sql import NumberCodeStore
 from gateway.systems.optout_notices.sql import NoticeStore
 from gateway.systems.outbound_messages import OutboundMessageStore
@@ -27,8 +34,15 @@ from gateway.systems.policy_history import PolicyStore
 from gateway.systems.preferences.sql import PreferenceStore
 from gateway.systems.quarantine.sql import QuarantineStore
 from gateway.systems.scheduled_messages import ScheduledStore
+from gateway.systems.sender_alerts import SenderAlertStore
 from gateway.systems.subscriptions.sql import SubscriptionStore
-from gateway.systems.suspensions.sql import SuspensionStore
+from gateway.systems.suspended_senders import DrainedSmscStore, SuspendedSenderStore
+from gateway.systems.suspensions.sql import SuspendedPortStore, SuspensionStore
+from gateway.systems.undelivered_messages import UndeliveredStore
+from gateway.systems.users.session_store import UserSessionStore
+from gateway.systems.users.sql import UserStore
+
+_WORKER_DEADLINE_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +53,7 @@ class Stores:
     """
 
     quarantine: QuarantineStore
+    cases: CaseStore
     consent: ConsentStore
     consent_lists: ConsentLists
     consent_audits: ConsentAudits
@@ -48,21 +63,35 @@ class Stores:
     preferences: PreferenceStore
     subscriptions: SubscriptionStore
     suspensions: SuspensionStore
+    suspended_senders: SuspendedSenderStore
+    suspended_ports: SuspendedPortStore
+    drained_smscs: DrainedSmscStore
+    sender_alerts: SenderAlertStore
     filings: FilingStore
     outbound_messages: OutboundMessageStore
     number_codes: NumberCodeStore
     legal_holds: LegalHolds
+    linkage_inbox: LinkageInboxStore
+    linkage_outbox: LinkageOutboxStore
     journals: SqlJournals
     ended_relations: EndedRelations
     samples: SampleStore
     scheduled: ScheduledStore
+    complaints: ComplaintStore
     warnings: WarningStore
+    detectors: DetectorStore
+    sanctions: SanctionStore
     notices: NoticeStore
+    undelivered: UndeliveredStore
+    users: UserStore
+    user_sessions: UserSessionStore
     # What was deleted leaves the write-ahead log, too; False where somebody still reads it.
     empty_wal: Callable[[], Awaitable[bool]]
     known_peers: KnownPeerStore
+    offered_words: OfferedWordStore
     close: Callable[[], Awaitable[None]]
     used_octets: Callable[[], Awaitable[int]]
+    key_id: str  # of what it is sealed with, "" if it stands open
 
 
 def reseal_store(url: str, keys: Keys, told: Told) -> int:
@@ -85,32 +114,42 @@ async def open_store(
     return stores_of(database)
 
 
+@asynccontextmanager
+async def worker_stores(settings: GatewaySettings, command: str) -> AsyncIterator[Stores]:
+    """Open the stores for `command`, a process beside the gateway; one works at a time.
+
+    No message waits for it, and its commits are large: it waits longer for the store. Raises
+    StoreUnavailable, also where another one works on this SQLite file.
+    """
+    url = settings.store.url
+    stores = await open_store(
+        url,
+        keys=keys_of(settings),
+        deadline_s=_WORKER_DEADLINE_S,
+        max_octets=settings.store.max_octets,
+    )
+    alone: FileLock | None = None
+    try:
+        if (path := file_of(url)) is not None:
+            lock = path.with_name(f"{path.name}.{command.replace(' ', '-')}")
+            alone = locked(FileLock.whole, lock, f"another `smsward {command}` works on this store")
+        yield stores
+    finally:
+        if alone is not None:
+            alone.release()
+        await stores.close()
+
+
 def stores_of(database: Database) -> Stores:
     """Return the stores of an open database; closing them closes it."""
-    quarantine = QuarantineStore(database)
+    kinds = {one.name: one.type for one in fields(Stores) if isinstance(one.type, type)}
+    del kinds["authority_reports"], kinds["key_id"]
+    made: dict[str, Any] = {name: kind(database) for name, kind in kinds.items()}
     return Stores(
-        quarantine=quarantine,
-        consent=ConsentStore(database),
-        consent_lists=ConsentLists(database),
-        consent_audits=SqlConsentAudits(database),
-        authority_reports=SqlAuthorityReports(database, quarantine),
-        changes=ChangeFeed(database),
-        policies=PolicyStore(database),
-        preferences=PreferenceStore(database),
-        subscriptions=SubscriptionStore(database),
-        suspensions=SuspensionStore(database),
-        filings=FilingStore(database),
-        outbound_messages=OutboundMessageStore(database),
-        number_codes=NumberCodeStore(database),
-        legal_holds=LegalHolds(database),
-        journals=SqlJournals(database),
-        ended_relations=EndedRelations(database),
-        samples=SampleStore(database),
-        scheduled=ScheduledStore(database),
-        warnings=WarningStore(database),
-        notices=NoticeStore(database),
+        **made,
+        authority_reports=AuthorityReports(database, made["quarantine"]),
         empty_wal=database.empty_wal,
-        known_peers=KnownPeerStore(database),
         close=database.close,
         used_octets=database.used_octets,
+        key_id=database.key_id,
     )

@@ -19,13 +19,7 @@ from gateway.app.housekeeping import (
     purgers_of,
 )
 from gateway.domain.msisdn import masked
-from gateway.records.archive import (
-    ArchiveBusyError,
-    RecordArchive,
-    hour_of,
-    start_of,
-    words_of,
-)
+from gateway.records.archive import ArchiveBusyError, RecordArchive, hour_of, start_of, words_of
 from gateway.records.sealed_values import (
     OF_RECEIPTS,
     UNPROVEN,
@@ -48,22 +42,19 @@ from gateway.terminal.options import Period, UnmaskOptions, acting
 from gateway.terminal.screen import (
     counted,
     print_json,
+    print_result,
     print_table,
     private_file,
     progress_bar,
     say,
     visible,
 )
-from gateway.terminal.store import (
-    cannot_open,
-    journal_access,
-    opened_store,
-    sealer_of,
-)
+from gateway.terminal.store import cannot_open, journal_access, opened_store, sealer_of
 
 # What may hold a subscriber's number stays masked; these cannot, however long they are.
 _PLAIN = ("at", "session", "command_id", "sequence_number", "command_status", "latency_us")
 _SPEAKING = frozenset({"decision", "delivery"})
+_JUDGED = frozenset({"decision", "judged_again"})
 _HIDDEN = "(sealed)"
 
 
@@ -101,11 +92,7 @@ def export_records(
     """Write the records that are meant into `output`; return the exit code."""
     scope, reason, sealer = scope_of(period), reason_of(unmasking), sealer_of(settings)
     archive = RecordArchive(settings.records.directory)
-    hours = [
-        hour
-        for hour in (archive.hours() if archive.directory.is_dir() else [])
-        if scope.touches(start_of(hour), start_of(hour + 1))
-    ]
+    hours = [one for one in archive.hours() if scope.touches(start_of(one), start_of(one + 1))]
     if reason is not None:
         asyncio.run(journal_access(settings, "records export", reason, _described(scope)))
     export = _RecordExport(archive, scope, sealer, is_whole=reason is not None)
@@ -117,13 +104,9 @@ def export_records(
                 written += 1
     except SealError as error:
         raise cannot_open(error) from error
-    except OSError as error:
-        raise CommandError(f"{output} cannot be written: {error.strerror}") from error
-    if as_json:
-        print_json({"output": str(output), "records": written, "hours": len(hours)})
-    else:
-        told = f"{counted(written, 'record')} of {counted(len(hours), 'hour')}"
-        say(f"written: {told} to {visible(str(output))}")
+    told = f"{counted(written, 'record')} of {counted(len(hours), 'hour')}"
+    shown = {"output": str(output), "records": written, "hours": len(hours)}
+    print_result(shown, f"written: {told} to {visible(str(output))}", as_json=as_json)
     return ExitCode.FINE
 
 
@@ -155,6 +138,8 @@ def masked_record(record: Record) -> Record:
         record = {name: value for name, value in record.items() if name != "octets"}
     shown: dict[str, object] = dict(mask_values(None, "", dict(record)))
     shown |= {name: record[name] for name in _PLAIN if isinstance(record.get(name), int | str)}
+    if kind in _JUDGED and "findings" in record:
+        shown["findings"] = record["findings"]  # ids and words of our own, however many
     if kind == "decision":
         if record.get("reason") not in UNPROVEN:
             shown["source"] = record.get("source")

@@ -10,8 +10,9 @@ from cyclopts import App, Parameter
 
 from gateway.domain.records import Access, Purge
 from gateway.systems.legal_holds.cli import hold
-from gateway.terminal.failure import ExitCode, misused
+from gateway.terminal.failure import ExitCode
 from gateway.terminal.options import (
+    FLAG,
     LAST_RECORDS,
     MASKED,
     AsJson,
@@ -20,10 +21,9 @@ from gateway.terminal.options import (
     Period,
     RecordQuery,
     UnmaskOptions,
+    limited,
 )
 from gateway.terminal.screen import print_listed
-
-_MAX_LISTED = 10_000
 
 records = App(
     name="records", help="Records of decisions and outcomes (CDR): read, seal, purge.", sort_key=8
@@ -44,7 +44,8 @@ def show(
     """Show the last records of one file, or of a directory. Subscribers' numbers are masked.
 
     A search by message or port also shows the request and the outcome. Without --from it reads
-    the last 48 hours. With --json each record is one line of JSON, as in the files.
+    the last 48 hours. With --message-id every finding is told in words, too. With --json each
+    record is one line of JSON, as in the files.
 
     Example: smsward records show var/cdr --limit 20
 
@@ -55,6 +56,33 @@ def show(
     from gateway.cli.record_search import show_records
 
     return show_records(place, query, unmasking, config, as_json=as_json)
+
+
+def trace(
+    what: Annotated[str, Parameter(name="NUMBER|MESSAGE_ID")],
+    /,
+    *,
+    since: Annotated[
+        datetime | None,
+        Parameter(show_default=False, help="From this time on; 48 hours back unless said."),
+    ] = None,
+    unmasking: UnmaskOptions = MASKED,
+    config: ConfigDirectory = None,
+    as_json: AsJson = False,
+) -> int:
+    """Follow one message, or all of a subscriber, from the submit to the receipt.
+
+    With each decision and every finding of it. A mobile number, or what begins with +, is a
+    subscriber; anything else is an id of the SMSC or of the gateway.
+
+    Example: smsward trace 13800138000 --since 2013-09-30
+
+    Example: smsward trace 100123456789 --json
+    """
+    from gateway.cli.record_trace import trace_messages
+    from gateway.terminal.deployment import load_settings
+
+    return trace_messages(load_settings(config), what, since, unmasking, as_json=as_json)
 
 
 @records.command
@@ -98,9 +126,7 @@ def seal(*, config: ConfigDirectory = None, as_json: AsJson = False) -> int:
 @records.command
 async def purge(
     *,
-    dry_run: Annotated[
-        bool, Parameter(negative="", show_default=False, help="Only count what would go.")
-    ] = False,
+    dry_run: Annotated[bool, FLAG, Parameter(help="Only count what would go.")] = False,
     now: Annotated[
         datetime | None,
         Parameter(help="As of this time; with --dry-run it may lie ahead.", show_default=False),
@@ -125,7 +151,7 @@ async def purge(
 
 
 @records.command
-async def purges(
+def purges(
     *,
     limit: Annotated[int, Parameter(help="The last so many.")] = 50,
     config: ConfigDirectory = None,
@@ -135,19 +161,17 @@ async def purges(
 
     Example: smsward records purges --limit 10
     """
-    from gateway.stores import stores_of
-    from gateway.terminal.deployment import load_settings
-    from gateway.terminal.store import opened_store
+    from gateway.storage.journals import SqlJournals
+    from gateway.terminal.store import on_store
 
-    async with opened_store(load_settings(config), stores_of) as stores:
-        purges = await stores.journals.purges(_sound(limit))
+    purges = on_store(config, SqlJournals, lambda journals: journals.purges(limited(limit)))
     columns = ("no", "at (UTC)", "what", "from", "to", "count", "by")
     print_listed(purges, columns, map(_purge_row, purges), "nothing yet", as_json=as_json)
     return ExitCode.FINE
 
 
 @records.command
-async def verify(*, config: ConfigDirectory = None, as_json: AsJson = False) -> int:
+def verify(*, config: ConfigDirectory = None, as_json: AsJson = False) -> int:
     """Verify the purge log and the journal of looks: each row is chained to the one before.
 
     The first row that is missing or was changed is named, and the exit code is 1. A running
@@ -155,12 +179,10 @@ async def verify(*, config: ConfigDirectory = None, as_json: AsJson = False) -> 
 
     Example: smsward records verify
     """
-    from gateway.stores import stores_of
-    from gateway.terminal.deployment import load_settings
-    from gateway.terminal.store import opened_store
+    from gateway.storage.journals import SqlJournals
+    from gateway.terminal.store import on_store
 
-    async with opened_store(load_settings(config), stores_of) as stores:
-        states = await stores.journals.states()
+    states = on_store(config, SqlJournals, SqlJournals.states)
     columns = ("journal", "rows", "head", "first broken", "problem")
     rows = (
         (one.journal, str(one.rows), one.head, str(one.broken or ""), one.problem or "none")
@@ -171,7 +193,7 @@ async def verify(*, config: ConfigDirectory = None, as_json: AsJson = False) -> 
 
 
 @records.command
-async def accesses(
+def accesses(
     *,
     limit: Annotated[int, Parameter(help="The last so many.")] = 50,
     config: ConfigDirectory = None,
@@ -181,21 +203,13 @@ async def accesses(
 
     Example: smsward records accesses --json
     """
-    from gateway.stores import stores_of
-    from gateway.terminal.deployment import load_settings
-    from gateway.terminal.store import opened_store
+    from gateway.storage.journals import SqlJournals
+    from gateway.terminal.store import on_store
 
-    async with opened_store(load_settings(config), stores_of) as stores:
-        accesses = await stores.journals.accesses(_sound(limit))
+    accesses = on_store(config, SqlJournals, lambda journals: journals.accesses(limited(limit)))
     columns = ("no", "at (UTC)", "by", "command", "reason", "of what")
     print_listed(accesses, columns, map(_access_row, accesses), "nothing yet", as_json=as_json)
     return ExitCode.FINE
-
-
-def _sound(limit: int) -> int:
-    if not 1 <= limit <= _MAX_LISTED:
-        raise misused(f"--limit: 1 to {_MAX_LISTED}")
-    return limit
 
 
 def _purge_row(one: Purge) -> tuple[str, ...]:

@@ -1,12 +1,12 @@
-"""`smsward reports`: what the authority is told of prohibited content (R60)."""
+"""`smsward reports`, `cases export` and `cases xarf`: what goes to authorities and others."""
 
 # ruff: noqa: PLC0415 - see gateway.terminal
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import orjson
 from cyclopts import App, Parameter
@@ -14,9 +14,17 @@ from cyclopts import App, Parameter
 from gateway.domain.authority_report import AuthorityReport, ReportState
 from gateway.domain.msisdn import masked
 from gateway.runtime.clock import utcnow
-from gateway.systems.authority_reports.store import AuthorityReports
-from gateway.terminal.failure import CommandError, ExitCode, misused
-from gateway.terminal.options import MASKED, AsJson, By, ConfigDirectory, UnmaskOptions, acting
+from gateway.systems.cases.cli import CaseNoteOptions, Number, cases
+from gateway.terminal.failure import CommandError, ExitCode, misused, run_async
+from gateway.terminal.options import (
+    MASKED,
+    AsJson,
+    By,
+    ConfigDirectory,
+    UnmaskOptions,
+    acting,
+    limited,
+)
 from gateway.terminal.screen import (
     counted,
     masked_source,
@@ -26,11 +34,15 @@ from gateway.terminal.screen import (
     print_table,
     private_file,
     say,
+    shown_fields,
     visible,
+    warn,
 )
 
+if TYPE_CHECKING:  # they import SQL, which the help does without
+    from gateway.app.abuse_reports.xarf_reports import XarfReport
+
 _COLUMNS = ("no\nstate", "SP\nstopped at (UTC)", "from\nto", "category, rule\nreference")
-_MAX_LISTED = 10_000
 _MAX_SENT = 10_000
 _PAGE = 500
 _ADVICE = "`smsward reports list` shows the numbers"
@@ -78,8 +90,7 @@ async def list_all(
     from gateway.terminal.store import opened_store
 
     settings = load_settings(config)
-    if not 1 <= limit <= _MAX_LISTED:
-        raise misused(f"--limit: 1 to {_MAX_LISTED}", "--before NO gives the page after that one")
+    limited(limit, "--before NO gives the page after that one")
     async with opened_store(settings, stores_of) as stores:
         found = await stores.authority_reports.find(**asdict(wanted), limit=limit)
         counts = await stores.authority_reports.count_by_state()
@@ -164,22 +175,19 @@ async def export(
         "province": settings.node.province,
     }
     digest, written = sha256(), 0
-    try:
-        async with opened_store(settings, stores_of) as stores:
-            with private_file(output, is_whole=unmask) as file:
+    async with opened_store(settings, stores_of) as stores:
+        with private_file(output, is_whole=unmask) as file:
 
-                def write(piece: bytes) -> None:
-                    digest.update(piece)
-                    file.write(piece.decode())
+            def write(piece: bytes) -> None:
+                digest.update(piece)
+                file.write(piece.decode())
 
-                write(orjson.dumps(head)[:-1] + b',"reports":[')
-                async for page in _pages(stores.authority_reports, wanted):
-                    lines = (orjson.dumps(_described(one, unmask=unmask)) for one in page)
-                    write((b",\n" if written else b"\n") + b",\n".join(lines))
-                    written += len(page)
-                write(b"\n]}\n")
-    except OSError as error:
-        raise CommandError(f"{output} cannot be written: {error.strerror}") from error
+            write(orjson.dumps(head)[:-1] + b',"reports":[')
+            async for page in _pages(stores.authority_reports.find, wanted):
+                lines = (orjson.dumps(_described(one, unmask=unmask)) for one in page)
+                write((b",\n" if written else b"\n") + b",\n".join(lines))
+                written += len(page)
+            write(b"\n]}\n")
     shown = {"output": str(output), "reports": written, "sha256": digest.hexdigest()}
     told = f"{counted(written, 'report')} to {visible(str(output))}"
     print_result(shown, f"written: {told}, sha256 {digest.hexdigest()}", as_json=as_json)
@@ -202,7 +210,7 @@ async def sent(
 
     Example: smsward reports sent 12 13 --reference "公网安(2025)77"
     """
-    from gateway.cli.held_decisions import learn_from_reports
+    from gateway.console.held_review import SampleWriter
     from gateway.stores import stores_of
     from gateway.terminal.arguments import said
     from gateway.terminal.deployment import load_settings
@@ -222,7 +230,8 @@ async def sent(
             report = await stores.authority_reports.get(number)
             outcomes.append((number, report, is_done))
         told = [report for _, report, is_done in outcomes if is_done and report is not None]
-        await learn_from_reports(settings, stores.samples, told, name)
+        samples = SampleWriter(stores.samples, warn, is_on=settings.learning.samples)
+        await samples.learn_from_reports(told, name)
     if as_json:
         shown = [
             {
@@ -241,28 +250,17 @@ async def sent(
 
 
 def _described(report: AuthorityReport, *, unmask: bool = False) -> dict[str, object]:
-    shown: dict[str, object] = {
-        "number": report.number,
-        "state": report.state,
-        "severity": report.severity,
-        # Text: programs that read JSON numbers as floats would round it.
-        "message_id": str(report.message_id),
-        "system_id": report.system_id,
-        "source": report.source if unmask else masked_source(report.source),
-        "subscriber": _subscriber_of(report, unmask=unmask),
-        "recipients": report.recipients,
-        "action": report.action,
-        "rule": report.rule,
-        "category": report.category,
-        "keyword": report.keyword,
-        "digest": report.digest,
-        "text_sha256": report.text_sha256,
-        "stopped_at": report.stopped_at.isoformat(timespec="milliseconds"),
-        "sent_at": report.sent_at and report.sent_at.isoformat(timespec="seconds"),
-        "sent_by": report.sent_by,
-        "reference": report.reference,
-    }
-    return shown | ({"text": report.text} if unmask else {})
+    return shown_fields(
+        report,
+        "number state severity message_id system_id source subscriber recipients action rule"
+        " category keyword digest text_sha256 stopped_at sent_at sent_by reference"
+        + " text"
+        * unmask,
+        message_id=str(report.message_id),  # which a program may round as a JSON number
+        source=report.source if unmask else masked_source(report.source),
+        subscriber=_subscriber_of(report, unmask=unmask),
+        stopped_at=report.stopped_at.isoformat(timespec="milliseconds"),
+    )
 
 
 def _row_of(report: AuthorityReport) -> tuple[tuple[str, str], ...]:
@@ -294,8 +292,127 @@ def _sent_row(outcome: tuple[int, AuthorityReport | None, bool]) -> tuple[str, .
 
 
 async def _pages(
-    reports: AuthorityReports, wanted: WantedReports
+    find: Callable[..., Awaitable[list[AuthorityReport]]], wanted: WantedReports
 ) -> AsyncIterator[list[AuthorityReport]]:
-    while page := await reports.find(**asdict(wanted), limit=_PAGE):
+    while page := await find(**asdict(wanted), limit=_PAGE):
         yield page
         wanted = replace(wanted, before=page[-1].number)
+
+
+@cases.command(name="export")
+def export_case(
+    number: Number,
+    output: Annotated[Path, Parameter(name="FILE", help="Where to write the evidence.")],
+    /,
+    *,
+    unmasking: UnmaskOptions = MASKED,
+    config: ConfigDirectory = None,
+    as_json: AsJson = False,
+) -> int:
+    """Write the evidence of a referred case for the authority, signed with the key of this node.
+
+    The file is a JWS (RFC 7515): its payload has the case, its journal with the digests of what
+    was attached, and its complaints, each with the SHA-256 of the text. Whole numbers and texts
+    only with --unmask and a --reason, which is journaled.
+
+    Example: smsward cases export 7 case-7.json --unmask --reason "referred to the police"
+    """
+    from gateway.app.abuse_reports.case_evidence import complaints_as_evidence
+    from gateway.systems.cases.cli.case_work import described_whole, whole_case
+    from gateway.systems.cases.model import CaseState
+    from gateway.systems.linkage.cli import linkage_in, signer_of
+    from gateway.terminal.deployment import config_of, load_settings
+    from gateway.terminal.store import is_unmasked
+
+    now, settings = utcnow(), load_settings(config)
+    signer = signer_of(linkage_in(config_of(config)), now)
+    case, senders, journal = whole_case(config, number)
+    if case.state is not CaseState.REFERRED:
+        raise CommandError(
+            f"case {number} is {case.state}: evidence is for an authority",
+            advice=f"two persons refer it first: `smsward cases refer {number}`",
+        )
+    unmask = run_async(is_unmasked(settings, unmasking, "cases export", f"case {number}"))
+    payload = {
+        "exported_at": now.isoformat(timespec="seconds"),
+        "by": acting(None),
+        "carrier": settings.node.carrier,
+        "province": settings.node.province,
+        "authority": case.authority,
+        "case": described_whole(case, senders, journal, now),
+        "complaints": run_async(complaints_as_evidence(settings, number, unmask=unmask)),
+    }
+    signed = signer.sign_evidence(orjson.dumps(payload, default=str))
+    with private_file(output, is_whole=unmask) as file:
+        file.write(signed.decode())
+    digest = sha256(signed).hexdigest()
+    shown = {"output": str(output), "complaints": len(payload["complaints"]), "sha256": digest}
+    line = f"written: {visible(str(output))}, signed with the key {signer.kid}, sha256 {digest}"
+    print_result(shown, line, as_json=as_json)
+    return ExitCode.FINE
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class XarfOptions(CaseNoteOptions):
+    """What is reported, and what is noted in the journal."""
+
+    link: Annotated[
+        str, Parameter(show_default=False, help="A link of its texts: the report is for its host.")
+    ] = ""
+    sender: Annotated[
+        str, Parameter(show_default=False, help="Which of several senders it is about.")
+    ] = ""
+    file: Annotated[Path | None, Parameter(help="Write the report there, and do not send it.")] = (
+        None
+    )
+
+
+_NO_XARF_OPTIONS = XarfOptions()
+
+
+@cases.command(name="xarf")
+def report_in_xarf(
+    number: Number,
+    recipient: Annotated[
+        str, Parameter(name="RECIPIENT", help="A mail address, or a name of xarf.webhooks.")
+    ],
+    /,
+    *,
+    wanted: XarfOptions = _NO_XARF_OPTIONS,
+    unmasking: UnmaskOptions = MASKED,
+    config: ConfigDirectory = None,
+    as_json: AsJson = False,
+) -> int:
+    """Report a case in XARF v4 to a carrier or a host that is no member of the linkage.
+
+    It goes by mail or to a webhook, once, and names the sender, or the host of --link, with counts
+    and times. A case of illegal content must be referred to RECIPIENT by two persons first; with
+    --unmask and a --reason its report has a text.
+
+    Example: smsward cases xarf 7 abuse@host.example --link http://login.host.example/
+
+    Example: smsward cases xarf 7 abuse@carrier.example --file case-7.json
+    """
+    from gateway.app.abuse_reports.xarf_reports import XarfOrder, report_abuse
+    from gateway.stores import Stores, stores_of
+    from gateway.systems.linkage.cli import linkage_in
+    from gateway.systems.linkage.number_plan import MemberFinder
+    from gateway.terminal.deployment import config_of, load_settings
+    from gateway.terminal.store import is_unmasked, on_store
+
+    settings, who, finder = load_settings(config), wanted.actor(), None
+    if (config_of(config) / "linkage.yaml").exists():
+        linkage = linkage_in(config_of(config))
+        finder = MemberFinder(linkage.registry, linkage.routes)
+    is_whole = run_async(is_unmasked(settings, unmasking, "cases xarf", f"case {number}"))
+    order = XarfOrder(recipient, wanted.link, wanted.sender, wanted.file, is_whole)
+
+    async def report(stores: Stores) -> "XarfReport":
+        return await report_abuse(stores, settings, finder, number, order, who)
+
+    made = on_store(config, stores_of, report)
+    to = visible(recipient if wanted.file is None else str(wanted.file))
+    shown = {"case": number, "report_id": made.report_id, "to": to}
+    print_result(shown, f"case {number} was reported to {to} as {made.report_id}", as_json=as_json)
+    return ExitCode.FINE

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from gateway.domain.msisdn import SHORTEST_NUMBER, masked, msisdn_of
@@ -40,6 +41,20 @@ def scope_of(period: Period) -> RecordScope:
 def moment_of(given: datetime) -> datetime:
     """Return an aware time: records count in UTC, and so does who says nothing else."""
     return given.replace(tzinfo=UTC) if given.tzinfo is None else given
+
+
+def moment_since(given: str) -> datetime:
+    """Return the time that `--since` means: so long ago, or that moment. Raises CommandError."""
+    from gateway.settings.bundles.check_fields import parse_duration  # noqa: PLC0415 - it is slow
+
+    with suppress(ValueError):
+        return utcnow() - parse_duration(given)
+    with suppress(ValueError):
+        return moment_of(datetime.fromisoformat(given))
+    raise misused(
+        f"--since: {visible(given[:_MAX_QUOTED])} is neither a duration nor a time",
+        "as 24h or 7d, or as 2025-11-25T08:00",
+    )
 
 
 def said(text: str) -> str:

@@ -2,18 +2,27 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from gateway.domain.sender import Sender
+from gateway.domain.sender import PortOwners, Sender
 from gateway.policy.bundle import Bundle
+from gateway.policy.hours import HolidayCalendar
 from gateway.policy.places import ProvinceTable
-from gateway.settings.api import load_system_ids
-from gateway.settings.bundles.bundle import load_bundle
+from gateway.settings.bundles.bundle import load_bundle, load_head
+from gateway.settings.bundles.layers import BundleSource, find_layers
+from gateway.settings.console import load_console, load_port_owners, load_system_ids
 from gateway.settings.directories import config_directory, is_sample, policies_directory
 from gateway.settings.filings import load_provinces
-from gateway.settings.gateway import GatewaySettings, load_gateway
-from gateway.settings.senders import load_senders
+from gateway.settings.gateway import (
+    GatewaySettings,
+    control_of,
+    groups_of,
+    load_gateway,
+    report_codes_of,
+)
+from gateway.settings.senders import load_senders, takes_peers
 from gateway.settings.yaml import Fault, FaultCollector, SettingsError
 from gateway.terminal.failure import CommandError, known, misused
 from gateway.terminal.options import Directories
@@ -107,12 +116,32 @@ def load_deployment(config: Path, policies: Path) -> Deployment:
     """Read everything. Raises CommandError with the faults of all files."""
     gathering = FaultCollector()
     settings = gathering.take(lambda: load_gateway(config / "gateway.yaml"), None)
-    senders = gathering.take(lambda: load_senders(config / "senders.yaml"), {})
+    groups, codes = groups_of(settings), report_codes_of(settings)
+    load = partial(load_senders, takes_peers=takes_peers(settings))
+    senders = gathering.take(lambda: load(config / "senders.yaml", groups, codes), {})
     provinces = gathering.take(lambda: load_provinces(config / "provinces.csv"), ProvinceTable())
     bundle = gathering.take(lambda: load_bundle(policies), None)
     if settings is None or bundle is None or gathering.faults:
         raise faulty(gathering.faults)
     return Deployment(settings, senders, bundle, provinces)
+
+
+def console_of(config: Path | None) -> str | None:
+    """Return where the console of a deployment answers; None without one, or with faults."""
+    try:
+        found = load_console(config_of(config) / "console.yaml", None)
+    except SettingsError:
+        return None
+    return f"{'http' if found.tls is None else 'https'}://{found.address}"
+
+
+def located_control(config: Path | None) -> Path:
+    """Return where the gateway of a deployment answers. Raises CommandError."""
+    _question("--config", config, "gateway.yaml and senders.yaml")
+    try:
+        return control_of(config_of(config) / "gateway.yaml")
+    except SettingsError as error:
+        raise faulty(error.faults) from error
 
 
 def load_settings(config: Path | None) -> GatewaySettings:
@@ -142,6 +171,23 @@ def faulty(
     return misused(f"{what} cannot be used\n{lines}", advice)
 
 
+def bundle_in(directory: Path, profile: str | None = None) -> Bundle:
+    """Return the policies in a directory. Raises CommandError with their faults."""
+    try:
+        return load_bundle(directory, profile)
+    except SettingsError as error:
+        raise faulty_policies(error.faults) from error
+
+
+def calendar_in(directory: Path) -> HolidayCalendar:
+    """Return the calendar of the policies in a directory. Raises CommandError with its faults."""
+    try:
+        layers = find_layers(BundleSource(directory), FaultCollector())
+        return load_head(layers).surroundings.calendar
+    except SettingsError as error:
+        raise faulty_policies(error.faults) from error
+
+
 def faulty_policies(faults: Iterable[Fault]) -> CommandError:
     """Return the error for a bundle that cannot be used."""
     return faulty(faults, "the policies", "`smsward policy check DIR` looks at all of them")
@@ -154,6 +200,14 @@ def senders_of(config: Path) -> dict[str, Sender] | None:
     except SettingsError as error:
         warn(f"the senders cannot be looked up: {error.faults[0]}")
         return None
+
+
+def port_owners_of(config: Path | None) -> PortOwners:
+    """Return who owns which port, also if senders.yaml has faults. Raises CommandError."""
+    try:
+        return load_port_owners(config_directory(config) / "senders.yaml")
+    except SettingsError as error:
+        raise faulty(error.faults) from error
 
 
 def require_sender(system_id: str | None, config: Path | None) -> None:

@@ -12,6 +12,7 @@ from cyclopts import ArgumentCollection, Parameter, Token, UnknownOptionError
 from cyclopts.validators import Number
 
 from gateway.domain.quarantine import HoldState
+from gateway.terminal.failure import CommandError, misused
 from gateway.terminal.screen import visible
 
 NOT_NEGATIVE = Number(gte=0)
@@ -35,6 +36,20 @@ def is_option(word: str) -> bool:
     return word.startswith("-") and not word[1:2].isdigit()
 
 
+# What is said by its name alone, and not taken back.
+FLAG = Parameter(negative="", show_default=False)
+
+# So many at most are listed at once.
+_MAX_LISTED = 10_000
+
+
+def limited(limit: int, advice: str = "", maximum: int = _MAX_LISTED) -> int:
+    """Return how many are to be listed. Raises CommandError for none and for too many."""
+    if not 1 <= limit <= maximum:
+        raise misused(f"--limit: 1 to {maximum}", advice)
+    return limit
+
+
 ConfigDirectory = Annotated[
     Path | None,
     Parameter("--config", help="The directory of gateway.yaml and senders.yaml."),
@@ -43,9 +58,8 @@ PoliciesDirectory = Annotated[
     Path | None,
     Parameter("--policies", help="The directory of the policy bundle."),
 ]
-AsJson = Annotated[
-    bool, Parameter("--json", negative="", show_default=False, help="Print JSON, for programs.")
-]
+Level = Literal["debug", "info", "warning", "error"]
+AsJson = Annotated[bool, FLAG, Parameter("--json", help="Print JSON, for programs.")]
 Lang = Annotated[
     Literal["zh", "en"],
     Parameter("--lang", help="The language of labels, titles and evidence."),
@@ -70,10 +84,7 @@ USUAL_PLACES = Directories()
 class UnmaskOptions:
     """Whether whole numbers and texts are to be seen, and why."""
 
-    unmask: Annotated[
-        bool,
-        Parameter(negative="", show_default=False, help="Whole numbers and texts; is journaled."),
-    ] = False
+    unmask: Annotated[bool, FLAG, Parameter(help="Whole numbers and texts; is journaled.")] = False
     reason: Annotated[
         str, Parameter(show_default=False, help="Why they must be seen, for the journal.")
     ] = ""
@@ -130,7 +141,7 @@ def acting(by: str | None) -> str:
     in as lin and became smsward. A name given with --by is only said, and noted as that:
     ``wu (said by smsward, login lin)``. No environment variable is read.
     """
-    account, login = _name_of(os.getuid()), _login()
+    account, login = _name_of(os.getuid()), login_name()
     said = visible((by or "").strip())[:_MAX_NAME_CHARS]
     beside = "" if login in ("", account) else f"login {login}"
     if said and said != account:
@@ -139,7 +150,27 @@ def acting(by: str | None) -> str:
     return f"{account} ({beside})" if beside else account
 
 
-def _login() -> str:
+def person_here(do: str) -> str:
+    """Return the login of the person who acts, for what an account alone may not do.
+
+    Raises CommandError without one; `do` is what to do after logging in.
+    """
+    login = login_name()
+    if not login:
+        raise CommandError(
+            "no login started this process, and an account alone is no person",
+            advice=f"log in to this machine as yourself, then {do}",
+        )
+    return login
+
+
+def is_by(login: str, acted: str) -> bool:
+    """Tell whether `acted`, as `acting` says it, names the person who is logged in as `login`."""
+    ends = f"(login {login})", f", login {login})", f"(said by {login})"
+    return acted == login or acted.endswith(ends)
+
+
+def login_name() -> str:
     """Return the account of the login that started this process, "" where there was none.
 
     It stays with the process through su and sudo (Linux, proc_pid_loginuid(5)). A process that
@@ -230,9 +261,7 @@ class ReloadOptions:
 
     by: Annotated[str | None, Parameter(help="Who wants it; noted as said by your account.")] = None
     note: Annotated[str, Parameter(show_default=False, help="Why, for the history.")] = ""
-    force: Annotated[
-        bool, Parameter(negative="", show_default=False, help="Do it although a guard advises no.")
-    ] = False
+    force: Annotated[bool, FLAG, Parameter(help="Do it although a guard advises no.")] = False
     wait_s: Annotated[
         float,
         Parameter("--wait", validator=NOT_NEGATIVE, help="Wait so many seconds for the gateway."),
@@ -266,3 +295,40 @@ class ReplayOptions:
 
 
 ALL_RECORDS = ReplayOptions()
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class HitOptions:
+    """Which findings to count."""
+
+    since: Annotated[
+        str,
+        Parameter(help="So long back, as 24h or 7d, or from a time on, as 2025-11-25T08:00."),
+    ] = "24h"
+    rule: Annotated[str | None, Parameter(help="Only of this rule or list.")] = None
+    sender: Annotated[str | None, Parameter(help="Only of this SP.")] = None
+    records: Annotated[
+        Path | None,
+        Parameter(help="The directory of records; by default the one that gateway.yaml names."),
+    ] = None
+
+
+LAST_DAY = HitOptions()
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class AdviceOptions:
+    """Which records to ask for advice."""
+
+    since: Annotated[
+        str, Parameter(help="So long back, as 24h or 7d, or from a time on, as 2025-11-25T08:00.")
+    ] = "7d"
+    records: Annotated[
+        Path | None,
+        Parameter(help="The directory of records; by default the one that gateway.yaml names."),
+    ] = None
+
+
+LAST_WEEK = AdviceOptions()

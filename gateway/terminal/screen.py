@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TextIO
 
@@ -19,7 +20,7 @@ from rich.text import Text
 
 from gateway.domain.categories import category_of, harm_of
 from gateway.domain.msisdn import is_mobile, masked
-from gateway.terminal.failure import misused
+from gateway.terminal.failure import CommandError, misused
 
 # Han may be folded anywhere, but for one that leads a number (粤B2-20200001); what is longer
 # than an id of a message is folded too.
@@ -82,6 +83,19 @@ def visible(text: str) -> str:
     reviewer should see the invisible characters by which words are hidden.
     """
     return text if text.isprintable() else "".join(map(_shown, text))
+
+
+def shown_fields(record: object, names: str, **instead: object) -> dict[str, object]:
+    """Return fields of `record` for programs, in the order of `names`; times to the second.
+
+    What is given `instead` stands in the place of a field, or behind them all.
+    """
+    order = dict.fromkeys((*names.split(), *instead))
+    fields = ((name, instead[name] if name in instead else getattr(record, name)) for name in order)
+    return {
+        name: one.isoformat(timespec="seconds") if isinstance(one, datetime) else one
+        for name, one in fields
+    }
 
 
 def print_json(value: object) -> None:
@@ -214,9 +228,9 @@ _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
 def private_file(path: Path, *, is_whole: bool = True) -> Iterator[TextIO]:
     """Give a text file to write, mode 0600, that takes the name `path` at the end.
 
-    What `path` held until then stays when something fails. Raises OSError; and CommandError where
-    what is written `is_whole` in no number and would take the place of what is: a list that
-    somebody gave a reason for is not to be had again from a masked one.
+    What `path` held until then stays when something fails. Raises CommandError: where it cannot
+    be written, and where what is written `is_whole` in no number and would take the place of what
+    is: a list that somebody gave a reason for is not to be had again from a masked one.
     """
     if not is_whole and _holds_numbers(path):
         raise misused(
@@ -224,15 +238,18 @@ def private_file(path: Path, *, is_whole: bool = True) -> Iterator[TextIO]:
             "name another file, or remove that one first",
         )
     unfinished = path.with_name(f"{path.name}.part")
-    descriptor = os.open(unfinished, _FLAGS, _PRIVATE)
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-            os.fchmod(descriptor, _PRIVATE)
-            yield file
-        unfinished.replace(path)
-    except BaseException:
-        unfinished.unlink(missing_ok=True)
-        raise
+        descriptor = os.open(unfinished, _FLAGS, _PRIVATE)
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+                os.fchmod(descriptor, _PRIVATE)
+                yield file
+            unfinished.replace(path)
+        except BaseException:
+            unfinished.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise CommandError(f"{path} cannot be written: {error.strerror}") from error
 
 
 def _holds_numbers(path: Path) -> bool:

@@ -15,7 +15,7 @@ from gateway.settings.yaml import SettingsError
 from gateway.storage.database import Database
 from gateway.storage.errors import StoreUnavailable
 from gateway.storage.journals import SqlJournals
-from gateway.storage.open import SealMismatch, TablesMismatch, open_database
+from gateway.storage.open import SealMismatch, TablesMismatch, is_made, open_database, place_of
 from gateway.terminal.arguments import reason_of
 from gateway.terminal.deployment import faulty, load_settings
 from gateway.terminal.failure import CommandError
@@ -37,10 +37,10 @@ async def opened_store(
     A new database is never made here: from the wrong directory it would swallow answers that
     no gateway reads. Raises CommandError, also for what happens within.
     """
-    path = settings.store.file
-    if not path.is_file():
+    place = place_of(settings.store.url)
+    if not is_made(settings.store.url):
         raise CommandError(
-            f"there is no store at {path.absolute()}",
+            f"there is no store at {place}",
             advice="name the gateway's --config, and call this from the directory it runs in;"
             " it makes the store at its first start",
         )
@@ -60,10 +60,10 @@ async def opened_store(
     except SettingsError as error:
         raise faulty(error.faults) from error
     except (SealMismatch, TablesMismatch) as error:
-        raise CommandError(f"the store at {path.absolute()} cannot be used: {error}") from error
+        raise CommandError(f"the store at {place} cannot be used: {error}") from error
     except StoreUnavailable as error:
         raise CommandError(
-            f"the store at {path.absolute()} cannot be used: {error}",
+            f"the store at {place} cannot be used: {error}",
             advice="does another command write to it for long, is the disk full, or does the file"
             " belong to another user?",
         ) from error
