@@ -42,8 +42,8 @@ def test_help_teaches_with_an_example(cli: Cli, command: tuple[str, ...]) -> Non
 @pytest.mark.parametrize(
     ("command", "patterns"),
     [
-        ("train", ("train_*.tsv", "dev_*.tsv", "*_bulk.tsv")),
-        ("evaluate", ("evaluate dev_*.tsv --train train_*.tsv",)),
+        ("train", ("train_*.tsv", "dev_*.tsv", "*_chats.tsv=person")),
+        ("evaluate", ("evaluate dev_*.tsv --class port --train train_*.tsv",)),
     ],
 )
 def test_patterns_of_files_are_whole_in_help(

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -11,6 +12,9 @@ import pytest
 
 from gateway.cli.explain_peers import _WORDS
 from gateway.domain.filings import Licence
+from gateway.domain.sanction import SanctionLadder, SanctionStep
+from gateway.domain.warning import Severity, WarningCode, WarningCount, WarningKind
+from gateway.runtime.clock import utcnow
 from gateway.session.binding import BindReason
 from gateway.stores import Stores
 
@@ -135,6 +139,25 @@ def test_every_bar_is_told(
     path.write_text(path.read_text(encoding="utf-8") + more, encoding="utf-8")
 
     assert verdict(**changes)["reason"] == reason
+
+
+def test_r96_a_closed_sp_hears_rbindfail_and_the_sanction_is_said(
+    verdict: Ask, in_store: InStore
+) -> None:
+    async def close(stores: Stores) -> None:
+        kind = WarningKind(WarningCode.W12, "R60", "shop", "10690001")
+        at = utcnow()
+        await stores.warnings.add([WarningCount(kind, Severity.MAJOR, 1, 0, at, at)])
+        ladder = replace(SanctionLadder(), automatic=frozenset(SanctionStep))
+        await stores.sanctions.propose(ladder, at)
+
+    in_store(close)
+
+    said = verdict()
+
+    assert (said["action"], said["reason"]) == ("refuse", "suspended")
+    assert said["status"] == "ESME_RBINDFAIL"
+    assert "closed by sanction 1 since" in said["warnings"][0]
 
 
 @pytest.mark.usefixtures("licensed")

@@ -336,6 +336,21 @@ def part(number: int, text: str) -> bytes:
     return submit_sm("10690001", WHOLE_NUMBER, octets, esm_class=0x40)
 
 
+def test_the_words_of_a_list_its_severity_and_its_owner_are_told(
+    quarantine: Command, hold: Hold
+) -> None:
+    hold(evidence="黑户贷款; 当天放款", severity="serious", owner="信贷组", score=87)
+
+    shown = quarantine("show", str(FIRST), "--json")
+    listed = quarantine("list").stdout
+
+    told = json.loads(shown.stdout)
+    assert (told["evidence"], told["rule_severity"]) == ("黑户贷款; 当天放款", "serious")
+    assert (told["rule_owner"], told["score"]) == ("信贷组", 87)
+    assert "信贷组" in listed
+    assert "serious" in listed
+
+
 @pytest.mark.parametrize("columns", ["80", "220"])
 def test_r61_what_a_message_is_about_and_how_bad_that_is_stands_in_the_list(
     quarantine: Command, hold: Hold, monkeypatch: pytest.MonkeyPatch, columns: str

@@ -5,9 +5,14 @@ from subprocess import CompletedProcess
 
 import pytest
 
+from gateway.domain.policy import KeywordList, ListAction
 from gateway.domain.records import DecisionRow, DeliveryRow, EventRow, OutcomeRow, Row, Why
+from gateway.domain.verdict import Action, Finding, Reason
+from gateway.domain.warning import Severity
+from gateway.filter.keywords.index import word_id
+from gateway.policy.bundle import Bundle
 from gateway.records.archive import RecordArchive
-from gateway.records.lines import RecordLines
+from gateway.records.lines import RecordLines, finding_fields
 from gateway.records.upkeep import seal_closed
 from gateway.records.writer import HourFiles
 from gateway.runtime.sealing import Sealer
@@ -98,6 +103,42 @@ def test_what_a_message_was_about_is_shown_beside_the_reason(
 
     assert "CONTENT, loan" in show().stdout
     assert json.loads(show("--json").stdout)["campaign"] == "c1380013800012345"
+
+
+def test_the_class_of_a_message_is_shown_with_what_decided_about_it(
+    show: Command, write: WriteRows
+) -> None:
+    why = Why("forward", "", "", "", "digest", traffic="verification", classed_by="template")
+    write(("d", HOUR * 3600.0, (12, "shop", 4), 7, b"10690001", b"13800138000", why, 0, None))
+
+    assert "verification by template" in " ".join(show().stdout.split())
+    shown = json.loads(show("--json").stdout)
+    assert (shown["class"], shown["classed_by"]) == ("verification", "template")
+
+
+def test_findings_are_shown_whole_however_many_and_whatever_their_ids(
+    show: Command, write: WriteRows
+) -> None:
+    found = tuple(
+        Finding(
+            f"K-{number}",
+            Reason.CONTENT,
+            Action.FORWARD,
+            "",
+            shadow=True,
+            word="1234567",
+            campaign="c1380013800012345",
+        )
+        for number in range(30)
+    )
+    why = Why("shadow", "CONTENT", "K-0", "", "0123456789ab", findings=found)
+    at, of = HOUR * 3600.0, (12, "shop", 4)
+    write(("d", at, of, 7, b"10690001", b"13800138000", why, 0, None))
+
+    shown = json.loads(show("--json").stdout)["findings"]
+
+    assert [one["rule"] for one in shown] == [one.rule for one in found]
+    assert {one["campaign"] for one in shown} == {"c1380013800012345"}
 
 
 def test_records_are_lines_of_json_for_programs(show: Command, write: WriteRows) -> None:
@@ -253,6 +294,57 @@ def test_a_message_is_found_by_the_smscs_id_with_its_request_and_its_receipt(
     assert "13800138000" not in ran.stdout
 
 
+def test_every_finding_of_a_message_is_told_in_words(
+    show: Command, write: WriteRows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loan = KeywordList("K-LOAN", "loan", ListAction.QUARANTINE, ("秒批贷款", "黑户贷款"))
+    bundle = Bundle("test", "0123456789ab", keyword_lists=(loan,))
+    monkeypatch.setattr("gateway.cli.explain_labels.bundle_at_hand", lambda: bundle)
+    model = Finding("R61-model", Reason.SUSPICIOUS, Action.REJECT, "", shadow=True, score=87)
+    word = Finding(
+        "K-LOAN",
+        Reason.CONTENT,
+        Action.QUARANTINE,
+        "黑户贷款",
+        category="loan",
+        severity=Severity.SERIOUS,
+        word=word_id("黑户贷款"),
+    )
+    gone = Finding("K-OLD", Reason.CONTENT, Action.FORWARD, "", shadow=True, word="1234567")
+    link = Finding("R61-link", Reason.BAD_LINK, Action.REJECT, "", campaign="c01")
+    found = (model, word, gone, link)
+    why = Why("quarantine", "CONTENT", "K-LOAN", "", "0123456789ab", findings=found)
+    at, of = HOUR * 3600.0, (12, "shop", 4)
+    write(("d", at, of, 7, b"10690001", b"13800138000", why, 8_000, None))
+
+    told = show("--message-id", "8000").stdout
+
+    assert "R61-model: in shadow mode, would have been refused (SUSPICIOUS), 87 % likely" in told
+    assert (
+        "K-LOAN, The word list loan: held for a person: this decided (CONTENT), about loan,"
+        f" severity serious, entry {word_id('黑户贷款')} of the list: 黑户贷款" in told
+    )
+    assert "K-OLD, K-OLD: only noted (CONTENT), entry 1234567 of the list\n" in told
+    assert "R61-link, R61-link: would have been refused too (BAD_LINK), campaign c01" in told
+    assert "87 %" not in show().stdout
+
+
+def test_findings_are_told_without_policies_too(
+    show: Command, write: WriteRows, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "policies").mkdir()
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "policies/bundle.yaml").write_text("version: 7\n", encoding="utf-8")
+    found = Finding("K-LOAN", Reason.CONTENT, Action.REJECT, "", word="1234567")
+    why = Why("reject", "CONTENT", "K-LOAN", "", "0123456789ab", findings=(found,))
+    at, of = HOUR * 3600.0, (12, "shop", 4)
+    write(("d", at, of, 7, b"10690001", b"13800138000", why, 8_000, None))
+
+    told = show("--message-id", "8000").stdout
+
+    assert "K-LOAN: refused: this decided (CONTENT), entry 1234567 of the list\n" in told
+
+
 def test_a_request_of_the_hour_before_is_found_with_its_answer(
     show: Command, write: WriteRows
 ) -> None:
@@ -275,6 +367,19 @@ def test_a_held_message_is_found_by_the_gateways_id(show: Command, write: WriteR
         ("decision", 7),
         ("judged_again", 0),
     ]
+
+
+def test_what_was_found_in_a_held_message_again_is_shown_in_words(
+    show: Command, write: WriteRows
+) -> None:
+    number, at = 8_1764072000000_01_000, HOUR * 3600.0
+    refused = Finding("R21", Reason.OPTED_OUT, Action.REJECT, "")
+    why = {"rule": "R21", "findings": [finding_fields(refused)]}
+    write(("e", at, "judged_again", {"message_id": str(number), "system_id": "shop", **why}))
+
+    shown = show("--message-id", str(number)).stdout
+
+    assert ": refused: this decided (OPTED_OUT)" in shown
 
 
 def test_records_are_found_by_sp_and_by_port(show: Command, write: WriteRows) -> None:

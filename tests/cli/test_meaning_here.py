@@ -107,3 +107,32 @@ def test_without_a_configuration_it_is_said_what_one_would_add(cli: Cli) -> None
     assert ran.returncode == 0
     assert "add --config" in ran.stdout
     assert "add --config" not in cli("explain", "mo", "--text", "TD", "--json").stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "scope", "en", "zh"),
+    [
+        ("TD", "shop 10690001", "refuses port 10690001 of shop", "拒收 shop 的端口 10690001"),
+        ("TD贷款", "shop #loan", "refuses category loan of shop", "拒收 shop 的类别 loan"),
+        ("00000", "shop", "refuses shop", "拒收 shop"),
+        ("STOPALL", "shop", "refuses shop", "拒收 shop"),
+    ],
+)
+def test_r22_what_the_ledger_then_holds_is_as_the_policies_at_hand_say(  # noqa: PLR0913, PLR0917 - a table
+    explain: Callable[..., CompletedProcess[str]],
+    deployment: Path,
+    write: Write,
+    monkeypatch: pytest.MonkeyPatch,
+    text: str,
+    scope: str,
+    en: str,
+    zh: str,
+) -> None:
+    write("policies/replies.yaml", "version: 1\nscope: port\n")
+    monkeypatch.chdir(deployment)
+
+    said = json.loads(explain(text, "1069000112", "--json").stdout)
+
+    assert said["ledger"] == {"scope": scope, "answer": "refused"}
+    assert en in " ".join(explain(text, "1069000112").stdout.split())
+    assert zh in " ".join(explain(text, "1069000112", "--lang", "zh").stdout.split())

@@ -1,5 +1,6 @@
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -10,9 +11,20 @@ import structlog
 from gateway.cli.application import run_line
 from gateway.settings import directories
 
-Calls = list[tuple[Path, Path]]
+Calls = list[tuple[Path, Path, bool]]
 Cli = Callable[..., CompletedProcess[str]]
 Write = Callable[[str, str], None]
+
+EARLY = (signal.SIGHUP, signal.SIGUSR2)
+
+
+@pytest.fixture(autouse=True)
+def _signals() -> Iterator[None]:
+    """Give later tests the signals back that a gateway ignores until it is ready for them."""
+    before = {one: signal.getsignal(one) for one in EARLY}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture
@@ -20,9 +32,12 @@ def started(monkeypatch: pytest.MonkeyPatch) -> Calls:
     """Put a recorder in place of the gateway; it is asked to run, and ends with 1."""
     calls: Calls = []
 
-    def record(config: Path, policies: Path, unlisted: Callable[[], int]) -> int:
-        calls.append((config, policies))
+    def record(
+        config: Path, policies: Path, unlisted: Callable[[], int], *, has_console: bool
+    ) -> int:
+        calls.append((config, policies, has_console))
         assert unlisted() == 0
+        assert {signal.getsignal(one) for one in EARLY} == {signal.SIG_IGN}
         structlog.get_logger().info("gateway.started")
         structlog.get_logger().warning("bundle.open")
         return 1
@@ -31,12 +46,17 @@ def started(monkeypatch: pytest.MonkeyPatch) -> Calls:
     return calls
 
 
-def test_run_hands_on_the_directories_and_the_exit_code(
-    cli: Cli, deployment: Path, started: Calls, options: tuple[str, ...]
+@pytest.mark.parametrize("more", [(), ("--no-console",)])
+def test_run_hands_on_what_it_is_told_and_the_exit_code(
+    cli: Cli,
+    deployment: Path,
+    started: Calls,
+    options: tuple[str, ...],
+    more: tuple[str, ...],
 ) -> None:
-    ran = cli("run", *options)
+    ran = cli("run", *options, *more)
 
-    assert started == [(deployment / "config", deployment / "policies")]
+    assert started == [(deployment / "config", deployment / "policies", not more)]
     assert ran.returncode == 1
 
 
@@ -77,7 +97,7 @@ def test_run_says_first_on_what_it_runs(
 
     run_line(("run", "--config", str(deployment / "config"), "--log-level", "warning"))
 
-    [(config, policies)] = started
+    [(config, policies, _)] = started
     logged = capfd.readouterr().err.splitlines()[0]
     assert "directories.chosen" in logged
     assert str(config) in logged
@@ -123,7 +143,7 @@ def test_run_with_faults_in_the_files_ends_with_2(
     assert "gateway.yaml:2:12 " in ran.stderr
 
 
-@pytest.mark.parametrize("command", [("run",), ("run", "--check"), ("api",)])
+@pytest.mark.parametrize("command", [("run",), ("run", "--check"), ("console",)])
 def test_nothing_is_started_on_the_sample(
     cli: Cli,
     started: Calls,

@@ -5,7 +5,7 @@ from typing import NoReturn
 
 import pytest
 
-from gateway.cli import operate
+from gateway.cli import sessions
 from gateway.settings.credentials import verify
 from gateway.terminal.failure import CommandError
 
@@ -45,7 +45,7 @@ def test_a_password_typed_twice_becomes_its_hash(
 ) -> None:
     typed("secret", "secret")
 
-    operate.hash_password()
+    sessions.hash_password()
 
     assert verify(capsys.readouterr().out.strip(), b"secret")
 
@@ -54,7 +54,7 @@ def test_two_passwords_that_differ_are_a_misuse(typed: Typed) -> None:
     typed("secret", "Secret")
 
     with pytest.raises(CommandError, match="differ"):
-        operate.hash_password()
+        sessions.hash_password()
 
 
 def test_who_leaves_the_prompt_is_told_so(monkeypatch: pytest.MonkeyPatch, typed: Typed) -> None:
@@ -65,7 +65,7 @@ def test_who_leaves_the_prompt_is_told_so(monkeypatch: pytest.MonkeyPatch, typed
     monkeypatch.setattr(getpass, "getpass", leave)
 
     with pytest.raises(CommandError, match="no password"):
-        operate.hash_password()
+        sessions.hash_password()
 
 
 @pytest.mark.parametrize("secret", ["", "\n", "ninechars\n", "密码密码"])

@@ -185,6 +185,8 @@ def test_r72_each_kind_of_evidence_is_purged_with_the_records(work: Work) -> Non
         "preferences",
         "suspensions",
         "warnings",
+        "complaints",
+        "cases",
         "samples",
     ]
 

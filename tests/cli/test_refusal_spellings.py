@@ -78,7 +78,7 @@ def is_refused(sets: ConsentSets, spelling: str) -> bool:
 
 
 async def _posted(stores: Stores, typed: str) -> None:
-    routes = optouts(stores.consent, stores.journals, lambda: {"shop"}, utcnow)
+    routes = optouts(stores.consent, stores.journals, lambda: {"shop": ()}, utcnow)
     transport = httpx.ASGITransport(build_api(ClientAccess([CLIENT], lambda: 0.0), [routes]))
     headers = {"Authorization": "Bearer token"}
     async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:

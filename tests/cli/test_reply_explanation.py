@@ -42,10 +42,10 @@ def ask_file(cli: Cli, tmp_path: Path) -> AskFile:
 @pytest.mark.parametrize(
     ("text", "options", "want"),
     [
-        ("TD", (), ReplyMeaning(Intent.OPTOUT, "port")),
+        ("TD", (), ReplyMeaning(Intent.OPTOUT, "sender")),
         ("TD畅听包", (), ReplyMeaning(Intent.OPTOUT, "service", "畅听包")),
         ("R", (), ReplyMeaning(Intent.NONE)),
-        ("R", ("--advertised", "R"), ReplyMeaning(Intent.OPTOUT, "port")),
+        ("R", ("--advertised", "R"), ReplyMeaning(Intent.OPTOUT, "sender")),
         ("是", (), ReplyMeaning(Intent.NONE)),
         ("是", ("--pending",), ReplyMeaning(Intent.CONFIRM)),
         ("1,3", ("--listed", "3"), ReplyMeaning(Intent.OPTOUT_ITEMS, items=(1, 3))),

@@ -1,6 +1,8 @@
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -10,11 +12,19 @@ import pytest
 from rich.cells import cell_len
 
 from gateway.domain.consent import EVERY_SENDER, Answer
+from gateway.domain.live import SuspendedSender
+from gateway.domain.sanction import ReopeningTerms, SanctionLadder, SanctionStep
+from gateway.domain.suspension import COMPLAINTS, NewPortSuspension
+from gateway.domain.warning import Severity, WarningCode, WarningCount, WarningKind
+from gateway.runtime.clock import utcnow
+from gateway.stores import Stores
+from gateway.systems.early_warnings.service import SanctionKeeper
 
 Answered = Callable[[int, str, Answer], None]
 Ask = Callable[..., dict[str, Any]]
 Cli = Callable[..., CompletedProcess[str]]
 Command = Callable[..., CompletedProcess[str]]
+InStore = Callable[[Callable[[Stores], Awaitable[object] | None]], None]
 Write = Callable[[str, str], None]
 
 SUBSCRIBER = 8613800138000
@@ -217,6 +227,92 @@ def test_a_store_that_cannot_be_read_is_a_finding_and_a_warning(verdict: Ask, wr
 
     assert said["reason"] == "CONSENT_UNCHECKED"
     assert "cannot be used" in said["warnings"][0]
+
+
+def test_r88_a_suspended_port_is_said_with_what_lifts_it(verdict: Ask, in_store: InStore) -> None:
+    suspension = NewPortSuspension("shop", "10690001", utcnow(), COMPLAINTS, "R88")
+    in_store(lambda stores: stores.suspended_ports.suspend(suspension))
+
+    said, other = verdict(**{"from": "1069000117"}), verdict(**{"from": "10690002"})
+
+    assert (said["action"], said["reason"], said["rule"]) == ("reject", "SOURCE_SUSPENDED", "R88")
+    assert "smsward suspension lift-port shop 10690001" in said["warnings"][-1]
+    assert other["action"] == "forward"
+
+
+async def sanctioned(stores: Stores, severity: Severity, daily_max: int = 0) -> None:
+    """Apply what follows a violation, and reopen it with a cap where one is given."""
+    at = utcnow()
+    kind = WarningKind(WarningCode.W5, severity, "shop", "10690001")
+    await stores.warnings.add([WarningCount(kind, severity, 1, 0, at, at)])
+    ladder = replace(SanctionLadder(), automatic=frozenset(SanctionStep))
+    keeper = SanctionKeeper(stores.sanctions, stores.suspended_ports, ladder, lambda _: ())
+    await keeper.look(at)
+    if daily_max:
+        asked = ReopeningTerms("lin", at, "new owner", "own lists", 30, daily_max)
+        await stores.sanctions.ask_reopening(1, asked)
+        await stores.sanctions.approve_reopening(1, asked.digest, "wu", at)
+        await keeper.look(at)
+
+
+def test_r96_a_closed_sp_is_said_with_its_sanction_and_since_when(
+    verdict: Ask, in_store: InStore, explain: Command
+) -> None:
+    in_store(lambda stores: sanctioned(stores, Severity.MAJOR))
+
+    said = verdict()
+    people = explain("--lang", "zh").stderr
+
+    assert (said["action"], said["reason"], said["rule"]) == ("reject", "SENDER_STATE", "R01")
+    assert f"the SP is closed by sanction 1 since {utcnow():%Y-%m-%d}" in said["warnings"][-1]
+    assert "smsward warnings sanctions reopen 1" in said["warnings"][-1]
+    assert "被处罚 1 关停" in people
+
+
+def test_r96_a_port_that_a_sanction_suspends_is_said_with_its_number(
+    verdict: Ask, in_store: InStore
+) -> None:
+    in_store(lambda stores: sanctioned(stores, Severity.SERIOUS))
+    complained = NewPortSuspension("shop", "10690001", utcnow(), COMPLAINTS, "R88")
+    in_store(lambda stores: stores.suspended_ports.suspend(complained))
+
+    said = verdict(**{"from": "1069000117"})
+
+    assert (said["action"], said["reason"]) == ("reject", "SOURCE_SUSPENDED")
+    by_complaints, by_sanction = said["warnings"][-2:]
+    assert f"suspended by sanction 1 since {utcnow():%Y-%m-%d}" in by_sanction
+    assert "lift-port shop 10690001 --sanction 1" in by_sanction
+    assert "suspended by complaints since" in by_complaints
+
+
+@pytest.mark.parametrize("severity", [Severity.MAJOR, Severity.SERIOUS])
+def test_r97_the_cap_of_a_probation_is_said_and_a_message_under_it_passes(
+    verdict: Ask, in_store: InStore, severity: Severity
+) -> None:
+    in_store(lambda stores: sanctioned(stores, severity, daily_max=10_000))
+    after = utcnow() + timedelta(days=31)
+
+    said, later = verdict(), verdict(at=f"{after:%Y-%m-%dT%H:%M:%S+00:00}")
+
+    assert (said["action"], said["findings"]) == ("forward", [])
+    (note,) = said["warnings"]
+    whose = "all ports of the SP are" if severity is Severity.MAJOR else "the port is"
+    assert f"{whose} on probation until" in note
+    assert "sanction 1: at most 10 000 messages a day" in note
+    assert "ESME_RTHROTTLED (R97)" in note
+    assert later["warnings"] == []
+
+
+def test_an_sp_suspended_by_order_is_said_with_what_lifts_it(
+    verdict: Ask, in_store: InStore
+) -> None:
+    order = SuspendedSender("shop", utcnow(), "wu", "case 12")
+    in_store(lambda stores: stores.suspended_senders.suspend(order))
+
+    said = verdict()
+
+    assert (said["action"], said["reason"]) == ("reject", "SENDER_STATE")
+    assert "smsward sender resume shop" in said["warnings"][-1]
 
 
 def test_a_gateway_that_never_ran_knows_no_answers_and_that_is_said(

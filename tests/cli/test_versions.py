@@ -135,6 +135,32 @@ def test_a_rollback_puts_the_files_back_and_asks_the_gateway(
     assert "no gateway has answered yet" in ran.stderr
 
 
+def test_what_commands_wrote_into_local_d_is_in_the_history_and_is_undone(
+    cli: Cli,
+    deployment: Path,
+    options: tuple[str, ...],
+    record: Record,
+) -> None:
+    policies = deployment / "policies"
+    shipped = record()
+    assert cli("policy", "shadow", "R21", *options[2:]).returncode == 0
+    in_shadow = record()
+    assert cli("policy", "off", "R21", "--sender", "shop", *options[2:]).returncode == 0
+    record()
+
+    cli("policy", "rollback", "2", "--wait", "0", *options)
+    one_step_back = load_bundle(policies)
+    record()
+    cli("policy", "rollback", "1", "--wait", "0", *options)
+    as_shipped = load_bundle(policies)
+
+    (rule,) = one_step_back.rules
+    assert (one_step_back.digest, rule.mode, rule.overrides) == (in_shadow, "shadow", ())
+    (rule,) = as_shipped.rules
+    assert (as_shipped.digest, rule.mode) == (shipped, "enforce")
+    assert not (policies / "local.d/rules/modes.yaml").exists()
+
+
 def test_a_rollback_is_told_to_programs(
     cli: Cli,
     deployment: Path,

@@ -34,7 +34,7 @@ def test_a_link_that_waits_for_the_numbers_is_not_followed(tmp_path: Path) -> No
     elsewhere = tmp_path / "elsewhere"
     (tmp_path / "list.csv.part").symlink_to(elsewhere)
 
-    with pytest.raises(OSError, match="symbolic links"), private_file(tmp_path / "list.csv"):
+    with pytest.raises(CommandError, match="symbolic links"), private_file(tmp_path / "list.csv"):
         pass
 
     assert not elsewhere.exists()

@@ -8,7 +8,7 @@ from subprocess import CompletedProcess
 import pytest
 
 from gateway.domain.api_client import ApiRole
-from gateway.settings.api import load_api
+from gateway.settings.console import load_console
 
 Cli = Callable[..., CompletedProcess[str]]
 Write = Callable[[str, str], None]
@@ -17,14 +17,14 @@ Write = Callable[[str, str], None]
 def test_a_new_token_comes_with_the_line_that_knows_it(
     cli: Cli, deployment: Path, write: Write
 ) -> None:
-    made = cli("api", "new-token", "--name", "营业厅")
+    made = cli("console", "new-token", "--name", "营业厅")
 
     first, _, line, _ = made.stdout.splitlines()
     token = first.rpartition(" ")[2]
     assert len(token) >= 43
     filled = line.replace("…", "shop")
-    write("config/api.yaml", f"version: 1\nclients:\n{filled}\n")
-    [client] = load_api(deployment / "config/api.yaml", {"shop"}).clients
+    write("config/console.yaml", f"version: 1\nclients:\n{filled}\n")
+    [client] = load_console(deployment / "config/console.yaml", {"shop"}).clients
     assert (client.name, client.digest) == ("营业厅", sha256(token.encode()).digest())
 
 
@@ -50,12 +50,12 @@ def test_the_line_is_whole_for_every_role(
     role: ApiRole,
     own: tuple[str, tuple[str, ...]],
 ) -> None:
-    line = cli("api", "new-token", "--name", "one", *options).stdout.splitlines()[2]
-    told = json.loads(cli("api", "new-token", "--name", "two", *options, "--json").stdout)
+    line = cli("console", "new-token", "--name", "one", *options).stdout.splitlines()[2]
+    told = json.loads(cli("console", "new-token", "--name", "two", *options, "--json").stdout)
 
     both = f"{line}\n  - {json.dumps(told['client'])}\n"
-    write("config/api.yaml", f"version: 1\nclients:\n{both}")
-    one, two = load_api(deployment / "config/api.yaml", {"shop"}).clients
+    write("config/console.yaml", f"version: 1\nclients:\n{both}")
+    one, two = load_console(deployment / "config/console.yaml", {"shop"}).clients
     assert [(c.name, c.role, (c.system_id, c.channels)) for c in (one, two)] == [
         ("one", role, own),
         ("two", role, own),
@@ -74,19 +74,19 @@ def test_the_line_is_whole_for_every_role(
     ],
 )
 def test_what_a_role_does_not_have_is_refused(cli: Cli, options: tuple[str, ...], why: str) -> None:
-    made = cli("api", "new-token", *options)
+    made = cli("console", "new-token", *options)
 
     assert (made.returncode, made.stdout) == (2, "")
     assert why in made.stderr
 
 
 def test_no_two_tokens_are_alike(cli: Cli) -> None:
-    assert cli("api", "new-token").stdout != cli("api", "new-token").stdout
+    assert cli("console", "new-token").stdout != cli("console", "new-token").stdout
 
 
 @pytest.mark.parametrize("name", ["", "a{b", "\x1b[2J", "a" * 33])
 def test_a_name_that_the_file_would_not_take_is_refused(cli: Cli, name: str) -> None:
-    made = cli("api", "new-token", "--name", name)
+    made = cli("console", "new-token", "--name", name)
 
     assert made.returncode == 2
     assert "1 to 32 letters" in made.stderr
@@ -94,7 +94,7 @@ def test_a_name_that_the_file_would_not_take_is_refused(cli: Cli, name: str) -> 
 
 
 def test_without_a_file_it_is_said_what_to_write(cli: Cli, deployment: Path) -> None:
-    served = cli("api", "--config", str(deployment / "config"))
+    served = cli("console", "--config", str(deployment / "config"))
 
     assert served.returncode == 2
     assert "there is no" in served.stderr
@@ -110,12 +110,12 @@ def test_the_api_is_served_from_the_directory_that_is_named(
         served.append((config, policies))
         return 1
 
-    write("config/api.yaml", "version: 1\n")
-    monkeypatch.setattr("gateway.app.api.serve_api", serve)
+    write("config/console.yaml", "version: 1\n")
+    monkeypatch.setattr("gateway.app.console.serve_console", serve)
 
     config, policies = deployment / "config", deployment / "policies"
     ran = cli(
-        *("api", "--config", str(config), "--policies", str(policies), "--log-level", "error")
+        *("console", "--config", str(config), "--policies", str(policies), "--log-level", "error")
     )
 
     assert (ran.returncode, served) == (1, [(config, policies)])
