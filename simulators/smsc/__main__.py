@@ -1,5 +1,8 @@
 """Run a simulated SMSC in the foreground: ``python -m simulators.smsc --port 2776``.
 
+``python -m simulators.smsc mo --from 13800138000 --to 10690001 --text TD`` lets a subscriber write
+to a port by way of one that runs.
+
 SIGUSR1 prints one JSON line of counters and goes on; SIGTERM and SIGINT print it and leave.
 """
 
@@ -14,12 +17,16 @@ from dataclasses import Field, asdict, fields
 from pathlib import Path
 
 from simulators.smsc.behaviour import Behaviour, IdStyle
+from simulators.smsc.handset import write_mo
 from simulators.smsc.server import SimulatedSmsc
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run until told to stop; return the exit code."""
-    options = _parser().parse_args(arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] == ["mo"]:
+        return asyncio.run(_write(_mo_parser().parse_args(given[1:])))
+    options = _parser().parse_args(given)
     try:
         return asyncio.run(_serve(options))
     except OSError as error:
@@ -41,6 +48,39 @@ async def _serve(options: argparse.Namespace) -> int:
         await leaving.wait()
     _print_counters(smsc)
     return 0
+
+
+async def _write(options: argparse.Namespace) -> int:
+    """Write to a port as a subscriber; return 0 if the ESME took it."""
+    try:
+        answer = await write_mo(
+            (options.host, options.port),
+            *(options.source, options.to, options.text),
+            system_id=options.system_id,
+        )
+    except OSError as error:
+        sys.stderr.write(f"no SMSC at {options.host}:{options.port}: {error}\n")
+        return 1
+    _print_line({"command_status": f"0x{answer.command_status:08X}", "is_taken": answer.is_ok})
+    return 0 if answer.is_ok else 1
+
+
+def _mo_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m simulators.smsc mo",
+        description="Write to a port as a subscriber, by way of a simulated SMSC that runs.",
+    )
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=2776, help="of the simulated SMSC")
+    parser.add_argument("--from", dest="source", required=True, help="the subscriber's number")
+    parser.add_argument("--to", required=True, help="the port that is written to")
+    parser.add_argument("--text", required=True)
+    parser.add_argument(
+        "--system-id",
+        default="",
+        help="the ESME that gets it; without it the first that is bound to receive",
+    )
+    return parser
 
 
 def _parser() -> argparse.ArgumentParser:

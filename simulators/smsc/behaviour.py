@@ -69,6 +69,8 @@ class Behaviour:
     receipt_delay_s: float = 0.0
     receipt_before_answer: bool = False
     undeliverable_every: int = 0
+    # How soon one that heard ESME_RX_T_APPN is sent again; 0 is never.
+    receipt_retry_s: float = 0.0
     id_style: IdStyle = IdStyle.DECIMAL
     # How the receipt's text writes the id, when other than the answer did.
     receipt_id_style: IdStyle | None = None

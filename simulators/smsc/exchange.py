@@ -61,6 +61,7 @@ class Exchange:
     cancels: list[Cancelled] = field(default_factory=list)
     memory: Memory = field(default_factory=Memory)
     watch: Watch = field(default_factory=Watch)
+    is_stalled: bool = False
     shuffling: random.Random = field(init=False)
     _ids: MessageIds = field(init=False)
     _parked: deque[Receipt] = field(default_factory=lambda: deque(maxlen=PARKED))

@@ -16,6 +16,10 @@ from simulators.wire import Tlvs
 WITHIN_S = 60.0
 
 
+# Turns of the loop until what was accepted last is a session that can be reset.
+_ACCEPTING = 5
+
+
 class SimulatedSmsc:
     """An SMSC on a loopback port, usable as an async context manager.
 
@@ -33,7 +37,6 @@ class SimulatedSmsc:
     ) -> None:
         self.host = host
         self.port = port
-        self.stalled = False
         self.sessions: list[Session] = []
         self._ssl = ssl
         self._server: asyncio.Server | None = None
@@ -79,6 +82,8 @@ class SimulatedSmsc:
         if self._server is None:
             return
         self._server.close()
+        for _ in range(_ACCEPTING):
+            await asyncio.sleep(0)
         self.disconnect_all(by_reset=True)
         await self.until(lambda: not self.sessions)
         await self._server.wait_closed()
@@ -171,10 +176,10 @@ class SimulatedSmsc:
 
     def _session(self) -> Session:
         self._sessions_seen += 1
-        return Session(self._exchange, self._sessions_seen, self.sessions, is_stalled=self.stalled)
+        return Session(self._exchange, self._sessions_seen, self.sessions)
 
     def _stall(self, *, is_stalled: bool) -> None:
-        self.stalled = is_stalled
+        self._exchange.is_stalled = is_stalled
         for session in self.sessions:
             session.stall(is_stalled=is_stalled)
 

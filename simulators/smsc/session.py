@@ -18,6 +18,7 @@ from simulators.wire import (
     Framer,
     Header,
     MalformedError,
+    Message,
     Tlvs,
     c_octets,
     c_string,
@@ -32,6 +33,8 @@ _BIND_TYPES = {
     CommandId.BIND_TRANSCEIVER: "trx",
 }
 _SYSTEM_ID = "smsc"
+# Who binds with this system_type is a subscriber, who writes to the ESME named by the system_id.
+HANDSET = "handset"
 _INTERFACE_VERSION = 0x34
 
 
@@ -49,18 +52,17 @@ class Mobile(NamedTuple):
 class Session(asyncio.Protocol):
     """Answers what an ESME sends, in the manner of Exchange.behaviour."""
 
-    def __init__(
-        self, exchange: Exchange, number: int, peers: list["Session"], *, is_stalled: bool
-    ) -> None:
+    def __init__(self, exchange: Exchange, number: int, peers: list["Session"]) -> None:
         self.number = number
         self.system_id = ""
         self.bind_type = ""
+        self._is_handset = False
         self._exchange = exchange
         self._peers = peers
         self._loop = asyncio.get_running_loop()
         self._framer = Framer()
         self._is_over = False
-        self._is_stalled = is_stalled
+        self._is_stalled = False
         self._is_congested = False
         self._unread = b""
         self._replies = Replies(exchange, self.write, self._route)
@@ -92,6 +94,7 @@ class Session(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         self._exchange.counters.connections += 1
         self._peers.append(self)
+        self._is_stalled = self._exchange.is_stalled  # which may have changed since the accept
         self._read_or_not()
         self._exchange.watch.changed()
 
@@ -207,7 +210,10 @@ class Session(asyncio.Protocol):
             self._refuse(header, fault)
             return
         system_id = request.system_id.decode("latin-1")
-        status = self._exchange.judge_bind(system_id, request.password.decode("latin-1"))
+        self._is_handset = request.system_type == HANDSET.encode()
+        status = 0
+        if not self._is_handset:
+            status = self._exchange.judge_bind(system_id, request.password.decode("latin-1"))
         if status:
             self._exchange.counters.binds_refused += 1
             self._refuse(header, status)
@@ -238,6 +244,9 @@ class Session(asyncio.Protocol):
             self._exchange.counters.malformed += 1
             self._refuse(header, CommandStatus.ESME_RINVMSGLEN)
             return
+        if self._is_handset:
+            self._pass_on(header, message)
+            return
         origin = Origin(self.number, self.system_id, header.command_id, octets)
         outcome = self._exchange.take(origin, message)
         if outcome.cuts_link:
@@ -259,6 +268,31 @@ class Session(asyncio.Protocol):
             command_status=outcome.command_status,
         )
         self._replies.add(Reply(answer * outcome.copies, receipt))
+
+    def _pass_on(self, header: Header, message: Message) -> None:
+        """Deliver what a subscriber writes; the answer is that of the ESME."""
+        names = {self.system_id} if self.system_id else {one.system_id for one in self._peers}
+        to = [one for one in self._peers if one.can_receive and one.system_id in names]
+        if not to:
+            self._refuse(header, CommandStatus.ESME_RX_T_APPN)
+            return
+        mobile = Mobile(
+            message.source,
+            message.destinations[0],
+            message.octets,
+            message.data_coding,
+            message.esm_class,
+            (),
+        )
+        answer = to[0].deliver(mobile)
+        answer.add_done_callback(lambda done: self._tell(header, done))
+
+    def _tell(self, header: Header, answer: asyncio.Future[int]) -> None:
+        gone = answer.cancelled() or answer.exception() is not None
+        status = CommandStatus.ESME_RX_T_APPN if gone else answer.result()
+        body = b"" if status else c_octets("")
+        answer_id = header.command_id | RESPONSE
+        self.write(pdu(answer_id, header.sequence_number, body, command_status=status))
 
     def _query(self, header: Header, octets: bytes) -> None:
         request = decode(octets)
@@ -350,6 +384,10 @@ class Session(asyncio.Protocol):
         if header.command_id == CommandId.DELIVER_SM | RESPONSE:
             counters.delivered += not header.command_status
             counters.deliveries_refused += bool(header.command_status)
+            retry_s = self._exchange.behaviour.receipt_retry_s
+            is_put_off = header.command_status == CommandStatus.ESME_RX_T_APPN
+            if retry_s and is_put_off and isinstance(waiter, Receipt):
+                self._loop.call_later(retry_s, self._route, [waiter])
         elif header.command_id == CommandId.ENQUIRE_LINK | RESPONSE:
             counters.enquire_links_answered += 1
         elif header.command_id == CommandId.GENERIC_NACK:

@@ -10,7 +10,7 @@ import pytest
 from simulators.esme import RawEsme
 from simulators.smsc import SimulatedSmsc
 from simulators.smsc.__main__ import main
-from simulators.wire import CommandStatus
+from simulators.wire import CommandStatus, read_message
 
 Run = Callable[..., Awaitable[tuple[Process, str, int]]]
 
@@ -90,3 +90,39 @@ def test_a_flag_that_makes_no_sense_is_refused(flags: list[str]) -> None:
         main(flags)
 
     assert left.value.code == 2
+
+
+async def test_a_subscriber_writes_to_a_port_from_the_command_line(smsc: SimulatedSmsc) -> None:
+    esme = await RawEsme.connect(smsc.host, smsc.port)
+    assert await esme.bind("sp1", "secret", "rx") == 0
+    esme.deliver_status = 0x65
+
+    refused = await _mo(smsc, "--system-id", "sp1")
+    esme.deliver_status = 0
+    taken = await _mo(smsc)
+    away = await _mo(smsc, "--system-id", "sp2")
+
+    assert refused == (1, {"command_status": "0x00000065", "is_taken": False})
+    assert taken == (0, {"command_status": "0x00000000", "is_taken": True})
+    assert away == (1, {"command_status": "0x00000064", "is_taken": False})
+    message = read_message(await esme.next_pdu())
+    assert (message.source, message.destinations) == ("13800138000", ("10690001",))
+    assert message.octets.decode("utf-16-be") == "TD"
+    assert smsc.journal == []
+    await esme.unbind()
+
+
+async def _mo(smsc: SimulatedSmsc, *flags: str) -> tuple[int | None, dict[str, int | str]]:
+    command = (sys.executable, "-m", "simulators.smsc", "mo", "--port", str(smsc.port), *flags)
+    words = ("--from", "13800138000", "--to", "10690001", "--text", "TD")
+    process = await asyncio.create_subprocess_exec(*command, *words, stdout=PIPE)
+    line = await line_of(process)
+    return await process.wait(), line
+
+
+def test_a_subscriber_without_an_smsc_is_told_plainly(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("--from", "13800138000", "--to", "10690001", "--text", "TD")
+
+    assert main(("mo", "--port", "1", *words)) == 1
+
+    assert "no SMSC at 127.0.0.1:1" in capsys.readouterr().err

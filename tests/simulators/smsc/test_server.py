@@ -258,10 +258,23 @@ async def test_a_stalled_smsc_takes_nothing_until_it_reads_on(
         # Nothing is to happen: all one can do is give it a moment.
         with pytest.raises(TimeoutError):
             await smsc.until(lambda: bool(smsc.journal) or smsc.counters.binds == 2, within_s=0.02)
-        assert smsc.stalled
         smsc.resume()
 
         assert [(await waiting)[0].command_status, (await waiting)[1]] == [0, 0]
+
+
+@pytest.mark.parametrize("turns", range(8))
+async def test_a_connection_that_was_accepted_before_the_smsc_read_on_is_read(
+    smsc: SimulatedSmsc, turns: int
+) -> None:
+    smsc.pause()
+    connecting = asyncio.gather(RawEsme.connect(smsc.host, smsc.port))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    smsc.resume()
+
+    async with (await connecting)[0] as late:
+        assert await late.bind("sp1", "secret") == 0
 
 
 async def test_an_esme_that_does_not_read_is_not_read_from_either(
