@@ -19,7 +19,8 @@ from gateway.runtime.sealing import Keys
 from gateway.storage.database import Database
 from gateway.storage.open import open_database
 from gateway.storage.sealed_columns import Kept, Seal
-from gateway.stores import Stores, stores_of
+from gateway.stores import Stores, open_store, stores_of
+from tests.postgresql_server import IS_THERE, LACKS, open_postgresql, postgresql_server
 
 Builder: TypeAlias = Callable[..., HeldMessage]
 AnswerBuilder: TypeAlias = Callable[..., ConsentAnswer]
@@ -35,6 +36,9 @@ settings.load_profile("unhurried")
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # Whoever runs the tests may hand on the width of a terminal, by which tables would be folded.
 os.environ.pop("COLUMNS", None)
+# Every store has the time that a slow machine needs; tests of deadlines set their own.
+for _opening in (open_store, open_database):
+    _opening.__kwdefaults__ = {**(_opening.__kwdefaults__ or {}), "deadline_s": 30.0}
 
 
 @pytest.fixture(autouse=True)
@@ -49,10 +53,20 @@ def _own_logging() -> Iterator[None]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run what is marked `every_store` on each kind of database."""
-    is_marked = metafunc.definition.get_closest_marker("every_store") is not None
-    if is_marked and "database" in metafunc.fixturenames:
-        metafunc.parametrize("database", ("memory", "file", "sealed"), indirect=True)
+    """Run what is marked `every_store` on each kind of database, and what else is marked."""
+    of_mark = metafunc.definition.get_closest_marker
+    if of_mark("every_store") is None or "database" not in metafunc.fixturenames:
+        return
+    skipped = pytest.mark.skipif(not IS_THERE, reason=LACKS)
+    more = [pytest.param("postgresql", marks=skipped)] if of_mark("postgresql") else []
+    metafunc.parametrize("database", ("memory", "file", "sealed", *more), indirect=True)
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """Return the URL of a PostgreSQL server with all tables."""
+    with postgresql_server() as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
@@ -153,6 +167,11 @@ async def database(
     Whatever a test does with a sealed one, no number stands open in it (R73).
     """
     kind = getattr(request, "param", "memory")
+    if kind == "postgresql":
+        on_server = await open_postgresql(request.getfixturevalue("postgresql"), deadline_s=30)
+        yield on_server
+        await on_server.close()
+        return
     url = "memory://" if kind == "memory" else sqlite_url
     opened = await open_database(url, keys=keys if kind == "sealed" else None, deadline_s=30)
     yield opened

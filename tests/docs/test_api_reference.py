@@ -7,12 +7,14 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from gateway.app.api import Api, routers_of
-from gateway.console.application import HEALTH, build_api
+from gateway.app.console import ConsoleProcess, routers_of
+from gateway.console.application import ALIVE, HEALTH, READY, build_api
 from gateway.domain.api_client import ApiClient, ApiRole, RefusalChannel
-from gateway.settings.api import ApiSettings
+from gateway.settings.console import ConsoleSettings
+from gateway.settings.gateway import GatewaySettings
 from gateway.settings.schema import Address
 from gateway.stores import Stores
+from gateway.systems.linkage.api import SCHEMAS
 from gateway.web.access import ClientAccess
 from gateway.web.problems import Problem
 
@@ -33,8 +35,9 @@ CLIENTS = [
 
 @pytest.fixture
 def app(stores: Stores) -> FastAPI:
-    settings = ApiSettings(version=1, address=Address("127.0.0.1", 0), clients=())
-    api = Api(settings, {"sp1"}, "memory://")
+    settings = ConsoleSettings(version=1, address=Address("127.0.0.1", 0), clients=())
+    api = ConsoleProcess(settings, {"sp1"}, "memory://")
+    api.gateway = GatewaySettings(version=1, listeners=(), smscs=())
     return build_api(ClientAccess(CLIENTS, lambda: 0.0), routers_of(stores, api))
 
 
@@ -63,7 +66,7 @@ async def test_every_route_stands_in_the_reference_with_its_roles(
     found = {}
     for method, path in routes_of(app):
         roles = [role for role in ApiRole if await may_use(http, role, method, path)]
-        open_to_all = path == HEALTH
+        open_to_all = path in {HEALTH, ALIVE, READY, *SCHEMAS}
         found[f"{method} {path}"] = "everybody" if open_to_all else ", ".join(roles) or "nobody"
 
     rows = table("reference/api.md", "# HTTP API")

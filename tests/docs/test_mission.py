@@ -16,13 +16,16 @@ TESTS = {
     )
     for path in (ROOT / "tests").rglob("test_*.py")
 }
-# The sections A to F, then content, bypasses, records and the data of subscribers.
+# The sections A to F; content, bypasses, records, the data of subscribers; complaints and cases;
+# early warning.
 RULES = [
     *("R01", "R02", "R03", "R04", "R05", "R06", "R10", "R11", "R12"),
     *("R20", "R21", "R22", "R23", "R24", "R25", "R26", "R27", "R28"),
     *("R30", "R31", "R32", "R33", "R34", "R35", "R36", "R37", "R38"),
     *("R40", "R41", "R42", "R43", "R44", "R50", "R51"),
-    *("R60", "R61", "R62", "R70", "R71", "R72", "R73"),
+    *("R60", "R61", "R62", "R63", "R70", "R71", "R72", "R73"),
+    *("R80", "R81", "R82", "R83", "R84", "R85", "R86", "R87", "R88", "R89", "R90"),
+    *("R95", "R96", "R97", "R98"),
 ]
 _NAMED = re.compile(r"(tests/[a-z0-9_/]+\.py)(?:::(test_\w+))?")
 

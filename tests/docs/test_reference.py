@@ -4,12 +4,14 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import fields
+from datetime import UTC, datetime
 from enum import Enum
 from typing import Any, TypeAlias, get_args, get_type_hints
 
 import pytest
 from pydantic.fields import FieldInfo
 
+from gateway.app.linkage_metrics import LinkageCollector
 from gateway.domain.quarantine import FINAL_STATES, HoldState
 from gateway.domain.verdict import Action, Reason
 from gateway.policy.checks import all_checks
@@ -17,17 +19,21 @@ from gateway.runtime.logging import EVENTS
 from gateway.runtime.metrics import GatewayCollector
 from gateway.runtime.snapshot import Counters, PolicyIdentity, RecordsHealth, Snapshot
 from gateway.session.binding import BindReason
-from gateway.settings.api import ApiSettings
 from gateway.settings.bundles.bundle import BundleFile, ContentFile, RepliesFile
 from gateway.settings.bundles.keyword_lists import KeywordsFile
 from gateway.settings.bundles.rules import SHAPES, FindingShape
 from gateway.settings.bundles.selftest import SelfTestFile
+from gateway.settings.console import ConsoleSettings
 from gateway.settings.filings import FilingsFile
 from gateway.settings.gateway import GatewaySettings
+from gateway.settings.linkage import LinkageSettings
 from gateway.settings.schema import Address, ReadAs, Section, Shape
-from gateway.settings.senders import SendersFile, ServicesFile
+from gateway.settings.senders import SendersFile
+from gateway.settings.services import ServicesFile
+from gateway.settings.status_maps import SHIPPED_MAPS
 from gateway.storage.tables import metadata
 from gateway.stores import open_store  # noqa: F401 - with it every table is known
+from gateway.systems.linkage.model import LinkageCounts, LinkageStanding
 
 Rows = list[tuple[str, ...]]
 Table = Callable[[str, str], Rows]
@@ -36,8 +42,9 @@ FILES = [
     ("reference/configuration.md", "## gateway.yaml", GatewaySettings),
     ("reference/configuration.md", "## senders.yaml", SendersFile),
     ("reference/configuration.md", "## services.yaml", ServicesFile),
-    ("reference/configuration.md", "## api.yaml", ApiSettings),
+    ("reference/configuration.md", "## console.yaml", ConsoleSettings),
     ("reference/configuration.md", "## filings.yaml", FilingsFile),
+    ("reference/configuration.md", "## linkage.yaml", LinkageSettings),
     ("reference/policies.md", "## bundle.yaml", BundleFile),
     ("reference/policies.md", "## keywords/*.yaml", KeywordsFile),
     ("reference/policies.md", "## replies.yaml", RepliesFile),
@@ -152,6 +159,13 @@ def test_every_reason_stands_in_the_reference_with_its_status(table: Table) -> N
     assert {row[0]: row[1] for row in rows} == {reason.value: reason.status for reason in Reason}
 
 
+def test_the_map_for_cmpp_stands_in_the_reference(table: Table) -> None:
+    rows = table("reference/statuses.md", "## Maps of statuses")
+
+    found = {reason.strip("`"): row[0] for row in rows for reason in row[1].split(", ")}
+    assert found == SHIPPED_MAPS["cmpp"]
+
+
 def test_every_reason_of_a_bind_stands_in_the_reference(table: Table) -> None:
     rows = table("reference/statuses.md", "## Binds")
 
@@ -161,7 +175,8 @@ def test_every_reason_of_a_bind_stands_in_the_reference(table: Table) -> None:
 def test_every_log_event_stands_in_the_reference_with_its_meaning(table: Table) -> None:
     rows = table("reference/events.md", "# Log events")
 
-    assert {row[0]: row[1] for row in rows} == dict(EVENTS)
+    assert sorted(row[0] for row in rows) == sorted(EVENTS)
+    assert [row for row in rows if not row[1].endswith(".")] == []
 
 
 def test_every_metric_stands_in_the_reference(table: Table) -> None:
@@ -171,13 +186,25 @@ def test_every_metric_stands_in_the_reference(table: Table) -> None:
         in_flight={},
         held={},
         records=RecordsHealth(0, failing=False, written=0, lost=0, malformed=0, failures=0),
-        policy=PolicyIdentity("cn", "0123456789ab"),
+        policy=PolicyIdentity("cn", "0123456789ab", "balanced"),
     )
 
     families = list(GatewayCollector(lambda: snapshot).collect())
 
     suffixes = {"counter": "_total", "info": "_info"}
     assert {row[0]: (row[1], row[3]) for row in table("reference/metrics.md", "# Metrics")} == {
+        family.name + suffixes.get(family.type, ""): (family.type, family.documentation)
+        for family in families
+    }
+
+
+def test_every_metric_of_the_linkage_stands_in_the_reference(table: Table) -> None:
+    standing, now = LinkageStanding(0, None, 0, 0), datetime(2026, 11, 30, tzinfo=UTC)
+
+    families = list(LinkageCollector(LinkageCounts(), standing, now).collect())
+
+    suffixes = {"counter": "_total"}
+    assert {row[0]: (row[1], row[3]) for row in table("reference/metrics.md", "## Linkage")} == {
         family.name + suffixes.get(family.type, ""): (family.type, family.documentation)
         for family in families
     }

@@ -88,7 +88,8 @@ class Keywords:
 class Deployment:
     """Writes the files, starts and ends the process, and reads what it leaves.
 
-    `timers` and `limits` go to gateway.yaml as they are.
+    `timers`, `limits` and, in place of an SMSC at `smsc_port`, `smscs` go to gateway.yaml as they
+    are.
     """
 
     def __init__(
@@ -99,16 +100,20 @@ class Deployment:
         *,
         timers: Mapping[str, float] | None = None,
         limits: Mapping[str, int] | None = None,
+        smscs: str = "",
     ) -> None:
         self.directory = directory
         self.process: GatewayProcess | None = None
         self.earlier: list[GatewayProcess] = []
-        self._write_config(smsc_port, accounts, timers or {}, limits or {})
+        main = (
+            f'  - {{name: main, address: "127.0.0.1:{smsc_port}", mode: transparent, tls: null}}\n'
+        )
+        self._write_config(smscs or main, accounts, timers or {}, limits or {})
         self.write_policies({})
 
     def _write_config(
         self,
-        smsc_port: int,
+        smscs: str,
         accounts: Iterable[Account],
         timers: Mapping[str, float],
         limits: Mapping[str, int],
@@ -121,11 +126,10 @@ version: 1
 listeners:
   - {{name: plain, address: "127.0.0.1:0"}}
 smscs:
-  - {{name: main, address: "127.0.0.1:{smsc_port}", mode: transparent, tls: null}}
-timers: {json.dumps(timers)}
+{smscs}timers: {json.dumps(timers)}
 limits: {json.dumps(limits)}
-store: {{url: "sqlite:///var/smsward.db"}}
-records: {{directory: var/cdr}}
+store: {{url: "sqlite:///{self.directory}/var/smsward.db"}}
+records: {{directory: "{self.directory}/var/cdr"}}
 metrics: {{address: "127.0.0.1:0"}}
 """,
             encoding="utf-8",

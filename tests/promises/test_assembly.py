@@ -32,7 +32,7 @@ WINDOW = 60
 LISTS = {"K-FRAUD": Keywords("reject", ("代开发票",))}
 # Longer than the sender needs to send again what a kill left unanswered: parts that come later
 # than that are messages of their own.
-ASSEMBLE = "version: 1\nlong_messages: assemble\nparts_ttl_s: 40\n"
+ASSEMBLE = "version: 1\nlong_messages: assemble\nparts_ttl_s: 60\n"
 SETTLED_WITHIN_S = 180.0
 _GONE = {HoldState.RELEASED, HoldState.IN_DOUBT}
 _SETTLED = _GONE | {HoldState.REFUSED}

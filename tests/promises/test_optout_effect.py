@@ -50,7 +50,7 @@ async def deployment(deploy: Deploy) -> Deployment:
     deployment = await deploy(Account("sp1"))
     deployment.write_policies({}, opt_out=True)
     (deployment.directory / "policies" / "replies.yaml").write_text(REPLIES, encoding="utf-8")
-    (deployment.directory / "config" / "api.yaml").write_text(API, encoding="utf-8")
+    (deployment.directory / "config" / "console.yaml").write_text(API, encoding="utf-8")
     await deployment.start()
     return deployment
 
@@ -58,7 +58,7 @@ async def deployment(deploy: Deploy) -> Deployment:
 @pytest.fixture
 async def api(deployment: Deployment) -> AsyncIterator[httpx.AsyncClient]:
     """The API as a process of its own on the gateway's store."""
-    process = await GatewayProcess.start(deployment.directory, "api", "--config", "config")
+    process = await GatewayProcess.start(deployment.directory, "console", "--config", "config")
     await process.logged("api.opened")
     async with httpx.AsyncClient(
         base_url=f"http://127.0.0.1:{process.port_of('api.opened')}",
