@@ -206,7 +206,7 @@ smscs:
   - {{name: sink, address: "127.0.0.1:{ports.smsc}", mode: transparent}}
 limits: {{window: 10000}}
 store: {{url: "{store_url}"}}
-records: {{directory: var/cdr}}
+records: {{directory: "{directory.parent.resolve()}/var/cdr"}}
 metrics: {{address: "127.0.0.1:{ports.metrics}"}}
 """,
         encoding="utf-8",

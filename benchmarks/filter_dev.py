@@ -23,18 +23,21 @@ from gateway.filter.classifier.score import TextClass
 from gateway.filter.normalise.views import Views
 from gateway.systems.learning.cli.model_files import evaluation_as_json, goal_as_json
 from gateway.systems.learning.evaluation import evaluate, goals_of
-from gateway.systems.learning.samples import Sample, files_in, leaked, read_file
+from gateway.systems.learning.samples import FileClass, Sample, files_in, leaked, read_file
 from gateway.systems.learning.training import train
 
 REPEATS = 5
 MADE_UP = 3000
+
+# Who sends the texts of the collections: *_bulk.tsv and adv_*.tsv are of ports.
+CLASSES = tuple(map(FileClass.read, ("*_bulk.tsv=port", "adv_*.tsv=port", "person")))
 
 # Of each class the collection that has innocent texts and spam of one kind and time.
 JUDGED_BY = {TextClass.PORT: "mudou", TextClass.PERSON: "ccf", TextClass.FOREIGN: "uci"}
 
 
 def samples_of(data: Path, prefix: str) -> list[Sample]:
-    return [one for path in files_in([data], prefix) for one in read_file(path).samples]
+    return [one for path in files_in([data], prefix) for one in read_file(path, CLASSES).samples]
 
 
 def microseconds(model: Model, texts: list[str], at_once: int) -> float:

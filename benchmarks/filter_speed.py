@@ -223,11 +223,16 @@ def scanning(
     remembered: int,
     ask: Callable[[TextFacts], object] = nothing,
 ) -> Callable[[Sequence[CodedText]], object]:
-    learnt = Learnt(ModelScorer(model), fingerprints_of, keeps_views=True, reading=views_of)
+    learnt = Learnt(ModelScorer(model), keeps_sounds=True, keeps_views=True, reading=views_of)
     scan = ContentScan(index, remembered, learnt=learnt)
 
     def judge(tick: Sequence[CodedText]) -> None:
-        for facts in scan.scan(tick, read_ucs2):
+        found = scan.scan(tick, read_ucs2)
+        new = [facts for facts in found if facts.sound]
+        prints = fingerprints_of([facts.sound for facts in new]) if new else ()
+        for facts, fingerprint in zip(new, prints, strict=True):
+            facts.fingerprint, facts.sound = fingerprint, ""  # as a counter of campaigns does
+        for facts in found:
             ask(facts)
             facts.let_go()  # as the rules do when they are done with a text
 

@@ -109,7 +109,7 @@ def lay(directory: Path, ports: bed.Ports, api_port: int, model: Path) -> None:
     bed.write_config(directory / "config", ports, store_url, ACCOUNTS)
     (directory / "var").mkdir()
     digest = sha256(TOKEN.encode()).hexdigest()
-    (directory / "config" / "api.yaml").write_text(
+    (directory / "config" / "console.yaml").write_text(
         f"""\
 version: 1
 address: "127.0.0.1:{api_port}"
@@ -245,7 +245,7 @@ def run(case: Case, model: Path, seconds: float) -> dict[str, Any]:
         smsc = stack.enter_context(sink_in_python(ports.smsc))
         prefer(smsc.pid)
         server = stack.enter_context(gateway(directory, ports))
-        command = [sys.executable, "-m", "gateway", "api", "--config", "config"]
+        command = [sys.executable, "-m", "gateway", "console", "--config", "config"]
         api = stack.enter_context(Server("api", command, directory, api_port, core=LOAD_CORE))
         wait_until(lambda: is_listening(api_port), api.process)
         lasting = seconds * _LONGER.get(case.attack, 1.0)

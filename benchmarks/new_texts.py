@@ -231,6 +231,6 @@ def write_labelled(directory: Path, count: int = 2_000) -> Path:
             category = draw.choice(tuple(SPAM))
             base, label, source = draw.choice(SPAM[category]), "spam", f"made up/{category}"
         text = text_of(base, serial * 7 + 3, draw)
-        lines.append(f"{label}\t{'en' if text.isascii() else 'zh'}\t{source}\t{text}\n")
+        lines.append(f"{label}\t{'en' if text.isascii() else 'zh'}\t{source}\t{text}\tport\n")
     (directory / "train_bulk.tsv").write_text("".join(lines), encoding="utf-8")
     return directory

@@ -131,7 +131,7 @@ def write_bed(directory: Path, ports: bed.Ports, api_port: int) -> None:
     policies = directory / "policies"
     bed.write_policies(ROOT / "policies", policies, words, spam=False, rules=Enforcement.SHADOW)
     digest = sha256(TOKEN.encode()).hexdigest()
-    (directory / "config" / "api.yaml").write_text(
+    (directory / "config" / "console.yaml").write_text(
         f"""\
 version: 1
 address: "127.0.0.1:{api_port}"
@@ -144,7 +144,7 @@ clients:
 
 def api(directory: Path, port: int) -> Server:
     """Start the API on the bed; it answers when this returns."""
-    command = [sys.executable, "-m", "gateway", "api", "--config", "config"]
+    command = [sys.executable, "-m", "gateway", "console", "--config", "config"]
     server = Server("api", command, directory, port)
     pin(server.process.pid, LOAD_CORE)
     wait_until(lambda: is_listening(port), server.process)

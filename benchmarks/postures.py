@@ -1,11 +1,11 @@
-"""What each posture of the shipped policies stops of labelled texts, on the whole data path.
+"""What each posture of the shipped policies stops and refuses of labelled texts, on the data path.
 
     python -m benchmarks.postures --data DIR                print the table
     python -m benchmarks.postures --data DIR --write        keep it, and write it into the documents
 
 DIR has dev_*.tsv (docs/howto/classifier.md). Each text is sent once, by an SP from a port for
 service, to a subscriber of its own who agreed to nothing; the model is the one that is shipped.
-The result has only numbers.
+The result has only numbers; `at_most` is the share of innocent texts refused at most, at 95 %.
 """
 
 import argparse
@@ -18,12 +18,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from hashlib import sha256
 from itertools import count
+from math import exp, factorial
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from benchmarks import in_process as bench
 from benchmarks.e2e_tables import with_block
 from benchmarks.full_policy import AT, POLICIES
+from benchmarks.new_texts import new_texts
 from benchmarks.notices import notices
 from gateway.domain.sender import Port, Purpose
 from gateway.filter.classifier.model import ModelScorer
@@ -31,6 +35,8 @@ from gateway.filter.classifier.model_file import read_model
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.ruleset import RuleSet
 from gateway.settings.bundles.bundle import load_bundle
+from gateway.systems.learning.training import spoilt
+from tests.promises.innocents.texts import innocent_texts
 
 POSTURES = ("watch", "balanced", "strict")
 ROOT = POLICIES.parent
@@ -39,27 +45,34 @@ RESULT = ROOT / "benchmarks" / "results" / "postures.json"
 DOCUMENTS = {"README.md": "en", "README.zh-CN.md": "zh", "docs/reference/starter-model.md": "en"}
 _WORDS = {
     "en": (
-        "posture",
+        ("posture", "refused"),
         {
             "spam, Chinese bulk": "Chinese bulk spam",
             "spam, other": "other spam",
+            "spam, fraud and illegal": "fraud and illegal offers among these",
             "ham, all": "innocent texts",
             "ham, notices made up": "codes and notices, made up",
+            "ham, refusals": "innocent texts, made up and garbled",
         },
     ),
     "zh": (
-        "力度",
+        ("力度", "其中拒绝"),
         {
             "spam, Chinese bulk": "中文群发垃圾短信",
             "spam, other": "其他垃圾短信",
+            "spam, fraud and illegal": "其中诈骗和违法的",
             "ham, all": "正常短信",
             "ham, notices made up": "自拟的验证码和通知",
+            "ham, refusals": "自拟和打乱的正常短信",
         },
     ),
 }
 # A port that the submits of the bed come from.
 PORT = Port("1069", 4, Purpose.SERVICE)
 NOTICES = 2_000
+NEW_TEXTS, GARBLED = 6_000, 0.1
+# What the collections call fraud or an illegal offer.
+CRIMES = frozenset({"fbs/FR", "fbs/IL", "smishing", "thai/scam"})
 _SHORT, _PAYLOAD = 140, 0x0424
 
 
@@ -70,8 +83,19 @@ def texts_of(data: Path) -> dict[tuple[str, str, str], list[str]]:
         for line in path.read_text(encoding="utf-8").splitlines():
             label, _, source, text = line.split("\t")
             group = "Chinese bulk" if path.stem.endswith("bulk") else "other"
-            found[label, group, source.partition("/")[0]].append(text)
+            found[label, group, source.partition(":")[0]].append(text)
     found["ham", "notices made up", "synthetic"] = [text for _, text in notices(NOTICES)]
+    of_tests = [one.text for one in innocent_texts()]
+    found["ham", "refusals", "innocents of the tests"] = of_tests
+    # Adverts among them may be held: they were not agreed to.
+    found["ham", "refusals", "new texts"] = list(new_texts(NEW_TEXTS))
+    draws = np.random.default_rng(1)
+    found["ham", "refusals", "garbled"] = [
+        spoilt(text, GARBLED, draws)
+        for (label, _, source), texts in found.items()
+        if label == "ham" and source in {"mudou", "synthetic", "innocents of the tests"}
+        for text in texts
+    ]
     return dict(found)
 
 
@@ -148,34 +172,61 @@ def measured(
 
 
 def summary(rows: list[dict[str, object]]) -> dict[str, object]:
-    """Return the shares of each label and group."""
-    sums: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    """Return the shares of each label and group; of refusals alone, what is refused."""
+    sums: dict[str, Counter[str]] = defaultdict(Counter)
     for row in rows:
-        label, group = str(row["label"]), str(row["group"])
-        key = (label, group if label == "spam" or group == "notices made up" else "all")
-        sums[key].update(texts=int(str(row["texts"])), stopped=int(str(row["stopped"])))
+        label, group, source = (str(row[name]) for name in ("label", "group", "source"))
+        names = [group if label == "spam" or group in _MADE_UP else "all"]
+        if source in CRIMES:
+            names.append("fraud and illegal")
+        for name in names:
+            sums[f"{label}, {name}"].update(
+                {one: int(str(row[one])) for one in ("texts", "stopped", "rejected")}
+            )
     return {
-        f"{label}, {group}": {
-            "texts": one["texts"],
-            "stopped": one["stopped"],
-            "share": round(one["stopped"] / one["texts"], 4),
+        name: {
+            **({"texts": one["texts"]} if name == "ham, refusals" else _stopped(one)),
+            "refused": one["rejected"],
+            "refused_share": round(one["rejected"] / one["texts"], 4),
+            **({"at_most": at_most(one["rejected"], one["texts"])} if name in _BOUNDED else {}),
         }
-        for (label, group), one in sorted(sums.items())
+        for name, one in sorted(sums.items())
     }
+
+
+_MADE_UP = ("notices made up", "refusals")
+_BOUNDED = ("ham, all", "ham, notices made up")
+
+
+def _stopped(one: Mapping[str, int]) -> dict[str, object]:
+    share = round(one["stopped"] / one["texts"], 4)
+    return {"texts": one["texts"], "stopped": one["stopped"], "share": share}
+
+
+def at_most(found: int, texts: int) -> float:
+    """Return the largest share of which only one sample in twenty has as few as `found`."""
+    mean = float(found)
+    while sum(exp(-mean) * mean**few / factorial(few) for few in range(found + 1)) > 0.05:
+        mean += 0.01
+    return round(mean / texts, 6)
 
 
 def table(result: Mapping[str, Any], language: str) -> str:
     """Return the table of a document in `language`, en or zh."""
-    title, kinds = _WORDS[language]
+    (title, refused), kinds = _WORDS[language]
     lines = [f"| {title} | {' | '.join(kinds.values())} |", f"|---{'|---' * len(kinds)}|"]
     for posture in POSTURES:
         found = result[posture]["summary"]
-        shares = [
-            f"{found[kind]['share'] * 100:.2f} % ({found[kind]['stopped']}/{found[kind]['texts']})"
-            for kind in kinds
-        ]
-        lines.append(f"| `{posture}` | {' | '.join(shares)} |")
+        cells = [_cell(found[kind], refused) for kind in kinds]
+        lines.append(f"| `{posture}` | {' | '.join(cells)} |")
     return "\n" + "\n".join(lines) + "\n\n"
+
+
+def _cell(one: Mapping[str, Any], refused: str) -> str:
+    if "stopped" not in one:
+        return f"{refused} {one['refused']}/{one['texts']}"
+    stopped = f"{one['share'] * 100:.2f} % ({one['stopped']}/{one['texts']})"
+    return f"{stopped}, {refused} {one['refused_share'] * 100:.2f} % ({one['refused']})"
 
 
 def stale(result: Mapping[str, Any], root: Path = ROOT) -> dict[Path, str]:
