@@ -82,6 +82,7 @@ class Acceptor:
         self.entry = entry or Entry()
         self._loop = asyncio.get_running_loop()
         self._is_open = True
+        self._waiting: set[socket.socket] = set()  # accepted; their tasks have not begun
         listener.setblocking(False)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _UNREAD_OCTETS)
         self._listen()
@@ -120,11 +121,20 @@ class Acceptor:
             sock.close()
             return False
         sock.setblocking(False)
-        spawn(self._begin(sock, address), name="accept")
+        self._waiting.add(sock)
+        task = spawn(self._begin(sock, address), name="accept")
+        task.add_done_callback(lambda _: self._close_waiting(sock))
         return True
+
+    def _close_waiting(self, sock: socket.socket) -> None:
+        """Close the socket of a task that was cancelled before its first step."""
+        if sock in self._waiting:
+            self._waiting.remove(sock)
+            sock.close()
 
     async def _begin(self, sock: socket.socket, address: str) -> None:
         """Make the connection of an accepted socket; close the socket if that fails."""
+        self._waiting.remove(sock)
         try:
             counted = await self._counted(sock, address)
         except (OSError, ValueError, TimeoutError):

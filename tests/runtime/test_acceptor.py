@@ -95,6 +95,23 @@ async def test_a_turn_of_the_loop_serves_one_connection(
         assert door.asked == number
 
 
+async def test_a_connection_whose_task_is_cancelled_before_it_begins_is_closed(
+    listening: Acceptor, door: Door, connect: Connect
+) -> None:
+    (peer,) = connect(listening, 1)
+    listening._accept()
+    (task,) = (each for each in asyncio.all_tasks() if each.get_name() == "accept")
+
+    task.cancel()
+    await asyncio.wait([task])
+    await asyncio.sleep(0)
+
+    assert door.made == []
+    peer.settimeout(WITHIN_S)
+    assert peer.recv(1) == b""
+    assert not listening._waiting
+
+
 async def test_a_turn_of_the_loop_closes_several(
     listening: Acceptor, door: Door, connect: Connect
 ) -> None:
