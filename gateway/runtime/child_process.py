@@ -16,7 +16,7 @@ from gateway.runtime.tasks import spawn
 log = structlog.get_logger()
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
-PRIORITY = 10  # of what gives way; 0 is the gateway's, 19 the lowest
+PRIORITY = 15  # of what gives way; 0 is the gateway's, 19 the lowest
 _STOP_S = 5.0
 # The id of the process that keeps this one running.
 _PARENT = "SMSWARD_PARENT"
