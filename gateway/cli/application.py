@@ -28,6 +28,7 @@ from cyclopts import (
 from rich.text import Text
 
 from gateway import __version__, systems
+from gateway.cli.backups import backup, restore
 from gateway.cli.live import reload, status
 from gateway.cli.operate import check, demo, run
 from gateway.cli.records import trace
@@ -185,6 +186,8 @@ app.command(run, sort_key=3)
 app.command(status, sort_key=3)
 app.command(reload, sort_key=3)
 app.command(trace, sort_key=8)
+app.command(backup, sort_key=9)
+app.command(restore, sort_key=9)
 app.command(completion, sort_key=99)
 for _group in _groups():
     app.command(_group)

@@ -160,6 +160,7 @@ SHOWING: dict[str, list[tuple[str, ...]]] = {
 }
 # These have no number to show, or only invented ones.
 NUMBERLESS = {
+    "backup",  # names, sizes and digests of files
     "cases xarf",  # tests/app/test_xarf_reports.py: no number is in what it makes
     "cases export",  # needs keys of its own: tests/systems/linkage/test_evidence.py
     "console",
@@ -220,6 +221,7 @@ NUMBERLESS = {
     "records seal",
     "records verify",
     "reports sent",
+    "restore",
     "run",
     "sender alerts",  # tests/cli/test_sender_alerts.py: ports that are numbers are masked
     "sender hash-password",
