@@ -283,12 +283,16 @@ def new_token(
     *,
     name: Annotated[str, Parameter(help="What to call the client.")] = "client",
     role: Annotated[
-        ApiRole, Parameter(help="What it is for: an SP, a clerk, the subscribers' app.")
+        ApiRole,
+        Parameter(help="What it is for: an SP, a clerk, the subscribers' app, or a person's role."),
     ] = ApiRole.SP,
     system_id: Annotated[str | None, Parameter(help="The SP that a client of role sp is.")] = None,
     channel: Annotated[
         list[RefusalChannel] | None,
         Parameter(negative="", help="A way whose refusals a clerk may record; hall unless said."),
+    ] = None,
+    province: Annotated[
+        str | None, Parameter(help="The province that a client of role regulator sees.")
     ] = None,
     as_json: AsJson = False,
 ) -> int:
@@ -297,6 +301,8 @@ def new_token(
     Example: smsward console new-token --name shop --system-id sp1
 
     Example: smsward console new-token --name 营业厅 --role clerk --channel hall --json
+
+    Example: smsward console new-token --name soc --role reviewer
     """
     from gateway.settings.console import client_name_problem
     from gateway.settings.credentials import digest_of
@@ -304,7 +310,7 @@ def new_token(
     problem = client_name_problem(name)
     if problem is not None:
         raise misused(f"--name: {visible(name[:40])}: {problem}")
-    own = _own(role, system_id, channel or ())
+    own = _own(role, system_id, channel or (), province)
     token = secrets.token_urlsafe(32)
     digest = f"sha256:{digest_of(token).hex()}"
     if as_json:
@@ -392,13 +398,20 @@ def reseal(*, config: ConfigDirectory = None, as_json: AsJson = False) -> int:
 
 
 def _own(
-    role: ApiRole, system_id: str | None, channels: Sequence[RefusalChannel]
+    role: ApiRole,
+    system_id: str | None,
+    channels: Sequence[RefusalChannel],
+    province: str | None,
 ) -> dict[str, object]:
     """Return what a client of `role` has beside name and token. Raises CommandError."""
     if system_id is not None and role is not ApiRole.SP:
         raise misused(f"--system-id: only a client of the role sp speaks for an SP, not {role}")
     if channels and role is not ApiRole.CLERK:
         raise misused(f"--channel: only a client of the role clerk has channels, not {role}")
+    if province is not None and role is not ApiRole.REGULATOR:
+        raise misused(f"--province: only a client of the role regulator has one, not {role}")
+    if role is ApiRole.REGULATOR:
+        return {"province": _province(province)}
     if role is ApiRole.CLERK:
         return {"channels": list(dict.fromkeys(channels)) or [RefusalChannel.HALL]}
     if role is not ApiRole.SP:
@@ -406,6 +419,16 @@ def _own(
     if system_id is not None and not _is_system_id(system_id):
         raise misused("--system-id: 1 to 15 characters that can be shown, as in senders.yaml")
     return {"system_id": system_id or "…"}
+
+
+def _province(name: str | None) -> str:
+    """Return a province as console.yaml takes it. Raises CommandError."""
+    from gateway.settings.console import province_problem
+
+    problem = None if name is None else province_problem(name)
+    if problem is not None:
+        raise misused(f"--province: {problem}")
+    return name or "…"
 
 
 def _is_system_id(text: str) -> bool:

@@ -5,13 +5,23 @@ from enum import StrEnum
 
 
 class ApiRole(StrEnum):
-    """The role of an API client. A client may do only what its role needs (R73)."""
+    """The role of an API client. A client may do only what its role needs (R73).
+
+    Those behind OFFICER are roles of people, for programs that do what people do on pages.
+    """
 
     SP = "sp"
     CLERK = "clerk"
     APP = "app"
     INVESTIGATOR = "investigator"
     OFFICER = "officer"
+    VIEWER = "viewer"
+    REVIEWER = "reviewer"
+    SENIOR_REVIEWER = "senior_reviewer"
+    OPERATOR = "operator"
+    REGULATOR = "regulator"
+    AUDITOR = "auditor"
+    ADMIN = "admin"
 
 
 class RefusalChannel(StrEnum):
@@ -28,8 +38,8 @@ class RefusalChannel(StrEnum):
 class ApiClient:
     """A client of the API, identified by the SHA-256 of its token.
 
-    `system_id` is the SP of a client with the role SP, otherwise empty. A clerk may record refusals
-    that came by one of `channels`.
+    `system_id` is the SP of a client with the role SP, `province` that of a REGULATOR; otherwise
+    they are empty. A clerk may record refusals that came by one of `channels`.
     """
 
     name: str
@@ -37,3 +47,4 @@ class ApiClient:
     digest: bytes = field(repr=False)
     system_id: str = ""
     channels: tuple[RefusalChannel, ...] = ()
+    province: str = ""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from enum import StrEnum
 
-from gateway.domain.api_client import ApiRole
+from gateway.domain.api_client import ApiClient, ApiRole
 
 
 class UserRole(StrEnum):
@@ -161,4 +161,17 @@ CLIENT_PERMISSIONS: Mapping[ApiRole, frozenset[Permission]] = {
             _P.DECIDE_SANCTIONS,
         }
     ),
+    # A program may have the role of a person; that of a sender is SP.
+    **{
+        ApiRole(role.value): permissions
+        for role, permissions in USER_PERMISSIONS.items()
+        if role is not UserRole.SENDER
+    },
 }
+
+
+def scope_of_client(client: ApiClient) -> UserScope | None:
+    """Return what limits all permissions of a client, None for a client without a limit."""
+    if client.role is ApiRole.SP:
+        return UserScope.SYSTEM_ID
+    return UserScope.PROVINCE if client.role is ApiRole.REGULATOR else None

@@ -43,6 +43,7 @@ from gateway.settings.smscs import ReadableFile
 from gateway.settings.yaml import Document, Fault
 
 MAX_CLIENTS = 1000
+MAX_PROVINCE_CHARS = 32
 _USUAL_ADDRESS = Address("127.0.0.1", 8080)
 
 _NAME = re.compile(r"[^\W_](?:[\w .-]{0,30}[^\W_])?")
@@ -52,6 +53,13 @@ def client_name_problem(text: str) -> str | None:
     """Return what is wrong with the name of a client, or None."""
     if not _NAME.fullmatch(text):
         return "must be 1 to 32 letters, digits, spaces, dots, - and _"
+    return None
+
+
+def province_problem(text: str) -> str | None:
+    """Return what is wrong with the province of a client, or None."""
+    if not text or len(text) > MAX_PROVINCE_CHARS or not text.isprintable():
+        return f"must be 1 to {MAX_PROVINCE_CHARS} characters that can be shown"
     return None
 
 
@@ -70,6 +78,7 @@ class ApiClientShape(Shape):
     role: Annotated[ApiRole, Strict(False)]
     system_id: SystemId | None = None
     channels: list[Annotated[RefusalChannel, Strict(False)]] = Field(default_factory=list)
+    province: Annotated[str, without(province_problem)] | None = None
 
 
 def _tls(shape: ApiTlsShape) -> ListenerTls:
@@ -81,8 +90,16 @@ def _client(shape: ApiClientShape) -> ApiClient:
         raise ValueError("a client of the role sp has a system_id, no other has one")
     if (shape.role is ApiRole.CLERK) != bool(shape.channels):
         raise ValueError("a client of the role clerk has channels, no other has any")
-    channels = tuple(shape.channels)
-    return ApiClient(shape.name, shape.role, shape.token, shape.system_id or "", channels)
+    if (shape.role is ApiRole.REGULATOR) != (shape.province is not None):
+        raise ValueError("a client of the role regulator has a province, no other has one")
+    return ApiClient(
+        shape.name,
+        shape.role,
+        shape.token,
+        shape.system_id or "",
+        tuple(shape.channels),
+        shape.province or "",
+    )
 
 
 _Clients = Annotated[

@@ -15,6 +15,12 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.domain.api_client import ApiClient, ApiRole
+from gateway.domain.permissions import (
+    CLIENT_PERMISSIONS,
+    Permission,
+    UserScope,
+    scope_of_client,
+)
 from gateway.policy.submission import TokenBucket
 from gateway.session.stranger_limits import WINDOW_S, Lockouts
 from gateway.web.problems import Problem, ProblemError, response_to
@@ -128,6 +134,28 @@ def by(*roles: ApiRole) -> Callable[..., ApiClient]:
         return client
 
     return client_of_role
+
+
+def may(permission: Permission, *kept: UserScope) -> Callable[..., ApiClient]:
+    """Return what lets only clients with this permission use a route, for `Depends`.
+
+    Who sees only what is of one SP or province uses no route but those that keep to that limit:
+    `kept` are the limits that a route keeps to.
+    """
+
+    def client_with_permission(
+        request: Request,
+        _: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)],
+    ) -> ApiClient:
+        client = client_at(request)
+        scope = scope_of_client(client)
+        if permission not in CLIENT_PERMISSIONS[client.role]:
+            raise ProblemError(Problem.FORBIDDEN, f"only for roles with {permission}")
+        if scope is not None and scope not in kept:
+            raise ProblemError(Problem.FORBIDDEN, f"not for clients of one {scope}")
+        return client
+
+    return client_with_permission
 
 
 def client_at(request: Request) -> ApiClient:

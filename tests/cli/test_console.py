@@ -40,6 +40,8 @@ def test_a_new_token_comes_with_the_line_that_knows_it(
         ),
         (("--role", "app"), ApiRole.APP, ("", ())),
         (("--role", "investigator"), ApiRole.INVESTIGATOR, ("", ())),
+        (("--role", "senior_reviewer"), ApiRole.SENIOR_REVIEWER, ("", ())),
+        (("--role", "regulator", "--province", "福建"), ApiRole.REGULATOR, ("", ())),
     ],
 )
 def test_the_line_is_whole_for_every_role(
@@ -68,6 +70,8 @@ def test_the_line_is_whole_for_every_role(
     [
         (("--role", "clerk", "--system-id", "shop"), "only a client of the role sp"),
         (("--role", "app", "--channel", "web"), "only a client of the role clerk"),
+        (("--role", "admin", "--province", "福建"), "only a client of the role regulator"),
+        (("--role", "regulator", "--province", ""), "1 to 32 characters"),
         (("--system-id", ""), "1 to 15 characters"),
         (("--system-id", "a" * 16), "1 to 15 characters"),
         (("--system-id", "\x1b[2J"), "1 to 15 characters"),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.domain.api_client import ApiRole
+from gateway.domain.api_client import ApiClient, ApiRole
 from gateway.domain.permissions import (
     CLIENT_PERMISSIONS,
     SCOPES,
@@ -10,10 +10,12 @@ from gateway.domain.permissions import (
     Permission,
     UserRole,
     UserScope,
+    scope_of_client,
 )
 
 # One column for each role, in this order; x where it may.
 ROLES = ("viewer", "reviewer", "senior_reviewer", "operator", "sender", "regulator", "auditor")
+# The other roles of clients are those of people, and may the same.
 CLIENTS = ("sp", "clerk", "app", "investigator", "officer")
 TABLE = """\
 operations.read             x x x x x x x x | x . . . .
@@ -59,14 +61,15 @@ def allowed(permission: str) -> tuple[set[str], set[str]]:
 @pytest.mark.parametrize("permission", Permission)
 def test_each_role_may_what_the_table_says(permission: Permission) -> None:
     people = {role.value for role, may in USER_PERMISSIONS.items() if permission in may}
-    clients = {role.value for role, may in CLIENT_PERMISSIONS.items() if permission in may}
+    clients = {one for one in CLIENTS if permission in CLIENT_PERMISSIONS[ApiRole(one)]}
 
     assert (people, clients) == allowed(permission)
 
 
 def test_every_role_is_in_the_table() -> None:
     assert list(USER_PERMISSIONS) == list(UserRole) == [UserRole(r) for r in (*ROLES, "admin")]
-    assert list(CLIENT_PERMISSIONS) == list(ApiRole) == [ApiRole(one) for one in CLIENTS]
+    people = [role for role in (*ROLES, "admin") if role != "sender"]
+    assert set(CLIENT_PERMISSIONS) == set(ApiRole) == {ApiRole(one) for one in (*CLIENTS, *people)}
     assert SCOPES == {
         UserRole.SENDER: UserScope.SYSTEM_ID,
         UserRole.REGULATOR: UserScope.PROVINCE,
@@ -78,5 +81,9 @@ def test_who_only_reads_changes_nothing() -> None:
         assert all(one.value.endswith(".read") for one in USER_PERMISSIONS[role])
 
 
-def test_an_sp_may_the_same_by_its_token_and_as_a_person() -> None:
-    assert CLIENT_PERMISSIONS[ApiRole.SP] == USER_PERMISSIONS[UserRole.SENDER]
+@pytest.mark.parametrize("role", UserRole)
+def test_a_role_may_the_same_by_a_token_and_as_a_person(role: UserRole) -> None:
+    client = ApiRole.SP if role is UserRole.SENDER else ApiRole(role)
+
+    assert CLIENT_PERMISSIONS[client] == USER_PERMISSIONS[role]
+    assert scope_of_client(ApiClient("one", client, b"")) == SCOPES.get(role)

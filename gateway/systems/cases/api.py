@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Path, Query
 from pydantic import Field
 
-from gateway.domain.api_client import ApiClient, ApiRole
+from gateway.domain.api_client import ApiClient
 from gateway.domain.msisdn import is_mobile, masked
+from gateway.domain.permissions import Permission
 from gateway.domain.records import NewAccess
 from gateway.domain.warning import Severity
 from gateway.storage.journals import SqlJournals
@@ -28,7 +29,7 @@ from gateway.systems.cases.model import (
 )
 from gateway.systems.cases.service import CaseDesk
 from gateway.systems.cases.sql import CaseStore
-from gateway.web.access import by
+from gateway.web.access import may
 from gateway.web.fields import Moment, Number, Reason, RequestBody, Words
 from gateway.web.problems import Problem, ProblemError
 
@@ -36,8 +37,8 @@ MOST_LISTED = 500
 _MOST_COMPLAINTS = 50
 _LAST_NUMBER = 2**63 - 1
 
-CaseReader = Annotated[ApiClient, Depends(by(ApiRole.INVESTIGATOR, ApiRole.OFFICER))]
-CaseOfficer = Annotated[ApiClient, Depends(by(ApiRole.OFFICER))]
+CaseReader = Annotated[ApiClient, Depends(may(Permission.READ_CASES))]
+CaseOfficer = Annotated[ApiClient, Depends(may(Permission.ACT_ON_CASES))]
 _Number = Annotated[int, Path(ge=1, le=_LAST_NUMBER)]
 _Organisation = Annotated[str, Field(examples=["中国联通/广东"])]
 

@@ -9,6 +9,7 @@ from pydantic import Discriminator, Field, Tag, WrapValidator
 
 from gateway.domain.api_client import ApiClient, ApiRole, RefusalChannel
 from gateway.domain.msisdn import is_mobile, masked
+from gateway.domain.permissions import Permission
 from gateway.systems.complaints.intake import (
     ComplaintForm,
     ComplaintItem,
@@ -32,12 +33,12 @@ from gateway.systems.complaints.model import (
 )
 from gateway.systems.complaints.service import ComplaintDesk
 from gateway.systems.complaints.sql import ComplaintStore
-from gateway.web.access import SubscriberSessions, by, charge
+from gateway.web.access import SubscriberSessions, by, charge, may
 from gateway.web.fields import RequestBody
 from gateway.web.problems import Problem, ProblemError, RequestFault
 
 Bringer = Annotated[ApiClient, Depends(by(ApiRole.CLERK, ApiRole.APP))]
-StatusReader = Annotated[ApiClient, Depends(by(ApiRole.CLERK, ApiRole.APP, ApiRole.INVESTIGATOR))]
+StatusReader = Annotated[ApiClient, Depends(may(Permission.READ_COMPLAINTS))]
 
 _ACCEPTED: Final = 202
 _REJECTED: Final = 422

@@ -12,12 +12,13 @@ from gateway.domain.api_client import ApiClient, ApiRole, RefusalChannel
 from gateway.domain.categories import advert_category
 from gateway.domain.consent import CLAIMED, EVERY_SENDER, Answer, ConsentAnswer, parts_of, scope_of
 from gateway.domain.msisdn import masked, readings_of
+from gateway.domain.permissions import CLIENT_PERMISSIONS, Permission
 from gateway.domain.records import NewAccess
 from gateway.runtime.masking import masked_text
 from gateway.storage.journals import SqlJournals
 from gateway.systems.consent.service import Claim, Claims, ConsentProof
 from gateway.systems.consent.sql import ConsentStore
-from gateway.web.access import AnyClient, SpClient, by, charge
+from gateway.web.access import AnyClient, SpClient, by, charge, may
 from gateway.web.fields import (
     MAX_ITEMS,
     Day,
@@ -211,7 +212,7 @@ _SP_CHANNEL = "sp"
 _MAX_NAMED = 10
 
 Recorder = Annotated[ApiClient, Depends(by(ApiRole.SP, ApiRole.CLERK))]
-Reader = Annotated[ApiClient, Depends(by(ApiRole.CLERK, ApiRole.INVESTIGATOR))]
+Reader = Annotated[ApiClient, Depends(may(Permission.READ_SUBSCRIBERS))]
 
 
 class RefusalRequest(RequestBody):
@@ -249,7 +250,7 @@ class RecordResult(RequestBody):
 
 
 class RefusalQuery(RequestBody):
-    """Whose refusals to look up. Whole numbers are for investigators with a reason."""
+    """Whose refusals to look up. Whole numbers are for who may unmask, with a reason."""
 
     numbers: Numbers
     unmask: Annotated[bool, Field(description="Show whole numbers and evidence as it is.")] = False
@@ -306,7 +307,7 @@ def optouts(
     async def query(wanted: RefusalQuery, client: Reader, request: Request) -> RefusalList:
         """Return the refusals of some numbers, masked.
 
-        An investigator who gives a reason sees them whole; that is in the journal first (R73).
+        Who may unmask, and gives a reason, sees them whole; that is in the journal first (R73).
         """
         charge(request, len(wanted.numbers))
         is_whole = await _is_unmasked(wanted, client, journals, utcnow())
@@ -381,8 +382,8 @@ async def _is_unmasked(
     """Tell whether whole numbers are to be shown; if so, it is in the journal by now."""
     if not wanted.unmask and wanted.reason is None:
         return False
-    if client.role is not ApiRole.INVESTIGATOR:
-        raise ProblemError(Problem.FORBIDDEN, "whole numbers are for investigators")
+    if Permission.UNMASK_NUMBER not in CLIENT_PERMISSIONS[client.role]:
+        raise ProblemError(Problem.FORBIDDEN, f"only for roles with {Permission.UNMASK_NUMBER}")
     if not wanted.unmask or wanted.reason is None:
         raise ProblemError(Problem.FORBIDDEN, "whole numbers need both unmask and a reason")
     numbers = each_once(wanted.numbers)

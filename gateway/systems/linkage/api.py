@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from gateway.domain.api_client import ApiClient, ApiRole
+from gateway.domain.api_client import ApiClient
 from gateway.domain.linkage import (
     EventRefusal,
     Member,
@@ -22,12 +22,13 @@ from gateway.domain.linkage import (
     OutboxState,
     RefusalReason,
 )
+from gateway.domain.permissions import Permission
 from gateway.storage.errors import StoreUnavailable
 from gateway.systems.linkage.envelope import MAX_ENVELOPE_OCTETS
 from gateway.systems.linkage.model import SCHEMA_VERSION, StoredEvent
 from gateway.systems.linkage.service import LinkageInbox
 from gateway.systems.linkage.sql import LinkageInboxStore, LinkageOutboxStore
-from gateway.web.access import by
+from gateway.web.access import may
 from gateway.web.fields import RequestBody
 
 Item = TypeVar("Item", bound=RequestBody)
@@ -35,7 +36,7 @@ Item = TypeVar("Item", bound=RequestBody)
 INBOX, OUTBOX = "/v1/linkage/inbox", "/v1/linkage/outbox"
 PULLED_AT_ONCE = 50
 MOST_LISTED = 500
-CaseReader = Annotated[ApiClient, Depends(by(ApiRole.INVESTIGATOR, ApiRole.OFFICER))]
+CaseReader = Annotated[ApiClient, Depends(may(Permission.READ_CASES))]
 # Each version of the schema of events, for everybody.
 SCHEMAS = tuple(
     f"/schemas/linkage-event-{version}.json" for version in range(1, SCHEMA_VERSION + 1)

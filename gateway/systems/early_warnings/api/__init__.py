@@ -9,6 +9,7 @@ from pydantic import Field
 
 from gateway.domain.api_client import ApiClient, ApiRole
 from gateway.domain.msisdn import is_mobile, masked
+from gateway.domain.permissions import Permission, UserScope
 from gateway.domain.sanction import API_CLIENT
 from gateway.domain.warning import (
     EarlyWarning,
@@ -19,17 +20,17 @@ from gateway.domain.warning import (
 )
 from gateway.runtime.masking import masked_text
 from gateway.systems.early_warnings.sql import WarningStore
-from gateway.web.access import by
+from gateway.web.access import may
 from gateway.web.fields import Reason, RequestBody
 from gateway.web.problems import Problem, ProblemError
 
 MOST_LISTED = 500
 LAST_NUMBER = 2**63 - 1
 
-_STAFF = ApiRole.CLERK, ApiRole.INVESTIGATOR, ApiRole.OFFICER
-Reader = Annotated[ApiClient, Depends(by(ApiRole.SP, *_STAFF))]
-Answerer = Annotated[ApiClient, Depends(by(ApiRole.SP, ApiRole.OFFICER))]
-Officer = Annotated[ApiClient, Depends(by(ApiRole.OFFICER))]
+Reader = Annotated[ApiClient, Depends(may(Permission.READ_WARNINGS, UserScope.SYSTEM_ID))]
+Answerer = Annotated[ApiClient, Depends(may(Permission.ANSWER_WARNINGS, UserScope.SYSTEM_ID))]
+Closer = Annotated[ApiClient, Depends(may(Permission.CLOSE_WARNINGS))]
+Officer = Annotated[ApiClient, Depends(may(Permission.DECIDE_SANCTIONS))]
 PathNumber = Annotated[int, Path(ge=1, le=LAST_NUMBER)]
 
 
@@ -145,7 +146,7 @@ def early_warnings(store: WarningStore, utcnow: Callable[[], datetime]) -> APIRo
         return _after(warning, noted, warning.answer, is_taken=is_taken)
 
     @router.post("/v1/warnings/{number}/close", summary="Close a warning")
-    async def close(number: PathNumber, said: WarningClosing, client: Officer) -> WarningItem:
+    async def close(number: PathNumber, said: WarningClosing, client: Closer) -> WarningItem:
         """Close a warning, answered or not. The same again is fine.
 
         A notice for it does not count for the next sanction then (R96).
