@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 import structlog
 from fastapi import APIRouter
@@ -22,6 +22,7 @@ from gateway.app.run import ReloadTrigger, watch
 from gateway.console.application import Console, build_api, health
 from gateway.console.held_review import review_tools
 from gateway.console.http_server import HttpServer
+from gateway.console.operations_api import operations
 from gateway.console.own_traffic import own_traffic
 from gateway.console.pages import PageParts, SignedInUsers, console_pages
 from gateway.domain.live import LiveLimits, LiveStatus
@@ -62,6 +63,7 @@ from gateway.systems.complaints.service import ComplaintDesk, PortReview
 from gateway.systems.consent.api import consents, optouts
 from gateway.systems.early_warnings.api import early_warnings
 from gateway.systems.early_warnings.api.sanctions import sanctions
+from gateway.systems.filings.api import filings
 from gateway.systems.linkage.api import linkage_reading
 from gateway.systems.number_codes.api import Subscribers, sessions
 from gateway.systems.number_codes.service import Chance, Guesses, NumberCodeDesk
@@ -69,14 +71,20 @@ from gateway.systems.number_codes.sql import CODE_DIGITS
 from gateway.systems.optout_notices.api import notices
 from gateway.systems.preferences.api import preferences
 from gateway.systems.quarantine.api import own_holds
+from gateway.systems.quarantine.model import MessageIds
+from gateway.systems.quarantine.review_api import held_review
+from gateway.systems.quarantine.service import QuarantineDesk, ReviewTools
 from gateway.systems.subscriptions.api import orders
 from gateway.systems.subscriptions.model import Catalogue
 from gateway.systems.subscriptions.order_requests import Courtesy, OrderDesk
+from gateway.systems.suspensions.api import suspensions
+from gateway.systems.users.api import user_routes
 from gateway.terminal.control import ask
 from gateway.terminal.failure import CommandError, ExitCode
 from gateway.web.access import ClientAccess
 
 log = structlog.get_logger()
+T = TypeVar("T")
 
 
 def routers_of_subscribers(
@@ -175,8 +183,7 @@ class ConsoleProcess:
         stores = self._stores = await open_store(
             self._store_url, keys=self._keys, max_octets=self.store_max_octets
         )
-        api = build_api(self._access, routers_of(stores, self))
-        learns = self.gateway is not None and self.gateway.learning.samples
+        api = build_api(self._access, routers_of(stores, self), stores.api_answers)
         parts = PageParts(
             stores.users,
             stores.user_sessions,
@@ -184,7 +191,7 @@ class ConsoleProcess:
             monotonic,
             utcnow,
             stores.quarantine,
-            review_tools(stores.journals, stores.samples, learns=learns),
+            self.review_tools(stores),
         )
         pages, self._people = console_pages(parts)
         application = Console(api, pages)
@@ -221,11 +228,21 @@ class ConsoleProcess:
         self.catalogue = Catalogue(services)
         log.info("api.reloaded", clients=len(settings.clients), senders=len(senders))
 
-    async def _status_of_gateway(self) -> LiveStatus | str:
+    def review_tools(self, stores: Stores) -> ReviewTools:
+        """Return what a review asks of other parts."""
+        learns = self.gateway is not None and self.gateway.learning.samples
+        return review_tools(stores.journals, stores.samples, learns=learns)
+
+    async def ask(self, do: str, answer: type[T], **said: object) -> T:
+        """Return what the running gateway answers. Raises CommandError."""
         if self.gateway is None:
-            return "gateway.yaml is not known here"
+            raise CommandError("gateway.yaml is not known here")
+        question = partial(ask, self.gateway.store.control, do, answer, **said)
+        return await asyncio.to_thread(question)
+
+    async def _status_of_gateway(self) -> LiveStatus | str:
         try:
-            return await asyncio.to_thread(ask, self.gateway.store.control, "status", LiveStatus)
+            return await self.ask("status", LiveStatus)
         except CommandError as error:
             return str(error)
 
@@ -255,6 +272,7 @@ def routers_of(stores: Stores, console: ConsoleProcess) -> list[APIRouter]:
     review = PortReview(stores.complaints, stores.suspended_ports, lambda: console.threshold)
     complaint_desk = ComplaintDesk(stores.complaints, lambda: console.owners, review=review)
     routers = [
+        *routers_of_staff(stores, console),
         optouts(stores.consent, stores.journals, lambda: ports_of(console), utcnow),
         consents(stores.consent, utcnow),
         notices(stores.notices),
@@ -275,6 +293,19 @@ def routers_of(stores: Stores, console: ConsoleProcess) -> list[APIRouter]:
     return (
         routers if console.gateway is None else [*routers, _own_traffic(console, console.gateway)]
     )
+
+
+def routers_of_staff(stores: Stores, console: ConsoleProcess) -> list[APIRouter]:
+    """Return the routes for programs that do what people do on pages."""
+    # Nothing is put into quarantine here, so that desk issues no id.
+    desk = QuarantineDesk(stores.quarantine, MessageIds(worker=0))
+    return [
+        operations(console.ask),
+        held_review(stores.quarantine, desk, console.review_tools(stores), utcnow),
+        suspensions(stores.suspensions, stores.suspended_ports, lambda: ports_of(console), utcnow),
+        filings(stores.filings, lambda: ports_of(console)),
+        user_routes(stores.users, stores.user_sessions, utcnow),
+    ]
 
 
 def _own_traffic(console: ConsoleProcess, settings: GatewaySettings) -> APIRouter:

@@ -14,6 +14,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway import __version__
+from gateway.console.api_description import DescribedApi
 from gateway.runtime.clock import monotonic
 from gateway.session.stranger_limits import EventQuota
 from gateway.storage.change_feed import ChangeFeed
@@ -21,6 +22,7 @@ from gateway.storage.errors import StoreUnavailable
 from gateway.systems.linkage.api import SCHEMAS, schemas
 from gateway.web.access import ClientAccess, Guard
 from gateway.web.fields import RequestBody
+from gateway.web.idempotency import KeptAnswers
 from gateway.web.pages import FindUser, PageGuard, Templates, answer_page_errors
 from gateway.web.problems import answer_problems
 
@@ -98,21 +100,26 @@ OPEN = frozenset({HEALTH, ALIVE, READY, OPENAPI, *SCHEMAS})
 STRANGERS_ROWS = 32  # lines a minute for requests without a valid token, and as many of counts
 
 _ABOUT = """\
-What subscribers said to SPs, for carriers' clerks and for SPs: refusals (退订), agreements (同意)
-and notices of both. Every path but those of health and this description needs a bearer token of
-console.yaml. What goes wrong is told as
-application/problem+json (RFC 9457), with titles in English and Chinese. Every POST may be
-repeated.
+All that the gateway shows and lets people decide, for programs: held messages (隔离区), senders,
+sessions, policies, records, filings, suspensions, users; and what subscribers said to SPs: refusals
+(退订), agreements (同意), complaints. Every path but those of health and this description needs a
+bearer token of console.yaml, whose role decides what it may do. What goes wrong is told as
+application/problem+json (RFC 9457), with titles in English and Chinese. Lists come in pages: `next`
+is the `cursor` of the page behind. What others may have changed needs the ETag of what was read in
+If-Match. An act with an Idempotency-Key is done once.
 """
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
-def build_api(access: ClientAccess, routers: Iterable[APIRouter]) -> FastAPI:
+def build_api(
+    access: ClientAccess, routers: Iterable[APIRouter], answers: KeptAnswers | None = None
+) -> FastAPI:
     """Return the application of `routers`, with a guard before and a log line behind it.
 
+    `answers` keeps those to requests with an Idempotency-Key; without it the header is passed over.
     The schemas of the linkage are published beside them.
     """
-    app = FastAPI(
+    app = DescribedApi(
         title="smsward",
         version=__version__,
         description=_ABOUT,
@@ -125,7 +132,7 @@ def build_api(access: ClientAccess, routers: Iterable[APIRouter]) -> FastAPI:
         app.include_router(router)
     app.add_route(OPENAPI, described(app), include_in_schema=False)
     answer_problems(app)
-    app.add_middleware(Guard, access=access, public=OPEN)
+    app.add_middleware(Guard, access=access, public=OPEN, answers=answers)
     app.add_middleware(AnswerLog)  # the outermost
     return app
 

@@ -178,7 +178,7 @@ def filings_of(
     if senders is not None:
         checks += [partial(one, senders=senders) for one in (_unknown_senders, _foreign_ports)]
     file = validate(document, FilingsFile, *checks)
-    return tuple(filing for shape in file.senders for filing in _filings(shape))
+    return tuple(filing for shape in file.senders for filing in filings_in(shape))
 
 
 def written(filings: Iterable[Filing]) -> str:
@@ -195,7 +195,8 @@ def as_mappings(filings: Iterable[Filing]) -> list[dict[str, object]]:
     return [_as_mapping(system_id, filed) for system_id, filed in sorted(by_sender.items())]
 
 
-def _filings(shape: FiledShape) -> Iterator[Filing]:
+def filings_in(shape: FiledShape) -> Iterator[Filing]:
+    """Yield what one SP files."""
     sp = shape.system_id
     if shape.licence is not None:
         yield Licence(sp, **dict(shape.licence))

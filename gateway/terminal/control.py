@@ -16,6 +16,10 @@ _PATIENCE_S = 10.0
 _OF_ANOTHER_VERSION = "is the gateway of another version? Restart it after an upgrade"
 
 
+class OrderRefusedByGatewayError(CommandError):
+    """The gateway heard a question, and refused it."""
+
+
 def ask(path: Path, do: str, answer: type[T], **said: object) -> T:
     """Return what the gateway at `path` answers, of the type `answer`, to the question `do`.
 
@@ -43,7 +47,7 @@ def ask(path: Path, do: str, answer: type[T], **said: object) -> T:
         raise CommandError(f"the gateway at {where} gave no answer", advice="its log tells why")
     answered = orjson.loads(line)
     if "refused" in answered:
-        raise CommandError(answered["refused"], advice=answered["advice"])
+        raise OrderRefusedByGatewayError(answered["refused"], advice=answered["advice"])
     try:
         return TypeAdapter(answer).validate_python(answered["answer"])
     except ValidationError as error:

@@ -23,6 +23,7 @@ from gateway.domain.permissions import (
 )
 from gateway.policy.submission import TokenBucket
 from gateway.session.stranger_limits import WINDOW_S, Lockouts
+from gateway.web.idempotency import KeptAnswers, OnceOnly, has_key
 from gateway.web.problems import Problem, ProblemError, response_to
 
 BAD_TOKENS_PER_MINUTE = 10
@@ -32,6 +33,8 @@ REQUESTS_BURST = 100
 # What the store has to do grows with the numbers: a batch of a thousand is no one request.
 ITEMS_PER_REQUEST = 50
 
+# As draft-ietf-httpapi-ratelimit-headers writes it: so many requests in so many seconds.
+_POLICY = f'"client";q={REQUESTS_BURST};w={REQUESTS_BURST // REQUESTS_PER_S}'
 _MAX_TOKEN_CHARS = 512
 # The same for everybody: it tells nothing of what was sent.
 _HOW_TO_ASK = "the header reads: Authorization: Bearer, a space, and the token"
@@ -107,6 +110,15 @@ class ClientAccess:
         if more > 0 and rate is not None and not rate.take(self._now(), more):
             raise ProblemError(Problem.TOO_MANY, headers={"Retry-After": "1"})
 
+    def rate_headers(self, client: ApiClient) -> dict[str, str]:
+        """Return what a client may send: its share, what is free of it, seconds until all is."""
+        rate = self._rates.get(client.name)
+        if rate is None:  # it was taken off meanwhile
+            return {}
+        free = rate.free(self._now())
+        seconds = -(-(REQUESTS_BURST - free) // REQUESTS_PER_S)
+        return {"RateLimit-Policy": _POLICY, "RateLimit": f'"client";r={free};t={seconds}'}
+
     def find(self, authorization: str) -> ApiClient | None:
         """Return the client whose token an Authorization header has; None if unknown."""
         scheme, _, token = authorization.partition(" ")
@@ -164,6 +176,11 @@ def client_at(request: Request) -> ApiClient:
     return client
 
 
+def acting_as(client: ApiClient) -> str:
+    """Return a client as journals and decisions name one: an account of the machine is another."""
+    return f"api: {client.name}"
+
+
 def charge(request: Request, items: int) -> None:
     """Charge the client of `request` for so many items; Guard has noted its ClientAccess.
 
@@ -215,11 +232,19 @@ class Guard:
 
     Whoever is unknown gets no further, whatever the route: none can forget to ask. Only the
     paths in `public` are for everybody, without a body. The client stands in the request's state
-    then, with what it is charged by.
+    then, with what it is charged by. With `answers` an act that has a key is done once.
     """
 
-    def __init__(self, app: ASGIApp, *, access: ClientAccess, public: Collection[str]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        access: ClientAccess,
+        public: Collection[str],
+        answers: KeptAnswers | None = None,
+    ) -> None:
         self._app = app
+        self._once = None if answers is None else OnceOnly(app, answers)
         self._access = access
         self._public = frozenset(public)
 
@@ -236,8 +261,14 @@ class Guard:
             client = await self._client(scope)
             state = scope.setdefault("state", {})
             state["client"], state["access"] = client, self._access
+            send = _with_rate(send, self._access, client)
             with self._access.one_more(client):
-                await self._app(scope, await _whole_json(scope, receive), send)
+                body = await _json_body(scope, receive)
+                receive = given_whole(body, receive)
+                if self._once is not None and has_key(scope):
+                    await self._once.answer(client.name, body, scope, receive, send)
+                else:
+                    await self._app(scope, receive, send)
         except ProblemError as error:
             await response_to(error)(scope, receive, send)
         except ClientGoneError:
@@ -272,11 +303,22 @@ def _unkept(send: Send) -> Send:
     return send_unkept
 
 
-async def _whole_json(scope: Scope, receive: Receive) -> Receive:
+def _with_rate(send: Send, access: ClientAccess, client: ApiClient) -> Send:
+    """Return a `send` that says how many requests a client may send at once now."""
+
+    async def send_with_rate(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            MutableHeaders(scope=message).update(access.rate_headers(client))
+        await send(message)
+
+    return send_with_rate
+
+
+async def _json_body(scope: Scope, receive: Receive) -> bytes:
     body = await body_of(scope, receive, MAX_BODY_OCTETS)
     if body and not _is_json(Headers(scope=scope).get("content-type", "")):
         raise ProblemError(Problem.NOT_SENT_AS_JSON, _AS_JSON)
-    return given_whole(body, receive)
+    return body
 
 
 def given_whole(body: bytes, receive: Receive) -> Receive:

@@ -1,10 +1,10 @@
 """The fields of requests and answers: numbers, moments, days, words; each says what is wrong."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import date, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
@@ -62,6 +62,15 @@ def _is_shown(text: str) -> str:
     if not text.isprintable():
         raise ValueError("holds a character that cannot be shown")
     return text
+
+
+def example(value: Mapping[str, object]) -> ConfigDict:
+    """Return the `model_config` of a request with the example `value`."""
+
+    def add(schema: dict[str, Any]) -> None:
+        schema["examples"] = [value]
+
+    return ConfigDict(json_schema_extra=add)
 
 
 Number = Annotated[

@@ -38,9 +38,24 @@ class Problem(Enum):
     METHOD_NOT_ALLOWED = 405, "This cannot be done here.", "不支持该请求方法。"
     TOO_SLOW = 408, "The body did not come in time.", "未能及时收到请求内容。"
     CONFLICT = 409, "What is on record does not allow this.", "与现有记录冲突。"
+    PRECONDITION_FAILED = (
+        412,
+        "It was changed meanwhile; read it again, then decide.",
+        "内容已被更改，请重新读取后再操作。",
+    )
     TOO_LARGE = 413, "The body is too large; send several.", "请求内容过大，请分多次提交。"
     NOT_SENT_AS_JSON = 415, "The body is not sent as JSON.", "请求内容未声明为 JSON 类型。"
     NOT_AS_DESCRIBED = 422, "The request is not as described.", "请求内容不符合接口说明。"
+    KEY_REUSED = (
+        422,
+        "This Idempotency-Key stands for another request.",
+        "该幂等键已用于其他请求。",
+    )
+    PRECONDITION_REQUIRED = (
+        428,
+        "The header If-Match must say which state is changed.",
+        "请在 If-Match 中注明要更改的版本。",
+    )
     TOO_MANY = 429, "Too many requests; try again later.", "请求过多，请稍后再试。"
     ASKED_TODAY = (
         429,
@@ -104,6 +119,12 @@ def not_as_described(pointer: str, problem: str) -> ProblemError:
 
 def response_to(error: ProblemError) -> JSONResponse:
     """Return the answer that tells of `error`."""
+    body, status = body_of_problem(error), error.problem.status
+    return JSONResponse(body, status_code=status, headers=error.headers, media_type=MEDIA_TYPE)
+
+
+def body_of_problem(error: ProblemError) -> dict[str, object]:
+    """Return what the answer to `error` says."""
     kind = error.problem
     body: dict[str, object] = {
         "type": _URN + kind.code,
@@ -117,7 +138,7 @@ def response_to(error: ProblemError) -> JSONResponse:
         body["faults"] = [
             {"pointer": fault.pointer, "problem": fault.problem} for fault in error.faults
         ]
-    return JSONResponse(body, status_code=kind.status, headers=error.headers, media_type=MEDIA_TYPE)
+    return body
 
 
 def answer_problems(app: FastAPI) -> None:

@@ -121,7 +121,7 @@ def test_a_process_that_does_not_know_all_tables_cannot_go_through_them() -> Non
     )
 
     assert ended.returncode != 0
-    assert "these tables are not imported: authority_reports, " in ended.stderr
+    assert "these tables are not imported: api_answers, " in ended.stderr
 
 
 def test_the_command_that_seals_a_store_anew_knows_all_tables() -> None:

@@ -29,6 +29,7 @@ from gateway.web.fields import (
     RequestBody,
     Words,
     each_once,
+    example,
 )
 from gateway.web.problems import Problem, ProblemError, not_as_described
 
@@ -40,6 +41,18 @@ _MAX_MESSAGES = 8
 
 class AgreementEvidence(RequestBody):
     """What proves an agreement: all of it, the text or its digest, messages or a document."""
+
+    model_config = example(
+        {
+            "who": "account 4711",
+            "when": "2025-11-24T09:30:00+08:00",
+            "channel": "web",
+            "text": "同意接收示例商城的促销信息，每月不超过四条",
+            "scope": "促销信息",
+            "valid_until": "2035-12-31",
+            "message_ids": ["8176407200000001000"],
+        }
+    )
 
     who: Annotated[Words | None, Field(description="Who agreed, or took it down.")] = None
     when: Moment | None = None
@@ -222,6 +235,16 @@ class RefusalRequest(RequestBody):
     clerk says whom, and which way unless there is but one.
     """
 
+    model_config = example(
+        {
+            "numbers": ["13800138000"],
+            "all_senders": True,
+            "channel": "hall",
+            "operator": "op17",
+            "reference": "form 117",
+        }
+    )
+
     numbers: Numbers
     system_id: Annotated[
         str | None, Field(max_length=15, description="The SP that was refused.", examples=["shop"])
@@ -315,7 +338,7 @@ def optouts(
         refused = [answer for answer in answers if answer.answer is Answer.REFUSED]
         return RefusalList(refusals=[_shown(answer, is_whole=is_whole) for answer in refused])
 
-    @router.delete("/v1/optouts", summary="Refused, always")
+    @router.delete("/v1/optouts", summary="Refused, always", status_code=204)
     async def delete(_client: AnyClient) -> None:
         """Delete nothing: a refusal is the subscriber's, and only the subscriber takes it back."""
         raise ProblemError(

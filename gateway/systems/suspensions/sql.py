@@ -168,10 +168,15 @@ class SuspensionStore(SqlStore):
         return await self._database.record(Suspension, query)
 
     async def listed(
-        self, state: SuspensionState | None = None, *, msisdn: int | None = None, limit: int = 100
+        self,
+        state: SuspensionState | None = None,
+        *,
+        msisdn: int | None = None,
+        before: int | None = None,
+        limit: int = 100,
     ) -> list[Suspension]:
-        """Return suspensions, the newest first."""
-        query = newest(suspensions, limit, state=state, msisdn=msisdn)
+        """Return suspensions with numbers below `before`, the newest first."""
+        query = newest(suspensions, limit, state=state, msisdn=msisdn, before=before)
         return await self._database.records(Suspension, query)
 
     async def untold(self, system_ids: Collection[str], limit: int = 100) -> list[Suspension]:
@@ -374,10 +379,12 @@ class SuspendedPortStore(SqlStore):
         query = newest(suspended_ports, limit, [_port.lifted_at > at, held])
         return {row["number"] for row in await self._database.rows(query)}
 
-    async def listed(self, *, is_in_force: bool = False, limit: int = 100) -> list[PortSuspension]:
-        """Return suspensions, the newest first."""
+    async def listed(
+        self, *, is_in_force: bool = False, before: int | None = None, limit: int = 100
+    ) -> list[PortSuspension]:
+        """Return suspensions with numbers below `before`, the newest first."""
         where = [_port.lifted_at.is_(None)] if is_in_force else []
-        query = newest(suspended_ports, limit, where)
+        query = newest(suspended_ports, limit, where, before=before)
         return await self._database.records(PortSuspension, query)
 
     async def changed_after(self, at: datetime, limit: int = 1000) -> list[PortSuspension]:

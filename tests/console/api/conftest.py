@@ -3,23 +3,36 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from itertools import count
 from pathlib import Path
+from typing import TypeVar
 
 import httpx
 import orjson
 import pytest
 from fastapi import APIRouter, FastAPI
+from pydantic import TypeAdapter
 
 from gateway.app.event_dispatch import own_holds_in
 from gateway.console.application import build_api, health
+from gateway.console.held_review import review_tools
+from gateway.console.operations_api import operations
 from gateway.console.own_traffic import own_traffic
 from gateway.domain.api_client import ApiClient, ApiRole, RefusalChannel
 from gateway.domain.consent import ConsentAnswer
-from gateway.domain.live import LiveLimits
+from gateway.domain.live import (
+    LiveLimits,
+    LiveModels,
+    LivePolicy,
+    LiveSender,
+    LiveSession,
+    LiveSmsc,
+    LiveStatus,
+    SuspendedSender,
+)
 from gateway.domain.sender import PortOwners
 from gateway.domain.subscription import Cycle, Service, Terms
 from gateway.policy.checks.outside_window import usual_hours
@@ -35,15 +48,22 @@ from gateway.systems.complaints.service import ComplaintDesk
 from gateway.systems.consent.api import consents, optouts
 from gateway.systems.early_warnings.api import early_warnings
 from gateway.systems.early_warnings.api.sanctions import sanctions
+from gateway.systems.filings.api import filings
 from gateway.systems.linkage.api import linkage_reading
 from gateway.systems.number_codes.api import Subscribers, sessions
 from gateway.systems.number_codes.service import Chance, Guesses, NumberCodeDesk
 from gateway.systems.optout_notices.api import notices
 from gateway.systems.preferences.api import preferences
 from gateway.systems.quarantine.api import own_holds
+from gateway.systems.quarantine.model import MessageIds
+from gateway.systems.quarantine.review_api import held_review
+from gateway.systems.quarantine.service import QuarantineDesk
 from gateway.systems.subscriptions.api import orders
 from gateway.systems.subscriptions.model import Catalogue
 from gateway.systems.subscriptions.order_requests import Courtesy, OrderDesk
+from gateway.systems.suspensions.api import suspensions
+from gateway.systems.users.api import user_routes
+from gateway.terminal.failure import CommandError
 from gateway.web.access import ClientAccess
 from tests.memory_stores import memory_stores
 from tests.policy.conftest import sender
@@ -52,6 +72,30 @@ NOON = datetime(2025, 11, 25, 12, tzinfo=UTC)
 HUB, CODE = "10086", "482913"
 OWNERS = PortOwners([sender()])  # 10690001 with four digits more
 PORTS = {"sp1": ("10690001",), "sp2": ("10690009",)}
+T = TypeVar("T")
+SUSPENDED = SuspendedSender("sp1", NOON, "api: operator", "工单 2026-118")
+LIVE_SMSC = LiveSmsc("a", "192.0.2.9:2775", "default", True, NOON, 2, False)
+LIVE_STATUS = LiveStatus(
+    since=NOON,
+    version="1.0.0",
+    is_ready=True,
+    is_degraded=False,
+    failing=(),
+    warnings=(),
+    policy=LivePolicy("cn", "3f1d9a07b2e4", "usual", NOON, 0),
+    models=LiveModels("", "", NOON, ""),
+    sessions={"sp1": 1, "sp2": 1},
+    window_used=2,
+    window=20,
+    per_s={"forwarded": 12.5},
+    backlog={"held": 3},
+    smscs=(LIVE_SMSC,),
+    read_s={"consent": 0.2},
+)
+LIVE_SESSION = LiveSession(17, "sp1", "bind_transceiver", "192.0.2.7", NOON, 1, 10, 3.5, True)
+LIVE_SENDER = LiveSender(
+    "sp1", "示例商城", "active", None, {"10690001": "commercial"}, 1, 4, 10, 50, {}, {}
+)
 WEATHER = Terms("示例商城", "天气", "10690001", 500, Cycle.MONTH)
 CATALOGUE = Catalogue([Service("sp1", "weather", WEATHER, ("DY天气",))])
 
@@ -66,6 +110,10 @@ def token_of(name: str) -> str:
     return sha256(f"the token of {name}".encode()).hexdigest()
 
 
+STAFF = (
+    *(ApiRole.VIEWER, ApiRole.REVIEWER, ApiRole.SENIOR_REVIEWER),
+    *(ApiRole.OPERATOR, ApiRole.AUDITOR, ApiRole.ADMIN),
+)
 CLIENTS = (
     client_named("shop", ApiRole.SP, system_id="sp1"),
     client_named("other", ApiRole.SP, system_id="sp2"),
@@ -80,7 +128,35 @@ CLIENTS = (
     client_named("police", ApiRole.INVESTIGATOR),
     client_named("officer", ApiRole.OFFICER),
     client_named("second officer", ApiRole.OFFICER),
+    *(client_named(role, role) for role in STAFF),
+    client_named("regulator", ApiRole.REGULATOR, province="福建"),
 )
+
+
+class GatewayDouble:
+    """Answers as the running gateway does, and keeps what it was told to do."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, object] = {
+            "status": LIVE_STATUS,
+            "sessions": (LIVE_SESSION, replace(LIVE_SESSION, number=18, system_id="sp2")),
+            "senders": (LIVE_SENDER, replace(LIVE_SENDER, system_id="sp2")),
+            "session close": (17,),
+            "sender suspend": SUSPENDED,
+            "sender resume": SUSPENDED,
+            "smsc drain": "a",
+            "smsc resume": "a",
+        }
+        self.orders: list[tuple[str, dict[str, object]]] = []
+        self.failure: CommandError | None = None
+
+    async def ask(self, do: str, answer: type[T], **said: object) -> T:
+        """Return the answer to a question, or raise the failure that is set."""
+        if said:
+            self.orders.append((do, said))
+        if self.failure is not None:
+            raise self.failure
+        return TypeAdapter(answer).validate_python(self.answers[do])
 
 
 async def _no_pause() -> None:
@@ -99,6 +175,7 @@ class Desk:
     names: Iterator[int] = field(default_factory=lambda: count(1))
     records: Path = Path("no-records")
     limits: dict[str, LiveLimits] = field(default_factory=dict)
+    gateway: GatewayDouble = field(default_factory=GatewayDouble)
 
     def __post_init__(self) -> None:
         async def sleep(seconds: float) -> None:
@@ -130,10 +207,25 @@ class Desk:
                 sanctions(stores.sanctions, lambda: self.now),
                 linkage_reading(stores.linkage_inbox, stores.linkage_outbox),
                 health(stores.changes, lambda: self.monotonic),
+                *self.of_staff(),
                 *self.of_subscribers(),
                 self.of_traffic(),
             ],
+            stores.api_answers,
         )
+
+    def of_staff(self) -> list[APIRouter]:
+        """Return the routes for programs that do what people do on pages."""
+        stores, utcnow = self.stores, lambda: self.now
+        desk = QuarantineDesk(stores.quarantine, MessageIds(worker=0))
+        tools = review_tools(stores.journals, stores.samples, learns=True)
+        return [
+            operations(self.gateway.ask),
+            held_review(stores.quarantine, desk, tools, utcnow),
+            suspensions(stores.suspensions, stores.suspended_ports, lambda: PORTS, utcnow),
+            filings(stores.filings, lambda: PORTS),
+            user_routes(stores.users, stores.user_sessions, utcnow),
+        ]
 
     def of_traffic(self) -> APIRouter:
         """Return the routes of an SP's own traffic, with the records below `records`."""
