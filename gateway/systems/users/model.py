@@ -38,7 +38,15 @@ class UserState(StrEnum):
 
 
 class UserError(ValueError):
-    """What was asked for is not allowed; the text says why, for the person who asked."""
+    """What was asked for is not allowed; the text says why, for the person who asked.
+
+    `text` has the fields of `given` in braces: pages say it in other languages.
+    """
+
+    def __init__(self, text: str, **given: object) -> None:
+        super().__init__(text.format(**given))
+        self.text = text
+        self.given = given
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,9 +210,9 @@ def granted(role: UserRole, system_id: str, province: str) -> RoleGrant:
     scope = SCOPES.get(role)
     for one, value in given.items():
         if one is scope and not value:
-            raise UserError(f"the role {role} needs a {one}")
+            raise UserError("the role {role} needs a {limit}", role=role.value, limit=one.value)
         if one is not scope and value:
-            raise UserError(f"the role {role} has no {one}")
+            raise UserError("the role {role} has no {limit}", role=role.value, limit=one.value)
     if len(system_id) > MAX_SYSTEM_ID_CHARS:
         raise UserError(f"a system_id has at most {MAX_SYSTEM_ID_CHARS} characters")
     if len(province) > MAX_PROVINCE_CHARS or not province.isprintable():

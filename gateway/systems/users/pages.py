@@ -37,7 +37,7 @@ _REFUSALS = {
     SignInRefusal.LOCKED: (429, marked("Too many attempts. Wait a minute, then try again.")),
     SignInRefusal.BUSY: (503, marked("Many people are signing in. Try again in a few seconds.")),
 }
-_DIFFERENT = marked("The two passwords differ.")
+DIFFERENT = marked("The two passwords differ.")
 
 
 def is_public(path: str) -> bool:
@@ -61,7 +61,7 @@ def sign_in_pages(desk: SignInDesk, templates: Templates) -> APIRouter:
     async def sign_in(request: Request) -> Response:
         given = await form_of(request)
         name, where = given.get("name", ""), own_path(given.get("next", "/"))
-        found = await desk.sign_in(_attempt(request, given))
+        found = await desk.sign_in(attempt_of(request, given))
         if isinstance(found, SignedIn):
             return _signed_in(request, found, where)
         status, problem = _REFUSALS[found]
@@ -78,7 +78,13 @@ def sign_in_pages(desk: SignInDesk, templates: Templates) -> APIRouter:
     return router
 
 
-def _attempt(request: Request, given: dict[str, str]) -> SignInAttempt:
+def said_of(templates: Templates, request: Request, error: UserError) -> str:
+    """Return why something was refused, in the language of a request."""
+    return templates.said(request, error.text).format(**error.given)
+
+
+def attempt_of(request: Request, given: dict[str, str]) -> SignInAttempt:
+    """Return what a form and the browser bring to prove who somebody is."""
     return SignInAttempt(
         name=given.get("name", ""),
         password=given.get("password", ""),
@@ -109,8 +115,7 @@ def enrol_pages(desk: UserDesk, templates: Templates, utcnow: Callable[[], datet
         except UserError:
             return templates.page(request, "users/no_link.html", {}, 404)
         picture = segno.make(enrolment.uri, error="m").svg_data_uri(scale=4, light="white")
-        said = templates.said(request, problem) if problem else ""
-        values = {"enrolment": enrolment, "picture": picture, "problem": said}
+        values = {"enrolment": enrolment, "picture": picture, "problem": problem}
         return templates.page(request, "users/enrol.html", values, 422 if problem else 200)
 
     @router.get(ENROL + "/{token}")
@@ -122,11 +127,11 @@ def enrol_pages(desk: UserDesk, templates: Templates, utcnow: Callable[[], datet
         given = await form_of(request)
         password, secret, code = (given.get(one, "") for one in ("password", "secret", "code"))
         if password != given.get("again"):
-            return await form(request, token, _DIFFERENT, secret)
+            return await form(request, token, templates.said(request, DIFFERENT), secret)
         try:
             codes = await desk.enrol(token, EnrolmentForm(password, secret, code), utcnow())
         except UserError as error:
-            return await form(request, token, str(error), secret)
+            return await form(request, token, said_of(templates, request, error), secret)
         return templates.page(request, "users/enrolled.html", {"codes": codes})
 
     return router

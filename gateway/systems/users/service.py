@@ -78,16 +78,20 @@ class UserDesk:
         """Add a user; return the link by which the user sets password and second factor."""
         grant, (issued, link) = granted(role, system_id, province), _issued(checked_name(name), act)
         if not await self._store.add(name, grant, link, act):
-            raise UserError(f"there is a user {name} already; names are not given again")
+            raise UserError("there is a user {name} already; names are not given again", name=name)
         return issued
 
     async def disable(self, name: str, act: UserAct) -> User:
         """Keep a user from signing in."""
-        return await self._done(name, await self._store.disable(name, act), "is disabled already")
+        return await self._done(
+            name, await self._store.disable(name, act), "{name} is disabled already"
+        )
 
     async def enable(self, name: str, act: UserAct) -> User:
         """Let a disabled user sign in again."""
-        return await self._done(name, await self._store.enable(name, act), "is active already")
+        return await self._done(
+            name, await self._store.enable(name, act), "{name} is active already"
+        )
 
     async def give_role(
         self, name: str, role: UserRole, act: UserAct, *, system_id: str = "", province: str = ""
@@ -95,13 +99,13 @@ class UserDesk:
         """Give a user another role, or the same one with another limit."""
         grant = granted(role, system_id, province)
         outcome = await self._store.give_role(name, grant, act)
-        return await self._done(name, outcome, f"is {grant} already")
+        return await self._done(name, outcome, "{name} has this role already")
 
     async def reset(self, name: str, act: UserAct) -> IssuedLink:
         """Forget what a user signs in with; return the link to set it anew."""
         issued, link = _issued(name, act)
         outcome = await self._store.reset(name, link, act)
-        await self._done(name, outcome, "is disabled: enable the user first")
+        await self._done(name, outcome, "{name} is disabled: enable the user first")
         return issued
 
     async def open_link(self, token: str, now: datetime, shown: str = "") -> Enrolment:
@@ -140,12 +144,12 @@ class UserDesk:
 
     async def _done(self, name: str, outcome: UserOutcome, unchanged: str) -> User:
         if outcome is UserOutcome.UNCHANGED:
-            raise UserError(f"{name} {unchanged}")
+            raise UserError(unchanged, name=name)
         if outcome is not UserOutcome.DONE:
-            raise UserError(_REFUSALS[outcome].format(name=name))
+            raise UserError(_REFUSALS[outcome], name=name)
         user = await self._store.get(name)
         if user is None:
-            raise UserError(_REFUSALS[UserOutcome.UNKNOWN].format(name=name))
+            raise UserError(_REFUSALS[UserOutcome.UNKNOWN], name=name)
         return user
 
 

@@ -1,6 +1,6 @@
 """The store of sessions: what a sign-in must prove, sessions and known devices of users."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -130,6 +130,69 @@ class UserSessionStore(SqlStore):
         rows = await self._database.rows(query.order_by(_session.created_at.desc()).limit(1000))
         return [_session_of(row) for row in rows]
 
+    async def note_refusal(self, name: str, why: str, address: str, at: datetime) -> None:
+        """Keep in the audit that a sign-in was refused; `name` is that of a user, or says none."""
+        act = UserAct(f"address {address[:MAX_ADDRESS_CHARS]}", at)
+
+        async def run(connection: AsyncConnection) -> None:
+            await journal_act(connection, "user sign-in refused", name, why, act)
+
+        await self._database.writer.write(run)
+
+    async def counts(self, now: datetime, limits: SessionLimits) -> dict[str, int]:
+        """Return how many sessions each user has open; users without any are left out."""
+        query = _open_sessions(now, limits).with_only_columns(
+            _user.name, sa.func.count().label("sessions")
+        )
+        rows = await self._database.rows(query.group_by(_user.name))
+        return {row["name"]: row["sessions"] for row in rows}
+
+    async def set_password(self, proof: SignInProof, kept_sha256: str, at: datetime) -> bool:
+        """Use a proof up and keep the password hash that it gives as `rehashed`.
+
+        All sessions but the `kept` one end. False, and nothing changes, as `open`.
+        """
+
+        async def run(connection: AsyncConnection) -> bool:
+            name = await _used_up(connection, proof)
+            if name is None:
+                return False
+            await connection.execute(_others(proof.number, kept_sha256))
+            act = own_act(name, at)
+            await journal_act(connection, "user password", name, "other sessions ended", act)
+            return True
+
+        return await self._database.writer.write(run, rows=4)
+
+    async def set_recovery_codes(
+        self, proof: SignInProof, digests: Sequence[str], at: datetime
+    ) -> bool:
+        """Use a proof up and keep recovery codes in the place of those before; False as `open`."""
+
+        async def run(connection: AsyncConnection) -> bool:
+            name = await _used_up(connection, proof)
+            if name is None:
+                return False
+            own = _code.user_number == proof.number
+            await connection.execute(sa.delete(recovery_codes).where(own))
+            rows = [{"user_number": proof.number, "digest": one} for one in digests]
+            await connection.execute(sa.insert(recovery_codes), rows)
+            await journal_act(connection, "user recovery codes", name, "", own_act(name, at))
+            return True
+
+        return await self._database.writer.write(run, rows=12)
+
+    async def end_others(self, session: UserSession, kept_sha256: str, at: datetime) -> int:
+        """End all sessions of a user but one; return how many."""
+
+        async def run(connection: AsyncConnection) -> int:
+            ended = await connection.execute(_others(session.user_number, kept_sha256))
+            act = own_act(session.name, at)
+            await journal_act(connection, "user sign-out", session.name, "other sessions", act)
+            return ended.rowcount
+
+        return await self._database.writer.write(run, rows=2)
+
     async def end(self, token_sha256: str) -> bool:
         """End one session; False if it was not there."""
         return await self._database.change(_ended(token_sha256)) > 0
@@ -207,6 +270,11 @@ async def _know(connection: AsyncConnection, number: int, new: NewSession) -> No
 
 def _ended(token_sha256: str) -> sa.Delete:
     return sa.delete(user_sessions).where(_session.token_sha256 == token_sha256)
+
+
+def _others(number: int, kept_sha256: str) -> sa.Delete:
+    own = _session.user_number == number, _session.token_sha256 != kept_sha256
+    return sa.delete(user_sessions).where(*own)
 
 
 def _is_over(now: datetime, limits: SessionLimits) -> sa.ColumnElement[bool]:

@@ -3,20 +3,24 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from functools import partial
+from typing import NamedTuple, Protocol, TypeVar
 
 import structlog
 
 from gateway.runtime.tasks import spawn
+from gateway.session.stranger_limits import EventQuota
+from gateway.storage.errors import logged
 from gateway.systems.users.credentials import (
     DECOY_HASH,
     compact_code,
     hash_password,
     is_password,
     must_rehash,
+    new_recovery_codes,
     new_secret,
     new_token,
     recovery_digest,
@@ -31,6 +35,7 @@ from gateway.systems.users.model import (
     UserError,
     UserSession,
     checked_name,
+    checked_password,
     normal_password,
     own_act,
 )
@@ -38,12 +43,16 @@ from gateway.systems.users.session_store import UserSessionStore
 
 log = structlog.get_logger()
 
+T = TypeVar("T")
+
 # Each verification takes 64 MiB and some 100 ms of a core.
 CHECKS_AT_ONCE = 2
 CHECKS_WAITING = 16
 MAX_WRONG_CODES = 10
 CODES_WINDOW_S = 900.0
 _MOST_COUNTED = 10_000
+REFUSALS_AUDITED = 10  # a minute, and as many counts of others: strangers cannot fill the audit
+_NO_USER = "no user of this name"
 # No name of a user: what cannot be one is counted under it.
 _NO_NAME = "?"
 
@@ -223,9 +232,44 @@ class SignInDesk:
         self._codes = CodeGuesses()
         self._strangers, self._known = PasswordLane(), PasswordLane()
         self._no_secret = new_secret()
+        self._refusals = EventQuota(REFUSALS_AUDITED)
 
     async def sign_in(self, attempt: SignInAttempt) -> SignedIn | SignInRefusal:
         """Open a session; the one that the browser brought ends with it."""
+        return await self._proved(attempt, partial(self._open, attempt))
+
+    async def change_password(self, attempt: SignInAttempt, password: str) -> SignInRefusal | bool:
+        """Give a user another password, who has proved the one before and a code.
+
+        All sessions but that of the attempt end. Raises UserError for a password that is weak.
+        """
+        new = checked_password(password, _named(attempt.name))
+        hashed = await asyncio.to_thread(hash_password, new)
+        kept, at = token_digest(attempt.session_token), self._clocks.utcnow()
+
+        async def keep(proof: SignInProof) -> bool | None:
+            changed = replace(proof, rehashed=hashed)
+            return await self._store.set_password(changed, kept, at) or None
+
+        return await self._proved(attempt, keep)
+
+    async def renew_recovery_codes(self, attempt: SignInAttempt) -> SignInRefusal | tuple[str, ...]:
+        """Return new recovery codes for a user who has proved password and code; once."""
+        codes, at = new_recovery_codes(), self._clocks.utcnow()
+        digests = tuple(map(recovery_digest, codes))
+
+        async def keep(proof: SignInProof) -> tuple[str, ...] | None:
+            return codes if await self._store.set_recovery_codes(proof, digests, at) else None
+
+        return await self._proved(attempt, keep)
+
+    async def _proved(
+        self, attempt: SignInAttempt, use: Callable[[SignInProof], Awaitable[T | None]]
+    ) -> T | SignInRefusal:
+        """Return what `use` returns for a right password with a right code.
+
+        `use` uses the proof up, and returns None where it is not good any more.
+        """
         name = _named(attempt.name)
         device = await self._device_of(name, attempt.device_token)
         origin, lane = (device, self._known) if device else (attempt.address, self._strangers)
@@ -237,15 +281,18 @@ class SignInDesk:
             return SignInRefusal.BUSY
         # A caller that is gone leaves the thread in its place.
         checked = await asyncio.shield(checking)
+        audited = _NO_USER if found is None else name
         if checked is None:
+            await self._audit(audited, SignInRefusal.LOCKED, attempt.address)
             return SignInRefusal.LOCKED
         proof = self._proof(found, checked, attempt.code, device)
-        if proof is not None and (opened := await self._open(name, proof, attempt)) is not None:
+        if proof is not None and (done := await use(proof)) is not None:
             # The device has another token from now on: only its address can be known longer.
             self._guesses.succeeded(attempt.address, name, self._clocks.now())
-            return opened
+            return done
         if checked.is_right:
             turn.failed()  # a wrong password is counted by now
+        await self._audit(audited, SignInRefusal.WRONG, attempt.address)
         await self._clocks.sleep(turn.delay_s())
         return SignInRefusal.WRONG
 
@@ -259,10 +306,36 @@ class SignInDesk:
         """End the session of a cookie, if there is one."""
         await self._store.end(token_digest(token))
 
+    async def sign_out_others(self, session: UserSession, token: str) -> int:
+        """End all sessions of a user but this one; return how many."""
+        at = self._clocks.utcnow()
+        return await self._store.end_others(session, token_digest(token), at)
+
+    async def sessions_of(self, name: str) -> list[UserSession]:
+        """Return the open sessions of a user, the newest first."""
+        return await self._store.sessions_of(name, self._clocks.utcnow(), self._limits)
+
+    async def session_counts(self) -> dict[str, int]:
+        """Return how many sessions each user has open."""
+        return await self._store.counts(self._clocks.utcnow(), self._limits)
+
     async def sign_out_everywhere(self, session: UserSession) -> int:
         """End all sessions of a user, this one too, and forget the devices; return how many."""
         act = own_act(session.name, self._clocks.utcnow())
         return await self._store.end_all(session.name, act) or 0
+
+    async def _audit(self, name: str, refusal: SignInRefusal, address: str) -> None:
+        """Keep the first refusal of a kind, name and address in a minute, later how many came.
+
+        What was typed in the place of a name may be a password: only names of users are kept.
+        """
+        now, at = self._clocks.now(), self._clocks.utcnow()
+        for one in self._refusals.repeated(now):
+            said = f"{one.reason}, {one.times} times more"
+            origin = one.origin or "others"
+            await logged(self._store.note_refusal(one.system_id or "users", said, origin, at))
+        if self._refusals.admits("sign-in", refusal, address, now, name):
+            await logged(self._store.note_refusal(name, refusal, address, at))
 
     async def _device_of(self, name: str, token: str) -> str:
         """Return what a known device of this user is counted under, "" for any other."""
@@ -293,7 +366,7 @@ class SignInDesk:
             log.warning("user.codes_guessed", name=found.name, wrong=MAX_WRONG_CODES)
         return None
 
-    async def _open(self, name: str, proof: SignInProof, attempt: SignInAttempt) -> SignedIn | None:
+    async def _open(self, attempt: SignInAttempt, proof: SignInProof) -> SignedIn | None:
         # Anew each time: a token that somebody else has put into the browser is worth nothing.
         token, device = new_token(), new_token()
         new = NewSession(
@@ -306,6 +379,7 @@ class SignInDesk:
         )
         if not await self._store.open(proof, new, self._limits):
             return None
+        name = _named(attempt.name)
         log.info("user.signed_in", name=name, recovery_code=proof.step is None)
         return SignedIn(name, token, device)
 
