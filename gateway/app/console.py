@@ -79,6 +79,7 @@ from gateway.systems.subscriptions.model import Catalogue
 from gateway.systems.subscriptions.order_requests import Courtesy, OrderDesk
 from gateway.systems.suspensions.api import suspensions
 from gateway.systems.users.api import user_routes
+from gateway.systems.users.model import SessionLimits
 from gateway.terminal.control import ask
 from gateway.terminal.failure import CommandError, ExitCode
 from gateway.web.access import ClientAccess
@@ -192,6 +193,9 @@ class ConsoleProcess:
             utcnow,
             stores.quarantine,
             self.review_tools(stores),
+            stores.journals,
+            lambda system_id: system_id in self.senders,
+            SessionLimits(),
         )
         pages, self._people = console_pages(parts)
         application = Console(api, pages)

@@ -122,7 +122,7 @@ def add(
     """Take down the complaint of a caller (customer service); print the id to tell the caller.
 
     The text of the message is read from the standard input, for a command line is kept by shells.
-    Who takes it down stands in the complaint and in the journal of accesses.
+    Who takes it down stands in the complaint and in the audit.
 
     Example: smsward complaints add 106900010001 --reporter 13800138000 --file message.txt
 

@@ -150,7 +150,7 @@ def why(note: str) -> str:
     from gateway.terminal.arguments import said
 
     if not said(note):
-        raise misused("--note: say why, for the journal that `smsward records accesses` lists")
+        raise misused("--note: say why, for the journal that `smsward audit show` lists")
     return said(note)
 
 

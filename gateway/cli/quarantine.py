@@ -106,7 +106,7 @@ async def show(
     from gateway.terminal.store import is_unmasked
 
     settings, about = load_settings(config), f"message {number_of(message_id)}"
-    unmask = await is_unmasked(settings, unmasking, "quarantine show", about, is_text=True)
+    unmask = await is_unmasked(settings, unmasking, "quarantine show", about, always=True)
     return await show_message(settings, message_id, unmask=unmask, as_json=as_json)
 
 

@@ -93,8 +93,7 @@ def export_records(
     scope, reason, sealer = scope_of(period), reason_of(unmasking), sealer_of(settings)
     archive = RecordArchive(settings.records.directory)
     hours = [one for one in archive.hours() if scope.touches(start_of(one), start_of(one + 1))]
-    if reason is not None:
-        asyncio.run(journal_access(settings, "records export", reason, _described(scope)))
+    asyncio.run(journal_access(settings, "records export", reason or "", _described(scope)))
     export = _RecordExport(archive, scope, sealer, is_whole=reason is not None)
     written = 0
     try:

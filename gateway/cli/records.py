@@ -8,7 +8,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from gateway.domain.records import Access, Purge
+from gateway.domain.records import Purge
 from gateway.systems.legal_holds.cli import hold
 from gateway.terminal.failure import ExitCode
 from gateway.terminal.options import (
@@ -170,54 +170,7 @@ def purges(
     return ExitCode.FINE
 
 
-@records.command
-def verify(*, config: ConfigDirectory = None, as_json: AsJson = False) -> int:
-    """Verify the purge log and the journal of looks: each row is chained to the one before.
-
-    The first row that is missing or was changed is named, and the exit code is 1. A running
-    gateway does this once a day and logs both heads (`journal.verified`): compare them.
-
-    Example: smsward records verify
-    """
-    from gateway.storage.journals import SqlJournals
-    from gateway.terminal.store import on_store
-
-    states = on_store(config, SqlJournals, SqlJournals.states)
-    columns = ("journal", "rows", "head", "first broken", "problem")
-    rows = (
-        (one.journal, str(one.rows), one.head, str(one.broken or ""), one.problem or "none")
-        for one in states
-    )
-    print_listed(states, columns, rows, "", as_json=as_json)
-    return ExitCode.FAILED if any(one.problem for one in states) else ExitCode.FINE
-
-
-@records.command
-def accesses(
-    *,
-    limit: Annotated[int, Parameter(help="The last so many.")] = 50,
-    config: ConfigDirectory = None,
-    as_json: AsJson = False,
-) -> int:
-    """List who saw whole numbers, when and why, the newest first.
-
-    Example: smsward records accesses --json
-    """
-    from gateway.storage.journals import SqlJournals
-    from gateway.terminal.store import on_store
-
-    accesses = on_store(config, SqlJournals, lambda journals: journals.accesses(limited(limit)))
-    columns = ("no", "at (UTC)", "by", "command", "reason", "of what")
-    print_listed(accesses, columns, map(_access_row, accesses), "nothing yet", as_json=as_json)
-    return ExitCode.FINE
-
-
 def _purge_row(one: Purge) -> tuple[str, ...]:
     times = (f"{time:%Y-%m-%d %H:%M}" for time in (one.since, one.until))
     at = f"{one.at:%Y-%m-%d %H:%M:%S}"
     return (str(one.number), at, one.what, *times, str(one.count), one.by)
-
-
-def _access_row(one: Access) -> tuple[str, ...]:
-    at = f"{one.at:%Y-%m-%d %H:%M:%S}"
-    return (str(one.number), at, one.by, one.action, one.reason, one.about)

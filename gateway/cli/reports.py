@@ -167,7 +167,7 @@ async def export(
 
     settings = load_settings(config)
     about = f"{wanted.state or 'all'} reports of {wanted.system_id or 'any sender'}"
-    unmask = await is_unmasked(settings, unmasking, "reports export", about)
+    unmask = await is_unmasked(settings, unmasking, "reports export", about, always=True)
     head = {
         "exported_at": utcnow().isoformat(timespec="seconds"),
         "by": acting(by),
@@ -332,7 +332,8 @@ def export_case(
             f"case {number} is {case.state}: evidence is for an authority",
             advice=f"two persons refer it first: `smsward cases refer {number}`",
         )
-    unmask = run_async(is_unmasked(settings, unmasking, "cases export", f"case {number}"))
+    about = f"case {number}"
+    unmask = run_async(is_unmasked(settings, unmasking, "cases export", about, always=True))
     payload = {
         "exported_at": now.isoformat(timespec="seconds"),
         "by": acting(None),
@@ -405,7 +406,8 @@ def report_in_xarf(
     if (config_of(config) / "linkage.yaml").exists():
         linkage = linkage_in(config_of(config))
         finder = MemberFinder(linkage.registry, linkage.routes)
-    is_whole = run_async(is_unmasked(settings, unmasking, "cases xarf", f"case {number}"))
+    about = f"case {number}"
+    is_whole = run_async(is_unmasked(settings, unmasking, "cases xarf", about, always=True))
     order = XarfOrder(recipient, wanted.link, wanted.sender, wanted.file, is_whole)
 
     async def report(stores: Stores) -> "XarfReport":

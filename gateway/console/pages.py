@@ -13,18 +13,23 @@ from gateway.console.application import build_pages
 from gateway.domain.live import LiveStatus
 from gateway.domain.permissions import Permission
 from gateway.runtime.tasks import spawn
-from gateway.session.stranger_limits import Lockouts
+from gateway.session.stranger_limits import EventQuota, Lockouts
+from gateway.storage.journals import SqlJournals
+from gateway.systems.audit.pages import AUDIT, CHAIN, AuditReading, audit_pages
+from gateway.systems.audit.service import ChainVerification
 from gateway.systems.quarantine.model import MessageIds
 from gateway.systems.quarantine.pages import HELD, HeldReview, held_pages
 from gateway.systems.quarantine.service import QuarantineDesk, ReviewTools
 from gateway.systems.quarantine.sql import QuarantineStore
 from gateway.systems.users.credentials import token_digest
-from gateway.systems.users.model import UserSession
+from gateway.systems.users.model import SessionLimits, UserSession
+from gateway.systems.users.own_pages import own_pages
 from gateway.systems.users.pages import choice_pages, enrol_pages, is_public, sign_in_pages
 from gateway.systems.users.service import UserDesk
 from gateway.systems.users.session_store import UserSessionStore
 from gateway.systems.users.sign_in import SignInClocks, SignInDesk
 from gateway.systems.users.sql import UserStore
+from gateway.systems.users.user_pages import USERS, UserAdministration, user_pages
 from gateway.web.pages import SESSION_COOKIE, PageLink, Templates, allowed, marked
 
 START = PageLink("/", marked("Overview"), Permission.READ_OPERATIONS)
@@ -34,7 +39,7 @@ AskStatus = Callable[[], Awaitable[LiveStatus | str]]
 
 LIVE = "/live"
 # A page that is open asks for these by itself: nobody need be there.
-_ASKED_BY_PAGES = frozenset({LIVE})
+_ASKED_BY_PAGES = frozenset({LIVE, CHAIN})
 
 _RATES = (
     ("forwarded", marked("forwarded")),
@@ -101,14 +106,16 @@ def start_pages(ask: AskStatus, templates: Templates) -> APIRouter:
     return router
 
 
-LINKS = (START, HELD)
+LINKS = (START, HELD, USERS, AUDIT)
 PACKAGES = {
     "web": "gateway.web",
+    "audit": "gateway.systems.audit",
     "console": "gateway.console",
     "quarantine": "gateway.systems.quarantine",
     "users": "gateway.systems.users",
 }
 SIGN_INS_PER_MINUTE = 10
+REFUSALS_AUDITED = 10  # a minute, and as many counts: strangers cannot fill the audit
 
 _MOST_KNOWN = 1000
 
@@ -148,21 +155,35 @@ class PageParts:
     utcnow: Callable[[], datetime]
     quarantine: QuarantineStore
     review: ReviewTools
+    journals: SqlJournals
+    is_sender: Callable[[str], bool]
+    limits: SessionLimits
 
 
 def console_pages(parts: PageParts) -> tuple[FastAPI, SignedInUsers]:
     """Return the application of all pages, and who is signed in to it."""
     templates = Templates(PACKAGES, LINKS)
     desk = SignInDesk(
-        parts.sessions, Lockouts(SIGN_INS_PER_MINUTE), SignInClocks(parts.now, parts.utcnow)
+        parts.sessions,
+        Lockouts(SIGN_INS_PER_MINUTE),
+        SignInClocks(parts.now, parts.utcnow),
+        parts.limits,
+        refusals=EventQuota(REFUSALS_AUDITED),
     )
     people = SignedInUsers(desk)
     # Nothing is put into quarantine here, so that desk issues no id.
     held_desk = QuarantineDesk(parts.quarantine, MessageIds(worker=0))
     review = HeldReview(parts.quarantine, held_desk, parts.review, templates, parts.utcnow)
+    administration = UserAdministration(
+        parts.users, parts.sessions, parts.limits, templates, parts.utcnow, parts.is_sender
+    )
+    chain = ChainVerification(parts.journals, parts.utcnow)
     routers = (
         start_pages(parts.ask_status, templates),
         held_pages(review),
+        audit_pages(AuditReading(parts.journals, chain, templates, parts.utcnow)),
+        user_pages(administration),
+        own_pages(desk, templates),
         sign_in_pages(desk, templates),
         enrol_pages(UserDesk(parts.users), templates, parts.utcnow),
         choice_pages(),

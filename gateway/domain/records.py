@@ -128,9 +128,9 @@ class Purge(NewPurge):
 
 @dataclass(frozen=True, slots=True)
 class NewAccess:
-    """An access to whole numbers or a text: who, by which command, why, and to what.
+    """An entry of the audit: who did what, why, and about what. No text or whole number is in it.
 
-    `reason` is empty for a text that is shown with its numbers masked.
+    `action` is one of domain.audit.ACTIONS. `reason` is empty where none was asked for.
     """
 
     by: str
@@ -142,9 +142,16 @@ class NewAccess:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access(NewAccess):
-    """An access on record."""
+    """An entry on record."""
 
     number: int
+
+
+class JournalRow(NamedTuple):
+    """The number of a row of a journal, and its digest: of itself and all rows before it."""
+
+    number: int
+    digest: str
 
 
 @dataclass(frozen=True, slots=True)

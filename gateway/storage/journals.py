@@ -1,16 +1,34 @@
-"""The journals of purges and of accesses, which only grow: a row is chained to the one before."""
+"""The audit and the journal of purges, which only grow: a row is chained to the one before."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
 from hashlib import sha256
 
-from sqlalchemy import BigInteger, Column, Delete, String, Table, Text, insert, select
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Delete,
+    String,
+    Table,
+    Text,
+    insert,
+    select,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.domain.records import Access, JournalState, NewAccess, NewPurge, Purge
-from gateway.storage.database import Database, SqlStore, newest, values_of
+from gateway.domain.audit import (
+    ACTIONS,
+    EVERY_ENTRY,
+    KNOWN_ACTIONS,
+    ActFilter,
+    AuditKind,
+)
+from gateway.domain.records import Access, JournalRow, JournalState, NewAccess, NewPurge, Purge
+from gateway.runtime.masking import masked_text
+from gateway.storage.database import Database, SqlStore, newest, oldest, values_of
 from gateway.storage.dialect import LAST_GIVEN, NEVER_REUSED, ROW_NUMBER, TRIGGERS, columns
 from gateway.storage.tables import EPOCH, MICROSECOND, UtcTime, metadata
 
@@ -19,6 +37,17 @@ NO_ROW = ""
 
 _ROWS_AT_ONCE = 1000
 _WALLS = ("insert", "update", "delete")
+
+CHANGED, MISSING = "it was changed", "it is missing"
+NOT_AS_NOTED = "it is not the row that was noted"
+WALLS_GONE = "what refuses changes was taken away"
+
+Told = Callable[[str, int, int], object]
+"""Is told the journal, how many of its rows are verified, and how many there are."""
+
+
+def quiet(_journal: str, _done: int, _total: int) -> None:
+    """Tell no one."""
 
 
 def linked(before: str, journal: str, row: Sequence[object]) -> str:
@@ -53,26 +82,36 @@ async def appended(
     return number
 
 
-async def state_of(database: Database, journal: Table) -> JournalState:
-    """Return the end of `journal`'s intact chain, and the first row that breaks it."""
+async def state_of(
+    database: Database, journal: Table, told: Told = quiet, noted: JournalRow | None = None
+) -> JournalState:
+    """Return the end of `journal`'s intact chain, and the first row that breaks it.
+
+    `noted` is a row as somebody has kept it elsewhere: another one in its place is told, which a
+    chain that was computed anew from its first row on cannot hide.
+    """
     rows, head, last = 0, NO_ROW, 0
     columns = _chained(journal)
+    given = await database.rows(LAST_GIVEN.bindparams(journal=journal.name))
+    total = max((int(row["seq"]) for row in given), default=0)
     page = select(*columns, journal.c.chain).order_by(journal.c.number).limit(_ROWS_AT_ONCE)
     while found := await database.rows(page.where(journal.c.number > last)):
         for row in found:
             number = int(row["number"])
             if number != last + 1:
-                return JournalState(journal.name, rows, head, last + 1, "it is missing")
+                return JournalState(journal.name, rows, head, last + 1, MISSING)
             head = linked(head, journal.name, [row[column.name] for column in columns])
             if row["chain"] != head:
-                return JournalState(journal.name, rows, head, number, "it was changed")
+                return JournalState(journal.name, rows, head, number, CHANGED)
+            if noted is not None and noted.number == number and noted.digest != head:
+                return JournalState(journal.name, rows, head, number, NOT_AS_NOTED)
             rows, last = rows + 1, number
-    given = await database.rows(LAST_GIVEN.bindparams(journal=journal.name))
-    if any(row["seq"] > last for row in given):
-        return JournalState(journal.name, rows, head, last + 1, "it is missing")
+        told(journal.name, rows, max(total, rows))
+    if total > last or (noted is not None and noted.number > last):
+        return JournalState(journal.name, rows, head, last + 1, MISSING)
     names = {row["name"] for row in await database.rows(TRIGGERS.bindparams(journal=journal.name))}
     if not names.issuperset(f"tr_{journal.name}_{act}" for act in _WALLS):
-        return JournalState(journal.name, rows, head, None, "what refuses changes was taken away")
+        return JournalState(journal.name, rows, head, None, WALLS_GONE)
     return JournalState(journal.name, rows, head)
 
 
@@ -98,7 +137,7 @@ purge_log = Table(
     **NEVER_REUSED,
 )
 
-# Of domain.privacy.Access. Rows are only ever added, by `appended`.
+# The audit, of domain.records.Access. Rows are only ever added, by `appended`.
 access_log = Table(
     "access_log",
     metadata,
@@ -115,10 +154,30 @@ access_log = Table(
 # All columns but the chain.
 _PURGE = [purge_log.c[field.name] for field in fields(Purge)]
 _ACCESS = [access_log.c[field.name] for field in fields(Access)]
+_FIELDS = [field.name for field in fields(Access)]
+
+
+def _fitting(wanted: ActFilter) -> list[ColumnElement[bool]]:
+    """Return the conditions for entries that are meant."""
+    entry = access_log.c
+    found: list[ColumnElement[bool]] = []
+    if wanted.kind is AuditKind.OTHER:
+        found.append(entry.action.not_in(sorted(KNOWN_ACTIONS)))
+    elif wanted.kind is not None:
+        found.append(entry.action.in_(sorted(ACTIONS[wanted.kind])))
+    if wanted.by:
+        found.append(entry.by.contains(wanted.by, autoescape=True))
+    if wanted.about:
+        found.append(entry.about.contains(wanted.about, autoescape=True))
+    if wanted.since is not None:
+        found.append(entry.at >= wanted.since)
+    if wanted.until is not None:
+        found.append(entry.at < wanted.until)
+    return found
 
 
 class SqlJournals(SqlStore):
-    """The rows of `purge_log` and `access_log`, which triggers keep from being changed.
+    """The audit (`access_log`) and the journal of purges, which triggers keep from being changed.
 
     Append-only: rows are never changed or deleted. Every call may raise StoreUnavailable.
     """
@@ -133,26 +192,62 @@ class SqlJournals(SqlStore):
         return await self._database.records(Purge, query)
 
     async def note_access(self, access: NewAccess) -> int:
-        """Keep a row about a person who will see whole numbers; return its number.
+        """Keep an entry of the audit; return its number.
 
-        No number may be shown before this has returned (R73).
+        No whole number may be shown before this has returned (R73).
         """
-        return await self._append(access_log, values_of(access))
+        return await self._append(access_log, _entry(access))
 
-    async def accesses(self, limit: int = 50) -> list[Access]:
-        """Return at most `limit` accesses, the newest first."""
-        query = newest(access_log, limit).with_only_columns(*_ACCESS)
-        return await self._database.records(Access, query)
+    async def accesses(
+        self, limit: int = 50, wanted: ActFilter = EVERY_ENTRY, before: int | None = None
+    ) -> list[Access]:
+        """Return at most `limit` entries of the audit, the newest first.
 
-    async def states(self) -> list[JournalState]:
-        """Return the state of both journals: how far each chain is intact. Reads all rows."""
-        return [await state_of(self._database, journal) for journal in (access_log, purge_log)]
+        For the next page give the last number as `before`.
+        """
+        query = newest(access_log, limit, _fitting(wanted), before=before)
+        return await self._database.records(Access, query.with_only_columns(*_ACCESS))
+
+    async def accesses_after(
+        self, number: int, limit: int, wanted: ActFilter = EVERY_ENTRY
+    ) -> list[tuple[Access, str]]:
+        """Return entries with higher numbers, the oldest first, each with its digest."""
+        query = oldest(access_log, limit, *_fitting(wanted), after=number)
+        rows = await self._database.rows(query)
+        return [(Access(**{key: row[key] for key in _FIELDS}), str(row["chain"])) for row in rows]
+
+    async def head(self) -> JournalRow:
+        """Return the last row of the audit; number 0 and no digest for an empty one."""
+        last = await self._database.first(newest(access_log, 1))
+        return JournalRow(0, NO_ROW) if last is None else JournalRow(last["number"], last["chain"])
+
+    async def states(
+        self, told: Told = quiet, noted: JournalRow | None = None
+    ) -> list[JournalState]:
+        """Return how far the chains of the audit and of the purges are intact. Reads all rows.
+
+        `noted` is a row of the audit as somebody has kept it elsewhere.
+        """
+        return [
+            await state_of(self._database, access_log, told, noted),
+            await state_of(self._database, purge_log, told),
+        ]
 
     async def _append(self, journal: Table, values: dict[str, object]) -> int:
         async def run(connection: AsyncConnection) -> int:
             return await appended(connection, journal, values)
 
         return await self._database.writer.write(run)
+
+
+async def note_access(connection: AsyncConnection, access: NewAccess) -> None:
+    """Keep an entry of the audit in the commit of the act that it is about."""
+    await appended(connection, access_log, _entry(access))
+
+
+def _entry(access: NewAccess) -> dict[str, object]:
+    """Return the row of an entry; a number that a person put into the reason is masked (R73)."""
+    return values_of(access) | {"reason": masked_text(access.reason)}
 
 
 async def purge_rows(database: Database, statement: Delete, purge: NewPurge, rows: int) -> int:

@@ -7,8 +7,10 @@ from enum import StrEnum
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.domain.records import NewAccess
 from gateway.storage.database import SqlStore, added, oldest, values_of
 from gateway.storage.dialect import NEVER_REUSED, ROW_NUMBER, columns
+from gateway.storage.journals import note_access
 from gateway.storage.tables import UtcTime, metadata, word
 
 
@@ -64,6 +66,7 @@ class PolicyRequest:
 
 VERSIONS_KEPT = 200
 REQUESTS_KEPT = 1_000
+_SHOWN_DIGITS = 12
 
 
 # One column for each field of NewPolicyVersion, and of PolicyRequest.
@@ -114,7 +117,7 @@ class PolicyStore(SqlStore):
     async def record(self, version: NewPolicyVersion) -> int | None:
         """Keep `version` and return its number; None when the newest has its digest already.
 
-        Only the newest VERSIONS_KEPT are kept. Safe to repeat.
+        Only the newest VERSIONS_KEPT are kept. Safe to repeat. The audit has it in the same commit.
         """
 
         async def run(connection: AsyncConnection) -> int | None:
@@ -122,6 +125,9 @@ class PolicyStore(SqlStore):
             if (await connection.execute(_NEWEST_DIGEST)).scalar() == version.digest:
                 return None
             number = await added(connection, policy_versions, values_of(version))
+            about = f"version {number}, {version.digest[:_SHOWN_DIGITS]}"
+            entry = NewAccess(version.by, "policy activate", version.note, about, version.at)
+            await note_access(connection, entry)
             too_old = _version.number <= number - VERSIONS_KEPT
             await connection.execute(sa.delete(policy_versions).where(too_old))
             return number

@@ -22,7 +22,7 @@ def reason_of(unmasking: UnmaskOptions) -> str | None:
     if unmasking.unmask and not reason:
         raise misused(
             "--unmask needs --reason: nobody sees whole numbers without one",
-            "say why, for the journal that `smsward records accesses` lists",
+            "say why, for the journal that `smsward audit show` lists",
         )
     if reason and not unmasking.unmask:
         raise misused("--reason goes with --unmask")

@@ -91,15 +91,15 @@ async def is_unmasked(
     action: str,
     about: str,
     *,
-    is_text: bool = False,
+    always: bool = False,
 ) -> bool:
     """Tell whether whole numbers are to be shown; if so, it is in the journal by now.
 
-    A look at a text (`is_text`) is journaled also without a reason, when numbers are masked in
-    it. Raises CommandError for a wish without a reason, and as `journal_access` does.
+    A look at a text and an export are journaled `always`: also without a reason, when numbers are
+    masked. Raises CommandError for a wish without a reason, and as `journal_access` does.
     """
     reason = reason_of(unmasking)
-    if is_text or reason is not None:
+    if always or reason is not None:
         await journal_access(settings, action, reason or "", about)
     return reason is not None
 

@@ -276,7 +276,7 @@ async def test_who_closed_a_session_and_why_is_in_the_journal(
 
     await command("session", "close", "--sender", "sp1", "--note", "hangs", "--by", "wu")
     await esme.lost()
-    (access,) = json.loads((await command("records", "accesses", "--json")).stdout)
+    (access,) = json.loads((await command("audit", "show", "--json")).stdout)
 
     assert (access["action"], access["reason"]) == ("session close", "hangs")
     assert access["by"].startswith("wu (said by")
@@ -518,7 +518,7 @@ async def test_an_smsc_is_listed_drained_and_resumed(start: Start, command: Comm
     drained = await command("smsc", "drain", "main", "--note", "new software", "--force")
     (meanwhile,) = json.loads((await command("smsc", "list", "--json")).stdout)
     resumed = await command("smsc", "resume", "main", "--note", "done", "--json")
-    accesses = json.loads((await command("records", "accesses", "--json")).stdout)
+    accesses = json.loads((await command("audit", "show", "--json")).stdout)
 
     assert "not asked yet" in before.stdout
     assert "no other SMSC of the group main is up" in refused.stderr

@@ -76,7 +76,7 @@ def test_r90_a_report_is_written_noted_and_shown_with_the_case(
     assert "by courier" in shown.stdout
     said = "".join(one.stdout + one.stderr for one in (masked, ran, again))
     assert FOREIGN not in said
-    looks = cli("records", "accesses", "--json", *places).stdout
+    looks = cli("audit", "show", "--json", *places).stdout
     assert "cases xarf" in looks
 
 

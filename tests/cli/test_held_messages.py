@@ -213,7 +213,7 @@ def test_r73_numbers_in_a_text_are_masked_and_the_look_is_journaled(
         assert "１３９１２３４５６７８" not in ran.stdout
     assert "13912345678" in whole
     looks = json.loads(
-        cli("records", "accesses", "--json", "--config", str(deployment / "config")).stdout
+        cli("audit", "show", "--json", "--config", str(deployment / "config")).stdout
     )
     assert [(one["action"], one["reason"], one["about"]) for one in looks] == [
         ("quarantine show", reason, f"message {FIRST}") for reason in ("派单 12", "", "")

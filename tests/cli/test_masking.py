@@ -142,7 +142,8 @@ SHOWING: dict[str, list[tuple[str, ...]]] = {
         (*PERIOD, "--number", NUMBER, "--reason", "case", "--reference", "12"),
     ],
     "records hold list": [(), ("--json",)],
-    "records accesses": [(), ("--json",)],
+    "audit show": [(), ("--json",)],
+    "audit export": [("-o", "{}/audit.jsonl")],
     "trace": [
         (NUMBER, "--since", "2013-09-30"),
         (NUMBER, "--since", "2013-09-30", "--json"),
@@ -219,7 +220,7 @@ NUMBERLESS = {
     "records purge",
     "records purges",
     "records seal",
-    "records verify",
+    "audit verify",
     "reports sent",
     "restore",
     "run",
@@ -419,7 +420,7 @@ def test_r73_no_whole_number_leaves_a_command_unless_it_is_unmasked(
 
 def accesses_of_people(ask: Cli) -> list[dict[str, str]]:
     """Return the journal but for what the gateway did by itself."""
-    accesses: list[dict[str, str]] = json.loads(ask("records accesses", ("--json",)).stdout)
+    accesses: list[dict[str, str]] = json.loads(ask("audit show", ("--json",)).stdout)
     return [one for one in accesses if one["by"] != "complaints"]
 
 

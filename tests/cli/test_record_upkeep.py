@@ -259,10 +259,10 @@ def test_purges_are_listed_for_people(work: Work, archive: RecordArchive) -> Non
     assert archive.hours() == []
 
 
-@pytest.mark.parametrize("command", ["purges", "accesses"])
+@pytest.mark.parametrize("command", [("records", "purges"), ("audit", "show")])
 @pytest.mark.parametrize("limit", ["0", "10001"])
-def test_a_listing_has_bounds(work: Work, command: str, limit: str) -> None:
-    assert work("records", command, "--limit", limit).returncode == 2
+def test_a_listing_has_bounds(work: Work, command: tuple[str, str], limit: str) -> None:
+    assert work(*command, "--limit", limit).returncode == 2
 
 
 def test_check_warns_of_records_that_stay_open(
@@ -285,15 +285,15 @@ def test_r73_the_journals_are_verified_and_the_first_broken_row_is_named(
 ) -> None:
     assert archive.directory.is_dir()
     work("records", "purge", "--by", "lin")
-    whole = work("records", "verify")
-    purges = json.loads(work("records", "verify", "--json").stdout)[1]
+    whole = work("audit", "verify")
+    purges = json.loads(work("audit", "verify", "--json").stdout)[1]
     with closing(
         sqlite3.connect(deployment / "var/smsward.db", isolation_level=None)
     ) as connection:
         connection.execute("DROP TRIGGER tr_purge_log_update")
         connection.execute("UPDATE purge_log SET by = 'nobody'")
 
-    broken = work("records", "verify")
+    broken = work("audit", "verify")
 
     assert (whole.returncode, broken.returncode) == (0, 1)
     assert purges["head"] in whole.stdout

@@ -16,6 +16,7 @@ from gateway.domain.live import LiveModels, LivePolicy, LiveSmsc, LiveStatus
 from gateway.domain.permissions import UserRole
 from gateway.domain.quarantine import HeldMessage
 from gateway.stores import Stores
+from gateway.systems.users.model import SessionLimits
 from gateway.web.access import ClientAccess
 from simulators.builders import submit_sm, ucs2
 from tests.systems.users.people import NOON, PASSWORD, Person, StillClock, enrolled
@@ -66,6 +67,9 @@ class Site:
             clocks.utcnow,
             self.stores.quarantine,
             review_tools(self.stores.journals, self.stores.samples, learns=True),
+            self.stores.journals,
+            lambda system_id: system_id == "sp1",
+            SessionLimits(),
         )
         pages, self.people = console_pages(parts)
         return Console(build_api(ClientAccess((), clocks.now), ()), pages)

@@ -89,8 +89,8 @@ async def test_r73_a_text_that_is_shown_has_no_number_in_it_and_the_look_is_in_a
     [held] = await deployment.held()
 
     shown = await _smsward(deployment, "quarantine", "show", str(held.message_id))
-    looks = await _smsward(deployment, "records", "accesses", "--json")
-    verified = await _smsward(deployment, "records", "verify")
+    looks = await _smsward(deployment, "audit", "show", "--kind", "look", "--json")
+    verified = await _smsward(deployment, "audit", "verify")
 
     assert b"139****5678" in shown
     assert _WHOLE_NUMBER.findall(shown) == []

@@ -130,3 +130,50 @@ async def test_of_two_processes_exactly_one_moves_a_message(sqlite_url: str, hel
     assert sorted(moved[0] + moved[1]) == list(range(1, 101))
     assert [counts[state] for state in states] == [len(moved[0]), len(moved[1])]
     assert [change.number for change in changes] == list(range(1, 101))
+
+
+# Decide on held messages one after the other; say each id once the decision is acknowledged.
+DECIDER = """
+import asyncio, os, sys
+from datetime import UTC, datetime
+from gateway.stores import open_store
+from gateway.systems.quarantine.model import MessageIds
+from gateway.systems.quarantine.service import QuarantineDesk
+
+async def main(url, by, first, last):
+    stores = await open_store(url, deadline_s=30)
+    desk = QuarantineDesk(stores.quarantine, MessageIds(worker=0))
+    for number in range(first, last):
+        await desk.discard(number, by, datetime(2025, 11, 25, tzinfo=UTC))
+        os.write(1, f"{number}\\n".encode())
+    await stores.close()
+
+asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])))
+"""
+
+
+async def test_the_audit_of_two_processes_is_one_chain_also_after_one_is_killed(
+    sqlite_url: str, held: Builder
+) -> None:
+    stores = await open_store(sqlite_url)
+    await stores.quarantine.hold([held(message_id=number) for number in range(1, 1001)])
+    killed = await start(DECIDER, sqlite_url, "lin", 1, 501)
+    other = await start(DECIDER, sqlite_url, "wu", 501, 601)
+    assert killed.stdout is not None
+
+    lines = [await killed.stdout.readline() for _ in range(20)]
+    killed.send_signal(signal.SIGKILL)
+    lines += (await killed.stdout.read()).splitlines()
+    await asyncio.gather(killed.wait(), other.communicate())
+
+    counts = await stores.quarantine.count_by_state()
+    entries = await stores.journals.accesses(10_000)
+    state = (await stores.journals.states())[0]
+    await stores.close()
+    of_killed = {one.about for one in entries if one.by == "lin"}
+    assert (other.returncode, killed.returncode) == (0, -signal.SIGKILL)
+    assert (state.problem, state.rows) == ("", len(entries))
+    # Each decision has its entry, and each entry its decision.
+    assert counts[HoldState.DISCARDED] == len(entries)
+    assert sum(one.by == "wu" for one in entries) == 100
+    assert {f"message {int(line)}" for line in lines if line.strip()} <= of_killed

@@ -80,7 +80,7 @@ def show(
             f"there is no complaint {number}", advice="smsward complaints list lists them"
         )
     looking = is_unmasked(
-        load_settings(config), unmasking, "complaints show", f"complaint {number}", is_text=True
+        load_settings(config), unmasking, "complaints show", f"complaint {number}", always=True
     )
     is_whole = run_async(looking)
     described = _described(one) | {"text": one.text if is_whole else masked_text(one.text)}

@@ -318,12 +318,15 @@ def optouts(
         scope, channel = _scope(refusals, client, ports()), _channel(refusals, client)
         charge(request, len(refusals.numbers))
         numbers, now, evidence = each_once(refusals.numbers), utcnow(), _evidence(refusals, client)
-        change = await consent.record(
-            [
-                ConsentAnswer(number, scope, Answer.REFUSED, now, channel, evidence)
-                for number in readings_of(numbers)
-            ]
-        )
+        answers = [
+            ConsentAnswer(number, scope, Answer.REFUSED, now, channel, evidence)
+            for number in readings_of(numbers)
+        ]
+        staff = None
+        if client.role is ApiRole.CLERK:
+            about = f"{len(numbers)} refused {scope or 'every sender'}"
+            staff = NewAccess(f"api: {client.name}", "consent record", evidence, about, now)
+        change = await consent.record(answers, staff)
         return RecordResult(recorded=len(numbers), change=change)
 
     @router.post("/v1/optouts/query", summary="Look refusals up")

@@ -17,10 +17,12 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.consent import Answer, ConsentAnswer, bounds_of_parts
+from gateway.domain.records import NewAccess
 from gateway.runtime.clock import monotonic, utcnow
 from gateway.storage.change_feed import ANSWERS_PER_CHANGE, ChangeKind, note_batch, put_answers
 from gateway.storage.database import Database, SqlStore
 from gateway.storage.dialect import marks
+from gateway.storage.journals import note_access
 from gateway.storage.sealed_columns import Kept
 from gateway.storage.tables import ENDS, consent_answers, metadata
 
@@ -118,21 +120,24 @@ class ConsentStore(SqlStore):
     repeat.
     """
 
-    async def record(self, answers: Sequence[ConsentAnswer]) -> int:
+    async def record(self, answers: Sequence[ConsentAnswer], staff: NewAccess | None = None) -> int:
         """Keep each answer that overrides the one on record; return the last change number.
 
         Without answers it is 0. See ConsentAnswer.holds_over. Large imports are committed in
-        parts: after StoreUnavailable some answers may be on record.
+        parts: after StoreUnavailable some answers may be on record. Where `staff` recorded them,
+        the audit has that in each of these commits.
         """
         number = 0
         for start in range(0, len(answers), ANSWERS_PER_CHANGE):
-            number = await self._record(answers[start : start + ANSWERS_PER_CHANGE])
+            number = await self._record(answers[start : start + ANSWERS_PER_CHANGE], staff)
         return number
 
-    async def _record(self, answers: Sequence[ConsentAnswer]) -> int:
+    async def _record(self, answers: Sequence[ConsentAnswer], staff: NewAccess | None) -> int:
         at = self._utcnow()
 
         async def run(connection: AsyncConnection) -> int:
+            if staff is not None:
+                await note_access(connection, staff)
             return await put_answers(connection, answers, at)
 
         return await self._database.writer.write(run, rows=len(answers))
@@ -258,13 +263,16 @@ class ConsentLists(SqlStore):
         """
         return self._database.kept if self._database.is_sealed else None
 
-    async def record_list(self, batches: Iterable[Sequence[KeptAnswer]]) -> AsyncIterator[int]:
+    async def record_list(
+        self, batches: Iterable[Sequence[KeptAnswer]], staff: NewAccess | None = None
+    ) -> AsyncIterator[int]:
         """Keep answers as ConsentStore.record does; yield how many each commit held.
 
-        Their numbers are as `number_seal` makes them. The next batch is asked for after that
-        commit, and no commit holds more than ANSWERS_PER_COMMIT. Answers in the order of
-        number and scope are kept many times faster. Between commits there are rests in which
-        other processes' writes get in. Raises StoreUnavailable; what was yielded is on record then.
+        The audit has what `staff` does in the first commit. Numbers are as `number_seal` makes
+        them. The next batch is asked for after that commit, and no commit holds more than
+        ANSWERS_PER_COMMIT. Answers in the order of number and scope are kept many times faster.
+        Between commits there are rests in which other processes' writes get in. Raises
+        StoreUnavailable; what was yielded is on record then.
         """
         busy_since = self._monotonic()
         for batch in batches:
@@ -273,13 +281,16 @@ class ConsentLists(SqlStore):
                     await self._sleep(_REST_S)
                     busy_since = self._monotonic()
                 answers = batch[start : start + ANSWERS_PER_COMMIT]
-                await self._record(answers)
+                await self._record(answers, staff)
+                staff = None
                 yield len(answers)
 
-    async def _record(self, answers: Sequence[KeptAnswer]) -> None:
+    async def _record(self, answers: Sequence[KeptAnswer], staff: NewAccess | None) -> None:
         at = self._utcnow()
 
         async def run(connection: AsyncConnection) -> None:
+            if staff is not None:
+                await note_access(connection, staff)
             for start in range(0, len(answers), ANSWERS_PER_CHANGE):
                 number = await note_batch(connection, ChangeKind.CONSENT, at)
                 rows = [(*row, number) for row in answers[start : start + ANSWERS_PER_CHANGE]]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gateway.domain.consent import Answer, ConsentAnswer
+from gateway.domain.records import NewAccess
 from gateway.systems.consent_audits.model import (
     AuditItem,
     AuditOutcome,
@@ -71,8 +72,11 @@ class AssertedConsents(Protocol):
     async def answer_of(self, msisdn: int, scope: str) -> ConsentAnswer | None:
         """Return the answer given to exactly this scope."""
 
-    async def record(self, answers: Sequence[ConsentAnswer]) -> int:
-        """Keep each answer that overrides the one on record (ConsentAnswer.holds_over)."""
+    async def record(self, answers: Sequence[ConsentAnswer], staff: NewAccess | None = None) -> int:
+        """Keep each answer that overrides the one on record (ConsentAnswer.holds_over).
+
+        The audit has what `staff` did in the same commit.
+        """
 
 
 class AuditDesk:
@@ -115,7 +119,9 @@ class AuditDesk:
             # The proof of an agreement does not prolong it.
             asserted.until if shown.is_proven and asserted is not None else None,
         )
-        await self._consent.record([given])
+        about = f"audit {audit.number} item {item.item}, {said}"
+        staff = NewAccess(shown.by, "consent audit answer", shown.note, about, shown.at)
+        await self._consent.record([given], staff)
         kept = await self._consent.answer_of(item.msisdn, audit.system_id)
         if kept is None or (kept.answer, kept.since) != (said, item.since):
             return AuditOutcome.OVERTAKEN

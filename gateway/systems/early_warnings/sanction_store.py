@@ -22,8 +22,8 @@ from gateway.domain.sanction import (
 from gateway.domain.warning import ANSWERED_IN, Severity, WarningNote, WarningState
 from gateway.runtime.masking import masked_text
 from gateway.storage.change_feed import ChangeKind, note_changes
-from gateway.storage.database import SqlStore, added, newest, oldest, values_of
-from gateway.storage.journals import access_log, appended
+from gateway.storage.database import SqlStore, added, newest, oldest
+from gateway.storage.journals import note_access
 from gateway.storage.tables import MICROSECOND
 from gateway.systems.early_warnings.sql import warnings
 from gateway.systems.early_warnings.tables import IS_PENDING, sanctions
@@ -44,7 +44,7 @@ _CHINA, _DAY = timedelta(hours=8), timedelta(days=1)  # of UTC
 class SanctionStore(SqlStore):
     """Keeps sanctions. Every call raises StoreUnavailable when the store does not answer.
 
-    Whoever decides is in the journal of accesses, and what gateways must obey in the change feed,
+    Whoever decides is in the audit, and what gateways must obey in the change feed,
     in the commit of the act.
     """
 
@@ -267,8 +267,7 @@ class SanctionStore(SqlStore):
     ) -> None:
         port = masked_text(one.port) if is_mobile(one.port.encode()) else one.port
         about = f"sanction {one.number}, {one.step}, of {one.system_id} {port}".rstrip()
-        noted = replace(access, about=about)
-        await appended(connection, access_log, values_of(noted))
+        await note_access(connection, replace(access, about=about))
         await note_changes(connection, ChangeKind.SANCTION, (one.system_id,), self._utcnow())
 
 

@@ -176,7 +176,7 @@ def text(
             f"{visible(case)} has no text that this node can read",
             advice="smsward linkage inbox lists what came; its agreement key must be here",
         )
-    looking = is_unmasked(load_settings(config), unmasking, "linkage text", case, is_text=True)
+    looking = is_unmasked(load_settings(config), unmasking, "linkage text", case, always=True)
     shown = found_text if run_async(looking) else masked_text(found_text)
     print_result({"case": case, "text": shown}, visible(shown), as_json=as_json)
     return ExitCode.FINE

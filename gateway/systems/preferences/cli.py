@@ -195,9 +195,8 @@ def export(
     from gateway.terminal.store import is_unmasked, on_store
 
     directory, about = config_of(config), f"preferences of {masked_number(number)}"
-    unmask = run_async(
-        is_unmasked(load_settings(directory), unmasking, "preferences export", about)
-    )
+    settings = load_settings(directory)
+    unmask = run_async(is_unmasked(settings, unmasking, "preferences export", about, always=True))
     msisdn = _msisdn(number)
 
     async def run(store: PreferenceStore) -> tuple[PreferenceList, list[JournalEntry]]:

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import NamedTuple, NotRequired, TypedDict
 
 from gateway.domain.quarantine import HeldMessage, HoldState, ReceiptState
+from gateway.domain.records import NewAccess
 from gateway.domain.verdict import Reason
 
 # States that can expire. A message that may have reached the SMSC cannot.
@@ -82,7 +83,10 @@ class ReleasedId(NamedTuple):
 
 
 class HoldMove(TypedDict):
-    """From which states a message moves, and the columns that this sets at once."""
+    """From which states a message moves, and the columns that this sets at once.
+
+    `audited` is kept in the audit with the move; the store says there about which messages.
+    """
 
     allowed: frozenset[HoldState]
     to: HoldState
@@ -95,6 +99,7 @@ class HoldMove(TypedDict):
     is_reviewed: NotRequired[bool]
     is_wanted: NotRequired[bool]
     held_for: NotRequired[Reason | None]
+    audited: NotRequired[NewAccess]
 
 
 class HeldMessageAct(StrEnum):

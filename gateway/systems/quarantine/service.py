@@ -146,12 +146,12 @@ class QuarantineDesk:
         self, message_id: int, by: str, at: datetime, why: str = ""
     ) -> Outcome:
         """Request the release of a message: the gateway judges it again, then sends it."""
-        move = _decided(HeldMessageAct.REQUEST_RELEASE, at, f"release asked by {by}", why)
+        move = _decided(HeldMessageAct.REQUEST_RELEASE, at, by, why)
         return await self._move_all(message_id, move)
 
     async def discard(self, message_id: int, by: str, at: datetime, why: str = "") -> Outcome:
         """Drop a message for good; its sender gets the receipt it asked for."""
-        move = _decided(HeldMessageAct.DISCARD, at, f"discarded by {by}", why)
+        move = _decided(HeldMessageAct.DISCARD, at, by, why)
         return await self._move_all(message_id, move)
 
     async def request_release_each(
@@ -161,14 +161,14 @@ class QuarantineDesk:
 
         Returns the outcome of each, and of each part moved with one of them, by id.
         """
-        move = _decided(HeldMessageAct.REQUEST_RELEASE, at, f"release asked by {by}", why)
+        move = _decided(HeldMessageAct.REQUEST_RELEASE, at, by, why)
         return await self._move_each(message_ids, move)
 
     async def discard_each(
         self, message_ids: Collection[int], by: str, at: datetime, why: str = ""
     ) -> list[Outcome]:
         """Drop many for good; otherwise as `request_release_each`."""
-        move = _decided(HeldMessageAct.DISCARD, at, f"discarded by {by}", why)
+        move = _decided(HeldMessageAct.DISCARD, at, by, why)
         return await self._move_each(message_ids, move)
 
     async def release_own(self, message_id: int, others: Ids, at: datetime) -> Outcome:
@@ -369,10 +369,19 @@ def _move_of(act: HeldMessageAct, at: datetime, note: str) -> HoldMove:
     }
 
 
-def _decided(act: HeldMessageAct, at: datetime, note: str, why: str) -> HoldMove:
+_DECISIONS = {
+    HeldMessageAct.REQUEST_RELEASE: ("release asked", "quarantine release"),
+    HeldMessageAct.DISCARD: ("discarded", "quarantine discard"),
+}
+
+
+def _decided(act: HeldMessageAct, at: datetime, by: str, why: str) -> HoldMove:
     """Return what an operator's act does: the decision stays when the note changes."""
+    said, action = _DECISIONS[act]
+    note = f"{said} by {by}"
     move = _move_of(act, at, note)
     move["decision"] = f"{note}: {why}" if why else note
+    move["audited"] = NewAccess(by, action, why, "", at)
     return move
 
 

@@ -1,6 +1,7 @@
 """The store of held messages (隔离区)."""
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import replace
 from datetime import datetime
 from operator import attrgetter
 from typing import Unpack
@@ -16,7 +17,7 @@ from gateway.domain.verdict import Reason
 from gateway.storage.change_feed import ChangeKind, note_changes
 from gateway.storage.database import SqlStore, values_of
 from gateway.storage.dialect import octets_of
-from gateway.storage.journals import purge_rows
+from gateway.storage.journals import note_access, purge_rows
 from gateway.storage.sealed_columns import SEAL_OCTETS
 from gateway.storage.tables import (
     IS_CAMPAIGN,
@@ -37,6 +38,7 @@ from gateway.systems.quarantine.model import (
 )
 
 _OCTETS_PER_ROW = 4096
+_MOST_NAMED = 20  # messages in one entry of the audit
 _SEALED_VALUES = 2  # of the values that are measured: the request and its text
 
 _column = held_messages.c
@@ -265,6 +267,8 @@ class QuarantineStore(SqlStore):
             moved = sorted((HeldMessage(**row) for row in rows), key=attrgetter("message_id"))
             keys = [str(one.message_id) for one in moved]
             await note_changes(connection, ChangeKind.QUARANTINE, keys, move["at"])
+            if moved and (entry := move.get("audited")) is not None:
+                await note_access(connection, replace(entry, about=_about(moved)))
             return moved
 
         return await self._database.writer.write(run, rows=len(message_ids))
@@ -419,6 +423,16 @@ def _fitting(
     if categories is not None:
         wanted.append(_column.category.in_(sorted(categories)))
     return wanted
+
+
+def _about(moved: Sequence[HeldMessage]) -> str:
+    """Return which messages an entry of the audit is about: of many the first and the last."""
+    ids = [one.message_id for one in moved]
+    if len(ids) <= _MOST_NAMED:
+        return f"message {', '.join(map(str, ids))}"
+    campaigns = {one.campaign for one in moved}
+    of = f", campaign {campaigns.pop()}" if len(campaigns) == 1 and moved[0].campaign else ""
+    return f"{len(ids)} messages, {ids[0]} to {ids[-1]}{of}"
 
 
 def _is_among(table: sa.FromClause, move: HoldMove) -> sa.ColumnElement[bool]:

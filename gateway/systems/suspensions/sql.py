@@ -24,7 +24,7 @@ from gateway.runtime.masking import masked_text
 from gateway.storage.change_feed import ChangeKind, note_changes
 from gateway.storage.database import SqlStore, added, newest, oldest, values_of
 from gateway.storage.dialect import NEVER_REUSED, ROW_NUMBER, columns, partial_index
-from gateway.storage.journals import access_log, appended, purge_rows
+from gateway.storage.journals import note_access, purge_rows
 from gateway.storage.sealed_columns import SealedNumber
 from gateway.storage.tables import UtcTime, metadata, word
 
@@ -288,7 +288,7 @@ class SuspendedPortStore(SqlStore):
 
     At most one for each sanction is (R96), and one for all else: complaints or a person. The end of
     one ends no other. Every call raises StoreUnavailable when the store does not answer, and is
-    safe to repeat. Each start or end is in the journal of accesses and in the change feed, in one
+    safe to repeat. Each start or end is in the audit and in the change feed, in one
     commit.
     """
 
@@ -403,7 +403,7 @@ class SuspendedPortStore(SqlStore):
     async def _announce(
         self, connection: AsyncConnection, system_id: str, access: NewAccess
     ) -> None:
-        await appended(connection, access_log, values_of(access))
+        await note_access(connection, access)
         await note_changes(connection, ChangeKind.PORT, (system_id,), self._utcnow())
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -12,7 +12,6 @@ from typing import NamedTuple, Protocol, TypeVar
 import structlog
 
 from gateway.runtime.tasks import spawn
-from gateway.session.stranger_limits import EventQuota
 from gateway.storage.errors import logged
 from gateway.systems.users.credentials import (
     DECOY_HASH,
@@ -51,7 +50,6 @@ CHECKS_WAITING = 16
 MAX_WRONG_CODES = 10
 CODES_WINDOW_S = 900.0
 _MOST_COUNTED = 10_000
-REFUSALS_AUDITED = 10  # a minute, and as many counts of others: strangers cannot fill the audit
 _NO_USER = "no user of this name"
 # No name of a user: what cannot be one is counted under it.
 _NO_NAME = "?"
@@ -71,6 +69,38 @@ class GuessLimits(Protocol):
 
     def delay_s(self, address: str, name: str, now: float, /) -> float:
         """Return how long a failure is to be answered later."""
+
+
+class RefusalRepeats(Protocol):
+    """How often a refusal came besides the one that was kept."""
+
+    @property
+    def reason(self) -> str:
+        """Return why."""
+
+    @property
+    def origin(self) -> str:
+        """Return from where, "" for many places."""
+
+    @property
+    def system_id(self) -> str:
+        """Return the name that was tried, "" for many."""
+
+    @property
+    def times(self) -> int:
+        """Return how often."""
+
+
+class RefusalQuota(Protocol):
+    """Says which refusals the audit has, as `EventQuota` does: few in a minute, and counts."""
+
+    def admits(
+        self, event: str, reason: str, address: str, now: float, system_id: str = ""
+    ) -> bool:
+        """Count a refusal; tell whether it is the first of its kind, address and name."""
+
+    def repeated(self, now: float) -> Sequence[RefusalRepeats]:
+        """Return the counts once a minute is over."""
 
 
 class SignInRefusal(StrEnum):
@@ -224,6 +254,8 @@ class SignInDesk:
         guesses: GuessLimits,
         clocks: SignInClocks,
         limits: SessionLimits | None = None,
+        *,
+        refusals: RefusalQuota,
     ) -> None:
         self._store = store
         self._guesses = guesses
@@ -232,7 +264,7 @@ class SignInDesk:
         self._codes = CodeGuesses()
         self._strangers, self._known = PasswordLane(), PasswordLane()
         self._no_secret = new_secret()
-        self._refusals = EventQuota(REFUSALS_AUDITED)
+        self._refusals = refusals
 
     async def sign_in(self, attempt: SignInAttempt) -> SignedIn | SignInRefusal:
         """Open a session; the one that the browser brought ends with it."""

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.domain.permissions import UserRole
 from gateway.domain.records import NewAccess
 from gateway.storage.database import SqlStore, added, values_of
-from gateway.storage.journals import access_log, appended
+from gateway.storage.journals import note_access
 from gateway.systems.users.model import (
     NewCredentials,
     RoleGrant,
@@ -42,7 +42,7 @@ class UserStore(SqlStore):
     """Keeps users. Names are unique for good: a user is disabled, and never deleted.
 
     Every call raises StoreUnavailable when the store does not answer. Each change is in the
-    journal of accesses, in one commit with it.
+    audit, in one commit with it.
     """
 
     async def add(self, name: str, grant: RoleGrant, link: SignInLink, act: UserAct) -> bool:
@@ -258,5 +258,4 @@ async def journal_act(
     connection: AsyncConnection, action: str, name: str, reason: str, act: UserAct
 ) -> None:
     """Note what was done to the user `name`, in the commit in which it is done."""
-    access = NewAccess(act.by, action, reason, name, act.at)
-    await appended(connection, access_log, values_of(access))
+    await note_access(connection, NewAccess(act.by, action, reason, name, act.at))

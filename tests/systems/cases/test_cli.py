@@ -159,7 +159,7 @@ def test_cases_are_searched_and_a_look_for_a_person_is_journaled(
     assert numbers("--reporter", PERSON) == numbers("--words", "贷款") == []
     assert opened("list", "--reporter", "no number").returncode == 2
     assert opened("list", "--words", " ").returncode == 2
-    journal = cli("records", "accesses", "--json", *options[:2]).stdout
+    journal = cli("audit", "show", "--json", *options[:2]).stdout
     assert "cases of the sender 138****8001" in journal
     assert "cases of the reporter 138****8001" in journal
     assert "cases by words of the text" in journal

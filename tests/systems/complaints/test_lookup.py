@@ -34,7 +34,7 @@ def test_complaints_are_shown_masked_and_a_look_at_a_text_is_journaled(
     status = complaints("status", NUMBER)
     shown = json.loads(complaints("show", "1", "--json").stdout)
     whole = complaints("show", "1", "--unmask", "--reason", "case 12")
-    journal = cli("records", "accesses", "--json", "--config", str(deployment / "config"))
+    journal = cli("audit", "show", "--json", "--config", str(deployment / "config"))
 
     assert listed["reporter"] == shown["reporter"] == "138****8000"
     assert "text" not in listed

@@ -114,7 +114,7 @@ def test_roles_states_and_resets_change_on_command(user: Command) -> None:
 def test_who_changes_users_stands_in_the_journal(user: Command, cli: Cli, deployment: Path) -> None:
     user("add", "lin", "viewer", "--by", "wang")
 
-    journal = cli("records", "accesses", "--json", "--config", str(deployment / "config"))
+    journal = cli("audit", "show", "--json", "--config", str(deployment / "config"))
 
     (row,) = json.loads(journal.stdout)
     assert (row["by"], row["action"], row["about"]) == (acting("wang"), "user add", "lin")

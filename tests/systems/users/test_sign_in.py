@@ -7,11 +7,14 @@ from datetime import timedelta
 import pytest
 from structlog.testing import capture_logs
 
-from gateway.session.stranger_limits import WINDOW_S, Lockouts
+from gateway.console.pages import REFUSALS_AUDITED
+from gateway.session.stranger_limits import WINDOW_S, EventQuota, Lockouts
+from gateway.storage.errors import StoreUnavailable
 from gateway.stores import Stores
 from gateway.systems.users import sign_in as module
 from gateway.systems.users.credentials import DECOY_HASH, STEP_S
 from gateway.systems.users.model import SessionLimits, UserAct
+from gateway.systems.users.session_store import UserSessionStore
 from gateway.systems.users.sign_in import (
     CHECKS_AT_ONCE,
     CODES_WINDOW_S,
@@ -36,7 +39,8 @@ def clock() -> StillClock:
 
 @pytest.fixture
 def desk(stores: Stores, clock: StillClock) -> SignInDesk:
-    return SignInDesk(stores.user_sessions, Lockouts(PER_MINUTE), clock.clocks)
+    guesses, refusals = Lockouts(PER_MINUTE), EventQuota(REFUSALS_AUDITED)
+    return SignInDesk(stores.user_sessions, guesses, clock.clocks, refusals=refusals)
 
 
 @pytest.fixture
@@ -404,3 +408,65 @@ async def test_guesses_at_once_are_no_more_than_one_after_the_other(
     # The others of those that run at once have begun before the last one failed.
     assert PER_MINUTE <= ended.count(SignInRefusal.WRONG) < PER_MINUTE + CHECKS_AT_ONCE
     assert ended.count(SignInRefusal.LOCKED) == 18 - ended.count(SignInRefusal.WRONG)
+
+
+# The audit
+
+
+async def refused(stores: Stores) -> list[tuple[str, str, str]]:
+    found = reversed(await stores.journals.accesses())
+    return [
+        (one.by, one.reason, one.about) for one in found if one.action == "user sign-in refused"
+    ]
+
+
+async def test_a_refused_sign_in_is_in_the_audit_without_what_was_typed(
+    desk: SignInDesk, stores: Stores, lin: Person
+) -> None:
+    await desk.sign_in(lin.attempt("000000"))
+    await desk.sign_in(SignInAttempt("my-password-is-9", "lin", "000000", CAFE))
+
+    assert await refused(stores) == [
+        (f"address {HOME}", "wrong", "lin"),
+        (f"address {CAFE}", "wrong", "no user of this name"),
+    ]
+
+
+async def test_a_locked_sign_in_is_told_from_a_wrong_one(
+    desk: SignInDesk, stores: Stores, lin: Person
+) -> None:
+    for _ in range(PER_MINUTE + 1):
+        await desk.sign_in(lin.attempt("000000", password="guess"))
+
+    assert await refused(stores) == [
+        (f"address {HOME}", "wrong", "lin"),
+        (f"address {HOME}", "locked", "lin"),
+    ]
+
+
+async def test_guesses_cannot_fill_the_audit_and_are_counted(
+    desk: SignInDesk, stores: Stores, clock: StillClock
+) -> None:
+    for number in range(3 * REFUSALS_AUDITED):
+        await desk.sign_in(SignInAttempt("lin", "guess", "0", f"192.0.2.{number}"))
+    before = len(await refused(stores))
+    clock.move(61)
+    await desk.sign_in(SignInAttempt("lin", "guess", "0", HOME))
+
+    *_, count, last = await refused(stores)
+    assert before == REFUSALS_AUDITED
+    assert count == ("address others", f"wrong, {2 * REFUSALS_AUDITED} times more", "users")
+    assert last == (f"address {HOME}", "wrong", "no user of this name")
+
+
+async def test_a_store_that_takes_no_entry_stops_no_answer(
+    desk: SignInDesk, lin: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object) -> None:
+        raise StoreUnavailable("no disk")
+
+    monkeypatch.setattr(UserSessionStore, "note_refusal", fail)
+    with capture_logs() as logs:
+        assert await desk.sign_in(lin.attempt("000000")) is SignInRefusal.WRONG
+
+    assert [one["event"] for one in logs] == ["store.failed"]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from gateway.domain.permissions import UserRole
-from gateway.session.stranger_limits import Lockouts
+from gateway.session.stranger_limits import EventQuota, Lockouts
 from gateway.stores import open_store
 from gateway.systems.users.model import SessionLimits, UserAct
 from gateway.systems.users.service import UserDesk
@@ -32,7 +32,13 @@ class SignIns(RuleBasedStateMachine):
         self.runner = asyncio.Runner()
         self.clock = StillClock()
         self.stores = self.run(open_store("memory://"))
-        self.desk = SignInDesk(self.stores.user_sessions, Lockouts(1000), self.clock.clocks, LIMITS)
+        self.desk = SignInDesk(
+            self.stores.user_sessions,
+            Lockouts(1000),
+            self.clock.clocks,
+            LIMITS,
+            refusals=EventQuota(1000),
+        )
         self.users = UserDesk(self.stores.users)
         self.people = {name: self.run(enrolled(self.stores, name)) for name in ("lin", "wu")}
         self.disabled: set[str] = set()

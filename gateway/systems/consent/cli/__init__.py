@@ -222,7 +222,8 @@ def export_list(
     from gateway.terminal.store import is_unmasked
 
     settings, wanted = load_settings(config), ExportQuery(system_id, all_senders, answer)
-    unmask = asyncio.run(is_unmasked(settings, unmasking, "consent export", described(wanted)))
+    about = described(wanted)
+    unmask = asyncio.run(is_unmasked(settings, unmasking, "consent export", about, always=True))
     return asyncio.run(export_answers(settings, wanted, output, config, unmask=unmask))
 
 

@@ -16,6 +16,7 @@ from rich.progress import Progress
 
 from gateway.domain.consent import Answer
 from gateway.domain.msisdn import misread_as
+from gateway.domain.records import NewAccess
 from gateway.runtime.clock import utcnow
 from gateway.storage.sealed_columns import Kept
 from gateway.systems.consent.answer_lines import (
@@ -32,6 +33,7 @@ from gateway.systems.consent.sql import ANSWERS_PER_COMMIT, ConsentLists, KeptAn
 from gateway.terminal.arguments import is_odd
 from gateway.terminal.deployment import load_settings, senders_of
 from gateway.terminal.failure import CommandError, ExitCode, misused
+from gateway.terminal.options import acting
 from gateway.terminal.screen import (
     counted,
     print_json,
@@ -236,7 +238,10 @@ async def import_answers(
             read = sum([_read(path, reading) for path in files])
             task = progress.add_task("recording", total=read)
             done = 0
-            async for count in lists.record_list(answers.batches(ANSWERS_PER_COMMIT)):
+            names = ", ".join(visible(path.name) for path in files)[:_MAX_SHOWN_OCTETS]
+            about = f"{counted(read, 'answer')} of {names}"
+            staff = NewAccess(acting(None), "consent import", said.evidence, about, reading.now)
+            async for count in lists.record_list(answers.batches(ANSWERS_PER_COMMIT), staff):
                 done += count
                 progress.update(task, completed=done)
     report(read, reading.rejections, rejects, as_json=as_json)

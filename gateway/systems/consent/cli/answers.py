@@ -20,6 +20,7 @@ from gateway.domain.consent import (
 )
 from gateway.domain.consent import scope_of as domain_scope
 from gateway.domain.msisdn import masked, misread_as, readings_of, spelled
+from gateway.domain.records import NewAccess
 from gateway.domain.sender import companions_of
 from gateway.runtime.clock import utcnow
 from gateway.settings.gateway import GatewaySettings
@@ -29,6 +30,7 @@ from gateway.systems.consent.sql import ConsentLists, ConsentStore
 from gateway.terminal.arguments import subscriber_of, warn_of_odd
 from gateway.terminal.deployment import load_settings, require_sender, senders_of
 from gateway.terminal.failure import CommandError, ExitCode, known, misused
+from gateway.terminal.options import acting
 from gateway.terminal.screen import (
     counted,
     print_json,
@@ -69,8 +71,10 @@ async def record_answers(
     answers = [
         ConsentAnswer(msisdn, system_id, answer, now, channel, evidence, end) for msisdn in about
     ]
+    whom = f"{len(msisdns)} {answer} {system_id or _ALL}"
+    staff = NewAccess(acting(None), "consent record", evidence, whom, now)
     async with opened_store(load_settings(config), ConsentStore) as store:
-        change = await store.record(answers)
+        change = await store.record(answers, staff)
         if answer is not Answer.REFUSED and system_id != EVERY_SENDER:
             await _warn_of_refusals(store, msisdns)
     whose = masked(msisdns[0]) if len(msisdns) == 1 else counted(len(msisdns), "number")

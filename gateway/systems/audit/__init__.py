@@ -1,0 +1,1 @@
+"""The audit (审计): who did what, as a journal that only grows; read, verified, exported."""
