@@ -93,6 +93,11 @@ LIVE_STATUS = LiveStatus(
     read_s={"consent": 0.2},
 )
 LIVE_SESSION = LiveSession(17, "sp1", "bind_transceiver", "192.0.2.7", NOON, 1, 10, 3.5, True)
+LIVE_LIMITS = LiveLimits(
+    *(50.0, 100, 100, {"forwarded": 12.5}, 1, 4, 10, 1, 3, 1000, 900, 10_000_000),
+    caps=(),
+    hours=(),
+)
 LIVE_SENDER = LiveSender(
     "sp1", "示例商城", "active", None, {"10690001": "commercial"}, 1, 4, 10, 50, {}, {}
 )
