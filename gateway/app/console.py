@@ -37,6 +37,7 @@ from gateway.runtime.child_process import give_way
 from gateway.runtime.clock import monotonic, utcnow
 from gateway.runtime.sealing import Keys
 from gateway.runtime.tasks import asked_to_stop, cancel_all, spawn
+from gateway.runtime.traces import start_tracing
 from gateway.settings.bundles.bundle import load_bundle
 from gateway.settings.console import (
     ConsoleSettings,
@@ -349,6 +350,7 @@ async def _serve(config: Path, policies: Path) -> int:
             print(fault, file=sys.stderr)  # noqa: T201 - for a person, before there is a log
         return ExitCode.MISUSED
     give_way()
+    start_tracing("smsward-console")
     asked, cause = asked_to_stop(), ReloadTrigger()
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, cause.arise, "SIGHUP")
     own, senders, services = known

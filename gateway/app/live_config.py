@@ -20,6 +20,7 @@ from gateway.proxy.routes import Routes
 from gateway.proxy.sessions import Keepalive
 from gateway.proxy.upstream import SmscState
 from gateway.records.archive import words_of
+from gateway.runtime.traces import span
 from gateway.session.stranger_limits import Lockouts
 from gateway.settings import yaml
 from gateway.settings.gateway import GatewaySettings, groups_of, keys_of, load_gateway
@@ -90,31 +91,37 @@ class LiveConfig:
 
     async def reload(self) -> ConfigReload:
         """Read gateway.yaml again; put it in force, or return its faults."""
-        async with self._lock:
-            try:
-                settings = await asyncio.to_thread(load_gateway, self._path)
-                certificates = await asyncio.to_thread(_digest_of, settings)
-                smscs = await self._smscs_of(settings)
-                await self._check_report_codes(settings)
-                await self._check_keys(settings)
-                models = await asyncio.to_thread(models_of, settings.learning)
-                prepared = await self._prepare(settings)
-            except SettingsError as error:
-                return self._refuse(error.faults)
-            self.faults = ()
-            changed = _changed(self.settings, settings)
-            taken = tuple(one for one in changed if one.startswith(_LIVE))
-            if certificates != self._certificates:
-                self._certificates = certificates
-                taken = (*taken, CERTIFICATES)
-            restart = tuple(one for one in changed if not one.startswith(_LIVE))
-            if settings.learning != self.settings.learning:
-                self._parts.health.models.follow(models)
-            self._apply(settings, prepared, smscs)
-            if taken or restart != self._restart:
-                log.info("config.reloaded", changed=taken, needs_restart=restart)
-            self._restart = restart
-            return ConfigReload(taken, restart)
+        with span("config reload") as found:
+            async with self._lock:
+                reloaded = await self._reload()
+            found.note("smsward.faults", len(self.faults))
+        return reloaded
+
+    async def _reload(self) -> ConfigReload:
+        try:
+            settings = await asyncio.to_thread(load_gateway, self._path)
+            certificates = await asyncio.to_thread(_digest_of, settings)
+            smscs = await self._smscs_of(settings)
+            await self._check_report_codes(settings)
+            await self._check_keys(settings)
+            models = await asyncio.to_thread(models_of, settings.learning)
+            prepared = await self._prepare(settings)
+        except SettingsError as error:
+            return self._refuse(error.faults)
+        self.faults = ()
+        changed = _changed(self.settings, settings)
+        taken = tuple(one for one in changed if one.startswith(_LIVE))
+        if certificates != self._certificates:
+            self._certificates = certificates
+            taken = (*taken, CERTIFICATES)
+        restart = tuple(one for one in changed if not one.startswith(_LIVE))
+        if settings.learning != self.settings.learning:
+            self._parts.health.models.follow(models)
+        self._apply(settings, prepared, smscs)
+        if taken or restart != self._restart:
+            log.info("config.reloaded", changed=taken, needs_restart=restart)
+        self._restart = restart
+        return ConfigReload(taken, restart)
 
     def _refuse(self, faults: tuple[Fault, ...]) -> ConfigReload:
         self.faults = tuple(map(str, faults))

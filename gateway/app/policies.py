@@ -28,6 +28,7 @@ from gateway.policy.places import ProvinceTable
 from gateway.policy.ruleset import RuleSet
 from gateway.runtime.clock import utcnow
 from gateway.runtime.tasks import to_thread
+from gateway.runtime.traces import span
 from gateway.settings.bundles.archive import packed
 from gateway.settings.bundles.bundle import ReadBundle, read_bundle
 from gateway.settings.bundles.difference import missing_senders, shrunk
@@ -245,12 +246,14 @@ class Policies:
         than half of its SPs, is refused without `force`: it may be a half-written export.
         `by` and `note` are for the history.
         """
-        async with self._lock:
-            faults = await self._reload(by, note, force=force)
-            self.refused_faults = len(faults)
-            if faults:
-                log.error("policy.refused", faults=faults[:_SHOWN], count=len(faults))
-            return faults
+        with span("policy reload") as found:
+            async with self._lock:
+                faults = await self._reload(by, note, force=force)
+                self.refused_faults = len(faults)
+                if faults:
+                    log.error("policy.refused", faults=faults[:_SHOWN], count=len(faults))
+            found.note("smsward.faults", len(faults))
+        return faults
 
     async def _reload(self, by: str, note: str, *, force: bool) -> tuple[str, ...]:
         before = [self._pipeline.plane.rules]

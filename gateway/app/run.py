@@ -30,6 +30,7 @@ from gateway.runtime.passed_sockets import (
     command_line,
 )
 from gateway.runtime.tasks import report_loop_error, spawn
+from gateway.runtime.traces import CONTROL_SHARE, start_tracing
 from gateway.settings.bundles.bundle import load_proven
 from gateway.settings.filings import load_provinces
 from gateway.settings.gateway import groups_of, load_gateway, report_codes_of
@@ -162,6 +163,7 @@ def run(
     other is ready and passes it the listening sockets, unless it was told to stop meanwhile. 2
     when the settings are at fault, 1 when it could not start or go on.
     """
+    start_tracing("smsward-gateway", CONTROL_SHARE)
     before = Predecessor.of()
     followed: list[Successor] = []
     with asyncio.Runner(loop_factory=loop_factory()) as runner:

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gateway import __version__
 from gateway.console.api_description import DescribedApi
 from gateway.runtime.clock import monotonic
+from gateway.runtime.traces import span
 from gateway.session.stranger_limits import EventQuota
 from gateway.storage.change_feed import ChangeFeed
 from gateway.storage.errors import StoreUnavailable
@@ -195,7 +196,27 @@ class Console:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI)."""
         is_api = scope["path"].startswith("/v1/") or scope["path"] in OPEN
-        await (self._api if is_api else self._pages)(scope, receive, send)
+        await _traced(self._api if is_api else self._pages, scope, receive, send)
+
+
+async def _traced(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer one request within a span, which tells its route, never its path, query or headers."""
+    method = scope["method"] if scope["method"] in _METHODS else "_OTHER"
+    with span(method) as found:
+
+        async def send_and_note(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                found.note("http.response.status_code", message["status"])
+            await send(message)
+
+        found.note("http.request.method", method)
+        try:
+            await app(scope, receive, send_and_note)
+        finally:
+            route = getattr(scope.get("route"), "path", "")
+            if route:
+                found.name(f"{method} {route}")
+                found.note("http.route", route)
 
 
 class AnswerLog:

@@ -12,6 +12,7 @@ import structlog
 
 from gateway.runtime.acceptor import short_address
 from gateway.runtime.tasks import spawn
+from gateway.runtime.traces import span
 from gateway.storage.errors import StoreUnavailable
 
 log = structlog.get_logger()
@@ -96,7 +97,8 @@ class ControlSocket:
         except (ValueError, LookupError, TypeError):
             return _refusal("the gateway does not know this question", "is it another version?")
         try:
-            return orjson.dumps({"answer": await answer(asked)})
+            with span(f"control {asked['do']}"):  # one of the questions that there are
+                return orjson.dumps({"answer": await answer(asked)})
         except OrderRefusedError as refused:
             return _refusal(str(refused), refused.advice)
         except StoreUnavailable as error:

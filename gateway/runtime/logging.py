@@ -75,6 +75,7 @@ suspension.begun suspension.notice_failed
 suspensions.behind suspensions.loaded
 task.failed
 tick.failed
+tracing.started tracing.unavailable
 undelivered.forgotten
 user.codes_guessed user.signed_in
 warning.escalated warning.escalation_failed warning.kinds_exceeded warning.raised

@@ -10,7 +10,8 @@ from types import ModuleType
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-LOCKS = ("requirements.lock", "requirements-demo.lock", "requirements-build.lock")
+EXTRAS = ("requirements-demo.lock", "requirements-otel.lock")
+LOCKS = ("requirements.lock", *EXTRAS, "requirements-build.lock")
 PIN = re.compile(r"^([a-z0-9-]+)==", re.MULTILINE)
 LOCK = """\
 attrs==25.1.0 \\
@@ -47,11 +48,18 @@ def test_every_pin_has_a_hash(name: str) -> None:
     assert len(entries) == len(pins(name))
 
 
-def test_a_gateway_runs_without_what_only_the_demo_needs() -> None:
-    demo = set(pins("requirements-demo.lock"))
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        (EXTRAS[0], {"smpplib", "aiosmpplib"}),
+        (EXTRAS[1], {"opentelemetry-sdk", "opentelemetry-exporter-otlp-proto-http"}),
+    ],
+)
+def test_a_gateway_runs_without_what_only_an_extra_needs(name: str, wanted: set[str]) -> None:
+    extra = set(pins(name))
 
-    assert {"smpplib", "aiosmpplib"} <= demo
-    assert not demo & set(pins("requirements.lock"))
+    assert wanted <= extra
+    assert not extra & set(pins("requirements.lock"))
 
 
 def test_what_builds_the_wheel_is_pinned() -> None:
