@@ -10,6 +10,7 @@ import signal
 import ssl
 import sys
 from collections.abc import Callable, Collection, Mapping
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import NoReturn, TypeVar
@@ -26,6 +27,7 @@ from gateway.console.operations_api import operations
 from gateway.console.own_traffic import own_traffic
 from gateway.console.pages import PageParts, SignedInUsers, console_pages
 from gateway.domain.live import LiveLimits, LiveStatus
+from gateway.domain.permissions import UserRole
 from gateway.domain.sender import PortOwners
 from gateway.domain.subscription import Hub, Service
 from gateway.domain.suspension import ComplaintThreshold
@@ -41,6 +43,7 @@ from gateway.runtime.traces import start_tracing
 from gateway.settings.bundles.bundle import load_bundle
 from gateway.settings.console import (
     ConsoleSettings,
+    SessionSettings,
     load_console,
     load_port_owners,
     load_ports,
@@ -52,6 +55,7 @@ from gateway.settings.gateway import (
     load_gateway,
     load_sealer,
 )
+from gateway.settings.schema import Address
 from gateway.settings.services import load_offered
 from gateway.settings.yaml import FaultCollector, SettingsError
 from gateway.storage.errors import StoreUnavailable
@@ -80,9 +84,12 @@ from gateway.systems.subscriptions.model import Catalogue
 from gateway.systems.subscriptions.order_requests import Courtesy, OrderDesk
 from gateway.systems.suspensions.api import suspensions
 from gateway.systems.users.api import user_routes
-from gateway.systems.users.model import SessionLimits
+from gateway.systems.users.model import SessionLimits, UserAct
+from gateway.systems.users.service import IssuedLink, UserDesk
+from gateway.systems.users.sql import UserStore
 from gateway.terminal.control import ask
 from gateway.terminal.failure import CommandError, ExitCode
+from gateway.terminal.options import acting
 from gateway.web.access import ClientAccess
 
 log = structlog.get_logger()
@@ -122,6 +129,8 @@ _CHANCE = Chance(
     _NEW_REF,
 )
 
+FIRST_ADMIN = "admin"
+
 _STOP_S = 3.0
 _SHOWN_FAULTS = 20
 _NO_HUB = Hub()
@@ -153,6 +162,7 @@ class ConsoleProcess:
         self.catalogue = Catalogue(services)
         self.hub = hub
         self.hours = usual_hours()
+        self.announce: Callable[[str], object] | None = None
         self._settings = settings
         self._store_url = store_url
         self.store_max_octets: int | None = None
@@ -196,10 +206,10 @@ class ConsoleProcess:
             self.review_tools(stores),
             stores.journals,
             lambda system_id: system_id in self.senders,
-            SessionLimits(),
+            session_limits(self._settings.sessions),
         )
         pages, self._people = console_pages(parts)
-        application = Console(api, pages)
+        application = Console(api, pages, is_behind_tls=self._settings.behind_tls_proxy)
         address = self._settings.address
         self._server = HttpServer(
             address,
@@ -210,13 +220,34 @@ class ConsoleProcess:
             find_client=self._client_of,
         )
         await self._server.start()
-        if not await stores.users.listed():
-            log.warning("console.no_users", do="smsward user add NAME admin")
+        await self._welcome(stores.users)
         log.info(
             "api.opened",
             address=f"{address.host}:{self.port}",
             clients=len(self._settings.clients),
         )
+
+    async def _welcome(self, users: UserStore) -> None:
+        """Say on the terminal where the console is, and how the first admin signs in.
+
+        Without `announce` nothing is said, and no user made: a link in a log would be everybody's.
+        """
+        url, is_first = self.url, not any(one.is_enrolled for one in await users.listed())
+        if self.announce is None:
+            if is_first:
+                log.warning("console.no_users", do="smsward user add NAME admin")
+            return
+        self.announce(f"console: {url}/")
+        if is_first:
+            link = await first_link(users, UserAct(acting(None), utcnow()))
+            self.announce(f"nobody can sign in yet: {link.name} sets a password here, once:")
+            self.announce(f"  {url}/enrol/{link.token}")
+
+    @property
+    def url(self) -> str:
+        """Return where browsers find it, as far as this machine knows; only after `start`."""
+        scheme = "http" if self._settings.tls is None else "https"
+        return f"{scheme}://{Address(self._settings.address.host, self.port)}"
 
     def keep_hours(self, hours: AskingHours) -> None:
         """Ask subscribers within these hours from now on."""
@@ -265,6 +296,20 @@ class ConsoleProcess:
             await self._stores.close()
         await cancel_all(_STOP_S)
         log.info("api.stopped")
+
+
+def session_limits(sessions: SessionSettings) -> SessionLimits:
+    """Return how long sessions of users last."""
+    idle, absolute = timedelta(minutes=sessions.idle_minutes), sessions.absolute_hours
+    return SessionLimits(idle, timedelta(hours=absolute), sessions.per_user)
+
+
+async def first_link(users: UserStore, act: UserAct) -> IssuedLink:
+    """Return a one-time link of the first admin, who is added, or whose link was lost."""
+    desk = UserDesk(users)
+    if await users.get(FIRST_ADMIN) is None:
+        return await desk.add(FIRST_ADMIN, UserRole.ADMIN, act)
+    return await desk.reset(FIRST_ADMIN, act)
 
 
 def ports_of(console: ConsoleProcess) -> dict[str, tuple[str, ...]]:
@@ -329,17 +374,20 @@ def _own_traffic(console: ConsoleProcess, settings: GatewaySettings) -> APIRoute
     return own_traffic(records, limits_of, utcnow)
 
 
-def serve_console(config: Path, policies: Path) -> int:
+def serve_console(
+    config: Path, policies: Path, announce: Callable[[str], object] | None = None
+) -> int:
     """Run the API until it is told to stop; return the process's exit code.
 
     SIGTERM and SIGINT stop it; SIGHUP and changes of files below the two directories reload
     clients, SPs, how many complaints suspend a port, and the hours of the policy. 2 when the
-    settings are at fault, 1 when it could not start.
+    settings are at fault, 1 when it could not start. `announce` tells a person where it is, and
+    the one-time link of the first admin where nobody can sign in.
     """
-    return asyncio.run(_serve(config, policies))
+    return asyncio.run(_serve(config, policies, announce))
 
 
-async def _serve(config: Path, policies: Path) -> int:
+async def _serve(config: Path, policies: Path, announce: Callable[[str], object] | None) -> int:
     gathering = FaultCollector()
     settings = gathering.take(lambda: load_gateway(config / "gateway.yaml"), None)
     known = gathering.take(lambda: _known(config), None)
@@ -358,6 +406,7 @@ async def _serve(config: Path, policies: Path) -> int:
         own, senders, settings.store.url, services=services, hub=settings.hub, keys=keys
     )
     console.gateway, console.ports = settings, load_ports(config / "senders.yaml")
+    console.announce = announce
     console.threshold = settings.complaints.threshold
     console.owners = load_port_owners(config / "senders.yaml")
     console.hours, console.store_max_octets = hours, settings.store.max_octets

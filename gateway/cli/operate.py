@@ -4,6 +4,7 @@
 
 import json
 import secrets
+import sys
 from base64 import b64encode
 from collections.abc import Sequence
 from datetime import timedelta
@@ -164,14 +165,22 @@ console = App(name="console", sort_key=4)  # helped by what it does without a co
 def serve(
     *,
     directories: Directories = USUAL_PLACES,
+    first_link: Annotated[
+        bool,
+        FLAG,
+        Parameter(
+            help="Print a one-time link where nobody can sign in yet, not to a terminal too."
+        ),
+    ] = False,
     log_level: Annotated[Level, Parameter(help="What is worth a line on stderr.")] = "info",
 ) -> int:
     """Run the console (控制台) with the HTTP API for SPs and clerks, in the foreground.
 
     `smsward run` starts it by itself where there is a console.yaml: this is for a process, or a
-    machine, of its own, on the same store. Clients and address stand in console.yaml. SIGTERM and
-    Ctrl-C stop it; SIGHUP and saved files reload clients and SPs, and the hours in which the
-    policy lets subscribers be asked.
+    machine, of its own, on the same store. On a terminal it prints its address and, where nobody
+    can sign in yet, a one-time link by which the user `admin` sets password and code. Clients and
+    address stand in console.yaml. SIGTERM and Ctrl-C stop it; SIGHUP and saved files reload
+    clients and SPs, and the hours in which the policy lets subscribers be asked.
 
     Example: smsward console --config /etc/smsward --policies /etc/smsward/policies
     """
@@ -188,7 +197,7 @@ def serve(
         raise misused(f"there is no {path}, which says where the console answers", _EXAMPLE)
     configure_logging(level=LogLevel(log_level))
     tell_directories(config, policies, are_shipped=are_shipped)
-    return serve_console(config, policies)
+    return serve_console(config, policies, say if first_link or sys.stdout.isatty() else None)
 
 
 @warnings.command(name="watch")

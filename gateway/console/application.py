@@ -187,14 +187,20 @@ class _Static(StaticFiles):
 
 
 class Console:
-    """The API below /v1 and what is open beside it, and the pages for all other paths."""
+    """The API below /v1 and what is open beside it, and the pages for all other paths.
 
-    def __init__(self, api: ASGIApp, pages: ASGIApp) -> None:
+    `is_behind_tls`: a proxy before it has TLS, so browsers have; cookies are for TLS alone.
+    """
+
+    def __init__(self, api: ASGIApp, pages: ASGIApp, *, is_behind_tls: bool = False) -> None:
         self._api = api
         self._pages = pages
+        self._is_behind_tls = is_behind_tls
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI)."""
+        if self._is_behind_tls:
+            scope["scheme"] = "https"
         is_api = scope["path"].startswith("/v1/") or scope["path"] in OPEN
         await _traced(self._api if is_api else self._pages, scope, receive, send)
 

@@ -109,12 +109,23 @@ _Clients = Annotated[
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SessionSettings(Section):
+    """`sessions`: how long one lasts without a request and at all, and how many a user has."""
+
+    idle_minutes: Annotated[int, Field(ge=1, le=1440)] = 30
+    absolute_hours: Annotated[int, Field(ge=1, le=168)] = 12
+    per_user: Annotated[int, Field(ge=1, le=100)] = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConsoleSettings(Section):
     """One `console.yaml`. Relative paths count from its directory."""
 
     version: Version
     address: ListenAddress = _USUAL_ADDRESS
     tls: Annotated[ListenerTls, ReadAs(ApiTlsShape, _tls)] | None = None
+    behind_tls_proxy: bool = False
+    sessions: SessionSettings = SessionSettings()
     clients: Annotated[tuple[ApiClient, ...], ReadAs(_Clients, tuple)] = ()
 
 
@@ -184,7 +195,12 @@ def load_port_owners(path: Path) -> PortOwners:
 
 
 def _open_to_all(document: Document) -> Iterator[Fault]:
-    """Find an address that others can reach where nothing hides tokens and numbers from them."""
+    """Find an address that others can reach where nothing hides tokens and numbers from them.
+
+    Behind a proxy with TLS the operator says that only the proxy reaches it.
+    """
+    if any(found is True for _, found in document.find("behind_tls_proxy")):
+        return
     for where, value in document.find("address"):
         try:
             host = parse_address(value).host

@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import os
+import re
 import signal
 import socket
 import ssl
@@ -18,8 +19,9 @@ from zoneinfo import ZoneInfo
 import httpx
 import orjson
 import pytest
+from structlog.testing import capture_logs
 
-from gateway.app.console import ConsoleProcess, serve_console
+from gateway.app.console import ConsoleProcess, first_link, serve_console
 from gateway.app.gateway import Gateway
 from gateway.domain.consent import Answer
 from gateway.policy.checks.outside_window import AskingHours
@@ -30,6 +32,7 @@ from gateway.settings.console import ConsoleSettings, load_console
 from gateway.settings.gateway import ListenerTls
 from gateway.settings.schema import Address
 from gateway.storage.errors import StoreUnavailable
+from gateway.systems.users.model import UserAct
 from simulators.esme import RawEsme
 from simulators.smsc import SimulatedSmsc
 from simulators.wire import CommandStatus
@@ -107,6 +110,27 @@ class RunningApi:
             timeout=WITHIN_S,
         ) as client:
             return await client.request(method, path, json=body)
+
+
+async def test_where_nobody_can_sign_in_a_terminal_is_told_a_link_and_no_log() -> None:
+    said: list[str] = []
+    api = ConsoleProcess(
+        ConsoleSettings(version=1, address=Address("127.0.0.1", 0)), (), "memory://"
+    )
+    api.announce = said.append
+    with capture_logs() as logs:
+        await api.start()
+        assert api._stores is not None
+        users = api._stores.users
+        first, again = said[-1], (await first_link(users, UserAct("root", utcnow()))).token
+        admins = [(one.name, one.grant.role) for one in await users.listed()]
+        await api.stop()
+
+    assert admins == [("admin", "admin")]
+    assert said[0] == f"console: {api.url}/"
+    assert re.fullmatch(rf"  {api.url}/enrol/[\w-]{{43}}", first)
+    assert again not in first
+    assert not any(first.rpartition("/")[2] in str(line) for line in logs)
 
 
 Launch = Callable[[], Awaitable[RunningApi]]

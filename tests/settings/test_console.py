@@ -219,3 +219,26 @@ def test_a_file_of_the_former_name_is_told_beside_the_faults_of_the_new_one(
 
     assert {fault.path for fault in faults} == {new, former}
     assert "rename it to console.yaml" in " ".join(fault.problem for fault in faults)
+
+
+def test_how_long_sessions_last_is_settled(write_api: WriteApi) -> None:
+    usual = load_console(write_api("version: 1\n"), None).sessions
+    text = "version: 1\nsessions: {idle_minutes: 10, absolute_hours: 8, per_user: 2}\n"
+    shorter = load_console(write_api(text), None).sessions
+
+    assert (usual.idle_minutes, usual.absolute_hours, usual.per_user) == (30, 12, 10)
+    assert (shorter.idle_minutes, shorter.absolute_hours, shorter.per_user) == (10, 8, 2)
+
+
+@pytest.mark.parametrize("limit", ["idle_minutes: 0", "absolute_hours: 169", "per_user: 0"])
+def test_a_session_lasts_neither_for_ever_nor_not_at_all(write_api: WriteApi, limit: str) -> None:
+    assert faults_of(write_api(f"version: 1\nsessions: {{{limit}}}\n"))
+
+
+def test_behind_a_proxy_with_tls_others_reach_the_proxy_alone(write_api: WriteApi) -> None:
+    text = 'version: 1\naddress: "0.0.0.0:8080"\nbehind_tls_proxy: '
+
+    assert load_console(write_api(f"{text}true\n"), None).behind_tls_proxy
+    assert faults_of(write_api(f"{text}false\n")) == [
+        "2:10 address: others reach it, so tls must be given"
+    ]

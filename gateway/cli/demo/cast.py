@@ -77,6 +77,7 @@ words: [{words}]
 _BESIDE = " fraud.yaml beside\n# this file holds one of the words as well, and goes on refusing it."
 _RATES = {"spammer": (40, 80)}
 _USUAL_RATE = (1000, 2000)
+_CONSOLE_PORT = 8080
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,7 @@ class Stage:
     directory: Path
     esme_side: Address
     metrics: Address
+    console: Address
 
     @property
     def config(self) -> Path:
@@ -122,6 +124,7 @@ def build_stage(port: int, smsc_port: int) -> Stage:
         directory,
         Address(LOOPBACK, usable_port(port)),
         Address(LOOPBACK, usable_port(0)),
+        Address(LOOPBACK, usable_port(_CONSOLE_PORT)),
     )
     stage.config.mkdir()
     stage.log.parent.mkdir(mode=0o700)
@@ -136,6 +139,9 @@ def build_stage(port: int, smsc_port: int) -> Stage:
         directory=directory,
     )
     (stage.config / "gateway.yaml").write_text(gateway, encoding="utf-8")
+    (stage.config / "console.yaml").write_text(
+        f'# The console of one demo.\nversion: 1\naddress: "{stage.console}"\n', encoding="utf-8"
+    )
     senders = _SENDERS + "".join(map(_sender, (*PERSONAS.values(), GUEST)))
     (stage.config / "senders.yaml").write_text(senders, encoding="utf-8")
     return stage

@@ -3,13 +3,15 @@
 import asyncio
 import signal
 import sys
+from asyncio.subprocess import DEVNULL
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from rich.console import Console
 from watchfiles import awatch
 
+from gateway.app.console import first_link
 from gateway.app.gateway import Gateway
 from gateway.cli.demo.cast import PACES, Audit, Ledger, Performer, Stage, build_stage, enter
 from gateway.cli.demo.view import DemoSummary, DemoView, Moment, hints, percentile_ms, print_ending
@@ -21,7 +23,9 @@ from gateway.runtime.logging import LogLevel, configure_logging
 from gateway.settings.directories import policies_directory
 from gateway.storage.errors import StoreUnavailable
 from gateway.stores import open_store
+from gateway.systems.users.model import UserAct
 from gateway.terminal.failure import CommandError, ExitCode, misused
+from gateway.terminal.options import acting
 from gateway.terminal.screen import console
 from simulators.smsc import Behaviour, SimulatedSmsc
 from simulators.traffic import OPTED_OUT, PERSONAS, SUBSCRIBERS, PersonaName
@@ -130,6 +134,8 @@ async def _play(wishes: Wishes, stage: Stage, smsc: SimulatedSmsc, screen: Conso
             await stack.enter_async_context(_bound(name, stage, ledger)) for name in PACES
         ]
         _announce(wishes, stage, screen)
+        if wishes.keep:
+            await _open_console(stage, gateway, screen, stack)
         stopped = asyncio.Event()
         scene = Scene(gateway, smsc, ledger, performers)
         view = DemoView(screen)
@@ -145,6 +151,27 @@ def _announce(wishes: Wishes, stage: Stage, screen: Console) -> None:
     if wishes.keep:
         for line in hints(stage, keep=True):
             screen.print(line, soft_wrap=True)
+
+
+async def _open_console(
+    stage: Stage, gateway: Gateway, screen: Console, stack: AsyncExitStack
+) -> None:
+    """Run the console of the demo as a process, and print how to sign in to it, once."""
+    log = stack.enter_context(stage.log.open("ab", buffering=0))
+    places = ("--config", str(stage.config), "--policies", str(stage.policies))
+    command = (sys.executable, "-m", "gateway", "console", *places)
+    process = await asyncio.create_subprocess_exec(*command, stdout=DEVNULL, stderr=log)
+    stack.push_async_callback(_end, process)
+    link = await first_link(gateway.stores.users, UserAct(acting(None), utcnow()))
+    url = f"http://{stage.console}"
+    screen.print(f"console: {url}/ opens in some seconds; the first sign-in is by this link, once:")
+    screen.print(f"  {url}/enrol/{link.token}", soft_wrap=True)
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    with suppress(ProcessLookupError):  # Ctrl-C has reached it, too
+        process.terminate()
+    await process.wait()
 
 
 async def _perform(

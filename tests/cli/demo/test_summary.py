@@ -7,7 +7,12 @@ from gateway.cli.demo.cast import Audit, SpReport, Stage
 from gateway.cli.demo.view import DemoSummary, Moment, hints, print_ending
 from gateway.settings.schema import Address
 
-STAGE = Stage(Path("/tmp/demo"), Address("127.0.0.1", 2775), Address("127.0.0.1", 9464))
+STAGE = Stage(
+    Path("/tmp/demo"),
+    Address("127.0.0.1", 2775),
+    Address("127.0.0.1", 9464),
+    Address("127.0.0.1", 8080),
+)
 BALANCED = Audit(6, 1, 0, 0, 0, 0)
 SHORT = Audit(5, 1, 1, 0, 0, 0)
 

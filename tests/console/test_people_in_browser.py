@@ -1,0 +1,94 @@
+"""The pages of users, of one's own settings and of the audit, as people see them in Chromium."""
+
+import re
+
+import pytest
+
+from gateway.domain.records import NewAccess
+from tests.console import test_pages_in_browser as shared
+from tests.console.browsing import Site
+from tests.console.test_pages_in_browser import Screen, screen_of, submit
+from tests.systems.users.people import PASSWORD, code_of, enrolled
+
+pytestmark = shared.pytestmark
+base, site = shared.base, shared.site
+
+NEW = "another horse, correct"
+
+
+async def add_user(screen: Screen) -> str:
+    """Add a user by the page, and return the one-time link that it shows."""
+    page = screen.page
+    await page.goto(f"{screen.base}/users")
+    await page.wait_for_selector("details[open] #name")
+    await screen.see("users")
+    await page.fill("#name", "mei")
+    await page.select_option("#role", "auditor")
+    await page.click("form[action='/users'] button")
+    link = (await page.locator("p.sw-secret").inner_text()).strip()
+    await screen.see("one-time-link")
+    return link
+
+
+async def verify_and_export(screen: Screen) -> str:
+    """Verify the chain on the page, filter, and export; return what the file says."""
+    page = screen.page
+    await page.goto(f"{screen.base}/audit")
+    await screen.see("audit")
+    await page.click("form[action='/audit/verify'] button")
+    await page.wait_for_selector("#chain .alert-success")
+    await screen.see("audit-verified")
+    await page.select_option("#kind", "decision")
+    await page.click("form[action='/audit'] button")
+    await page.wait_for_url("**/audit?kind=decision*")
+    async with page.expect_download() as started:
+        await page.click("form[action='/audit/export'] button")
+    download = await started.value
+    return (await download.path()).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("language", ["zh", "en"])
+async def test_an_admin_adds_a_user_changes_it_and_reads_the_audit(
+    site: Site, base: str, language: str, width: int
+) -> None:
+    locale = {"zh": "zh-CN", "en": "en-GB"}[language]
+    person = await enrolled(site.stores, "lin", site.clock.at, role=shared.UserRole.ADMIN)
+    for number, (action, by) in enumerate(
+        (("quarantine release", "user: wu"), ("quarantine discard", "smsward (login lin)"))
+    ):
+        about = f"message {8176407200000001000 + number}"
+        entry = NewAccess(by, action, "用户来电要求放行", about, site.clock.at)
+        await site.stores.journals.note_access(entry)
+    async with shared.browser() as found:
+        context = await found.new_context(viewport={"width": width, "height": 800}, locale=locale)
+        screen = await screen_of(context, base, f"{language}-{width}")
+        page = screen.page
+        await page.goto(f"{base}/sign-in?next=/users")
+        await submit(screen, name="lin", password=PASSWORD, code=person.code(site.clock.at))
+        await page.wait_for_selector("h1")
+        link = await add_user(screen)
+        await page.goto(f"{base}/users/mei")
+        await screen.see("user")
+        await page.click("form[action$='/disable'] button")
+        await page.wait_for_selector("form[action$='/enable']")
+        await screen.see("user-disabled")
+
+        exported = await verify_and_export(screen)
+        await page.goto(f"{base}/me")
+        await screen.see("own-settings")
+        site.clock.move(60)
+        for name, value in (
+            ("password", PASSWORD),
+            ("code", code_of(person.secret, site.clock.at)),
+            ("new", NEW),
+            ("again", NEW),
+        ):
+            await page.fill(f"#{name}", value)
+        await page.click("form[action='/me/password'] button")
+        await page.wait_for_selector(".alert-success")
+
+    assert re.fullmatch(rf"{base}/enrol/[\w-]{{43}}", link)
+    assert exported.count("quarantine ") == 2
+    assert '"sha256":' in exported.splitlines()[-1]
+    assert screen.faults == []
