@@ -14,6 +14,7 @@ from gateway.storage.journals import SqlJournals
 from gateway.storage.open import file_of, locked, open_database
 from gateway.storage.store_resealer import Told, reseal_database
 from gateway.systems.api_answers import ApiAnswerStore
+from gateway.systems.approvals.sql import ApprovalStore
 from gateway.systems.authority_reports.sql import AuthorityReports
 from gateway.systems.cases.sql import CaseStore
 from gateway.systems.complaints.sql import ComplaintStore
@@ -55,6 +56,7 @@ class Stores:
 
     quarantine: QuarantineStore
     api_answers: ApiAnswerStore
+    approvals: ApprovalStore
     cases: CaseStore
     consent: ConsentStore
     consent_lists: ConsentLists

@@ -44,6 +44,7 @@ from gateway.settings.bundles.bundle import load_bundle
 from gateway.settings.console import (
     ConsoleSettings,
     SessionSettings,
+    TwoPersonSettings,
     load_console,
     load_port_owners,
     load_ports,
@@ -61,6 +62,7 @@ from gateway.settings.yaml import FaultCollector, SettingsError
 from gateway.storage.errors import StoreUnavailable
 from gateway.storage.open import file_of
 from gateway.stores import Stores, open_store
+from gateway.systems.approvals.service import ApprovalDesk, TwoPersonRule
 from gateway.systems.cases.api import cases
 from gateway.systems.cases.service import CaseDesk
 from gateway.systems.complaints.api import complaints
@@ -207,6 +209,7 @@ class ConsoleProcess:
             stores.journals,
             lambda system_id: system_id in self.senders,
             session_limits(self._settings.sessions),
+            ApprovalDesk(stores.approvals, two_person_rule(self._settings.two_persons)),
         )
         pages, self._people = console_pages(parts)
         application = Console(api, pages, is_behind_tls=self._settings.behind_tls_proxy)
@@ -242,6 +245,11 @@ class ConsoleProcess:
             link = await first_link(users, UserAct(acting(None), utcnow()))
             self.announce(f"nobody can sign in yet: {link.name} sets a password here, once:")
             self.announce(f"  {url}/enrol/{link.token}")
+
+    @property
+    def makes_admins(self) -> bool:
+        """Tell whether one person alone may make an admin."""
+        return not self._settings.two_persons.make_admin
 
     @property
     def url(self) -> str:
@@ -304,6 +312,11 @@ def session_limits(sessions: SessionSettings) -> SessionLimits:
     return SessionLimits(idle, timedelta(hours=absolute), sessions.per_user)
 
 
+def two_person_rule(settings: TwoPersonSettings) -> TwoPersonRule:
+    """Return which acts need two persons."""
+    return TwoPersonRule(settings.make_admin, timedelta(hours=settings.expires_hours))
+
+
 async def first_link(users: UserStore, act: UserAct) -> IssuedLink:
     """Return a one-time link of the first admin, who is added, or whose link was lost."""
     desk = UserDesk(users)
@@ -354,7 +367,7 @@ def routers_of_staff(stores: Stores, console: ConsoleProcess) -> list[APIRouter]
         held_review(stores.quarantine, desk, console.review_tools(stores), utcnow),
         suspensions(stores.suspensions, stores.suspended_ports, lambda: ports_of(console), utcnow),
         filings(stores.filings, lambda: ports_of(console)),
-        user_routes(stores.users, stores.user_sessions, utcnow),
+        user_routes(stores.users, stores.user_sessions, utcnow, makes_admins=console.makes_admins),
     ]
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,10 +11,13 @@ from starlette.requests import cookie_parser
 
 from gateway.console.application import build_pages
 from gateway.domain.live import LiveStatus
-from gateway.domain.permissions import Permission
+from gateway.domain.permissions import Permission, UserRole
 from gateway.runtime.tasks import spawn
 from gateway.session.stranger_limits import EventQuota, Lockouts
 from gateway.storage.journals import SqlJournals
+from gateway.systems.approvals.model import ApprovalAct
+from gateway.systems.approvals.pages import APPROVALS, ApprovalPage, approval_pages
+from gateway.systems.approvals.service import ActFailedError, ApprovalDesk
 from gateway.systems.audit.pages import AUDIT, CHAIN, AuditReading, audit_pages
 from gateway.systems.audit.service import ChainVerification
 from gateway.systems.quarantine.model import MessageIds
@@ -22,14 +25,14 @@ from gateway.systems.quarantine.pages import HELD, HeldReview, held_pages
 from gateway.systems.quarantine.service import QuarantineDesk, ReviewTools
 from gateway.systems.quarantine.sql import QuarantineStore
 from gateway.systems.users.credentials import token_digest
-from gateway.systems.users.model import SessionLimits, UserSession
+from gateway.systems.users.model import SessionLimits, UserAct, UserError, UserSession
 from gateway.systems.users.own_pages import own_pages
 from gateway.systems.users.pages import choice_pages, enrol_pages, is_public, sign_in_pages
 from gateway.systems.users.service import UserDesk
 from gateway.systems.users.session_store import UserSessionStore
 from gateway.systems.users.sign_in import SignInClocks, SignInDesk
 from gateway.systems.users.sql import UserStore
-from gateway.systems.users.user_pages import USERS, UserAdministration, user_pages
+from gateway.systems.users.user_pages import USERS, AskAdmin, UserAdministration, user_pages
 from gateway.web.pages import SESSION_COOKIE, PageLink, Templates, allowed, marked
 
 START = PageLink("/", marked("Overview"), Permission.READ_OPERATIONS)
@@ -106,9 +109,10 @@ def start_pages(ask: AskStatus, templates: Templates) -> APIRouter:
     return router
 
 
-LINKS = (START, HELD, USERS, AUDIT)
+LINKS = (START, HELD, APPROVALS, USERS, AUDIT)
 PACKAGES = {
     "web": "gateway.web",
+    "approvals": "gateway.systems.approvals",
     "audit": "gateway.systems.audit",
     "console": "gateway.console",
     "quarantine": "gateway.systems.quarantine",
@@ -158,6 +162,25 @@ class PageParts:
     journals: SqlJournals
     is_sender: Callable[[str], bool]
     limits: SessionLimits
+    approvals: ApprovalDesk
+
+
+def admin_approvals(approvals: ApprovalDesk, users: UserDesk) -> AskAdmin | None:
+    """Return what asks a second person to make an admin; None where one person may."""
+
+    async def make_admin(given: Mapping[str, str], by: str, at: datetime) -> str:
+        try:
+            user = await users.give_role(given["name"], UserRole.ADMIN, UserAct(by, at))
+        except UserError as error:
+            raise ActFailedError(str(error)) from error
+        return f"{user.name} is an admin"
+
+    async def ask(name: str, act: UserAct) -> str:
+        await approvals.ask(ApprovalAct.MAKE_ADMIN, {"name": name}, name, "", act.by, act.at)
+        return APPROVALS.path
+
+    approvals.register(ApprovalAct.MAKE_ADMIN, make_admin)
+    return ask if approvals.rule.make_admin else None
 
 
 def console_pages(parts: PageParts) -> tuple[FastAPI, SignedInUsers]:
@@ -174,14 +197,16 @@ def console_pages(parts: PageParts) -> tuple[FastAPI, SignedInUsers]:
     # Nothing is put into quarantine here, so that desk issues no id.
     held_desk = QuarantineDesk(parts.quarantine, MessageIds(worker=0))
     review = HeldReview(parts.quarantine, held_desk, parts.review, templates, parts.utcnow)
+    asks = admin_approvals(parts.approvals, UserDesk(parts.users))
     administration = UserAdministration(
-        parts.users, parts.sessions, parts.limits, templates, parts.utcnow, parts.is_sender
+        parts.users, parts.sessions, parts.limits, templates, parts.utcnow, parts.is_sender, asks
     )
     chain = ChainVerification(parts.journals, parts.utcnow)
     routers = (
         start_pages(parts.ask_status, templates),
         held_pages(review),
         audit_pages(AuditReading(parts.journals, chain, templates, parts.utcnow)),
+        approval_pages(ApprovalPage(parts.approvals, templates, parts.utcnow)),
         user_pages(administration),
         own_pages(desk, templates),
         sign_in_pages(desk, templates),

@@ -82,7 +82,7 @@ ACTIONS: Mapping[AuditKind, frozenset[str]] = {
         }
     ),
     AuditKind.OPERATION: frozenset({"session close", "smsc drain", "smsc resume"}),
-    AuditKind.APPROVAL: frozenset(),
+    AuditKind.APPROVAL: frozenset({"approval ask", "approval give", "approval decline"}),
 }
 _KINDS = {action: kind for kind, actions in ACTIONS.items() for action in actions}
 KNOWN_ACTIONS = frozenset(_KINDS)

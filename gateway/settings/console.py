@@ -118,6 +118,14 @@ class SessionSettings(Section):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TwoPersonSettings(Section):
+    """`two_persons`: acts that a second person has to approve, and how long a request waits."""
+
+    make_admin: bool = False
+    expires_hours: Annotated[int, Field(ge=1, le=168)] = 24
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConsoleSettings(Section):
     """One `console.yaml`. Relative paths count from its directory."""
 
@@ -126,6 +134,7 @@ class ConsoleSettings(Section):
     tls: Annotated[ListenerTls, ReadAs(ApiTlsShape, _tls)] | None = None
     behind_tls_proxy: bool = False
     sessions: SessionSettings = SessionSettings()
+    two_persons: TwoPersonSettings = TwoPersonSettings()
     clients: Annotated[tuple[ApiClient, ...], ReadAs(_Clients, tuple)] = ()
 
 

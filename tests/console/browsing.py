@@ -16,6 +16,7 @@ from gateway.domain.live import LiveModels, LivePolicy, LiveSmsc, LiveStatus
 from gateway.domain.permissions import UserRole
 from gateway.domain.quarantine import HeldMessage
 from gateway.stores import Stores
+from gateway.systems.approvals.service import ApprovalDesk, TwoPersonRule
 from gateway.systems.users.model import SessionLimits
 from gateway.web.access import ClientAccess
 from simulators.builders import submit_sm, ucs2
@@ -52,6 +53,7 @@ class Site:
     stores: Stores
     clock: StillClock = field(default_factory=StillClock)
     status: LiveStatus | str = STATUS
+    rule: TwoPersonRule = field(default_factory=TwoPersonRule)
 
     def app(self) -> ASGIApp:
         clocks = self.clock.clocks
@@ -70,6 +72,7 @@ class Site:
             self.stores.journals,
             lambda system_id: system_id == "sp1",
             SessionLimits(),
+            ApprovalDesk(self.stores.approvals, self.rule),
         )
         pages, self.people = console_pages(parts)
         return Console(build_api(ClientAccess((), clocks.now), ()), pages)

@@ -121,11 +121,15 @@ class EndedSessions(RequestBody):
 
 
 def user_routes(
-    store: UserStore, sessions: UserSessionStore, utcnow: Callable[[], datetime]
+    store: UserStore,
+    sessions: UserSessionStore,
+    utcnow: Callable[[], datetime],
+    *,
+    makes_admins: bool = True,
 ) -> APIRouter:
-    """Return the routes of users."""
+    """Return the routes of users; where two persons make an admin, these routes make none."""
     router = APIRouter(tags=["users"])
-    users = _KnownUsers(store, utcnow)
+    users = _KnownUsers(store, utcnow, makes_admins)
     _read_users(router, users)
     _change_users(router, users)
     _issue_links(router, users)
@@ -137,10 +141,11 @@ def user_routes(
 class _KnownUsers:
     store: UserStore
     utcnow: Callable[[], datetime]
+    makes_admins: bool
 
     @property
     def desk(self) -> UserDesk:
-        return UserDesk(self.store)
+        return UserDesk(self.store, makes_admins=self.makes_admins)
 
     async def get(self, name: str) -> User:
         """Return a user. Raises ProblemError."""

@@ -36,6 +36,12 @@ _REFUSALS = {
 }
 
 
+SECOND_PERSON = (
+    "an admin needs a second person: add the user with another role, then ask for that one on"
+    " the page of the user"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class IssuedLink:
     """The token of a one-time link, to be given to its user alone, and when it ends."""
@@ -67,15 +73,20 @@ class EnrolmentForm:
 
 
 class UserDesk:
-    """Adds and changes users. Every call raises StoreUnavailable, and UserError for refusals."""
+    """Adds and changes users. Every call raises StoreUnavailable, and UserError for refusals.
 
-    def __init__(self, store: UserStore) -> None:
+    One that does not make admins refuses to: another way asks a second person first.
+    """
+
+    def __init__(self, store: UserStore, *, makes_admins: bool = True) -> None:
         self._store = store
+        self._makes_admins = makes_admins
 
     async def add(
         self, name: str, role: UserRole, act: UserAct, *, system_id: str = "", province: str = ""
     ) -> IssuedLink:
         """Add a user; return the link by which the user sets password and second factor."""
+        self._require_admins_made(role)
         grant, (issued, link) = granted(role, system_id, province), _issued(checked_name(name), act)
         if not await self._store.add(name, grant, link, act):
             raise UserError("there is a user {name} already; names are not given again", name=name)
@@ -97,6 +108,7 @@ class UserDesk:
         self, name: str, role: UserRole, act: UserAct, *, system_id: str = "", province: str = ""
     ) -> User:
         """Give a user another role, or the same one with another limit."""
+        self._require_admins_made(role)
         grant = granted(role, system_id, province)
         outcome = await self._store.give_role(name, grant, act)
         return await self._done(name, outcome, "{name} has this role already")
@@ -141,6 +153,10 @@ class UserDesk:
         if await self._store.enrol(digest, new, now) is None:
             raise _no_link()
         return codes
+
+    def _require_admins_made(self, role: UserRole) -> None:
+        if role is UserRole.ADMIN and not self._makes_admins:
+            raise UserError(SECOND_PERSON)
 
     async def _done(self, name: str, outcome: UserOutcome, unchanged: str) -> User:
         if outcome is UserOutcome.UNCHANGED:

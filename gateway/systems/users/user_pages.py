@@ -40,6 +40,10 @@ ROLES = {
 STATES = {UserState.ACTIVE: marked("Active"), UserState.DISABLED: marked("Disabled")}
 
 
+AskAdmin = Callable[[str, UserAct], Awaitable[str]]
+"""Asks a second person to make a user an admin; returns the address of what waits."""
+
+
 @dataclass(frozen=True, slots=True)
 class UserAdministration:
     """Answers the requests of administrators, and of who may read which users there are."""
@@ -50,11 +54,12 @@ class UserAdministration:
     templates: Templates
     utcnow: Callable[[], datetime]
     is_sender: Callable[[str], bool]
+    ask_admin: AskAdmin | None = None
 
     @property
     def desk(self) -> UserDesk:
         """Return what changes users."""
-        return UserDesk(self.users)
+        return UserDesk(self.users, makes_admins=self.ask_admin is None)
 
     async def listed(self, request: Request, error: UserError | None = None) -> Response:
         """Return all users, and the form that adds one."""
@@ -109,6 +114,11 @@ class UserAdministration:
         """Give a user another role."""
         given = await form_of(request)
         system_id, province = (given.get(one, "").strip() for one in ("system_id", "province"))
+
+        if given.get("role") == UserRole.ADMIN and self.ask_admin is not None:
+            await self._user(name)
+            where = await self.ask_admin(name, self.act_of(request))
+            return RedirectResponse(where, status_code=303)
 
         async def give(act: UserAct) -> object:
             self._require_sender(system_id)

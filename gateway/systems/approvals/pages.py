@@ -1,0 +1,132 @@
+"""Pages: what waits for a second person, and what that person decides."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi.responses import RedirectResponse
+
+from gateway.domain.permissions import Permission
+from gateway.systems.approvals.model import (
+    ApprovalAct,
+    ApprovalRefusal,
+    ApprovalRequest,
+    ApprovalState,
+)
+from gateway.systems.approvals.service import PERMISSIONS, ApprovalDesk
+from gateway.terminal.screen import visible
+from gateway.web.pages import (
+    PageForbiddenError,
+    PageLink,
+    PageUser,
+    Templates,
+    allowed,
+    form_of,
+    marked,
+)
+
+APPROVALS = PageLink("/approvals", marked("Approvals"), Permission.MANAGE_USERS)
+
+ACTS = {
+    ApprovalAct.MAKE_ADMIN: marked("Make an admin"),
+}
+STATES = {
+    ApprovalState.OPEN: marked("Waits for a second person"),
+    ApprovalState.APPROVED: marked("Approved"),
+    ApprovalState.DECLINED: marked("Declined"),
+    ApprovalState.DONE: marked("Approved and done"),
+    ApprovalState.FAILED: marked("Approved, and could not be done"),
+}
+REFUSALS = {
+    ApprovalRefusal.MISSING: marked("there is no such request"),
+    ApprovalRefusal.OVER: marked("it was decided already, or its time is over"),
+    ApprovalRefusal.SAME_PERSON: marked("another person has to decide: you have asked for it"),
+    ApprovalRefusal.OTHER_TERMS: marked("it is not the request that was shown"),
+}
+_MOST_DIGITS = 15
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalPage:
+    """Answers the requests of who asks for approvals and who gives them."""
+
+    desk: ApprovalDesk
+    templates: Templates
+    utcnow: Callable[[], datetime]
+
+    async def shown(self, request: Request, refusal: ApprovalRefusal | None = None) -> Response:
+        """Return the requests that the user may decide on, the newest first, and own ones."""
+        user: PageUser = request.state.user
+        said, now, own = self.templates.said, self.utcnow(), f"user: {user.name}"
+        seen = [
+            _listed(one, now, own)
+            for one in await self.desk.listed()
+            if user.may(PERMISSIONS[one.act])
+        ]
+        values = {
+            "found": seen,
+            "acts": {act: said(request, text) for act, text in ACTS.items()},
+            "states": {state: said(request, text) for state, text in STATES.items()},
+            "problem": "" if refusal is None else said(request, REFUSALS[refusal]),
+        }
+        status = 200 if refusal is None else 409
+        return self.templates.page(request, "approvals/approvals.html", values, status)
+
+    async def decided(self, request: Request, text: str, *, approves: bool) -> Response:
+        """Approve or decline a request. Raises HTTPException for what is no number."""
+        if not (text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS):
+            raise HTTPException(404)
+        user: PageUser = request.state.user
+        found = await self.desk.get(int(text))
+        if found is None:
+            raise HTTPException(404)
+        if not user.may(PERMISSIONS[found.act]):
+            raise PageForbiddenError
+        digest, by = (await form_of(request)).get("digest", ""), f"user: {user.name}"
+        act = self.desk.approve if approves else self.desk.decline
+        outcome = await act(found.number, digest, by, self.utcnow())
+        if isinstance(outcome, ApprovalRefusal):
+            return await self.shown(request, outcome)
+        return RedirectResponse(APPROVALS.path, status_code=303)
+
+
+def approval_pages(page: ApprovalPage) -> APIRouter:
+    """Return the pages of approvals."""
+    may_read = [allowed(APPROVALS.permission)]
+    router = APIRouter(include_in_schema=False, dependencies=may_read)
+
+    @router.get(APPROVALS.path)
+    async def show(request: Request) -> Response:
+        return await page.shown(request)
+
+    @router.post(APPROVALS.path + "/{number}/approve")
+    async def approve(request: Request, number: str) -> Response:
+        return await page.decided(request, number, approves=True)
+
+    @router.post(APPROVALS.path + "/{number}/decline")
+    async def decline(request: Request, number: str) -> Response:
+        return await page.decided(request, number, approves=False)
+
+    return router
+
+
+def _listed(one: ApprovalRequest, now: datetime, own: str) -> dict[str, object]:
+    is_open = one.is_open(now)
+    return {
+        "number": one.number,
+        "act": one.act,
+        "about": visible(one.about),
+        "reason": visible(one.reason),
+        "by": visible(one.by),
+        "at": one.at,
+        "expires_at": one.expires_at,
+        "state": one.state,
+        "is_open": is_open,
+        "is_over": one.state is ApprovalState.OPEN and not is_open,
+        "is_own": one.by == own,
+        "digest": one.digest,
+        "decided_by": visible(one.decided_by),
+        "decided_at": one.decided_at,
+        "outcome": visible(one.outcome),
+    }

@@ -1,0 +1,147 @@
+"""The page of approvals: a user becomes an admin when two persons want it."""
+
+import httpx
+import pytest
+
+from gateway.domain.permissions import UserRole
+from gateway.systems.approvals.model import ApprovalAct, ApprovalRefusal, ApprovalState
+from gateway.systems.approvals.pages import ACTS, REFUSALS, STATES
+from gateway.systems.approvals.service import TwoPersonRule
+from gateway.web.pages import Templates
+from tests.console.browsing import Site, post, sign_in
+from tests.systems.users.people import enrolled
+
+
+@pytest.fixture
+def site(site: Site) -> Site:
+    site.rule = TwoPersonRule(make_admin=True)
+    return site
+
+
+async def second(site: Site, role: UserRole = UserRole.ADMIN) -> httpx.AsyncClient:
+    """Return the browser of another person, who is signed in."""
+    transport = httpx.ASGITransport(site.app(), raise_app_exceptions=True)
+    browser = httpx.AsyncClient(transport=transport, base_url="http://console")
+    browser.headers["Accept-Language"] = "en"
+    await sign_in(browser, site, role, name="wu")
+    return browser
+
+
+async def digest_of(site: Site) -> dict[str, str]:
+    request = await site.stores.approvals.get(1)
+    assert request is not None
+    return {"digest": request.digest}
+
+
+async def role_of(site: Site, name: str) -> str:
+    user = await site.stores.users.get(name)
+    assert user is not None
+    return user.grant.role.value
+
+
+async def test_a_second_admin_makes_a_user_an_admin(browser: httpx.AsyncClient, site: Site) -> None:
+    await sign_in(browser, site)
+    await enrolled(site.stores, "mei")
+    other = await second(site)
+
+    asked = await post(browser, "/users/mei/role", {"role": "admin"})
+    before = await role_of(site, "mei")
+    own = (await browser.get("/approvals")).text
+    of_other = (await other.get("/approvals")).text
+    alone = await post(browser, "/approvals/1/approve", await digest_of(site))
+    done = await post(other, "/approvals/1/approve", await digest_of(site))
+    again = await post(other, "/approvals/1/approve", await digest_of(site))
+    shown = (await browser.get("/approvals")).text
+    await other.aclose()
+
+    assert (asked.headers["location"], before) == ("/approvals", "reviewer")
+    assert "Another person has to decide on it." in own
+    assert 'action="/approvals/1/approve"' not in own
+    assert 'action="/approvals/1/approve"' in of_other
+    assert (alone.status_code, "you have asked for it" in alone.text) == (409, True)
+    assert (done.status_code, await role_of(site, "mei")) == (303, "admin")
+    assert (again.status_code, "it was decided already" in again.text) == (409, True)
+    assert "mei is an admin" in shown
+    last, *_ = await site.stores.journals.accesses()
+    assert (last.by, last.action) == ("user: lin (approved by user: wu)", "user role")
+
+
+async def test_a_declined_request_changes_nothing(browser: httpx.AsyncClient, site: Site) -> None:
+    await sign_in(browser, site)
+    await enrolled(site.stores, "mei")
+    other = await second(site)
+    await post(browser, "/users/mei/role", {"role": "admin"})
+
+    await post(other, "/approvals/1/decline", await digest_of(site))
+    await other.aclose()
+
+    assert "Declined" in (await browser.get("/approvals")).text
+    assert await role_of(site, "mei") == "reviewer"
+
+
+async def test_an_act_that_cannot_be_done_any_more_is_told(
+    browser: httpx.AsyncClient, site: Site
+) -> None:
+    await sign_in(browser, site)
+    await enrolled(site.stores, "mei", role=UserRole.ADMIN)
+    other = await second(site)
+    await post(browser, "/users/mei/role", {"role": "admin"})
+
+    await post(other, "/approvals/1/approve", await digest_of(site))
+    page = (await other.get("/approvals")).text
+    await other.aclose()
+
+    assert "mei has this role already" in page
+    assert "could not be done" in page
+
+
+async def test_other_roles_need_no_second_person_and_a_new_admin_is_not_added(
+    browser: httpx.AsyncClient, site: Site
+) -> None:
+    await sign_in(browser, site)
+    await enrolled(site.stores, "mei")
+
+    changed = await post(browser, "/users/mei/role", {"role": "operator"})
+    added = await post(browser, "/users", {"name": "hao", "role": "admin"})
+    unknown = await post(browser, "/users/hao/role", {"role": "admin"})
+
+    assert (changed.headers["location"], await role_of(site, "mei")) == ("/users/mei", "operator")
+    assert (added.status_code, "an admin needs a second person" in added.text) == (422, True)
+    assert unknown.status_code == 404
+    assert "Nothing waits." in (await browser.get("/approvals")).text
+
+
+async def test_who_may_not_do_the_act_may_not_approve_it(
+    browser: httpx.AsyncClient, site: Site
+) -> None:
+    await sign_in(browser, site)
+    await enrolled(site.stores, "mei")
+    other = await second(site, UserRole.SENIOR_REVIEWER)
+    await post(browser, "/users/mei/role", {"role": "admin"})
+
+    page = await other.get("/approvals")
+    act = await post(other, "/approvals/1/approve", await digest_of(site))
+    await other.aclose()
+
+    assert (page.status_code, act.status_code) == (403, 403)
+    assert await role_of(site, "mei") == "reviewer"
+
+
+@pytest.mark.parametrize("number", ["0", "99", "x", "9" * 40, "%D9%A7"])
+async def test_a_request_that_there_is_not_is_not_found(
+    browser: httpx.AsyncClient, site: Site, number: str
+) -> None:
+    await sign_in(browser, site)
+
+    assert (await post(browser, f"/approvals/{number}/approve")).status_code == 404
+
+
+def test_every_word_is_there_in_chinese() -> None:
+    templates = Templates({"web": "gateway.web", "approvals": "gateway.systems.approvals"})
+    said = templates._words["zh"].gettext
+
+    words = (*ACTS.values(), *STATES.values(), *REFUSALS.values())
+    assert all(said(word) != word for word in words)
+    assert ACTS.keys() == set(ApprovalAct)
+    assert STATES.keys() == set(ApprovalState)
+    assert REFUSALS.keys() == set(ApprovalRefusal)
