@@ -318,7 +318,7 @@ def two_person_rule(settings: TwoPersonSettings) -> TwoPersonRule:
 
 
 async def first_link(users: UserStore, act: UserAct) -> IssuedLink:
-    """Return a one-time link of the first admin, who is added, or whose link was lost."""
+    """Return a one-time link of the first admin, who is added, or gets another one for a lost link."""
     desk = UserDesk(users)
     if await users.get(FIRST_ADMIN) is None:
         return await desk.add(FIRST_ADMIN, UserRole.ADMIN, act)
@@ -395,7 +395,7 @@ def serve_console(
     SIGTERM and SIGINT stop it; SIGHUP and changes of files below the two directories reload
     clients, SPs, how many complaints suspend a port, and the hours of the policy. 2 when the
     settings are at fault, 1 when it could not start. `announce` tells a person where it is, and
-    the one-time link of the first admin where nobody can sign in.
+    the one-time link of the first admin where no user can sign in yet.
     """
     return asyncio.run(_serve(config, policies, announce))
 

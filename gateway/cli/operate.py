@@ -168,17 +168,15 @@ def serve(
     first_link: Annotated[
         bool,
         FLAG,
-        Parameter(
-            help="Print a one-time link where nobody can sign in yet, not to a terminal too."
-        ),
+        Parameter(help="Print that one-time link also where there is no terminal."),
     ] = False,
     log_level: Annotated[Level, Parameter(help="What is worth a line on stderr.")] = "info",
 ) -> int:
     """Run the console (控制台) with the HTTP API for SPs and clerks, in the foreground.
 
     `smsward run` starts it by itself where there is a console.yaml: this is for a process, or a
-    machine, of its own, on the same store. On a terminal it prints its address and, where nobody
-    can sign in yet, a one-time link by which the user `admin` sets password and code. Clients and
+    machine, of its own, on the same store. On a terminal it prints its address and, where no
+    user can sign in yet, a one-time link by which `admin` sets password and code. Clients and
     address stand in console.yaml. SIGTERM and Ctrl-C stop it; SIGHUP and saved files reload
     clients and SPs, and the hours in which the policy lets subscribers be asked.
 

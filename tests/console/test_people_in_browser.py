@@ -4,7 +4,9 @@ import re
 
 import pytest
 
+from gateway.domain.permissions import UserRole
 from gateway.domain.records import NewAccess
+from gateway.systems.approvals.service import TwoPersonRule
 from tests.console import test_pages_in_browser as shared
 from tests.console.browsing import Site
 from tests.console.test_pages_in_browser import Screen, screen_of, submit
@@ -53,7 +55,7 @@ async def test_an_admin_adds_a_user_changes_it_and_reads_the_audit(
     site: Site, base: str, language: str, width: int
 ) -> None:
     locale = {"zh": "zh-CN", "en": "en-GB"}[language]
-    person = await enrolled(site.stores, "lin", site.clock.at, role=shared.UserRole.ADMIN)
+    person = await enrolled(site.stores, "lin", site.clock.at, role=UserRole.ADMIN)
     for number, (action, by) in enumerate(
         (("quarantine release", "user: wu"), ("quarantine discard", "smsward (login lin)"))
     ):
@@ -92,3 +94,49 @@ async def test_an_admin_adds_a_user_changes_it_and_reads_the_audit(
     assert exported.count("quarantine ") == 2
     assert '"sha256":' in exported.splitlines()[-1]
     assert screen.faults == []
+
+
+@pytest.fixture
+def strict(site: Site) -> Site:
+    """Return the site where two persons make an admin; to be asked for before `base`."""
+    site.rule = TwoPersonRule(make_admin=True)
+    return site
+
+
+@pytest.mark.parametrize(("language", "width"), [("zh", 1280), ("en", 390)])
+async def test_two_people_make_a_user_an_admin(
+    strict: Site, base: str, language: str, width: int
+) -> None:
+    locale = {"zh": "zh-CN", "en": "en-GB"}[language]
+    people = [
+        await enrolled(strict.stores, name, strict.clock.at, role=UserRole.ADMIN)
+        for name in ("lin", "wu")
+    ]
+    await enrolled(strict.stores, "mei", strict.clock.at)
+    async with shared.browser() as found:
+        screens = []
+        for person in people:
+            context = await found.new_context(
+                viewport={"width": width, "height": 800}, locale=locale
+            )
+            screen = await screen_of(context, base, f"{language}-{width}")
+            await screen.page.goto(f"{base}/sign-in?next=/users/mei")
+            code = person.code(strict.clock.at)
+            await submit(screen, name=person.name, password=PASSWORD, code=code)
+            await screen.page.wait_for_selector("#role")
+            screens.append(screen)
+        first, second = screens
+        await first.page.select_option("#role", "admin")
+        await first.page.click("form[action$='/role'] button")
+        await first.page.wait_for_url("**/approvals")
+        await first.see("approvals-own")
+        await second.page.goto(f"{base}/approvals")
+        await second.see("approvals")
+        await second.page.click("form[action$='/approve'] button")
+        await second.page.wait_for_selector("form[action$='/approve']", state="detached")
+        await second.see("approvals-done")
+
+    mei = await strict.stores.users.get("mei")
+    assert mei is not None
+    assert mei.grant.role is UserRole.ADMIN
+    assert [screen.faults for screen in screens] == [[], []]
