@@ -318,7 +318,7 @@ def two_person_rule(settings: TwoPersonSettings) -> TwoPersonRule:
 
 
 async def first_link(users: UserStore, act: UserAct) -> IssuedLink:
-    """Return a one-time link of the first admin, who is added, or gets another one for a lost link."""
+    """Return a one-time link of the first admin, a new user or the one there is."""
     desk = UserDesk(users)
     if await users.get(FIRST_ADMIN) is None:
         return await desk.add(FIRST_ADMIN, UserRole.ADMIN, act)
