@@ -92,6 +92,11 @@ held_messages = sa.Table(
     # The lists people look through, and the count per state.
     sa.Index(None, "state", "message_id"),
     sa.Index(None, "system_id", "message_id"),
+    # The same of one SP, of one category, and of both: among ten millions none of these is rare
+    # enough to be found by looking through the others.
+    sa.Index(None, "system_id", "state", "message_id"),
+    sa.Index(None, "category", "state", "message_id"),
+    sa.Index(None, "system_id", "category", "state", "message_id"),
     # What the gateway asks every few moments.
     sa.Index(None, "state", "expires_at"),
     partial_index("ix_held_messages_receipt_due", "system_id", "message_id", where=IS_RECEIPT_DUE),

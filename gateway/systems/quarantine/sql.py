@@ -132,9 +132,11 @@ class QuarantineStore(SqlStore):
 
         For the next page give the last message_id as `before_id`.
         """
-        wanted = _fitting(system_id, campaign, categories, state)
+        wanted = _fitting(system_id, campaign, None, state)
         if before_id is not None:
             wanted.append(_column.message_id < before_id)
+        if categories is not None:
+            wanted = [_is_newest_of(categories, wanted, limit)]
         newest_first = _ALL.where(*wanted).order_by(_column.message_id.desc())
         return await self._messages(newest_first.limit(limit))
 
@@ -433,6 +435,22 @@ def _about(moved: Sequence[HeldMessage]) -> str:
     campaigns = {one.campaign for one in moved}
     of = f", campaign {campaigns.pop()}" if len(campaigns) == 1 and moved[0].campaign else ""
     return f"{len(ids)} messages, {ids[0]} to {ids[-1]}{of}"
+
+
+def _is_newest_of(
+    categories: Collection[str], wanted: Sequence[sa.ColumnElement[bool]], limit: int
+) -> sa.ColumnElement[bool]:
+    """Return the condition for the newest rows that fit, `limit` at most of each category.
+
+    Asked for several categories at once, SQLite would read all rows of a state in search of a
+    rare one, or sort all of a common one.
+    """
+    message_id, found = _column.message_id, []
+    for category in sorted(categories):
+        of_one = sa.select(message_id).where(*wanted, _column.category == category)
+        newest = of_one.order_by(message_id.desc()).limit(limit).subquery()
+        found.append(sa.select(newest.c.message_id))
+    return message_id.in_(sa.union_all(*found)) if found else sa.false()
 
 
 def _is_among(table: sa.FromClause, move: HoldMove) -> sa.ColumnElement[bool]:

@@ -1,0 +1,90 @@
+"""Every list that reviewers ask for is found by an index, among however many other messages."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+
+from gateway.domain.quarantine import HeldMessage, HoldState
+from gateway.stores import open_store
+from gateway.systems.quarantine.service import HeldFilter, find_held
+from tests.conftest import Builder
+
+HELD = HoldState.HELD
+# What is asked for, and the columns by which each step of it must find its rows.
+FILTERS = [
+    (HeldFilter(), "(state=?)"),
+    (HeldFilter(HELD), "(state=?)"),
+    (HeldFilter(HELD, "sp1"), "(system_id=? AND state=?)"),
+    (HeldFilter(HELD, category="loan"), "(category=? AND state=?)"),
+    (HeldFilter(HELD, category="fraud"), "(category=? AND state=?)"),
+    (HeldFilter(HELD, "sp1", category="fraud"), "(system_id=? AND category=? AND state=?)"),
+    (HeldFilter(HELD, campaign="c1"), "(campaign=? AND state=?)"),
+    (HeldFilter(HELD, "sp1", "c1"), "(campaign=? AND state=?)"),
+    (HeldFilter(None, "sp1", category="loan"), "(system_id=? AND category=? AND state=?)"),
+]
+# How rows that were found by an index are read then.
+_BY_KEY = "INTEGER PRIMARY KEY"
+
+
+@pytest.mark.parametrize(("wanted", "columns"), FILTERS)
+@pytest.mark.parametrize("before_id", [None, 5])
+async def test_a_list_looks_at_no_message_that_is_not_in_it(
+    database_file: Path,
+    sqlite_url: str,
+    wanted: HeldFilter,
+    columns: str,
+    before_id: int | None,
+) -> None:
+    asked: list[tuple[str, tuple[object, ...]]] = []
+
+    def listen(*arguments: object) -> None:
+        statement, parameters = arguments[2:4]
+        assert isinstance(statement, str)
+        assert isinstance(parameters, tuple)
+        asked.append((statement, parameters))
+
+    stores = await open_store(sqlite_url)
+    event.listen(Engine, "before_cursor_execute", listen)
+    await find_held(stores.quarantine, wanted, before_id, 50)
+    event.remove(Engine, "before_cursor_execute", listen)
+    await stores.close()
+
+    expected = columns if before_id is None else columns.replace(")", " AND message_id<?)")
+    with closing(sqlite3.connect(database_file)) as connection:
+        for statement, values in asked:
+            steps = [
+                str(step[3])
+                for step in connection.execute(f"EXPLAIN QUERY PLAN {statement}", values)
+            ]
+            reads = [step for step in steps if step.startswith("SEARCH held_messages")]
+            found = [step for step in reads if _BY_KEY not in step]
+            assert found
+            assert [step for step in found if not step.endswith(expected)] == []
+            scans = [step for step in steps if step.startswith("SCAN")]
+            assert [step for step in scans if "held_messages" in step] == []
+    assert asked
+
+
+async def test_a_list_of_several_categories_is_the_newest_of_all(
+    sqlite_url: str, held: Builder
+) -> None:
+    names = ("fraud", "loan", "fraud_prize", "fraud")
+    messages: list[HeldMessage] = [
+        held(message_id=number, category=names[number % 4], state=HELD) for number in range(1, 41)
+    ]
+    stores = await open_store(sqlite_url)
+    await stores.quarantine.hold(messages)
+
+    page = await find_held(stores.quarantine, HeldFilter(HELD, category="fraud"), None, 10)
+    after = await find_held(stores.quarantine, HeldFilter(HELD, category="fraud"), 30, 100)
+    nothing = await stores.quarantine.find(categories=[])
+    await stores.close()
+
+    wanted = [one.message_id for one in reversed(messages) if one.category != "loan"]
+    assert [one.message_id for one in page] == wanted[:10]
+    assert [one.message_id for one in after] == [one for one in wanted if one < 30]
+    assert nothing == []
