@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 
-from gateway.cli.record_work import shown_record
 from gateway.records.archive import RecordArchive, scan_hour, size_of, start_of, words_of
 from gateway.records.finding_counts import FindingCounter, HitCount, HitSample, RuleHits
+from gateway.records.masked_records import shown_record
 from gateway.records.sealed_values import stamp_of
 from gateway.runtime.clock import utcnow
 from gateway.runtime.sealing import Sealer

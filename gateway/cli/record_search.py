@@ -9,9 +9,9 @@ from functools import partial
 from pathlib import Path
 
 from gateway.cli.explain_labels import print_findings
-from gateway.cli.record_work import shown_record
 from gateway.domain.msisdn import is_mobile
 from gateway.records.archive import RecordArchive, start_of, words_of
+from gateway.records.masked_records import shown_record
 from gateway.records.sealed_values import REQUESTS, Joint, Record, joint_of, stamp_of, subjects_of
 from gateway.records.writer import read_records
 from gateway.runtime.sealing import SealError

@@ -3,16 +3,16 @@
 import asyncio
 import re
 import zlib
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from gateway.cli.explain_labels import print_findings
 from gateway.cli.record_search import print_records
-from gateway.cli.record_work import shown_record
 from gateway.domain.msisdn import is_mobile, masked
 from gateway.records.archive import RecordArchive, start_of, words_of
-from gateway.records.sealed_values import REQUESTS, Joint, Record, Subscriber, joint_of, stamp_of
+from gateway.records.masked_records import shown_record
+from gateway.records.message_trail import MessageTrail, has_id
+from gateway.records.sealed_values import Record, Subscriber, stamp_of
 from gateway.runtime.clock import utcnow
 from gateway.runtime.sealing import SealError
 from gateway.settings.gateway import GatewaySettings
@@ -23,80 +23,10 @@ from gateway.terminal.screen import print_json, progress_bar, say, visible
 from gateway.terminal.store import cannot_open, journal_access, sealer_of
 
 _USUAL = timedelta(hours=48)
-_IDS = ("message_id", "gateway_id", "smsc_message_id")
-# A message goes on under these ids; a receipt only repeats its own.
-_NEW_IDS = ("gateway_id", "smsc_message_id")
-_PASSED = "forward"
 # A number may stand there with spaces or after 086; ids of the gateway have more digits.
 _DIGITS = re.compile(r"\d(?:[\W_]*\d){7,}")
 _MOST_DIGITS = 18
 _MAX_ABOUT_CHARS = 65
-
-
-@dataclass(slots=True)
-class _Exchange:
-    """A request that waits for its outcome: its records, one for each recipient."""
-
-    at: object
-    others: list[Record] = field(default_factory=list)  # that are not taken yet
-    is_taken: bool = False
-
-
-class MessageTrail:
-    """Picks out, of records in their order, all about the messages that `is_meant` names.
-
-    That are the request, its outcome, and what bears one of its ids later: a release from the
-    quarantine, the receipt, its delivery.
-    """
-
-    def __init__(self, is_meant: Callable[[Record], bool]) -> None:
-        self.found: list[Record] = []
-        self._is_meant = is_meant
-        self._ids: set[tuple[object, str]] = set()  # with the system_id: SPs may share an id
-        self._open: dict[Joint, _Exchange] = {}
-
-    def follow(self, records: Iterable[Record]) -> None:
-        """Look at more records, none earlier than those before."""
-        for record in records:
-            if record.get("kind") == "outcome":
-                self._end(record)
-            else:
-                self._begin(record)
-
-    def _begin(self, record: Record) -> None:
-        is_taken = self._is_meant(record) or any(
-            (record.get("system_id"), str(record.get(name))) in self._ids for name in _IDS
-        )
-        if is_taken:
-            self.found.append(record)
-            self._know(record, _NEW_IDS)
-        # What the gateway has answered itself has no outcome.
-        if record.get("kind") not in REQUESTS or record.get("action", _PASSED) != _PASSED:
-            return
-        joint, at = joint_of(record), record.get("at")
-        exchange = self._open.get(joint)
-        if exchange is None or exchange.at != at:  # else it is another recipient of the same
-            exchange = self._open[joint] = _Exchange(at)
-        if is_taken:
-            exchange.is_taken = True
-        else:
-            exchange.others.append(record)
-
-    def _end(self, outcome: Record) -> None:
-        exchange = self._open.pop(joint_of(outcome), _NO_EXCHANGE)
-        if exchange.is_taken or self._is_meant(outcome):
-            if not exchange.is_taken:
-                self.found += exchange.others
-            self.found.append(outcome)
-            self._know(outcome, ("message_id",))
-
-    def _know(self, record: Record, names: Iterable[str]) -> None:
-        for name in names:
-            if record.get(name):
-                self._ids.add((record.get("system_id"), str(record[name])))
-
-
-_NO_EXCHANGE = _Exchange("")
 
 
 def trace_messages(
@@ -115,7 +45,7 @@ def trace_messages(
         subscriber = Subscriber(subscriber_of(what), sealer)
         trail = MessageTrail(subscriber.is_named_in)
     else:
-        trail = MessageTrail(lambda record: any(str(record.get(one)) == what for one in _IDS))
+        trail = MessageTrail(has_id(what))
     if reason is not None:
         about = visible(_DIGITS.sub(_masked_run, what))[:_MAX_ABOUT_CHARS]
         since_when = f"{about} since {begin:%Y-%m-%dT%H:%M%z}"
