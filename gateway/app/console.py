@@ -25,8 +25,8 @@ from gateway.console.held_review import review_tools
 from gateway.console.http_server import HttpServer
 from gateway.console.operations_api import operations
 from gateway.console.own_traffic import own_traffic
-from gateway.console.pages import PageParts, SignedInUsers, console_pages
-from gateway.domain.live import LiveLimits, LiveStatus
+from gateway.console.pages import ConsolePages, PageParts, console_pages
+from gateway.domain.live import LiveLimits
 from gateway.domain.permissions import UserRole
 from gateway.domain.sender import PortOwners
 from gateway.domain.subscription import Hub, Service
@@ -172,7 +172,7 @@ class ConsoleProcess:
         self._access = ClientAccess(settings.clients, monotonic)
         self._stores: Stores | None = None
         self._server: HttpServer | None = None
-        self._people: SignedInUsers | None = None
+        self._pages: ConsolePages | None = None
 
     @property
     def port(self) -> int:
@@ -201,7 +201,7 @@ class ConsoleProcess:
         parts = PageParts(
             stores.users,
             stores.user_sessions,
-            self._status_of_gateway,
+            self.ask,
             monotonic,
             utcnow,
             stores.quarantine,
@@ -211,7 +211,8 @@ class ConsoleProcess:
             session_limits(self._settings.sessions),
             ApprovalDesk(stores.approvals, two_person_rule(self._settings.two_persons)),
         )
-        pages, self._people = console_pages(parts)
+        self._pages = console_pages(parts)
+        pages = self._pages.app
         application = Console(api, pages, is_behind_tls=self._settings.behind_tls_proxy)
         address = self._settings.address
         self._server = HttpServer(
@@ -284,20 +285,16 @@ class ConsoleProcess:
         question = partial(ask, self.gateway.store.control, do, answer, **said)
         return await asyncio.to_thread(question)
 
-    async def _status_of_gateway(self) -> LiveStatus | str:
-        try:
-            return await self.ask("status", LiveStatus)
-        except CommandError as error:
-            return str(error)
-
     def _client_of(self, shown: str) -> str | None:
         client = self._access.find(shown)
         if client is not None:
             return client.name
-        return None if self._people is None else self._people.name_of(shown)
+        return None if self._pages is None else self._pages.people.name_of(shown)
 
     async def stop(self) -> None:
         """Answer what is under way, and close. Safe to repeat."""
+        if self._pages is not None:
+            self._pages.streams.close()
         if self._server is not None:
             await self._server.stop()
         if self._stores is not None:
@@ -373,10 +370,9 @@ def routers_of_staff(stores: Stores, console: ConsoleProcess) -> list[APIRouter]
 
 def _own_traffic(console: ConsoleProcess, settings: GatewaySettings) -> APIRouter:
     async def limits_of(system_id: str) -> LiveLimits | None:
+        control = settings.store.control
         try:
-            return await asyncio.to_thread(
-                ask, settings.store.control, "limits", LiveLimits, system_id=system_id
-            )
+            return await asyncio.to_thread(ask, control, "limits", LiveLimits, system_id=system_id)
         except CommandError as error:
             log.warning("api.gateway_silent", said=str(error))
             return None

@@ -225,14 +225,8 @@ class GatewayHealth:
     def readiness(self) -> Readiness:
         """Tell whether traffic should come here."""
         rules = self.tick.pipeline.plane.rules
-        stages = self.disk.health().stages
-        knowledge, faults = rules.knowledge, self.config_faults()
-        waiting = self.config_waiting()
-        copies: Mapping[str, Copy] = {
-            "filings": knowledge.filings,
-            "preferences": knowledge.preferences,
-            "suspensions": knowledge.suspended,
-        }
+        stages, copies = self.disk.health().stages, self.copies()
+        faults, waiting = self.config_faults(), self.config_waiting()
         low = sorted(volume for volume, stage in stages.items() if stage > DiskStage.WELL)
         warnings = (
             *(
@@ -259,6 +253,15 @@ class GatewayHealth:
             warnings=warnings,
             is_degraded=bool(low or faults),
         )
+
+    def copies(self) -> Mapping[str, Copy]:
+        """Return the copies of the store; their last known content holds while they are behind."""
+        knowledge = self.tick.pipeline.plane.rules.knowledge
+        return {
+            "filings": knowledge.filings,
+            "preferences": knowledge.preferences,
+            "suspensions": knowledge.suspended,
+        }
 
     def _checks(self) -> dict[str, bool]:
         knowledge, records = self.tick.pipeline.plane.rules.knowledge, self.tick.records

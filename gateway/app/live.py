@@ -2,9 +2,10 @@
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import NoReturn
 
 from gateway import __version__
@@ -18,6 +19,7 @@ from gateway.domain.live import (
     LiveLimits,
     LiveModels,
     LivePolicy,
+    LiveRates,
     LiveSender,
     LiveSession,
     LiveSmsc,
@@ -29,12 +31,16 @@ from gateway.domain.verdict import Action
 from gateway.policy.bundle import Rule
 from gateway.policy.checks.outside_window import OutsideWindow
 from gateway.policy.checks.too_often import TooOften
+from gateway.policy.disk_stages import DiskStage
 from gateway.proxy.hold_writer import HeldCounts
 from gateway.proxy.upstream import SmscState
 from gateway.runtime.clock import monotonic, utcnow
 
 _SAMPLE_S = 5.0
 _SAMPLES = 13  # one minute
+_HISTORY_STEP = 3  # samples
+_HISTORY = 60 * _HISTORY_STEP + 1  # fifteen minutes
+_US_PER_MS = 1000.0
 _NAMES = {
     Action.FORWARD.value: "forwarded",
     Action.DEFER.value: "held",
@@ -50,15 +56,25 @@ class _RateSample:
     at: float
     actions: Mapping[tuple[str, str], int]  # by system_id and action
     submits: Mapping[Link, int]
+    verdicts: Mapping[tuple[str, str], int]  # by action and reason
+
+
+@dataclass(frozen=True, slots=True)
+class _HistorySample:
+    at: float
+    moment: datetime
+    counts: Mapping[str, int]
+    latency_us: tuple[int, ...]  # answers by the bit length of their microseconds
 
 
 class RateMeter:
-    """Messages a second over the last minute, from counters that grow anyway."""
+    """Messages a second over the last minutes, from counters that grow anyway."""
 
     def __init__(self, tally: Tally, sessions: Iterable[Link]) -> None:
         self._tally = tally
         self._sessions = sessions
         self._samples: deque[_RateSample] = deque(maxlen=_SAMPLES)
+        self._history: deque[_HistorySample] = deque(maxlen=_HISTORY)
         self.sample(monotonic())
 
     async def keep(self) -> NoReturn:
@@ -70,7 +86,11 @@ class RateMeter:
     def sample(self, now: float) -> None:
         """Note how far the counters are at `now`."""
         submits = {session: session.submits for session in self._sessions}
-        self._samples.append(_RateSample(now, self._tally.senders.copy(), submits))
+        tally = self._tally
+        sample = _RateSample(now, tally.senders.copy(), submits, tally.verdicts.copy())
+        self._samples.append(sample)
+        latency_us = tuple(tally.latency_us)
+        self._history.append(_HistorySample(now, utcnow(), self.messages(), latency_us))
 
     def per_s(self, now: float, system_id: str | None = None) -> dict[str, float]:
         """Return how many, of one SP or of all, were forwarded, held and rejected in a second."""
@@ -83,11 +103,55 @@ class RateMeter:
         """Return what became of all messages, or of those of one SP."""
         return _by_name(self._tally.senders, system_id)
 
+    def history(self) -> list[LiveRates]:
+        """Return the rates of the last fifteen minutes, one for each quarter of a minute."""
+        samples = list(self._history)[::-_HISTORY_STEP][::-1]
+        return [_between(*pair) for pair in pairwise(samples)]
+
+    def reasons(self) -> dict[str, int]:
+        """Return how many messages of the last minute came to an action for a reason, by both."""
+        before = self._samples[0].verdicts
+        counts = {key: n - before.get(key, 0) for key, n in self._tally.verdicts.items()}
+        return {" ".join(key): n for key, n in counts.items() if n > 0}
+
+    def latency_ms(self) -> dict[str, float]:
+        """Return p50 and p99 of the SMSCs' answers in the last minute; {} without an answer."""
+        oldest = self._history[max(0, len(self._history) - _SAMPLES)]
+        counts = _more(oldest.latency_us, self._tally.latency_us)
+        found = {"p50": _quantile_ms(counts, 0.5), "p99": _quantile_ms(counts, 0.99)}
+        return {name: ms for name, ms in found.items() if ms is not None}
+
     def per_s_of(self, session: Link, now: float) -> float:
         """Return how many messages a second one session has submitted."""
         oldest = self._samples[0]
         took_s = max(min(now - oldest.at, now - session.clocks.opened_at), 1.0)
         return round((session.submits - oldest.submits.get(session, 0)) / took_s, 1)
+
+
+def _more(before: Sequence[int], now: Sequence[int]) -> list[int]:
+    return [later - earlier for earlier, later in zip(before, now, strict=True)]
+
+
+def _between(before: _HistorySample, after: _HistorySample) -> LiveRates:
+    took_s = max(after.at - before.at, 1.0)
+    counts = after.counts
+    per_s = {name: round((counts[name] - before.counts[name]) / took_s, 1) for name in counts}
+    latencies = _more(before.latency_us, after.latency_us)
+    return LiveRates(after.moment, per_s, _quantile_ms(latencies, 0.99))
+
+
+def _quantile_ms(counts: Sequence[int], share: float) -> float | None:
+    """Return a quantile of latencies that are counted by bit length; None without any.
+
+    Within a bucket they count as spread evenly.
+    """
+    wanted, below = share * sum(counts), 0
+    for bits, count in enumerate(counts):
+        if count and below + count >= wanted:
+            low, high = (1 << bits) >> 1, 1 << bits
+            return round((low + (high - low) * (wanted - below) / count) / _US_PER_MS, 2)
+        below += count
+    return None
 
 
 def _by_name(actions: Mapping[tuple[str, str], int], system_id: str | None) -> dict[str, int]:
@@ -111,6 +175,7 @@ class LiveView:
         """Return the function for each question."""
         return {
             "status": self.status,
+            "rates": self.rates,
             "sessions": self.sessions,
             "senders": self.senders,
             "limits": self.limits,
@@ -122,7 +187,7 @@ class LiveView:
         readiness, pairs = health.readiness(), health.sessions.pairs
         bundle = health.tick.pipeline.plane.rules.bundle
         policies, models = health.policies, health.models
-        taken_at = health.followers.rounds.taken_at
+        taken_at, disk = health.followers.rounds.taken_at, health.disk.health()
         return LiveStatus(
             since=self._since,
             version=__version__,
@@ -141,7 +206,16 @@ class LiveView:
             backlog=self._backlog(),
             smscs=tuple(map(_smsc, health.upstream.smscs)),
             read_s={one: round(now - taken_at[one], 1) for one in _COPIES if one in taken_at},
+            reasons=self._rates.reasons(),
+            latency_ms=self._rates.latency_ms(),
+            behind=tuple(name for name, copy in health.copies().items() if not copy.is_current),
+            free_octets=disk.free_octets,
+            low_disks=tuple(name for name, at in disk.stages.items() if at > DiskStage.WELL),
         )
+
+    async def rates(self, _asked: Mapping[str, object]) -> list[LiveRates]:
+        """Return the rates of the last fifteen minutes."""
+        return self._rates.history()
 
     async def sessions(self, _asked: Mapping[str, object]) -> list[LiveSession]:
         """Return the sessions that are bound, by number."""
@@ -157,6 +231,7 @@ class LiveView:
                 window=session.window,
                 per_s=self._rates.per_s_of(session, now),
                 has_smsc=pair.smsc is not None,
+                smsc="" if pair.smsc is None else pair.smsc.link.smsc,
             )
             for session, pair in self._health.sessions.pairs.items()
         ]

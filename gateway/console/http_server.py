@@ -89,6 +89,10 @@ class HttpPlaces:
                 self._drop(idle[0] if idle else connection)
                 return
 
+    def stream(self, connection: HttpConnection) -> None:
+        """Free the place of a connection that gets a stream: who gives streams counts them."""
+        self.leave(connection)
+
     def doubt(self, connection: HttpConnection) -> None:
         """Take a client's place from a connection after a request without a valid token."""
         if connection in self.known:
@@ -112,8 +116,10 @@ _SHOW_WHO_ASKS = frozenset({b"authorization", b"cookie"})
 
 _HANDSHAKE_S = 5.0
 _HEAD_S = 5.0
-# A body after its head, and an answer that its client reads.
+# A body after its head, and an answer that its client reads; of a stream one event.
 _REQUEST_S = 30.0
+KEEP_STREAM = "keep_stream"
+"""Names what a scope has to call after each event that the client of a stream has taken."""
 _STOP_S = 3.0
 
 
@@ -252,6 +258,7 @@ class _BoundedProtocol(H11Protocol):
         if self.cycle is not before:
             self._is_asked = True
             self.cycle.scope["peer_certificate"] = self._certificate()  # type: ignore[typeddict-unknown-key]
+            self.cycle.scope[KEEP_STREAM] = self._keep_stream  # type: ignore[literal-required]
             self._wait(_REQUEST_S)
             self._look_at_client()
 
@@ -277,6 +284,11 @@ class _BoundedProtocol(H11Protocol):
             self._abandon()
         else:
             self.transport.abort()
+
+    def _keep_stream(self) -> None:
+        """Give an answer that goes on its time anew; a client that reads too slowly is dropped."""
+        self._owner.places.stream(self)
+        self._wait(_REQUEST_S)
 
     def _certificate(self) -> bytes | None:
         """Return what the peer has shown in the TLS handshake, as DER, if it was asked to."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Annotated, Protocol, TypeVar
+from typing import Annotated, TypeVar
 
 from fastapi import APIRouter, Depends, Path, Response
 from pydantic import Field
@@ -10,7 +10,7 @@ from pydantic import Field
 from gateway.domain.api_client import ApiClient
 from gateway.domain.live import LiveSender, LiveSession, LiveSmsc, LiveStatus, SuspendedSender
 from gateway.domain.permissions import Permission
-from gateway.terminal.control import OrderRefusedByGatewayError
+from gateway.terminal.control import AskGateway, OrderRefusedByGatewayError
 from gateway.terminal.failure import CommandError
 from gateway.terminal.screen import masked_source
 from gateway.web.access import acting_as, may
@@ -39,13 +39,6 @@ Operator = Annotated[ApiClient, Depends(may(Permission.ACT_ON_OPERATIONS))]
 SystemId = Annotated[str, Path(min_length=1, max_length=15, examples=["shop"])]
 SmscName = Annotated[str, Path(min_length=1, max_length=64, examples=["a"])]
 Note = Annotated[Reason, Field(description="Why, for the journal.", examples=["工单 2026-118"])]
-
-
-class AskGateway(Protocol):
-    """Asks the running gateway, as `gateway.terminal.control.ask` does without its path."""
-
-    def __call__(self, do: str, answer: type[T], **said: object) -> Awaitable[T]:
-        """Return the answer. Raises CommandError."""
 
 
 class LiveSessions(CursorPage):

@@ -1,18 +1,28 @@
-"""The pages: the first one, which shows how the gateway stands, and those of the systems."""
+"""The pages as one application, and who is signed in to it."""
 
-import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
+from typing import NamedTuple
 
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import FastAPI
 from starlette.requests import cookie_parser
 
 from gateway.console.application import build_pages
-from gateway.domain.live import LiveStatus
-from gateway.domain.permissions import Permission, UserRole
-from gateway.runtime.tasks import spawn
+from gateway.console.live_streams import LiveStreams
+from gateway.console.overview_pages import (
+    EVENTS,
+    LIVE,
+    START,
+    Overview,
+    SharedStatus,
+    overview_pages,
+    status_of,
+)
+from gateway.console.session_pages import SESSIONS, SessionDesk, session_pages
+from gateway.domain.permissions import UserRole
 from gateway.session.stranger_limits import EventQuota, Lockouts
 from gateway.storage.journals import SqlJournals
 from gateway.systems.approvals.model import ApprovalAct
@@ -33,83 +43,13 @@ from gateway.systems.users.session_store import UserSessionStore
 from gateway.systems.users.sign_in import SignInClocks, SignInDesk
 from gateway.systems.users.sql import UserStore
 from gateway.systems.users.user_pages import USERS, AskAdmin, UserAdministration, user_pages
-from gateway.web.pages import SESSION_COOKIE, PageLink, Templates, allowed, marked
+from gateway.terminal.control import AskGateway
+from gateway.web.pages import SESSION_COOKIE, Templates
 
-START = PageLink("/", marked("Overview"), Permission.READ_OPERATIONS)
-
-AskStatus = Callable[[], Awaitable[LiveStatus | str]]
-"""Returns how the gateway stands, or why that is not known, in words for a person."""
-
-LIVE = "/live"
 # A page that is open asks for these by itself: nobody need be there.
-_ASKED_BY_PAGES = frozenset({LIVE, CHAIN})
+_ASKED_BY_PAGES = frozenset({LIVE, EVENTS, CHAIN})
 
-_RATES = (
-    ("forwarded", marked("forwarded")),
-    ("held", marked("held")),
-    ("rejected", marked("rejected")),
-)
-
-# What waits, by the names that the gateway gives it.
-_WAITS = (
-    ("held", marked("held for a person")),
-    ("deferred", marked("deferred to an allowed hour")),
-    ("release_requested", marked("to be released")),
-    ("releasing", marked("sent to the SMSC, not answered")),
-    ("in_doubt", marked("in doubt: a person decides")),
-    ("outbound", marked("messages of the gateway itself")),
-    ("records_unwritten", marked("records not written yet")),
-    ("reports_unwritten", marked("reports not written yet")),
-)
-
-
-class SharedStatus:
-    """Asks the gateway once for all who want to know meanwhile.
-
-    One that hangs answers late: each question would keep a thread, which sign-ins need.
-    """
-
-    def __init__(self, ask: AskStatus) -> None:
-        self._ask = ask
-        self._asking: asyncio.Task[LiveStatus | str] | None = None
-
-    async def get(self) -> LiveStatus | str:
-        """Return how the gateway stands, or why that is not known."""
-        if self._asking is None or self._asking.done():
-            self._asking = spawn(self._asked(), name="console.status")
-        return await asyncio.shield(self._asking)
-
-    async def _asked(self) -> LiveStatus | str:
-        return await self._ask()
-
-
-def start_pages(ask: AskStatus, templates: Templates) -> APIRouter:
-    """Return the first page, and the part of it that changes."""
-    router, status = APIRouter(include_in_schema=False), SharedStatus(ask)
-
-    async def shown(request: Request, name: str) -> Response:
-        found = await status.get()
-        is_known = isinstance(found, LiveStatus)
-        values = {
-            "status": found if is_known else None,
-            "problem": "" if is_known else found,
-            "rates": [(rate, templates.said(request, label)) for rate, label in _RATES],
-            "waits": {name: templates.said(request, label) for name, label in _WAITS},
-        }
-        return templates.page(request, name, values)
-
-    @router.get("/", dependencies=[allowed(START.permission)])
-    async def start(request: Request) -> Response:
-        return await shown(request, "console/start.html")
-
-    @router.get(LIVE, dependencies=[allowed(START.permission)])
-    async def live(request: Request) -> Response:
-        return await shown(request, "console/live.html")
-
-    return router
-
-
-LINKS = (START, HELD, APPROVALS, USERS, AUDIT)
+LINKS = (START, SESSIONS, HELD, APPROVALS, USERS, AUDIT)
 PACKAGES = {
     "web": "gateway.web",
     "approvals": "gateway.systems.approvals",
@@ -154,7 +94,7 @@ class PageParts:
 
     users: UserStore
     sessions: UserSessionStore
-    ask_status: AskStatus
+    ask: AskGateway
     now: Callable[[], float]
     utcnow: Callable[[], datetime]
     quarantine: QuarantineStore
@@ -183,8 +123,16 @@ def admin_approvals(approvals: ApprovalDesk, users: UserDesk) -> AskAdmin | None
     return ask if approvals.rule.make_admin else None
 
 
-def console_pages(parts: PageParts) -> tuple[FastAPI, SignedInUsers]:
-    """Return the application of all pages, and who is signed in to it."""
+class ConsolePages(NamedTuple):
+    """The application of all pages, who is signed in to it, and the streams of who watches."""
+
+    app: FastAPI
+    people: SignedInUsers
+    streams: LiveStreams
+
+
+def console_pages(parts: PageParts) -> ConsolePages:
+    """Return the application of all pages."""
     templates = Templates(PACKAGES, LINKS)
     desk = SignInDesk(
         parts.sessions,
@@ -202,8 +150,12 @@ def console_pages(parts: PageParts) -> tuple[FastAPI, SignedInUsers]:
         parts.users, parts.sessions, parts.limits, templates, parts.utcnow, parts.is_sender, asks
     )
     chain = ChainVerification(parts.journals, parts.utcnow)
+    status = SharedStatus(partial(status_of, parts.ask))
+    overview = Overview(status, parts.ask, templates, parts.utcnow)
+    streams = LiveStreams(overview.parts, desk.open_among)
     routers = (
-        start_pages(parts.ask_status, templates),
+        overview_pages(overview, streams),
+        session_pages(SessionDesk(parts.ask, templates, parts.utcnow)),
         held_pages(review),
         audit_pages(AuditReading(parts.journals, chain, templates, parts.utcnow)),
         approval_pages(ApprovalPage(parts.approvals, templates, parts.utcnow)),
@@ -213,4 +165,5 @@ def console_pages(parts: PageParts) -> tuple[FastAPI, SignedInUsers]:
         enrol_pages(UserDesk(parts.users), templates, parts.utcnow),
         choice_pages(),
     )
-    return build_pages(templates, routers, people.find, is_public), people
+    app = build_pages(templates, routers, people.find, is_public)
+    return ConsolePages(app, people, streams)

@@ -1,7 +1,7 @@
 """What a running gateway says of itself to who operates it: values, as commands print them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 # Begins a warning that names the settings of gateway.yaml that are not in force yet.
@@ -52,6 +52,11 @@ class LiveStatus:
     `failing` are the checks of /readyz that fail. `per_s` are messages a second over the last
     minute, `backlog` what waits, each by name; `read_s` says how many seconds ago each copy of the
     store was read. `window_used` of `window` messages of all sessions are under way.
+
+    `reasons` counts the messages of the last minute that were not simply forwarded, by "action
+    reason". `latency_ms` has p50 and p99 of the SMSCs' answers in that minute, {} without any.
+    `behind` are the copies of the store that are not current; `free_octets` are by disk, and
+    `low_disks` the disks that fill up.
     """
 
     since: datetime
@@ -69,6 +74,20 @@ class LiveStatus:
     backlog: Mapping[str, int]
     smscs: tuple[LiveSmsc, ...]
     read_s: Mapping[str, float]
+    reasons: Mapping[str, int] = field(default_factory=dict)
+    latency_ms: Mapping[str, float] = field(default_factory=dict)
+    behind: tuple[str, ...] = ()
+    free_octets: Mapping[str, int] = field(default_factory=dict)
+    low_disks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LiveRates:
+    """Messages a second, by name, in the seconds until `at`; `p99_ms` of answers, None without."""
+
+    at: datetime
+    per_s: Mapping[str, float]
+    p99_ms: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +113,10 @@ class LiveReload:
 
 @dataclass(frozen=True, slots=True)
 class LiveSession:
-    """A bound session of an SP; `per_s` messages a second, `has_smsc` is its bind at the SMSC."""
+    """A bound session of an SP; `per_s` messages a second.
+
+    `has_smsc` is its bind at an SMSC, `smsc` the name of that, "" without one.
+    """
 
     number: int
     system_id: str
@@ -105,6 +127,7 @@ class LiveSession:
     window: int
     per_s: float
     has_smsc: bool
+    smsc: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import socket
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import orjson
 from pydantic import TypeAdapter, ValidationError
@@ -18,6 +18,13 @@ _OF_ANOTHER_VERSION = "is the gateway of another version? Restart it after an up
 
 class OrderRefusedByGatewayError(CommandError):
     """The gateway heard a question, and refused it."""
+
+
+class AskGateway(Protocol):
+    """Asks the running gateway, without a wait for others."""
+
+    async def __call__(self, do: str, answer: type[T], **said: object) -> T:
+        """Return what the gateway answers; raises as `ask` does."""
 
 
 def ask(path: Path, do: str, answer: type[T], **said: object) -> T:

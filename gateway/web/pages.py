@@ -20,7 +20,7 @@ from jinja2 import Environment, PackageLoader, PrefixLoader, StrictUndefined
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.domain.permissions import Permission
+from gateway.domain.permissions import Permission, UserScope
 from gateway.storage.errors import StoreUnavailable
 from gateway.web.access import ClientGoneError, body_of, given_whole
 from gateway.web.problems import ProblemError
@@ -32,6 +32,7 @@ LANGUAGE_COOKIE, THEME_COOKIE = "language", "theme"
 SIGN_IN = "/sign-in"
 MAX_FORM_FIELDS, MAX_FORM_OCTETS = 50, 256 * 1024
 
+_LIMITS = frozenset(UserScope)
 _SAFE = frozenset({"GET", "HEAD"})
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
@@ -59,6 +60,10 @@ class PageUser(Protocol):
     def is_limited(self) -> bool:
         """Tell whether the user sees only what is of one SP or one province."""
 
+    @property
+    def limits(self) -> Mapping[UserScope, str]:
+        """Return the SP or the province that the user is limited to, {} for who sees all."""
+
     def may(self, permission: Permission) -> bool:
         """Tell whether the user's role may do this."""
 
@@ -68,11 +73,19 @@ FindUser = Callable[[str, str], Awaitable[PageUser | None]]
 
 
 class PageLink(NamedTuple):
-    """A page that the frame leads to: its path, its name in English, and who may see it."""
+    """A page that the frame leads to: its path, its name in English, and who may see it.
+
+    Users who are limited to what is of one SP or province see it if it `keeps` such limits.
+    """
 
     path: str
     name: str
     permission: Permission
+    keeps: frozenset[UserScope] = frozenset()
+
+    def is_for(self, user: PageUser) -> bool:
+        """Tell whether a user may see the page."""
+        return user.may(self.permission) and self.keeps >= user.limits.keys()
 
 
 class Templates:
@@ -106,6 +119,10 @@ class Templates:
         }
         text = self._by_language[language].get_template(name).render(context)
         return HTMLResponse(text, status_code=status)
+
+    def part(self, language: str, name: str, values: Mapping[str, object]) -> str:
+        """Return a template in a language: what is the same for everybody who may see it."""
+        return self._by_language[language].get_template(name).render(values)
 
     def said(self, request: Request, text: str) -> str:
         """Return a message in the language of a request."""
@@ -143,10 +160,14 @@ def allowed(permission: Permission, *, keeps_limits: bool = False) -> Any:
 
     Who sees only what is of one SP or province sees no page but those that `keeps_limits`.
     """
+    return allowed_on(PageLink("", "", permission, _LIMITS if keeps_limits else frozenset()))
+
+
+def allowed_on(page: PageLink) -> Any:
+    """Return what refuses a page to all but who it is for, for `dependencies`."""
 
     def check(request: Request) -> None:
-        user: PageUser = request.state.user
-        if not user.may(permission) or (user.is_limited and not keeps_limits):
+        if not page.is_for(request.state.user):
             raise PageForbiddenError
 
     return Depends(check)

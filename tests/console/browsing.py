@@ -4,23 +4,28 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from types import MappingProxyType
+from typing import TypeVar
 from urllib.parse import urlencode
 
 import httpx
+from pydantic import TypeAdapter
 from starlette.types import ASGIApp
 
 from gateway.console.application import Console, build_api
 from gateway.console.held_review import review_tools
 from gateway.console.pages import PageParts, console_pages
-from gateway.domain.live import LiveModels, LivePolicy, LiveSmsc, LiveStatus
+from gateway.domain.live import LiveModels, LivePolicy, LiveRates, LiveSmsc, LiveStatus
 from gateway.domain.permissions import UserRole
 from gateway.domain.quarantine import HeldMessage
 from gateway.stores import Stores
 from gateway.systems.approvals.service import ApprovalDesk, TwoPersonRule
 from gateway.systems.users.model import SessionLimits
+from gateway.terminal.failure import CommandError
 from gateway.web.access import ClientAccess
 from simulators.builders import submit_sm, ucs2
 from tests.systems.users.people import NOON, PASSWORD, Person, StillClock, enrolled
+
+T = TypeVar("T")
 
 SAME = {"Sec-Fetch-Site": "same-origin"}
 STATUS = LiveStatus(
@@ -42,7 +47,19 @@ STATUS = LiveStatus(
             "main", "127.0.0.1:2775", "all", is_up=False, since=NOON, binds=0, is_drained=False
         ),
     ),
-    read_s={},
+    read_s={"consent": 0.1, "filings": 2.0},
+    reasons={"reject CONTENT": 7, "quarantine CONTENT": 30},
+    latency_ms={"p50": 1.25, "p99": 9.5},
+    behind=("filings",),
+    free_octets={"store": 3 << 30, "records": 5 << 20},
+)
+RATES = tuple(
+    LiveRates(
+        NOON + timedelta(seconds=15 * step),
+        {"forwarded": 10.0 + step % 7, "held": 0.5, "rejected": step % 3 / 10},
+        None if step < 4 else 2.5,
+    )
+    for step in range(60)
 )
 
 
@@ -54,17 +71,17 @@ class Site:
     clock: StillClock = field(default_factory=StillClock)
     status: LiveStatus | str = STATUS
     rule: TwoPersonRule = field(default_factory=TwoPersonRule)
+    rates: tuple[LiveRates, ...] = RATES
+    answers: dict[str, object] = field(default_factory=dict)
+    orders: list[dict[str, object]] = field(default_factory=list)
 
     def app(self) -> ASGIApp:
         clocks = self.clock.clocks
 
-        async def ask() -> LiveStatus | str:
-            return self.status
-
         parts = PageParts(
             self.stores.users,
             self.stores.user_sessions,
-            ask,
+            self.ask,
             clocks.now,
             clocks.utcnow,
             self.stores.quarantine,
@@ -74,8 +91,17 @@ class Site:
             SessionLimits(),
             ApprovalDesk(self.stores.approvals, self.rule),
         )
-        pages, self.people = console_pages(parts)
-        return Console(build_api(ClientAccess((), clocks.now), ()), pages)
+        pages = console_pages(parts)
+        self.people, self.streams = pages.people, pages.streams
+        return Console(build_api(ClientAccess((), clocks.now), ()), pages.app)
+
+    async def ask(self, do: str, answer: type[T], **said: object) -> T:
+        """Answer as the gateway does; a text in place of an answer is why there is none."""
+        self.orders += [{"do": do, **said}] if said else []
+        found = {"status": self.status, "rates": self.rates, **self.answers}.get(do)
+        if isinstance(found, str):
+            raise CommandError(found)
+        return TypeAdapter(answer).validate_python(found)
 
 
 async def post(

@@ -10,7 +10,8 @@ from babel.messages.extract import extract_python
 from babel.messages.pofile import read_po
 from jinja2.ext import babel_extract
 
-from gateway.console.pages import PACKAGES, SharedStatus
+from gateway.console.overview_pages import SharedStatus
+from gateway.console.pages import PACKAGES
 from gateway.domain.live import LiveStatus
 from gateway.domain.permissions import UserRole
 from gateway.runtime.tasks import spawn
@@ -214,6 +215,7 @@ async def test_an_sp_sees_no_page_of_others(browser: httpx.AsyncClient, site: Si
 
     assert answer.status_code == 403
     assert "Not for your role" in answer.text
+    assert 'href="/quarantine"' not in answer.text
 
 
 async def test_pages_that_there_are_not_are_told(browser: httpx.AsyncClient, site: Site) -> None:
@@ -333,7 +335,7 @@ async def test_the_language_is_the_chosen_one_or_that_of_the_browser(
 def said_in(folder: Path) -> set[str]:
     """Return all messages of the templates and modules of a package."""
     said = {
-        str(message)
+        str(message[0] if isinstance(message, tuple) else message)  # the others are parameters
         for file in (folder / "templates").glob("*.html")
         for _, _, message, _ in babel_extract(
             BytesIO(file.read_bytes()), ("_", "gettext"), [], {"trimmed": "false"}

@@ -189,6 +189,15 @@ class UserSession:
         """Tell whether the user sees only what is of one SP or one province."""
         return bool(self.grant.limit)
 
+    @property
+    def limits(self) -> dict[UserScope, str]:
+        """Return the SP or the province that the user is limited to."""
+        own = {
+            UserScope.SYSTEM_ID: self.grant.system_id,
+            UserScope.PROVINCE: self.grant.province,
+        }
+        return {scope: limit for scope, limit in own.items() if limit}
+
     def may(self, permission: Permission) -> bool:
         """Tell whether the user's role may do this."""
         return permission in USER_PERMISSIONS[self.grant.role]

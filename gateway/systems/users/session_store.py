@@ -1,6 +1,6 @@
 """The store of sessions: what a sign-in must prove, sessions and known devices of users."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -121,6 +121,14 @@ class UserSessionStore(SqlStore):
             seen = sa.update(user_sessions).where(_session.token_sha256 == token_sha256)
             await logged(self._database.change(seen.values(seen_at=now)))
         return _session_of(row)
+
+    async def open_among(
+        self, digests: Collection[str], now: datetime, limits: SessionLimits
+    ) -> frozenset[str]:
+        """Return which of these digests of tokens are of open sessions; none is seen by this."""
+        column = _session.token_sha256
+        query = _open_sessions(now, limits).with_only_columns(column).where(column.in_(digests))
+        return frozenset(row[column] for row in await self._database.rows(query))
 
     async def sessions_of(
         self, name: str, now: datetime, limits: SessionLimits

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -333,6 +333,10 @@ class SignInDesk:
         return await self._store.session_of(
             token_digest(token), self._clocks.utcnow(), self._limits, is_used=is_used
         )
+
+    async def open_among(self, digests: Collection[str]) -> frozenset[str]:
+        """Return which of these digests of cookies are of open sessions."""
+        return await self._store.open_among(digests, self._clocks.utcnow(), self._limits)
 
     async def sign_out(self, token: str) -> None:
         """End the session of a cookie, if there is one."""

@@ -1,0 +1,125 @@
+"""Pages of operations in Chromium: live traffic, sessions, traces and records."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from gateway.console import live_streams
+from gateway.domain.permissions import UserRole
+from tests.console.browsing import STATUS, Site
+from tests.console.test_pages_in_browser import (
+    Screen,
+    base,
+    browser,
+    pytestmark,
+    screen_of,
+    site,
+    submit,
+)
+from tests.console.test_session_pages import SENDER, SESSION, SUSPENDED
+from tests.systems.users.people import PASSWORD, enrolled
+
+__all__ = ["base", "pytestmark", "site"]
+LOOKS = pytest.mark.parametrize(
+    ("language", "width"), [("zh", 1280), ("zh", 390), ("en", 1280), ("en", 390)]
+)
+LOCALES = {"zh": "zh-CN", "en": "en-GB"}
+
+
+async def signed_in(screen: Screen, site: Site, path: str = "/") -> None:
+    person = await enrolled(site.stores, "lin", site.clock.at, role=UserRole.OPERATOR)
+    await screen.page.goto(f"{screen.base}/sign-in?next={path}")
+    await submit(screen, name="lin", password=PASSWORD, code=person.code(site.clock.at))
+    await screen.page.wait_for_selector(f"a[aria-current=page][href='{path}']")
+
+
+@LOOKS
+async def test_live_traffic_is_watched_by_a_stream_with_charts_and_tables(
+    site: Site, base: str, language: str, width: int
+) -> None:
+    async with browser() as found:
+        context = await found.new_context(
+            viewport={"width": width, "height": 800}, locale=LOCALES[language]
+        )
+        screen = await screen_of(context, base, f"{language}-{width}")
+        page = screen.page
+        await signed_in(screen, site)
+        await page.wait_for_selector(".sw-chart canvas")
+        await page.click("details:has(#live-history) summary")
+        await page.wait_for_selector("#live-history td")
+        await screen.see("overview-live")
+        site.status = replace(STATUS, warnings=("an alarm by the stream",))
+        await page.wait_for_selector("text=an alarm by the stream", timeout=30_000)
+        is_open = await page.evaluate("document.querySelector('details').open")
+
+    assert is_open  # a swap closes nothing that a person has opened
+    assert screen.faults == []
+
+
+async def test_a_page_asks_every_five_seconds_where_no_stream_comes_through(
+    site: Site, base: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_streams, "MOST_STREAMS", 0)
+    async with browser() as found:
+        context = await found.new_context(locale="en-GB")
+        screen = await screen_of(context, base, "en-poll")
+        await signed_in(screen, site)
+        site.status = replace(STATUS, warnings=("an alarm by asking",))
+        await screen.page.wait_for_selector("text=an alarm by asking", timeout=60_000)
+
+    assert screen.faults == []
+
+
+async def test_a_tab_in_the_background_has_no_stream(site: Site, base: str) -> None:
+    async with browser() as found:
+        context = await found.new_context(locale="en-GB")
+        screen = await screen_of(context, base, "en-background")
+        await signed_in(screen, site)
+        async with asyncio.timeout(60):
+            while not len(site.streams):  # noqa: ASYNC110 - it is the browser's to open one
+                await asyncio.sleep(0)
+            # What a browser tells a page whose tab goes into the background.
+            await screen.page.evaluate(
+                "Object.defineProperty(document, 'hidden', {value: true});"
+                "document.dispatchEvent(new Event('visibilitychange'))"
+            )
+            while len(site.streams):  # noqa: ASYNC110 - and to leave it
+                await asyncio.sleep(0)
+
+    assert screen.faults == []
+
+
+@LOOKS
+async def test_a_sender_is_suspended_at_once_and_let_go_again(
+    site: Site, base: str, language: str, width: int
+) -> None:
+    long = replace(SENDER, system_id="marketing-1", name="一家名字很长的会员营销服务有限公司")
+    sessions = [replace(SESSION, number=n, system_id="marketing-1") for n in (21, 22)]
+    site.answers |= {
+        "sessions": [SESSION, *sessions, replace(SESSION, number=23, has_smsc=False)],
+        "senders": [SENDER, long, SUSPENDED, replace(SENDER, system_id="idle", sessions=0)],
+        "sender suspend": SUSPENDED.suspended,
+        "sender resume": SUSPENDED.suspended,
+    }
+    async with browser() as found:
+        context = await found.new_context(
+            viewport={"width": width, "height": 800}, locale=LOCALES[language]
+        )
+        screen = await screen_of(context, base, f"{language}-{width}")
+        page = screen.page
+        await signed_in(screen, site, "/sessions")
+        await screen.see("sessions")
+        shop = page.locator("section[aria-label=shop]")
+        await shop.locator(".card-header summary").click()
+        await shop.locator(".card-header input[name=reason]").fill("工单 2026-118：疑似诈骗")
+        await shop.locator(".card-header input[name=unbind]").check()
+        await screen.see("sessions-suspending")
+        await shop.locator(".card-header button[type=submit]").click()
+        await page.wait_for_selector(".alert-success")
+        await screen.see("sessions-suspended")
+
+    (order,) = site.orders
+    assert (order["do"], order["system_id"], order["unbind"]) == ("sender suspend", "shop", True)
+    assert (order["by"], order["note"]) == ("user: lin", "工单 2026-118：疑似诈骗")
+    assert screen.faults == []
