@@ -34,6 +34,7 @@ from gateway.systems.optout_notices.sql import NoticeStore
 from gateway.systems.outbound_messages import OutboundMessageStore
 from gateway.systems.policy_history import PolicyStore
 from gateway.systems.preferences.sql import PreferenceStore
+from gateway.systems.quarantine.decisions import ReviewStore
 from gateway.systems.quarantine.sql import QuarantineStore
 from gateway.systems.scheduled_messages import ScheduledStore
 from gateway.systems.sender_alerts import SenderAlertStore
@@ -57,6 +58,7 @@ class Stores:
     quarantine: QuarantineStore
     api_answers: ApiAnswerStore
     approvals: ApprovalStore
+    reviews: ReviewStore
     cases: CaseStore
     consent: ConsentStore
     consent_lists: ConsentLists

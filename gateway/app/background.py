@@ -2,19 +2,21 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import NoReturn
+from typing import NoReturn, TypeAlias
 
 import structlog
 
 from gateway.app.followers import Rounds
 from gateway.app.sender_alerts import AlertMail, SenderAlerts
 from gateway.app.webhook_client import Postman, WebhookNotifier
+from gateway.console.held_review import review_tools
 from gateway.dataplane.plane import Plane
 from gateway.domain.detector import moment_of
+from gateway.domain.quarantine import HeldMessage
 from gateway.domain.sender import PEERS, Sender
 from gateway.domain.suspension import Suspension
 from gateway.domain.verdict import Action
@@ -38,10 +40,14 @@ from gateway.systems.complaints.sql import ComplaintStore
 from gateway.systems.early_warnings.detector_counts import DetectorStore
 from gateway.systems.early_warnings.service import SanctionKeeper, WarningEscalations
 from gateway.systems.early_warnings.sql import WarningStore
+from gateway.systems.quarantine.decisions import ReviewStore
+from gateway.systems.quarantine.model import PersonDecision
 from gateway.systems.suspensions.service import SuspensionDesk, SuspensionsFollower
 from gateway.systems.suspensions.sql import SuspensionStore
 
 log = structlog.get_logger()
+
+Learn: TypeAlias = Callable[[Sequence[HeldMessage], PersonDecision, str], Awaitable[None]]
 
 _EVERY_S = 1.0
 _CASES_EVERY_S = 60.0
@@ -338,6 +344,44 @@ class CaseWatch:
             log.error("case.escalation_failed", said=str(error))
 
 
+# A decision must take effect soon after its time, and a person waits for that.
+_DECISIONS_EVERY_S = 0.25
+_DECISIONS_AT_ONCE = 100
+
+
+class DecisionTaker:
+    """Takes up what people decided on held messages once it can be undone no more.
+
+    `learn` keeps what a decision teaches, and never fails.
+    """
+
+    def __init__(self, store: ReviewStore, learn: Learn, rounds: Rounds) -> None:
+        self._store = store
+        self._learn = learn
+        self._rounds = rounds
+        self._is_failing = False
+
+    async def watch(self) -> NoReturn:
+        """Look several times a second, until cancelled."""
+        while True:
+            await asyncio.sleep(_DECISIONS_EVERY_S)
+            try:
+                await self._rounds.take("decisions", self.look)
+            except StoreUnavailable as error:
+                if not self._is_failing:
+                    log.error("store.failed", said=str(error))
+                self._is_failing = True
+            else:
+                self._is_failing = False
+
+    async def look(self) -> None:
+        """Take up what is due now. Raises StoreUnavailable; the rest is due at the next look."""
+        taken = await self._store.take_up(utcnow(), _DECISIONS_AT_ONCE)
+        for one in taken:
+            if one.moved:
+                await self._learn(one.moved, one.decision.decision, one.decision.by)
+
+
 def _peers_of(plane: Plane) -> list[str]:
     accounts = plane.rules.accounts.items()
     return [PEERS, *(one for one, account in accounts if account.sender.is_peer)]
@@ -381,6 +425,8 @@ class BackgroundTasks:
         self.notifying = WebhookNotifier(
             stores.notices, stores.changes, Postman(settings.webhooks.networks)
         )
+        tools = review_tools(stores.journals, stores.samples, learns=settings.learning.samples)
+        self.deciding = DecisionTaker(stores.reviews, tools.learn, rounds)
         self._offered, self._hints = stores.offered_words, plane.hints
         tally = plane.tally
         self.alerts = SenderAlerts(
@@ -401,6 +447,7 @@ class BackgroundTasks:
             spawn(self.sanctions.watch(), name="sanctions", on_failure=broken),
             spawn(self.cases.watch(), name="case-escalations", on_failure=broken),
             spawn(self.suspensions.follow(), name="follow-suspensions", on_failure=broken),
+            spawn(self.deciding.watch(), name="decisions", on_failure=broken),
             spawn(self._keep_offered(), name="offered-words", on_failure=broken),
         ]
 

@@ -205,6 +205,7 @@ class ConsoleProcess:
             monotonic,
             utcnow,
             stores.quarantine,
+            stores.reviews,
             self.review_tools(stores),
             stores.journals,
             lambda system_id: system_id in self.senders,

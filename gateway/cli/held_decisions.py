@@ -5,7 +5,8 @@ import sys
 from array import array
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -16,7 +17,7 @@ from gateway.cli.held_messages import (
     described,
     told_counts,
 )
-from gateway.console.held_review import SampleWriter
+from gateway.console.held_review import SampleWriter, masked_numbers
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.runtime.clock import monotonic, utcnow
 from gateway.runtime.masking import masked_text
@@ -24,6 +25,7 @@ from gateway.settings.gateway import GatewaySettings
 from gateway.storage.errors import StoreUnavailable
 from gateway.stores import stores_of
 from gateway.systems.learning.model import SampleLabel
+from gateway.systems.quarantine.decisions import NotUndone, ReviewDesk
 from gateway.systems.quarantine.feedback import (
     DecisionCount,
     Feedback,
@@ -31,11 +33,11 @@ from gateway.systems.quarantine.feedback import (
     FeedbackKind,
     FeedbackStore,
 )
-from gateway.systems.quarantine.model import MessageIds
+from gateway.systems.quarantine.model import MessageIds, NewReview, PersonDecision, ReviewDecision
 from gateway.systems.quarantine.service import ActResult, NotDone, Outcome, QuarantineDesk
 from gateway.systems.quarantine.sql import QuarantineStore
 from gateway.terminal.arguments import said
-from gateway.terminal.failure import ExitCode
+from gateway.terminal.failure import ExitCode, misused
 from gateway.terminal.options import DecisionOptions, acting
 from gateway.terminal.screen import (
     console,
@@ -64,6 +66,10 @@ async def release_messages(
     as_json: bool,
 ) -> int:
     """Ask for the release of messages, wait for the end, print it; return the exit code."""
+    if decided.undo_for_s:
+        return await _decide_later(
+            settings, chosen, PersonDecision.RELEASED, decided, as_json=as_json
+        )
     name, outcomes = acting(decided.by), Outcomes(chosen.campaign, chosen.system_id)
     why = said(decided.note)
     asked = array("q")
@@ -91,6 +97,10 @@ async def discard_messages(
     settings: GatewaySettings, chosen: MessageSelection, decided: DecisionOptions, *, as_json: bool
 ) -> int:
     """Discard messages, print what became of each; return the exit code."""
+    if decided.undo_for_s:
+        return await _decide_later(
+            settings, chosen, PersonDecision.REJECTED, decided, as_json=as_json
+        )
     name, outcomes = acting(decided.by), Outcomes(chosen.campaign, chosen.system_id)
     why = said(decided.note)
     async with opened_store(settings, stores_of) as stores:
@@ -103,6 +113,82 @@ async def discard_messages(
             outcomes.add(some)
     outcomes.show(found.left, as_json=as_json)
     return ExitCode.FAILED if outcomes.not_done else ExitCode.FINE
+
+
+async def _decide_later(
+    settings: GatewaySettings,
+    chosen: MessageSelection,
+    decision: PersonDecision,
+    decided: DecisionOptions,
+    *,
+    as_json: bool,
+) -> int:
+    """Decide on messages, to take effect after a time; print it, return the exit code."""
+    if chosen.campaign is not None:
+        raise misused("--undo-for goes with ids")
+    review = NewReview(0, decision, acting(decided.by), note=said(decided.note))
+    undo_for = timedelta(seconds=decided.undo_for_s)
+    answers: list[ReviewDecision | NotDone] = []
+    async with opened_store(settings, stores_of) as stores:
+        desk = ReviewDesk(stores.reviews, masked_numbers)
+        async for page in (await chosen.found_in(stores.quarantine)).pages:
+            for number in page:
+                new = replace(review, message_id=number)
+                answers.append(await desk.decide(new, utcnow(), undo_for))
+    _print_reviews(answers, as_json=as_json)
+    return ExitCode.FAILED if any(isinstance(one, NotDone) for one in answers) else ExitCode.FINE
+
+
+async def undo_decisions(
+    settings: GatewaySettings, ids: Sequence[str], by: str | None, *, as_json: bool
+) -> int:
+    """Undo the decisions that wait on messages, print what became of each; return the exit code.
+
+    Who is on this machine may undo those of others.
+    """
+    answers: list[ReviewDecision | NotDone] = []
+    async with opened_store(settings, stores_of) as stores:
+        desk = ReviewDesk(stores.reviews, masked_numbers)
+        async for page in (await MessageSelection(ids).found_in(stores.quarantine)).pages:
+            found = {one.message_id: one for one in await stores.quarantine.get_many(page)}
+            answers.extend([await _undone(desk, one, found.get(one), acting(by)) for one in page])
+    _print_reviews(answers, as_json=as_json)
+    return ExitCode.FAILED if any(isinstance(one, NotDone) for one in answers) else ExitCode.FINE
+
+
+async def _undone(
+    desk: ReviewDesk, number: int, held: HeldMessage | None, by: str
+) -> ReviewDecision | NotDone:
+    if held is None:
+        return NotDone(number, None, "there is no such message")
+    waiting = await desk.waiting_on(held)
+    if waiting is None:
+        return NotDone(number, held.state, "no decision on it waits")
+    undone = await desk.undo(waiting.number, by, utcnow(), may_undo_others=True)
+    if isinstance(undone, NotUndone):  # the gateway was faster
+        return NotDone(number, held.state, undone.why)
+    return replace(undone, message_id=number)
+
+
+def _print_reviews(answers: Sequence[ReviewDecision | NotDone], *, as_json: bool) -> None:
+    described = [
+        {
+            "message_id": str(one.message_id),
+            "done": isinstance(one, ReviewDecision),
+            "decision": one.decision.value if isinstance(one, ReviewDecision) else "",
+            "state": one.state.value if one.state is not None else "unknown",
+            "not_before": (
+                one.not_before.isoformat(timespec="seconds")
+                if isinstance(one, ReviewDecision)
+                else ""
+            ),
+            "note": one.outcome if isinstance(one, ReviewDecision) else one.why,
+        }
+        for one in answers
+    ]
+    names = ("message_id", "decision", "state", "not_before", "note")
+    rows = [[str(one[name]) for name in names] for one in described]
+    print_listed(described, ["id", *names[1:]], rows, "nothing to do", as_json=as_json)
 
 
 async def _each(

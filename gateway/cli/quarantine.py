@@ -135,6 +135,8 @@ async def release(
     Example: smsward quarantine release 8176404480000000000 --by lin --note "asked the bank"
 
     Example: smsward quarantine release --campaign c0f1e2d3c4b5a6978 --system-id shop
+
+    Example: smsward quarantine release 8176404480000000000 --undo-for 30
     """
     from gateway.cli.held_decisions import release_messages
     from gateway.cli.held_messages import MessageSelection
@@ -168,6 +170,30 @@ async def discard(
     chosen = MessageSelection(ids or [], whole.campaign, whole.system_id)
     settings = load_settings(config)
     return await discard_messages(settings, chosen, decided, as_json=as_json)
+
+
+@quarantine.command
+async def undo(
+    ids: Ids = None,
+    /,
+    *,
+    by: Annotated[
+        str | None, Parameter(help="Who undoes it; noted as said by your account.")
+    ] = None,
+    config: ConfigDirectory = None,
+    as_json: AsJson = False,
+) -> int:
+    """Undo decisions that wait to take effect: the messages are held again as they were.
+
+    Decisions of the console wait ten seconds, those of commands as long as --undo-for says. The
+    exit code is 1 when no decision waits on one of the messages, or the gateway was faster.
+
+    Example: smsward quarantine undo 8176404480000000000 --by lin
+    """
+    from gateway.cli.held_decisions import undo_decisions
+    from gateway.terminal.deployment import load_settings
+
+    return await undo_decisions(load_settings(config), ids or [], by, as_json=as_json)
 
 
 @preferences.command

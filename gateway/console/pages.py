@@ -30,9 +30,9 @@ from gateway.systems.approvals.pages import APPROVALS, ApprovalPage, approval_pa
 from gateway.systems.approvals.service import ActFailedError, ApprovalDesk
 from gateway.systems.audit.pages import AUDIT, CHAIN, AuditReading, audit_pages
 from gateway.systems.audit.service import ChainVerification
-from gateway.systems.quarantine.model import MessageIds
+from gateway.systems.quarantine.decisions import ReviewDesk, ReviewStore
 from gateway.systems.quarantine.pages import HELD, HeldReview, held_pages
-from gateway.systems.quarantine.service import QuarantineDesk, ReviewTools
+from gateway.systems.quarantine.service import ReviewTools
 from gateway.systems.quarantine.sql import QuarantineStore
 from gateway.systems.users.credentials import token_digest
 from gateway.systems.users.model import SessionLimits, UserAct, UserError, UserSession
@@ -98,6 +98,7 @@ class PageParts:
     now: Callable[[], float]
     utcnow: Callable[[], datetime]
     quarantine: QuarantineStore
+    reviews: ReviewStore
     review: ReviewTools
     journals: SqlJournals
     is_sender: Callable[[str], bool]
@@ -142,9 +143,8 @@ def console_pages(parts: PageParts) -> ConsolePages:
         refusals=EventQuota(REFUSALS_AUDITED),
     )
     people = SignedInUsers(desk)
-    # Nothing is put into quarantine here, so that desk issues no id.
-    held_desk = QuarantineDesk(parts.quarantine, MessageIds(worker=0))
-    review = HeldReview(parts.quarantine, held_desk, parts.review, templates, parts.utcnow)
+    decisions = ReviewDesk(parts.reviews, parts.review.mask)
+    review = HeldReview(parts.quarantine, decisions, parts.review, templates, parts.utcnow)
     asks = admin_approvals(parts.approvals, UserDesk(parts.users))
     administration = UserAdministration(
         parts.users, parts.sessions, parts.limits, templates, parts.utcnow, parts.is_sender, asks

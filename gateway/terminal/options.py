@@ -249,6 +249,14 @@ class DecisionOptions:
     note: Annotated[
         str, Parameter(show_default=False, help="Why; kept with the decision on each message.")
     ] = ""
+    undo_for_s: Annotated[
+        float,
+        Parameter(
+            "--undo-for",
+            validator=NOT_NEGATIVE,
+            help="Let it take effect so many seconds later; it can be undone until then.",
+        ),
+    ] = 0
 
 
 NOT_SAID_WHY = DecisionOptions()

@@ -9,6 +9,7 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import closing
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import NoReturn
@@ -400,3 +401,43 @@ def test_a_message_that_is_gone_before_its_end_is_told_and_is_a_failure(
     told = [(end["message_id"], end["done"], end["state"]) for end in json.loads(ran.stdout)]
     assert ran.returncode == 1
     assert told == [(str(FIRST), False, "unknown"), (str(FIRST + 1), True, "release_requested")]
+
+
+@pytest.mark.parametrize(
+    ("command", "end"),
+    [("release", HoldState.RELEASE_REQUESTED), ("discard", HoldState.DISCARDED)],
+)
+def test_a_decision_that_can_be_undone_waits_and_is_undone_or_not(
+    quarantine: Command, hold: Hold, in_store: InStore, fetch: Fetch, command: str, end: HoldState
+) -> None:
+    hold()
+    hold(message_id=FIRST + 1)
+    ids = (str(FIRST), str(FIRST + 1))
+    before = fetch(FIRST)
+
+    asked = quarantine(command, *ids, "--undo-for", "60", "--by", "lin", "--note", "13800138000")
+    again = quarantine(command, str(FIRST), "--undo-for", "60", "--json")
+    undone = quarantine("undo", str(FIRST), "--json")
+    unknown = quarantine("undo", str(FIRST), str(FIRST + 7))
+    in_store(lambda stores: stores.reviews.take_up(utcnow() + timedelta(seconds=60)))
+
+    assert (asked.returncode, again.returncode) == (0, 1)
+    assert asked.stdout.count("waiting") == 2
+    assert json.loads(again.stdout)[0]["note"] == "another decision on it waits"
+    (told,) = json.loads(undone.stdout)
+    assert (undone.returncode, told["done"], told["state"]) == (0, True, "undone")
+    assert unknown.returncode == 1
+    assert "no decision on it waits" in unknown.stdout
+    assert "there is no such message" in unknown.stdout
+    assert fetch(FIRST) == before
+    assert (fetch(FIRST + 1).state, fetch(FIRST + 1).decision) == (
+        end,
+        f"{fetch(FIRST + 1).note}: 138****8000",
+    )
+
+
+def test_a_campaign_is_not_put_off_by_ids(quarantine: Command) -> None:
+    ran = quarantine("release", "--campaign", CAMPAIGN, "--undo-for", "5")
+
+    assert ran.returncode == 2
+    assert "--undo-for goes with ids" in ran.stderr

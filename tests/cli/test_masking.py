@@ -69,6 +69,7 @@ SHOWING: dict[str, list[tuple[str, ...]]] = {
         ("--campaign", CAMPAIGN, "--wait", "0"),
     ],
     "quarantine discard": [(HELD,), (OF_A_PERSON, "--json"), ("--campaign", CAMPAIGN)],
+    "quarantine undo": [(HELD,), (HELD, "--json")],
     "complaints list": [(), ("--json",)],
     "complaints show": [("1",), ("1", "--json")],
     "complaints match": [("--once",), ("--once", "--json")],

@@ -85,6 +85,7 @@ class Site:
             clocks.now,
             clocks.utcnow,
             self.stores.quarantine,
+            self.stores.reviews,
             review_tools(self.stores.journals, self.stores.samples, learns=True),
             self.stores.journals,
             lambda system_id: system_id == "sp1",

@@ -20,6 +20,7 @@ from gateway.console.http_server import HttpServer
 from gateway.domain.permissions import UserRole
 from gateway.domain.quarantine import HoldState
 from gateway.stores import Stores
+from gateway.systems.quarantine.decisions import UNDO_FOR
 from gateway.systems.users.model import UserAct
 from gateway.systems.users.service import UserDesk
 from tests.console.browsing import FIRST, Site, held_with
@@ -210,6 +211,7 @@ async def test_a_reviewer_decides_with_plain_keys_which_rest_while_somebody_type
         await page.reload()
         await page.wait_for_selector("#keys-on:not(:checked):not([disabled])", state="attached")
 
+    await site.stores.reviews.take_up(site.clock.at + UNDO_FOR)
     decided = await site.stores.quarantine.get(FIRST + 11)
     untouched = await site.stores.quarantine.get(FIRST + 10)
     assert decided is not None

@@ -1,7 +1,6 @@
 """The review pages: what they show of a held message, to whom, and what a decision does."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from urllib.parse import quote
 
 import httpx
@@ -11,10 +10,11 @@ from gateway.domain.permissions import UserRole
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.storage.errors import StoreUnavailable
 from gateway.stores import Stores
-from gateway.systems.learning.model import SampleLabel
+from gateway.systems.quarantine.decisions import DECISION_WAITS, UNDO_FOR
 from gateway.systems.quarantine.model import MessageIds
 from gateway.systems.quarantine.pages import PAGE_ROWS, STATES
 from gateway.systems.quarantine.service import STANDING, QuarantineDesk
+from gateway.systems.quarantine.sql import TEXT_REPLACED
 from gateway.web.pages import Templates
 from simulators.builders import submit_sm, ucs2
 from tests.console.browsing import CAMPAIGN, DIGEST, FIRST, Site, held_with, post, sign_in
@@ -39,6 +39,11 @@ async def decide(
     browser: httpx.AsyncClient, number: int, act: str, query: str = "", **fields: str
 ) -> httpx.Response:
     return await post(browser, f"/quarantine/{number}/{act}{query}", {"digest": DIGEST, **fields})
+
+
+async def take_up(site: Site) -> None:
+    """Do what the gateway does when decisions of now are due."""
+    await site.stores.reviews.take_up(site.clock.at + UNDO_FOR)
 
 
 async def state_of(site: Site, number: int) -> HoldState | None:
@@ -174,6 +179,7 @@ async def test_a_long_message_is_one_text_with_its_parts(
 
     page = (await browser.get(f"/quarantine/{FIRST + 2}")).text
     await decide(browser, FIRST + 2, "discard")
+    await take_up(site)
 
     assert "黑户贷款，当天放款" in page
     assert f'<a href="/quarantine/{FIRST + 1}">{FIRST + 1}</a>' in page
@@ -196,7 +202,8 @@ def test_every_state_has_its_words_in_chinese() -> None:
     templates = Templates({"web": "gateway.web", "quarantine": "gateway.systems.quarantine"})
     said = templates._words["zh"].gettext
 
-    assert all(said(word) != word for word in (*STANDING.values(), *STATES.values()))
+    words = (*STANDING.values(), *STATES.values(), DECISION_WAITS, TEXT_REPLACED)
+    assert all(said(word) != word for word in words)
     assert STATES.keys() == STANDING.keys() == set(HoldState)
 
 
@@ -278,40 +285,47 @@ async def test_a_wrong_id_is_not_found(
 # Decisions
 
 
-@dataclass(frozen=True)
-class Ruling:
-    """What an act of a reviewer leaves."""
-
-    act: str
-    state: HoldState
-    words: str
-    label: SampleLabel
-
-
 @pytest.mark.parametrize(
-    "ruling",
+    ("act", "state", "words"),
     [
-        Ruling("release", HoldState.RELEASE_REQUESTED, "release asked by", SampleLabel.HAM),
-        Ruling("discard", HoldState.DISCARDED, "discarded by", SampleLabel.SPAM),
+        ("release", HoldState.RELEASE_REQUESTED, "release asked by"),
+        ("discard", HoldState.DISCARDED, "discarded by"),
     ],
 )
-async def test_a_decision_reaches_the_store_and_teaches(
-    browser: httpx.AsyncClient, site: Site, hold: Hold, ruling: Ruling
+async def test_a_decision_waits_ten_seconds_before_it_takes_effect(
+    browser: httpx.AsyncClient, site: Site, hold: Hold, act: str, state: HoldState, words: str
 ) -> None:
     await sign_in(browser, site, UserRole.REVIEWER)
-    await hold()
+    message = await hold()
 
-    answer = await decide(browser, FIRST, ruling.act, reason="  the bank\nsaid so ")
+    answer = await decide(browser, FIRST, act, reason="  the bank\nsaid so ")
     page = await browser.get(answer.headers["location"])
+    before = await site.stores.quarantine.get(FIRST)
+    await take_up(site)
 
     held = await site.stores.quarantine.get(FIRST)
+    assert before == message
     assert held is not None
-    decision = f"{ruling.words} user: lin: the bank\\nsaid so"
-    assert (held.state, held.decision) == (ruling.state, decision)
-    (sample,) = await site.stores.samples.find()
-    assert (sample.label, sample.by, sample.system_id) == (ruling.label, "user: lin", "shop")
+    assert (held.state, held.decision) == (state, f"{words} user: lin: the bank\\nsaid so")
     assert answer.headers["location"] == f"/quarantine?last={FIRST}"
     assert "Decided last:" in page.text
+    assert "list-group-item-action" not in page.text
+
+
+async def test_a_second_decision_while_one_waits_is_refused_in_both_languages(
+    browser: httpx.AsyncClient, site: Site, hold: Hold
+) -> None:
+    await sign_in(browser, site)
+    await hold()
+    await decide(browser, FIRST, "release")
+
+    english = await decide(browser, FIRST, "discard")
+    browser.headers["Accept-Language"] = "zh"
+    chinese = await decide(browser, FIRST, "discard")
+
+    assert (english.status_code, chinese.status_code) == (409, 409)
+    assert "another decision on it waits" in english.text
+    assert "该短信已有待生效的处理" in chinese.text
 
 
 async def test_after_a_decision_comes_the_next_older_one_of_the_list(
@@ -362,7 +376,6 @@ async def test_of_two_people_at_once_the_second_is_told(
     assert "it was discarded" in answer.text
     assert "discarded by user: mei" in answer.text
     assert await state_of(site, FIRST) is HoldState.DISCARDED
-    assert await site.stores.samples.find() == []
 
 
 async def test_what_its_sender_has_replaced_must_be_read_again(

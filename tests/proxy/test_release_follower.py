@@ -8,6 +8,8 @@ from gateway.app.gateway import Gateway
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.domain.sender import Sender
 from gateway.runtime.clock import utcnow
+from gateway.systems.quarantine.decisions import UNDO_FOR, ReviewDesk
+from gateway.systems.quarantine.model import NewReview, PersonDecision, ReviewDecision
 from gateway.systems.quarantine.service import ActResult, NotDone
 from simulators import builders
 from simulators.esme import RawEsme, answer_of
@@ -105,3 +107,27 @@ async def test_a_release_asked_for_while_nothing_ran_is_made_up_for(
     await reach(second, message_id, HoldState.RELEASED)
 
     assert len(smsc.journal) == 1
+
+
+async def test_a_decision_that_can_be_undone_no_more_reaches_the_smsc_and_one_undone_does_not(
+    gateway: Gateway, attach: Attach, smsc: SimulatedSmsc, reach: Reach
+) -> None:
+    esme = await attach(gateway)
+    kept, undone, waiting = [await hold(esme) for _ in range(3)]
+    reviews = ReviewDesk(gateway.stores.reviews, str)
+    ago = utcnow() - UNDO_FOR
+    made = {
+        one: await reviews.decide(NewReview(int(one), PersonDecision.RELEASED, "lin"), at)
+        for one, at in ((undone, utcnow()), (waiting, utcnow()))
+    }
+    decision = made[undone]
+    assert isinstance(decision, ReviewDecision)
+    assert isinstance(await reviews.undo(decision.number, "lin", utcnow()), ReviewDecision)
+
+    await reviews.decide(NewReview(int(kept), PersonDecision.RELEASED, "lin"), ago)
+    released = await reach(gateway, kept, HoldState.RELEASED)
+
+    assert released.decision == "release asked by lin"
+    assert len(smsc.journal) == 1
+    states = {one.message_id: one.state for one in await gateway.stores.quarantine.find()}
+    assert (states[int(undone)], states[int(waiting)]) == (HoldState.HELD, HoldState.HELD)

@@ -34,6 +34,62 @@ def decision_on(held: HeldMessage) -> PersonDecision | None:
     return PersonDecision.RELEASED if held.is_reviewed else None
 
 
+class ReviewState(StrEnum):
+    """State of a decision that waits before it takes effect. The last three are final."""
+
+    WAITING = "waiting"  # it can be undone: the message stands as it stood
+    TAKEN = "taken"  # the gateway took it up
+    UNDONE = "undone"
+    VOID = "void"  # the message had gone another way by then, or has another text
+
+
+@dataclass(frozen=True, slots=True)
+class NewReview:
+    """What a person decides on a held message, and why.
+
+    `reason` is a few words, `note` at most MAX_NOTE_CHARS characters, `category` an id of the
+    tree of categories, or empty. `seen` is the `seen_digest` of the message that was shown;
+    empty is not compared.
+    """
+
+    message_id: int
+    decision: PersonDecision
+    by: str
+    reason: str = ""
+    note: str = ""
+    category: str = ""
+    seen: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewDecision:
+    """A decision on record. It has no effect before `not_before`, and can be undone till then.
+
+    `subject` is the message, or the assembly that it is a part of. `found_in` is the state of the
+    message then. `outcome` tells how a final state came about.
+    """
+
+    number: int
+    message_id: int
+    subject: int
+    found_in: HoldState
+    decision: PersonDecision
+    by: str
+    reason: str
+    note: str
+    category: str
+    decided_at: datetime
+    not_before: datetime
+    state: ReviewState
+    ended_at: datetime | None
+    outcome: str
+
+    @property
+    def why(self) -> str:
+        """Return reason and note together."""
+        return ": ".join(filter(None, (self.reason, self.note)))
+
+
 @dataclass(frozen=True, slots=True)
 class Grounds:
     """Why and until when a message is kept after it was judged again."""

@@ -13,22 +13,23 @@ from gateway.domain.msisdn import masked
 from gateway.domain.permissions import Permission
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.domain.records import NewAccess
+from gateway.systems.quarantine.decisions import ReviewDesk, seen_digest
 from gateway.systems.quarantine.model import (
     TRANSITIONS,
     HeldMessageAct,
+    NewReview,
     PersonDecision,
     is_campaign_id,
     is_message_id,
 )
 from gateway.systems.quarantine.service import (
-    STANDING,
     HeldFilter,
     NotDone,
-    QuarantineDesk,
     ReviewTools,
     find_held,
 )
 from gateway.systems.quarantine.sql import QuarantineStore
+from gateway.systems.quarantine.tables import subject_of
 from gateway.terminal.arguments import said
 from gateway.terminal.screen import masked_source, told_category, visible
 from gateway.web.pages import PageLink, PageUser, Templates, allowed, form_of, marked
@@ -88,6 +89,7 @@ class HeldQuery:
             self.system_id or None,
             self.campaign or None,
             self.category or None,
+            is_undecided=self.state == HoldState.HELD,
         )
 
     def path(self, *parts: object, **more: str) -> str:
@@ -103,7 +105,7 @@ class HeldReview:
     """Answers the requests of reviewers."""
 
     store: QuarantineStore
-    desk: QuarantineDesk
+    decisions: ReviewDesk
     tools: ReviewTools
     templates: Templates
     utcnow: Callable[[], datetime]
@@ -184,14 +186,14 @@ class HeldReview:
             return await self.shown(request, held, _TEXT_CHANGED, 409)
         query, by = _query_of(request), _who(request.state.user)
         listed = await self._rows(query)
-        act = self.desk.request_release if name == _RELEASE else self.desk.discard
-        outcome = await act(held.message_id, by, self.utcnow(), said(given.get("reason", "")))
+        note = said(given.get("reason", ""))
+        new = NewReview(held.message_id, _ACTS[name][1], by, note=note, seen=seen_digest(held))
+        outcome = await self.decisions.decide(new, self.utcnow())
         if isinstance(outcome, NotDone):
             now = await self.message_of(message_id)
-            return await self.shown(request, now, STANDING[now.state], 409)
-        await self.tools.learn(outcome.together, _ACTS[name][1], by)
-        gone = {one.message_id for one in outcome.together}
-        left = [one for one in listed if one.message_id not in gone]
+            return await self.shown(request, now, outcome.why, 409)
+        gone = outcome.subject
+        left = [one for one in listed if subject_of(one) != gone]
         following = next((one for one in left if one.message_id < held.message_id), None)
         if following is None and len(listed) == PAGE_ROWS:
             older = replace(query, before=str(listed[-1].message_id))

@@ -75,12 +75,14 @@ class HeldFilter:
     """Which messages are listed; with a category also what lies below it.
 
     Without a state these are all messages but deferred ones, which no person has to decide on.
+    With `is_undecided` those are left out on which a decision waits.
     """
 
     state: HoldState | None = None
     system_id: str | None = None
     campaign: str | None = None
     category: str | None = None
+    is_undecided: bool = False
 
 
 _OF_INTEREST = tuple(state for state in HoldState if state is not HoldState.DEFERRED)
@@ -99,6 +101,7 @@ async def find_held(
             categories=None if wanted.category is None else covered_by(wanted.category),
             before_id=before_id,
             limit=limit,
+            is_undecided=wanted.is_undecided,
         )
         both = sorted((*newest, *page), key=lambda held: held.message_id, reverse=True)
         newest = both[:limit]  # no more are kept, in however many states they are
@@ -146,12 +149,12 @@ class QuarantineDesk:
         self, message_id: int, by: str, at: datetime, why: str = ""
     ) -> Outcome:
         """Request the release of a message: the gateway judges it again, then sends it."""
-        move = _decided(HeldMessageAct.REQUEST_RELEASE, at, by, why)
+        move = decided_move(HeldMessageAct.REQUEST_RELEASE, at, by, why)
         return await self._move_all(message_id, move)
 
     async def discard(self, message_id: int, by: str, at: datetime, why: str = "") -> Outcome:
         """Drop a message for good; its sender gets the receipt it asked for."""
-        move = _decided(HeldMessageAct.DISCARD, at, by, why)
+        move = decided_move(HeldMessageAct.DISCARD, at, by, why)
         return await self._move_all(message_id, move)
 
     async def request_release_each(
@@ -161,14 +164,14 @@ class QuarantineDesk:
 
         Returns the outcome of each, and of each part moved with one of them, by id.
         """
-        move = _decided(HeldMessageAct.REQUEST_RELEASE, at, by, why)
+        move = decided_move(HeldMessageAct.REQUEST_RELEASE, at, by, why)
         return await self._move_each(message_ids, move)
 
     async def discard_each(
         self, message_ids: Collection[int], by: str, at: datetime, why: str = ""
     ) -> list[Outcome]:
         """Drop many for good; otherwise as `request_release_each`."""
-        move = _decided(HeldMessageAct.DISCARD, at, by, why)
+        move = decided_move(HeldMessageAct.DISCARD, at, by, why)
         return await self._move_each(message_ids, move)
 
     async def release_own(self, message_id: int, others: Ids, at: datetime) -> Outcome:
@@ -302,7 +305,7 @@ class QuarantineDesk:
 
     async def _move_all(self, message_id: int, move: HoldMove) -> Outcome:
         held = await self._store.get(message_id)
-        others = () if held is None else await self._others_of(held, spared=_spared(held))
+        others = () if held is None else await self._others_of(held, spared=spared_with(held))
         return await self._move(message_id, others, move)
 
     async def _others_of(
@@ -375,7 +378,7 @@ _DECISIONS = {
 }
 
 
-def _decided(act: HeldMessageAct, at: datetime, by: str, why: str) -> HoldMove:
+def decided_move(act: HeldMessageAct, at: datetime, by: str, why: str) -> HoldMove:
     """Return what an operator's act does: the decision stays when the note changes."""
     said, action = _DECISIONS[act]
     note = f"{said} by {by}"
@@ -394,7 +397,7 @@ async def _all(acts: Iterable[Awaitable[Outcome]]) -> list[Outcome]:
     return [one for one in settled if not isinstance(one, BaseException)]
 
 
-def _spared(held: HeldMessage) -> frozenset[HoldState]:
+def spared_with(held: HeldMessage) -> frozenset[HoldState]:
     """Return the states in which other parts are left alone when a person decides on one.
 
     A part that the SMSC may have (IN_DOUBT) changes only if the person chose such a part itself.

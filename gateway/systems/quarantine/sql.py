@@ -17,7 +17,7 @@ from gateway.domain.verdict import Reason
 from gateway.storage.change_feed import ChangeKind, note_changes
 from gateway.storage.database import SqlStore, values_of
 from gateway.storage.dialect import octets_of
-from gateway.storage.journals import note_access, purge_rows
+from gateway.storage.journals import note_access, note_purge
 from gateway.storage.sealed_columns import SEAL_OCTETS
 from gateway.storage.tables import (
     IS_CAMPAIGN,
@@ -36,6 +36,9 @@ from gateway.systems.quarantine.model import (
     ReleasedId,
     Replacement,
 )
+from gateway.systems.quarantine.tables import IS_UNDECIDED, review_decisions, voided
+
+TEXT_REPLACED = "its sender has replaced the text"
 
 _OCTETS_PER_ROW = 4096
 _MOST_NAMED = 20  # messages in one entry of the audit
@@ -118,7 +121,7 @@ class QuarantineStore(SqlStore):
         is_wanted = _column.message_id.in_(sorted(message_ids))
         return await self._messages(_OLDEST_FIRST.where(is_wanted))
 
-    async def find(
+    async def find(  # noqa: PLR0913 - what a filter has
         self,
         *,
         state: HoldState | None = None,
@@ -127,12 +130,16 @@ class QuarantineStore(SqlStore):
         categories: Collection[str] | None = None,
         before_id: int | None = None,
         limit: int = 50,
+        is_undecided: bool = False,
     ) -> list[HeldMessage]:
         """Return the newest messages that fit, newest first; of any of `categories`.
 
-        For the next page give the last message_id as `before_id`.
+        For the next page give the last message_id as `before_id`. With `is_undecided` those are
+        left out on which a decision waits.
         """
         wanted = _fitting(system_id, campaign, None, state)
+        if is_undecided:
+            wanted.append(IS_UNDECIDED)
         if before_id is not None:
             wanted.append(_column.message_id < before_id)
         if categories is not None:
@@ -257,21 +264,8 @@ class QuarantineStore(SqlStore):
     async def _move(
         self, message_ids: Collection[int], move: HoldMove, *provided: sa.ColumnElement[bool]
     ) -> list[HeldMessage]:
-        statement = (
-            sa.update(held_messages)
-            .where(_column.message_id.in_(message_ids), _is_among(held_messages, move), *provided)
-            .values(_columns_of_move(move))
-            .returning(held_messages)
-        )
-
         async def run(connection: AsyncConnection) -> list[HeldMessage]:
-            rows = (await connection.execute(statement)).mappings().all()
-            moved = sorted((HeldMessage(**row) for row in rows), key=attrgetter("message_id"))
-            keys = [str(one.message_id) for one in moved]
-            await note_changes(connection, ChangeKind.QUARANTINE, keys, move["at"])
-            if moved and (entry := move.get("audited")) is not None:
-                await note_access(connection, replace(entry, about=_about(moved)))
-            return moved
+            return await moved_in(connection, message_ids, move, *provided)
 
         return await self._database.writer.write(run, rows=len(message_ids))
 
@@ -297,7 +291,14 @@ class QuarantineStore(SqlStore):
             .values(values_of(replacement))
         )
         rows = 1 + len(replacement.pdu) // _OCTETS_PER_ROW
-        return await self._database.change(statement, rows=rows) == 1
+
+        async def run(connection: AsyncConnection) -> bool:
+            is_done = (await connection.execute(statement)).rowcount == 1
+            if is_done:  # a decision is on a text that was read
+                await connection.execute(voided(message_id, self._utcnow(), TEXT_REPLACED))
+            return is_done
+
+        return await self._database.writer.write(run, rows=rows)
 
     async def take_due(
         self, now: datetime, system_ids: Collection[str], limit: int
@@ -402,13 +403,45 @@ class QuarantineStore(SqlStore):
     async def forget(self, message_ids: Sequence[int], purge: NewPurge) -> int:
         """Delete those of `message_ids` that `held_before` may return; return how many.
 
-        The journal gets `purge` with that count in the same commit; nothing when it is 0.
+        Decisions on them go, too. The journal gets `purge` with that count in the same commit;
+        nothing when it is 0.
         """
-        statement = sa.delete(held_messages).where(_IS_FINAL, _column.message_id.in_(message_ids))
-        return await purge_rows(self._database, statement, purge, len(message_ids))
+        final = sa.and_(_IS_FINAL, _column.message_id.in_(message_ids))
+        gone = sa.select(_column.message_id).where(final).scalar_subquery()
+        decided = sa.delete(review_decisions).where(review_decisions.c.message_id.in_(gone))
+
+        async def run(connection: AsyncConnection) -> int:
+            await connection.execute(decided)
+            count = (await connection.execute(sa.delete(held_messages).where(final))).rowcount
+            await note_purge(connection, purge, count)
+            return count
+
+        return await self._database.writer.write(run, rows=len(message_ids))
 
     async def _messages(self, query: sa.Executable) -> list[HeldMessage]:
         return await self._database.records(HeldMessage, query)
+
+
+async def moved_in(
+    connection: AsyncConnection,
+    message_ids: Collection[int],
+    move: HoldMove,
+    *provided: sa.ColumnElement[bool],
+) -> list[HeldMessage]:
+    """Move messages within a transaction, with their change rows; return those moved, by id."""
+    statement = (
+        sa.update(held_messages)
+        .where(_column.message_id.in_(message_ids), _is_among(held_messages, move), *provided)
+        .values(_columns_of_move(move))
+        .returning(held_messages)
+    )
+    rows = (await connection.execute(statement)).mappings().all()
+    moved = sorted((HeldMessage(**row) for row in rows), key=attrgetter("message_id"))
+    keys = [str(one.message_id) for one in moved]
+    await note_changes(connection, ChangeKind.QUARANTINE, keys, move["at"])
+    if moved and (entry := move.get("audited")) is not None:
+        await note_access(connection, replace(entry, about=_about(moved)))
+    return moved
 
 
 def _fitting(

@@ -1,0 +1,305 @@
+"""Decisions of people on held messages that take effect after ten seconds, and can be undone."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.domain.categories import category_of
+from gateway.domain.quarantine import HeldMessage, HoldState
+from gateway.storage.database import SqlStore, added, newest
+from gateway.storage.tables import IS_WAITING, held_messages
+from gateway.systems.quarantine.model import (
+    TRANSITIONS,
+    HeldMessageAct,
+    HoldMove,
+    NewReview,
+    PersonDecision,
+    ReviewDecision,
+    ReviewState,
+)
+from gateway.systems.quarantine.service import STANDING, NotDone, decided_move
+from gateway.systems.quarantine.sql import TEXT_REPLACED, moved_in
+from gateway.systems.quarantine.tables import review_decisions, subject_of
+
+UNDO_FOR = timedelta(seconds=10)
+MAX_NOTE_CHARS = 1000
+_MAX_REASON_CHARS = 64
+# A message that ends sooner leaves before it ends: the gateway needs a moment to send it.
+_BEFORE_END = timedelta(seconds=2)
+
+DECISION_WAITS = "another decision on it waits"
+UNKNOWN_DECISION = "there is no such decision"
+NOT_YOURS = "only who decided may undo it, or who may decide on campaigns"
+
+_ACTS = {
+    PersonDecision.RELEASED: HeldMessageAct.REQUEST_RELEASE,
+    PersonDecision.REJECTED: HeldMessageAct.DISCARD,
+}
+_ENDINGS = {
+    ReviewState.WAITING: "",
+    ReviewState.TAKEN: "it has taken effect",
+    ReviewState.UNDONE: "it was undone before",
+    ReviewState.VOID: "it had no effect",
+}
+_IN_DOUBT = frozenset({HoldState.IN_DOUBT})
+_column, _held = review_decisions.c, held_messages.c
+
+
+class DecidedMessage(NamedTuple):
+    """A decision, and the state in which its message is now; None if that is deleted."""
+
+    decision: ReviewDecision
+    state: HoldState | None
+
+
+class TakenDecision(NamedTuple):
+    """A decision that was taken up, and the messages that it moved; none if it is void."""
+
+    decision: ReviewDecision
+    moved: tuple[HeldMessage, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NotUndone:
+    """Nothing changed. `decision` is as it stands, None for a number that was never given."""
+
+    decision: ReviewDecision | None
+    why: str
+
+
+def seen_digest(held: HeldMessage) -> str:
+    """Return what tells the text of a message from a later one: 16 hexadecimal digits."""
+    return sha256(held.pdu + held.joined.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+class ReviewStore(SqlStore):
+    """Keeps decisions, and takes up those that are due. Every call raises StoreUnavailable."""
+
+    async def add(
+        self, new: NewReview, at: datetime, undo_for: timedelta
+    ) -> ReviewDecision | NotDone:
+        """Keep a decision that waits for `undo_for`; NotDone if the message cannot take it.
+
+        A message that expires sooner is decided on sooner. What was released already and is
+        discarded now does not wait at all.
+        """
+
+        async def run(connection: AsyncConnection) -> ReviewDecision | NotDone:
+            held = await _message(connection, new.message_id)
+            why = await _hindrance(connection, new, held, at)
+            if held is None or why:
+                return NotDone(new.message_id, None if held is None else held.state, why)
+            soonest = max(at, min(at + undo_for, held.expires_at - _BEFORE_END))
+            is_leaving = held.state is HoldState.RELEASE_REQUESTED
+            values: dict[str, object] = {
+                "message_id": new.message_id,
+                "subject": subject_of(held),
+                "found_in": held.state,
+                "decision": new.decision,
+                "by": new.by,
+                "reason": new.reason,
+                "note": new.note,
+                "category": new.category,
+                "decided_at": at,
+                "not_before": at if is_leaving else soonest,
+                "state": ReviewState.WAITING,
+                "ended_at": None,
+                "outcome": "",
+            }
+            number = await added(connection, review_decisions, values)
+            found = await _decision(connection, number)
+            assert found is not None  # noqa: S101 - it was added in this transaction
+            return found
+
+        return await self._database.writer.write(run)
+
+    async def end(
+        self, number: int, by: str, at: datetime, *, of_others: bool
+    ) -> ReviewDecision | NotUndone:
+        """Undo a decision that waits; of another person only with `of_others`."""
+        own = () if of_others else (_column.by == by,)
+        statement = (
+            sa.update(review_decisions)
+            .where(_column.number == number, IS_WAITING, *own)
+            .values(state=ReviewState.UNDONE, ended_at=at, outcome=f"undone by {by}")
+        )
+
+        async def run(connection: AsyncConnection) -> ReviewDecision | NotUndone:
+            is_done = (await connection.execute(statement)).rowcount == 1
+            found = await _decision(connection, number)
+            if is_done and found is not None:
+                return found
+            if found is None:
+                return NotUndone(None, UNKNOWN_DECISION)
+            return NotUndone(found, _ENDINGS[found.state] or NOT_YOURS)
+
+        return await self._database.writer.write(run)
+
+    async def take_up(self, now: datetime, limit: int = 100) -> list[TakenDecision]:
+        """Let decisions take effect whose time has come, in one commit; return them.
+
+        Each is taken up by one caller only, and not after it was undone.
+        """
+        due = (
+            sa.select(review_decisions)
+            .where(IS_WAITING, _column.not_before <= now)
+            .order_by(_column.not_before, _column.number)
+            .limit(limit)
+        )
+        # Usually nothing is due, and then the write lock is not needed.
+        if not await self._database.rows(due.limit(1)):
+            return []
+
+        async def run(connection: AsyncConnection) -> list[TakenDecision]:
+            rows = (await connection.execute(due)).mappings().all()
+            return [await _take(connection, ReviewDecision(**row), now) for row in rows]
+
+        return await self._database.writer.write(run, rows=limit)
+
+    async def latest(self, by: str, limit: int = 10) -> list[DecidedMessage]:
+        """Return what a person decided last, newest first, with the states of the messages."""
+        last = newest(review_decisions, limit, by=by).subquery()
+        query = (
+            sa.select(last, _held.state.label("held_state"))
+            .outerjoin(held_messages, _held.message_id == last.c.message_id)
+            .order_by(last.c.number.desc())
+        )
+        found = []
+        for row in await self._database.rows(query):
+            fields = dict(row)
+            state = fields.pop("held_state")
+            found.append(DecidedMessage(ReviewDecision(**fields), state))
+        return found
+
+    async def waiting_on(self, subjects: Sequence[int]) -> list[ReviewDecision]:
+        """Return the decisions that wait on messages, by `subject_of` each, at most 1000."""
+        query = sa.select(review_decisions).where(IS_WAITING, _column.subject.in_(subjects))
+        return await self._database.records(ReviewDecision, query)
+
+
+class ReviewDesk:
+    """Takes decisions of people that can be undone; `mask` hides numbers in what they write.
+
+    A decision has no effect on its message before the gateway takes it up, so that closing the
+    browser or the end of a process changes nothing. Every call raises StoreUnavailable.
+    """
+
+    def __init__(self, store: ReviewStore, mask: Callable[[str], str]) -> None:
+        self._store = store
+        self._mask = mask
+
+    async def decide(
+        self, new: NewReview, at: datetime, undo_for: timedelta = UNDO_FOR
+    ) -> ReviewDecision | NotDone:
+        """Decide on a message, with all parts of a long one; it waits for `undo_for`.
+
+        NotDone if its state does not allow that, another decision waits, its time is over, or
+        it has another text than `new.seen` says. Raises ValueError for a note or reason that is
+        too long, and an unknown category: `said_wrong` tells that before.
+        """
+        if problem := said_wrong(new):
+            raise ValueError(problem)
+        reason, note = self._mask(new.reason), self._mask(new.note)
+        masked = NewReview(
+            new.message_id, new.decision, new.by, reason, note, new.category, new.seen
+        )
+        return await self._store.add(masked, at, undo_for)
+
+    async def undo(
+        self, number: int, by: str, at: datetime, *, may_undo_others: bool = False
+    ) -> ReviewDecision | NotUndone:
+        """Undo a decision that has not taken effect: its message is held again as it was.
+
+        `may_undo_others` is true for who may decide on campaigns.
+        """
+        return await self._store.end(number, by, at, of_others=may_undo_others)
+
+    async def last_ten(self, by: str) -> list[DecidedMessage]:
+        """Return the last ten decisions of a person, newest first."""
+        return await self._store.latest(by, 10)
+
+    async def waiting_on(self, held: HeldMessage) -> ReviewDecision | None:
+        """Return the decision that waits on a message, None without one."""
+        return next(iter(await self._store.waiting_on((subject_of(held),))), None)
+
+
+def said_wrong(new: NewReview) -> str:
+    """Return what is wrong with what a person gave as reason, note or category; "" if nothing."""
+    if len(new.reason) > _MAX_REASON_CHARS or not new.reason.isprintable():
+        return f"a reason is one line of at most {_MAX_REASON_CHARS} characters"
+    if len(new.note) > MAX_NOTE_CHARS:
+        return f"a note has at most {MAX_NOTE_CHARS} characters"
+    if new.category and category_of(new.category) is None:
+        return "there is no such category"
+    return ""
+
+
+async def _message(connection: AsyncConnection, message_id: int) -> HeldMessage | None:
+    query = sa.select(held_messages).where(_held.message_id == message_id)
+    row = (await connection.execute(query)).mappings().one_or_none()
+    return None if row is None else HeldMessage(**row)
+
+
+async def _decision(connection: AsyncConnection, number: int) -> ReviewDecision | None:
+    query = sa.select(review_decisions).where(_column.number == number)
+    row = (await connection.execute(query)).mappings().one_or_none()
+    return None if row is None else ReviewDecision(**row)
+
+
+async def _hindrance(
+    connection: AsyncConnection, new: NewReview, held: HeldMessage | None, at: datetime
+) -> str:
+    """Return what stands against a decision, "" if nothing does."""
+    if held is None:
+        return "there is no such message"
+    if held.state not in TRANSITIONS[_ACTS[new.decision]].allowed:
+        return STANDING[held.state]
+    if held.expires_at <= at:
+        return STANDING[HoldState.EXPIRED]
+    if new.seen and new.seen != seen_digest(held):
+        return TEXT_REPLACED
+    waiting = sa.select(_column.number).where(IS_WAITING, _column.subject == subject_of(held))
+    if (await connection.execute(waiting)).first() is not None:
+        return DECISION_WAITS
+    return ""
+
+
+def _move_for(decision: ReviewDecision, at: datetime) -> HoldMove:
+    return decided_move(_ACTS[decision.decision], at, decision.by, decision.why)
+
+
+async def _take(
+    connection: AsyncConnection, decision: ReviewDecision, now: datetime
+) -> TakenDecision:
+    """Move what a decision is on, if that stands as it stood; end the decision either way."""
+    held = await _message(connection, decision.message_id)
+    moved: list[HeldMessage] = []
+    if held is None:
+        outcome = "the message was deleted"
+    elif held.expires_at <= now:
+        outcome = STANDING[HoldState.EXPIRED]
+    else:
+        outcome = STANDING[held.state]
+        move = _move_for(decision, now)
+        was_in_doubt = decision.found_in is HoldState.IN_DOUBT
+        # What came to be in doubt meanwhile, the SMSC may have: the person has not seen that.
+        first = move["allowed"] & _IN_DOUBT if was_in_doubt else move["allowed"] - _IN_DOUBT
+        others = move["allowed"] if was_in_doubt else first
+        moved = await moved_in(connection, (held.message_id,), {**move, "allowed": first})
+        if moved and held.assembly:
+            parts = sa.select(_held.message_id).where(
+                _held.assembly == held.assembly, _held.message_id != held.message_id
+            )
+            rest = list((await connection.execute(parts)).scalars())
+            moved += await moved_in(connection, rest, {**move, "allowed": others})
+    state = ReviewState.TAKEN if moved else ReviewState.VOID
+    ended = {"state": state, "ended_at": now, "outcome": "" if moved else outcome}
+    own = sa.update(review_decisions).where(_column.number == decision.number)
+    await connection.execute(own.values(ended))
+    found = await _decision(connection, decision.number)
+    return TakenDecision(found or decision, tuple(moved))

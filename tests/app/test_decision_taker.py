@@ -1,0 +1,67 @@
+"""What the gateway does with decisions of people once they can be undone no more."""
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+
+import pytest
+
+from gateway.app.background import DecisionTaker
+from gateway.app.followers import Rounds
+from gateway.console.held_review import review_tools
+from gateway.domain.quarantine import HeldMessage, HoldState
+from gateway.runtime.clock import utcnow
+from gateway.stores import Stores
+from gateway.systems.learning.model import SampleLabel
+from gateway.systems.quarantine.decisions import UNDO_FOR, ReviewDesk
+from gateway.systems.quarantine.model import NewReview, PersonDecision
+from tests.console.browsing import FIRST, held_with
+
+
+@pytest.mark.parametrize(
+    ("decision", "label"),
+    [(PersonDecision.RELEASED, SampleLabel.HAM), (PersonDecision.REJECTED, SampleLabel.SPAM)],
+)
+async def test_a_decision_teaches_when_it_takes_effect_and_not_before(
+    stores: Stores, decision: PersonDecision, label: SampleLabel
+) -> None:
+    now = utcnow()
+    ends = now + timedelta(days=1)
+    texts = ("黑户贷款，当天放款", "刷单兼职，日结工资")
+    await stores.quarantine.hold(
+        [
+            held_with(text, message_id=FIRST + number, expires_at=ends)
+            for number, text in enumerate(texts)
+        ]
+    )
+    reviews = ReviewDesk(stores.reviews, str)
+    tools = review_tools(stores.journals, stores.samples, learns=True)
+    taker = DecisionTaker(stores.reviews, tools.learn, Rounds())
+    await reviews.decide(NewReview(FIRST, decision, "user: lin"), now - UNDO_FOR)
+    await reviews.decide(NewReview(FIRST + 1, decision, "user: lin"), now)
+
+    await taker.look()
+
+    (sample,) = await stores.samples.find()
+    assert (sample.label, sample.by, sample.system_id) == (label, "user: lin", "shop")
+    waiting = await stores.quarantine.get(FIRST + 1)
+    assert waiting is not None
+    assert waiting.state is HoldState.HELD
+
+
+async def test_a_decision_without_effect_teaches_nothing(
+    stores: Stores, held: Callable[..., HeldMessage]
+) -> None:
+    learnt: list[Sequence[HeldMessage]] = []
+
+    async def learn(messages: Sequence[HeldMessage], _decision: PersonDecision, _by: str) -> None:
+        learnt.append(messages)
+
+    now = utcnow()
+    await stores.quarantine.hold([held(message_id=1, expires_at=now - timedelta(seconds=1))])
+    reviews = ReviewDesk(stores.reviews, str)
+    await reviews.decide(NewReview(1, PersonDecision.RELEASED, "lin"), now - 2 * UNDO_FOR)
+
+    await DecisionTaker(stores.reviews, learn, Rounds()).look()
+
+    assert learnt == []
+    assert [one.outcome for one, _ in await reviews.last_ten("lin")] == ["it has expired"]
