@@ -34,7 +34,9 @@ from gateway.systems.optout_notices.sql import NoticeStore
 from gateway.systems.outbound_messages import OutboundMessageStore
 from gateway.systems.policy_history import PolicyStore
 from gateway.systems.preferences.sql import PreferenceStore
+from gateway.systems.quarantine.campaigns import CampaignStore
 from gateway.systems.quarantine.decisions import ReviewStore
+from gateway.systems.quarantine.leases import LeaseStore
 from gateway.systems.quarantine.sql import QuarantineStore
 from gateway.systems.scheduled_messages import ScheduledStore
 from gateway.systems.sender_alerts import SenderAlertStore
@@ -59,6 +61,8 @@ class Stores:
     api_answers: ApiAnswerStore
     approvals: ApprovalStore
     reviews: ReviewStore
+    campaigns: CampaignStore
+    leases: LeaseStore
     cases: CaseStore
     consent: ConsentStore
     consent_lists: ConsentLists

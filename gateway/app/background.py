@@ -40,6 +40,7 @@ from gateway.systems.complaints.sql import ComplaintStore
 from gateway.systems.early_warnings.detector_counts import DetectorStore
 from gateway.systems.early_warnings.service import SanctionKeeper, WarningEscalations
 from gateway.systems.early_warnings.sql import WarningStore
+from gateway.systems.quarantine.campaigns import CampaignStore
 from gateway.systems.quarantine.decisions import ReviewStore
 from gateway.systems.quarantine.model import PersonDecision
 from gateway.systems.suspensions.service import SuspensionDesk, SuspensionsFollower
@@ -347,16 +348,21 @@ class CaseWatch:
 # A decision must take effect soon after its time, and a person waits for that.
 _DECISIONS_EVERY_S = 0.25
 _DECISIONS_AT_ONCE = 100
+_LEARNT_OF_STEP = 20
 
 
 class DecisionTaker:
     """Takes up what people decided on held messages once it can be undone no more.
 
-    `learn` keeps what a decision teaches, and never fails.
+    A decision on a campaign is taken up in steps. `learn` keeps what a decision teaches, and
+    never fails.
     """
 
-    def __init__(self, store: ReviewStore, learn: Learn, rounds: Rounds) -> None:
-        self._store = store
+    def __init__(
+        self, reviews: ReviewStore, campaigns: CampaignStore, learn: Learn, rounds: Rounds
+    ) -> None:
+        self._reviews = reviews
+        self._campaigns = campaigns
         self._learn = learn
         self._rounds = rounds
         self._is_failing = False
@@ -375,11 +381,18 @@ class DecisionTaker:
                 self._is_failing = False
 
     async def look(self) -> None:
-        """Take up what is due now. Raises StoreUnavailable; the rest is due at the next look."""
-        taken = await self._store.take_up(utcnow(), _DECISIONS_AT_ONCE)
+        """Take up what is due now, and take one step of a job.
+
+        Raises StoreUnavailable; the rest is due at the next look.
+        """
+        taken = await self._reviews.take_up(utcnow(), _DECISIONS_AT_ONCE)
         for one in taken:
             if one.moved:
                 await self._learn(one.moved, one.decision.decision, one.decision.by)
+        step = await self._campaigns.advance(utcnow())
+        if step is not None and step.moved:
+            # The texts of a campaign are alike, and to read them takes time from the traffic.
+            await self._learn(step.moved[:_LEARNT_OF_STEP], step.job.decision, step.job.by)
 
 
 def _peers_of(plane: Plane) -> list[str]:
@@ -426,7 +439,7 @@ class BackgroundTasks:
             stores.notices, stores.changes, Postman(settings.webhooks.networks)
         )
         tools = review_tools(stores.journals, stores.samples, learns=settings.learning.samples)
-        self.deciding = DecisionTaker(stores.reviews, tools.learn, rounds)
+        self.deciding = DecisionTaker(stores.reviews, stores.campaigns, tools.learn, rounds)
         self._offered, self._hints = stores.offered_words, plane.hints
         tally = plane.tally
         self.alerts = SenderAlerts(

@@ -157,6 +157,7 @@ _EXPIRY_EVERY = 8
 _REPORTS_EVERY = 240  # about a minute
 _PRUNE_EVERY = 14_400  # about an hour
 _CHANGES_KEPT = timedelta(days=7)
+_JOBS_KEPT = timedelta(days=366)  # the messages that they moved tell who decided, and longer
 _SUBSCRIBERS_NAMED = timedelta(hours=1)  # in the feed; a later reader must load all again
 
 
@@ -351,6 +352,7 @@ class Followers:
     async def _prune(self) -> None:
         await self._stores.changes.prune(utcnow() - _CHANGES_KEPT)
         await self._stores.changes.forget_subscribers(utcnow() - _SUBSCRIBERS_NAMED)
+        await self._stores.campaigns.forget(utcnow() - _JOBS_KEPT)
         await self._stores.empty_wal()
 
     async def _settle_reports(self) -> None:

@@ -25,6 +25,7 @@ from gateway.settings.gateway import GatewaySettings
 from gateway.storage.errors import StoreUnavailable
 from gateway.stores import stores_of
 from gateway.systems.learning.model import SampleLabel
+from gateway.systems.quarantine.campaigns import CampaignDesk
 from gateway.systems.quarantine.decisions import NotUndone, ReviewDesk
 from gateway.systems.quarantine.feedback import (
     DecisionCount,
@@ -33,7 +34,13 @@ from gateway.systems.quarantine.feedback import (
     FeedbackKind,
     FeedbackStore,
 )
-from gateway.systems.quarantine.model import MessageIds, NewReview, PersonDecision, ReviewDecision
+from gateway.systems.quarantine.model import (
+    MessageIds,
+    NewReview,
+    PersonDecision,
+    ReviewDecision,
+    ReviewJob,
+)
 from gateway.systems.quarantine.service import ActResult, NotDone, Outcome, QuarantineDesk
 from gateway.systems.quarantine.sql import QuarantineStore
 from gateway.terminal.arguments import said
@@ -154,6 +161,20 @@ async def undo_decisions(
             answers.extend([await _undone(desk, one, found.get(one), acting(by)) for one in page])
     _print_reviews(answers, as_json=as_json)
     return ExitCode.FAILED if any(isinstance(one, NotDone) for one in answers) else ExitCode.FINE
+
+
+async def undo_job(settings: GatewaySettings, number: int, by: str | None, *, as_json: bool) -> int:
+    """Undo a decision on a campaign, print what became of it; return the exit code."""
+    async with opened_store(settings, stores_of) as stores:
+        desk = CampaignDesk(stores.campaigns, masked_numbers)
+        end = await desk.undo(number, acting(by), utcnow(), may_undo_others=True)
+    is_done = isinstance(end, ReviewJob)
+    why = end.outcome if isinstance(end, ReviewJob) else end.why
+    if as_json:
+        print_json({"number": number, "done": is_done, "note": why})
+    else:
+        say(f"job {number}: {why}")
+    return ExitCode.FINE if is_done else ExitCode.FAILED
 
 
 async def _undone(

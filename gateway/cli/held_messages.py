@@ -22,6 +22,7 @@ from gateway.terminal.screen import (
     masked_source,
     print_fields,
     print_json,
+    print_listed,
     print_table,
     say,
     severity_of,
@@ -59,6 +60,73 @@ async def list_messages(
     _say_whole(counts, "" if asked is None else "in the store: ")
     if len(found) == selection.limit:
         say(f"older ones: add --before {found[-1].message_id}")
+    return ExitCode.FINE
+
+
+_CAMPAIGNS = [
+    "campaign",
+    "messages",
+    "senders",
+    "first_at",
+    "last_at",
+    "reason",
+    "rule",
+    "category",
+    "example",
+]
+_JOBS = ["number", "campaign", "decision", "by", "state", "done", "expected_count", "not_before"]
+
+
+async def list_campaigns(settings: GatewaySettings, limit: int, *, as_json: bool) -> int:
+    """Print the open campaigns, the largest first; return the exit code."""
+    limited(limit, "what is decided on makes room for the others")
+    async with opened_store(settings, stores_of) as stores:
+        found = await stores.campaigns.open_campaigns(limit)
+    described_ones = [
+        {
+            "campaign": one.campaign,
+            "messages": one.messages,
+            "senders": one.senders,
+            "first_at": one.first_at.isoformat(timespec="seconds"),
+            "last_at": one.last_at.isoformat(timespec="seconds"),
+            "reason": one.example.reason,
+            "rule": one.example.rule,
+            "category": told_category(one.example.category),
+            "example": str(one.example.message_id),
+        }
+        for one in found
+    ]
+    rows = [[str(one[name]) for name in _CAMPAIGNS] for one in described_ones]
+    names = [name.replace("_", " ") for name in _CAMPAIGNS]
+    print_listed(described_ones, names, rows, "no campaign is held", as_json=as_json)
+    return ExitCode.FINE
+
+
+async def list_jobs(settings: GatewaySettings, limit: int, *, as_json: bool) -> int:
+    """Print decisions on whole campaigns, the newest first; return the exit code."""
+    limited(limit, "older ones are done")
+    async with opened_store(settings, stores_of) as stores:
+        found = await stores.campaigns.latest(limit=limit)
+    described_ones = [
+        {
+            "number": one.number,
+            "campaign": one.campaign,
+            "system_id": one.system_id,
+            "decision": one.decision.value,
+            "by": one.by,
+            "reason": one.reason,
+            "note": one.note,
+            "state": one.state.value,
+            "done": one.done,
+            "expected_count": one.expected_count,
+            "not_before": one.not_before.isoformat(timespec="seconds"),
+            "outcome": one.outcome,
+        }
+        for one in found
+    ]
+    rows = [[str(one[name]) for name in _JOBS] for one in described_ones]
+    names = [name.replace("_", " ") for name in _JOBS]
+    print_listed(described_ones, names, rows, "no campaign was decided on", as_json=as_json)
     return ExitCode.FINE
 
 

@@ -52,6 +52,8 @@ class Whole:
 NO_CAMPAIGN = Whole()
 
 
+Limit = Annotated[int, Parameter(help="At most so many.")]
+
 Ids = Annotated[
     list[str] | None,
     Parameter(
@@ -80,6 +82,36 @@ async def list_held(
     from gateway.terminal.deployment import load_settings
 
     return await list_messages(load_settings(config), selection, config, as_json=as_json)
+
+
+@quarantine.command
+async def campaigns(
+    *, limit: Limit = 50, config: ConfigDirectory = None, as_json: AsJson = False
+) -> int:
+    """List the largest campaigns that are held: how many messages, of how many SPs, since when.
+
+    Counted are the newest 20 000 held messages, without those on which a decision waits.
+
+    Example: smsward quarantine campaigns --limit 10
+    """
+    from gateway.cli.held_messages import list_campaigns
+    from gateway.terminal.deployment import load_settings
+
+    return await list_campaigns(load_settings(config), limit, as_json=as_json)
+
+
+@quarantine.command
+async def jobs(
+    *, limit: Limit = 20, config: ConfigDirectory = None, as_json: AsJson = False
+) -> int:
+    """List decisions of the console on whole campaigns, the newest first, with their progress.
+
+    Example: smsward quarantine jobs --json
+    """
+    from gateway.cli.held_messages import list_jobs
+    from gateway.terminal.deployment import load_settings
+
+    return await list_jobs(load_settings(config), limit, as_json=as_json)
 
 
 @quarantine.command
@@ -177,6 +209,9 @@ async def undo(
     ids: Ids = None,
     /,
     *,
+    job: Annotated[
+        int | None, Parameter(help="In place of ids: a decision on a campaign, by its number.")
+    ] = None,
     by: Annotated[
         str | None, Parameter(help="Who undoes it; noted as said by your account.")
     ] = None,
@@ -189,10 +224,14 @@ async def undo(
     exit code is 1 when no decision waits on one of the messages, or the gateway was faster.
 
     Example: smsward quarantine undo 8176404480000000000 --by lin
+
+    Example: smsward quarantine undo --job 12
     """
-    from gateway.cli.held_decisions import undo_decisions
+    from gateway.cli.held_decisions import undo_decisions, undo_job
     from gateway.terminal.deployment import load_settings
 
+    if job is not None and not ids:
+        return await undo_job(load_settings(config), job, by, as_json=as_json)
     return await undo_decisions(load_settings(config), ids or [], by, as_json=as_json)
 
 

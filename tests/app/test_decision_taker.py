@@ -12,8 +12,9 @@ from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.runtime.clock import utcnow
 from gateway.stores import Stores
 from gateway.systems.learning.model import SampleLabel
+from gateway.systems.quarantine.campaigns import JOB_STEP, CampaignDesk
 from gateway.systems.quarantine.decisions import UNDO_FOR, ReviewDesk
-from gateway.systems.quarantine.model import NewReview, PersonDecision
+from gateway.systems.quarantine.model import NewCampaignReview, NewReview, PersonDecision
 from tests.console.browsing import FIRST, held_with
 
 
@@ -35,7 +36,7 @@ async def test_a_decision_teaches_when_it_takes_effect_and_not_before(
     )
     reviews = ReviewDesk(stores.reviews, str)
     tools = review_tools(stores.journals, stores.samples, learns=True)
-    taker = DecisionTaker(stores.reviews, tools.learn, Rounds())
+    taker = DecisionTaker(stores.reviews, stores.campaigns, tools.learn, Rounds())
     await reviews.decide(NewReview(FIRST, decision, "user: lin"), now - UNDO_FOR)
     await reviews.decide(NewReview(FIRST + 1, decision, "user: lin"), now)
 
@@ -61,7 +62,32 @@ async def test_a_decision_without_effect_teaches_nothing(
     reviews = ReviewDesk(stores.reviews, str)
     await reviews.decide(NewReview(1, PersonDecision.RELEASED, "lin"), now - 2 * UNDO_FOR)
 
-    await DecisionTaker(stores.reviews, learn, Rounds()).look()
+    await DecisionTaker(stores.reviews, stores.campaigns, learn, Rounds()).look()
 
     assert learnt == []
     assert [one.outcome for one, _ in await reviews.last_ten("lin")] == ["it has expired"]
+
+
+async def test_a_campaign_is_worked_off_in_steps_and_teaches_by_some_of_its_texts(
+    stores: Stores, held: Callable[..., HeldMessage]
+) -> None:
+    learnt: list[int] = []
+
+    async def learn(messages: Sequence[HeldMessage], _decision: PersonDecision, _by: str) -> None:
+        learnt.append(len(messages))
+
+    now, count = utcnow(), JOB_STEP + 30
+    campaign, ends = "c0123456789abcdef", now + timedelta(days=1)
+    await stores.quarantine.hold(
+        [held(message_id=one, campaign=campaign, expires_at=ends) for one in range(1, count + 1)]
+    )
+    new = NewCampaignReview(campaign, PersonDecision.REJECTED, "lin", count)
+    await CampaignDesk(stores.campaigns, str).decide(new, now - UNDO_FOR)
+    taker = DecisionTaker(stores.reviews, stores.campaigns, learn, Rounds())
+
+    for _ in range(3):
+        await taker.look()
+
+    assert learnt == [20, 20]
+    counts = await stores.quarantine.count_by_state()
+    assert counts[HoldState.DISCARDED] == count

@@ -20,6 +20,8 @@ from gateway.cli import held_decisions, held_messages
 from gateway.domain.quarantine import HeldMessage, HoldState, ReceiptState
 from gateway.runtime.clock import utcnow
 from gateway.stores import Stores
+from gateway.systems.quarantine.campaigns import CampaignDesk
+from gateway.systems.quarantine.model import NewCampaignReview, PersonDecision
 from gateway.systems.quarantine.service import Outcome
 from gateway.systems.quarantine.sql import QuarantineStore
 from gateway.terminal.options import acting
@@ -441,3 +443,30 @@ def test_a_campaign_is_not_put_off_by_ids(quarantine: Command) -> None:
 
     assert ran.returncode == 2
     assert "--undo-for goes with ids" in ran.stderr
+
+
+def test_open_campaigns_are_listed_and_a_decision_on_one_is_undone_by_its_number(
+    quarantine: Command, hold: Hold, in_store: InStore, fetch: Fetch
+) -> None:
+    for number in range(3):
+        hold(message_id=FIRST + number, campaign=CAMPAIGN)
+    new = NewCampaignReview(CAMPAIGN, PersonDecision.REJECTED, "user: lin", 3, note="fraud")
+
+    listed = quarantine("campaigns", "--json")
+    nothing = quarantine("jobs")
+    in_store(lambda stores: CampaignDesk(stores.campaigns, str).decide(new, utcnow()))
+    (job,) = json.loads(quarantine("jobs", "--json").stdout)
+    shown = quarantine("jobs")
+    undone = quarantine("undo", "--job", str(job["number"]))
+    again = quarantine("undo", "--job", str(job["number"]), "--json")
+
+    (campaign,) = json.loads(listed.stdout)
+    assert (campaign["campaign"], campaign["messages"], campaign["senders"]) == (CAMPAIGN, 3, 1)
+    assert campaign["example"] == str(FIRST + 2)
+    assert "no campaign was decided on" in nothing.stdout
+    assert (job["state"], job["done"], job["expected_count"]) == ("waiting", 0, 3)
+    assert "user: lin" in shown.stdout
+    assert (undone.returncode, again.returncode) == (0, 1)
+    assert "undone by" in undone.stdout
+    assert json.loads(again.stdout)["note"] == "it was undone before"
+    assert fetch(FIRST).state is HoldState.HELD

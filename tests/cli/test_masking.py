@@ -8,6 +8,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
+from gateway.console.held_review import masked_numbers
 from gateway.domain.authority_report import NewAuthorityReport
 from gateway.domain.consent import Answer, ConsentAnswer
 from gateway.domain.records import NewAccess, Row, Why
@@ -25,6 +26,7 @@ from gateway.domain.verdict import Action, Finding, Reason
 from gateway.policy.hours import HolidayCalendar
 from gateway.records.lines import RecordLines
 from gateway.records.writer import HourFiles
+from gateway.runtime.clock import utcnow
 from gateway.storage.errors import StoreUnavailable
 from gateway.storage.journals import SqlJournals
 from gateway.stores import Stores
@@ -42,6 +44,9 @@ from gateway.systems.complaints.model import Complaint, ComplaintSource
 from gateway.systems.consent_audits.model import AuditItem, NewConsentAudit
 from gateway.systems.learning.model import SampleLabel, SampleSource
 from gateway.systems.learning.person_verdicts import PersonVerdict, learnt_from
+from gateway.systems.quarantine.campaigns import CampaignDesk
+from gateway.systems.quarantine.decisions import ReviewDesk
+from gateway.systems.quarantine.model import NewCampaignReview, NewReview, PersonDecision
 from gateway.systems.subscriptions.model import Changes, SubscriptionStep
 from gateway.terminal.options import acting
 from tests.cli.test_reference import DESCRIBED
@@ -52,7 +57,8 @@ InStore = Callable[..., None]
 
 NUMBER, MSISDN, FRIEND = "13800138000", 8613800138000, "13911112222"
 HELD, OF_A_PERSON = "8176407200000001000", "8176407200000001001"
-CAMPAIGN = "c0123456789abcdef"
+CAMPAIGN, OTHER_CAMPAIGN = "c0123456789abcdef", "c0123456789abcde0"
+DECIDED = "8176407200000001002"  # on which a decision waits
 NOON = datetime(2013, 9, 30, 12, tzinfo=UTC)
 WHY = ("--unmask", "--reason", "case 2013-118")
 PERIOD = ("--from", "2013-09-30", "--to", "2013-10-01")
@@ -69,7 +75,9 @@ SHOWING: dict[str, list[tuple[str, ...]]] = {
         ("--campaign", CAMPAIGN, "--wait", "0"),
     ],
     "quarantine discard": [(HELD,), (OF_A_PERSON, "--json"), ("--campaign", CAMPAIGN)],
-    "quarantine undo": [(HELD,), (HELD, "--json")],
+    "quarantine undo": [(DECIDED,), (DECIDED, "--json"), ("--job", "1")],
+    "quarantine campaigns": [(), ("--json",)],
+    "quarantine jobs": [(), ("--json",)],
     "complaints list": [(), ("--json",)],
     "complaints show": [("1",), ("1", "--json")],
     "complaints match": [("--once",), ("--once", "--json")],
@@ -351,6 +359,17 @@ async def fill(stores: Stores) -> None:
     await stores.suspensions.suspend(NewSuspension(person, "shop", "R43", NOON, until))
 
 
+async def decide(stores: Stores) -> None:
+    """Decide on a message and on a campaign, with numbers in the notes."""
+    now, spam, note = utcnow(), PersonDecision.REJECTED, f"asked {NUMBER}"
+    await ReviewDesk(stores.reviews, masked_numbers).decide(
+        NewReview(int(DECIDED), spam, "lin", note=note), now, timedelta(hours=1)
+    )
+    await CampaignDesk(stores.campaigns, masked_numbers).decide(
+        NewCampaignReview(OTHER_CAMPAIGN, spam, "lin", 2, note=note), now
+    )
+
+
 @pytest.fixture
 def ask(cli: Cli, deployment: Path, in_store: InStore, hold: Hold) -> Cli:
     """Return what runs one command in a deployment that knows one subscriber everywhere."""
@@ -358,6 +377,10 @@ def ask(cli: Cli, deployment: Path, in_store: InStore, hold: Hold) -> Cli:
     in_store(fill)
     hold(message_id=int(HELD), campaign=CAMPAIGN)
     hold(message_id=int(OF_A_PERSON), source=f"+86{FRIEND}")
+    hold(message_id=int(DECIDED), campaign=OTHER_CAMPAIGN)
+    for number in (3, 4):
+        hold(message_id=int(HELD) + number, campaign=OTHER_CAMPAIGN)
+    in_store(decide)
     files = HourFiles(deployment / "var/cdr")
     about, why = (1, "shop", 4), Why("forward", "", "", "", "digest")
     addresses = (b"10690001", NUMBER.encode())

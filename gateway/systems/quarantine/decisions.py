@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
+from itertools import chain
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -15,6 +16,7 @@ from gateway.storage.database import SqlStore, added, newest
 from gateway.storage.tables import IS_WAITING, held_messages
 from gateway.systems.quarantine.model import (
     TRANSITIONS,
+    Escalation,
     HeldMessageAct,
     HoldMove,
     NewReview,
@@ -24,7 +26,13 @@ from gateway.systems.quarantine.model import (
 )
 from gateway.systems.quarantine.service import STANDING, NotDone, decided_move
 from gateway.systems.quarantine.sql import TEXT_REPLACED, moved_in
-from gateway.systems.quarantine.tables import review_decisions, subject_of
+from gateway.systems.quarantine.tables import (
+    IS_OPEN,
+    review_decisions,
+    review_escalations,
+    review_leases,
+    subject_of,
+)
 
 UNDO_FOR = timedelta(seconds=10)
 MAX_NOTE_CHARS = 1000
@@ -32,6 +40,8 @@ _MAX_REASON_CHARS = 64
 # A message that ends sooner leaves before it ends: the gateway needs a moment to send it.
 _BEFORE_END = timedelta(seconds=2)
 
+UNKNOWN_MESSAGE = "there is no such message"
+LEASED = "another reviewer is looking at it"
 DECISION_WAITS = "another decision on it waits"
 UNKNOWN_DECISION = "there is no such decision"
 NOT_YOURS = "only who decided may undo it, or who may decide on campaigns"
@@ -46,6 +56,9 @@ _ENDINGS = {
     ReviewState.UNDONE: "it was undone before",
     ReviewState.VOID: "it had no effect",
 }
+# What a person may release or discard.
+_ALLOWED = [TRANSITIONS[act].allowed for act in _ACTS.values()]
+_DECIDABLE: frozenset[HoldState] = frozenset(chain.from_iterable(_ALLOWED))
 _IN_DOUBT = frozenset({HoldState.IN_DOUBT})
 _column, _held = review_decisions.c, held_messages.c
 
@@ -112,6 +125,7 @@ class ReviewStore(SqlStore):
                 "outcome": "",
             }
             number = await added(connection, review_decisions, values)
+            await _let_others(connection, subject_of(held))
             found = await _decision(connection, number)
             assert found is not None  # noqa: S101 - it was added in this transaction
             return found
@@ -140,8 +154,33 @@ class ReviewStore(SqlStore):
 
         return await self._database.writer.write(run)
 
+    async def escalate(
+        self, message_id: int, by: str, note: str, at: datetime
+    ) -> Escalation | NotDone:
+        """Put a held message before senior reviewers; NotDone if it is not held."""
+
+        async def run(connection: AsyncConnection) -> Escalation | NotDone:
+            held = await _message(connection, message_id)
+            if held is None:
+                return NotDone(message_id, None, UNKNOWN_MESSAGE)
+            if held.state not in _DECIDABLE:
+                return NotDone(message_id, held.state, STANDING[held.state])
+            if await _waits(connection, held):
+                return NotDone(message_id, held.state, DECISION_WAITS)
+            values = {"message_id": message_id, "by": by, "note": note, "at": at, "is_open": True}
+            number = await added(connection, review_escalations, values)
+            await _let_others(connection, subject_of(held))
+            return Escalation(number, message_id, by, note, at, is_open=True)
+
+        return await self._database.writer.write(run)
+
+    async def escalations_of(self, message_id: int) -> list[Escalation]:
+        """Return the escalations of a message, newest first, at most 50."""
+        query = newest(review_escalations, 50, message_id=message_id)
+        return await self._database.records(Escalation, query)
+
     async def take_up(self, now: datetime, limit: int = 100) -> list[TakenDecision]:
-        """Let decisions take effect whose time has come, in one commit; return them.
+        """Let the decisions that are due take effect, in one commit; return them.
 
         Each is taken up by one caller only, and not after it was undone.
         """
@@ -198,9 +237,10 @@ class ReviewDesk:
     ) -> ReviewDecision | NotDone:
         """Decide on a message, with all parts of a long one; it waits for `undo_for`.
 
-        NotDone if its state does not allow that, another decision waits, its time is over, or
-        it has another text than `new.seen` says. Raises ValueError for a note or reason that is
-        too long, and an unknown category: `said_wrong` tells that before.
+        NotDone if its state does not allow that, another decision waits, another reviewer has
+        its lease, its time is over, or it has another text than `new.seen` says. Raises
+        ValueError for a note or reason that is too long, and an unknown category: `said_wrong`
+        tells that before.
         """
         if problem := said_wrong(new):
             raise ValueError(problem)
@@ -209,6 +249,22 @@ class ReviewDesk:
             new.message_id, new.decision, new.by, reason, note, new.category, new.seen
         )
         return await self._store.add(masked, at, undo_for)
+
+    async def escalate(
+        self, message_id: int, by: str, note: str, at: datetime
+    ) -> Escalation | NotDone:
+        """Put a message before senior reviewers, with a note of 1 to MAX_NOTE_CHARS characters.
+
+        They find it with `HeldFilter.is_escalated` until it is decided on. Raises ValueError
+        for another note.
+        """
+        if not 0 < len(note) <= MAX_NOTE_CHARS:
+            raise ValueError(f"a note has 1 to {MAX_NOTE_CHARS} characters")
+        return await self._store.escalate(message_id, by, self._mask(note), at)
+
+    async def escalations_of(self, message_id: int) -> list[Escalation]:
+        """Return the escalations of a message, newest first, at most 50."""
+        return await self._store.escalations_of(message_id)
 
     async def undo(
         self, number: int, by: str, at: datetime, *, may_undo_others: bool = False
@@ -256,21 +312,45 @@ async def _hindrance(
 ) -> str:
     """Return what stands against a decision, "" if nothing does."""
     if held is None:
-        return "there is no such message"
+        return UNKNOWN_MESSAGE
     if held.state not in TRANSITIONS[_ACTS[new.decision]].allowed:
         return STANDING[held.state]
     if held.expires_at <= at:
         return STANDING[HoldState.EXPIRED]
     if new.seen and new.seen != seen_digest(held):
         return TEXT_REPLACED
-    waiting = sa.select(_column.number).where(IS_WAITING, _column.subject == subject_of(held))
-    if (await connection.execute(waiting)).first() is not None:
+    if await _waits(connection, held):
         return DECISION_WAITS
-    return ""
+    leased = sa.select(review_leases.c.by).where(
+        review_leases.c.subject == subject_of(held),
+        review_leases.c.until > at,
+        review_leases.c.by != new.by,
+    )
+    return LEASED if (await connection.execute(leased)).first() is not None else ""
 
 
-def _move_for(decision: ReviewDecision, at: datetime) -> HoldMove:
-    return decided_move(_ACTS[decision.decision], at, decision.by, decision.why)
+async def _waits(connection: AsyncConnection, held: HeldMessage) -> bool:
+    """Tell whether a decision waits on a message."""
+    waiting = sa.select(_column.number).where(IS_WAITING, _column.subject == subject_of(held))
+    return (await connection.execute(waiting)).first() is not None
+
+
+async def _let_others(connection: AsyncConnection, subject: int) -> None:
+    """End the lease of a message: its reviewer is done with it."""
+    await connection.execute(sa.delete(review_leases).where(review_leases.c.subject == subject))
+
+
+def move_for(decision: PersonDecision, by: str, why: str, at: datetime) -> HoldMove:
+    """Return what a decision does to a message, and leaves on it."""
+    return decided_move(_ACTS[decision], at, by, why)
+
+
+async def close_escalations(connection: AsyncConnection, moved: Sequence[HeldMessage]) -> None:
+    """Note that messages were decided on, which may have been escalated; at most 1000."""
+    ours = review_escalations.c.message_id.in_([one.message_id for one in moved])
+    await connection.execute(
+        sa.update(review_escalations).where(ours, IS_OPEN).values(is_open=False)
+    )
 
 
 async def _take(
@@ -285,7 +365,7 @@ async def _take(
         outcome = STANDING[HoldState.EXPIRED]
     else:
         outcome = STANDING[held.state]
-        move = _move_for(decision, now)
+        move = move_for(decision.decision, decision.by, decision.why, now)
         was_in_doubt = decision.found_in is HoldState.IN_DOUBT
         # What came to be in doubt meanwhile, the SMSC may have: the person has not seen that.
         first = move["allowed"] & _IN_DOUBT if was_in_doubt else move["allowed"] - _IN_DOUBT
@@ -297,6 +377,7 @@ async def _take(
             )
             rest = list((await connection.execute(parts)).scalars())
             moved += await moved_in(connection, rest, {**move, "allowed": others})
+    await close_escalations(connection, moved)
     state = ReviewState.TAKEN if moved else ReviewState.VOID
     ended = {"state": state, "ended_at": now, "outcome": "" if moved else outcome}
     own = sa.update(review_decisions).where(_column.number == decision.number)

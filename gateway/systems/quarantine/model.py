@@ -91,6 +91,86 @@ class ReviewDecision:
 
 
 @dataclass(frozen=True, slots=True)
+class Escalation:
+    """A message was put before a senior reviewer: `is_open` until it is decided on."""
+
+    number: int
+    message_id: int
+    by: str
+    note: str
+    at: datetime
+    is_open: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewLease:
+    """A reviewer has a message until then; `subject` is as in ReviewDecision."""
+
+    subject: int
+    by: str
+    until: datetime
+
+
+class ReviewJobState(StrEnum):
+    """State of a decision on a whole campaign. The last two are final."""
+
+    WAITING = "waiting"  # it can be undone
+    RUNNING = "running"  # the gateway moves its messages
+    DONE = "done"
+    UNDONE = "undone"
+
+
+@dataclass(frozen=True, slots=True)
+class NewCampaignReview:
+    """What a person decides on all that is held of a campaign, and why; see NewReview.
+
+    With a `system_id` only what that SP sent is meant. `expected_count` is how many messages
+    the person was told of, and has typed in.
+    """
+
+    campaign: str
+    decision: PersonDecision
+    by: str
+    expected_count: int
+    system_id: str = ""
+    reason: str = ""
+    note: str = ""
+    category: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewJob:
+    """A decision on a campaign. It has no effect before `not_before`.
+
+    It is on what was held up to the message `upto_id`, `expected_count` messages; `last_id` is
+    the last that was looked at, `done` counts those that were moved.
+    """
+
+    number: int
+    campaign: str
+    system_id: str
+    decision: PersonDecision
+    by: str
+    reason: str
+    note: str
+    category: str
+    expected_count: int
+    decided_at: datetime
+    not_before: datetime
+    state: ReviewJobState
+    upto_id: int
+    last_id: int
+    done: int
+    ended_at: datetime | None
+    outcome: str
+
+    @property
+    def why(self) -> str:
+        """Return reason and note together."""
+        return ": ".join(filter(None, (self.reason, self.note)))
+
+
+@dataclass(frozen=True, slots=True)
 class Grounds:
     """Why and until when a message is kept after it was judged again."""
 

@@ -75,7 +75,8 @@ class HeldFilter:
     """Which messages are listed; with a category also what lies below it.
 
     Without a state these are all messages but deferred ones, which no person has to decide on.
-    With `is_undecided` those are left out on which a decision waits.
+    With `is_undecided` those are left out on which a decision waits; with `is_escalated` only
+    those are meant that wait for a senior reviewer.
     """
 
     state: HoldState | None = None
@@ -83,6 +84,7 @@ class HeldFilter:
     campaign: str | None = None
     category: str | None = None
     is_undecided: bool = False
+    is_escalated: bool = False
 
 
 _OF_INTEREST = tuple(state for state in HoldState if state is not HoldState.DEFERRED)
@@ -102,6 +104,7 @@ async def find_held(
             before_id=before_id,
             limit=limit,
             is_undecided=wanted.is_undecided,
+            is_escalated=wanted.is_escalated,
         )
         both = sorted((*newest, *page), key=lambda held: held.message_id, reverse=True)
         newest = both[:limit]  # no more are kept, in however many states they are

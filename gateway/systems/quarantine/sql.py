@@ -36,7 +36,13 @@ from gateway.systems.quarantine.model import (
     ReleasedId,
     Replacement,
 )
-from gateway.systems.quarantine.tables import IS_UNDECIDED, review_decisions, voided
+from gateway.systems.quarantine.tables import (
+    IS_ESCALATED,
+    IS_UNDECIDED,
+    review_decisions,
+    review_escalations,
+    voided,
+)
 
 TEXT_REPLACED = "its sender has replaced the text"
 
@@ -131,15 +137,19 @@ class QuarantineStore(SqlStore):
         before_id: int | None = None,
         limit: int = 50,
         is_undecided: bool = False,
+        is_escalated: bool = False,
     ) -> list[HeldMessage]:
         """Return the newest messages that fit, newest first; of any of `categories`.
 
         For the next page give the last message_id as `before_id`. With `is_undecided` those are
-        left out on which a decision waits.
+        left out on which a decision waits; with `is_escalated` only those are returned that
+        wait for a senior reviewer.
         """
         wanted = _fitting(system_id, campaign, None, state)
         if is_undecided:
             wanted.append(IS_UNDECIDED)
+        if is_escalated:
+            wanted.append(IS_ESCALATED)
         if before_id is not None:
             wanted.append(_column.message_id < before_id)
         if categories is not None:
@@ -403,15 +413,19 @@ class QuarantineStore(SqlStore):
     async def forget(self, message_ids: Sequence[int], purge: NewPurge) -> int:
         """Delete those of `message_ids` that `held_before` may return; return how many.
 
-        Decisions on them go, too. The journal gets `purge` with that count in the same commit;
-        nothing when it is 0.
+        What people said of them goes, too. The journal gets `purge` with that count in the same
+        commit; nothing when it is 0.
         """
         final = sa.and_(_IS_FINAL, _column.message_id.in_(message_ids))
         gone = sa.select(_column.message_id).where(final).scalar_subquery()
-        decided = sa.delete(review_decisions).where(review_decisions.c.message_id.in_(gone))
+        said = [
+            sa.delete(table).where(table.c.message_id.in_(gone))
+            for table in (review_decisions, review_escalations)
+        ]
 
         async def run(connection: AsyncConnection) -> int:
-            await connection.execute(decided)
+            for statement in said:
+                await connection.execute(statement)
             count = (await connection.execute(sa.delete(held_messages).where(final))).rowcount
             await note_purge(connection, purge, count)
             return count

@@ -1,4 +1,4 @@
-"""The table of decisions on held messages; gateway.storage.tables has that of the messages."""
+"""The tables of decisions on held messages and campaigns; held_messages is of storage.tables."""
 
 from datetime import datetime
 
@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.storage.dialect import NEVER_REUSED, ROW_NUMBER, columns, partial_index
 from gateway.storage.tables import IS_WAITING, UtcTime, held_messages, metadata, word
-from gateway.systems.quarantine.model import PersonDecision, ReviewState
+from gateway.systems.quarantine.model import PersonDecision, ReviewJobState, ReviewState
 
 # The fields of ReviewDecision. Numbers in its texts are masked, so that none is sealed.
 review_decisions = sa.Table(
@@ -32,6 +32,56 @@ review_decisions = sa.Table(
     **NEVER_REUSED,
 )
 
+IS_OPEN_JOB = sa.text("state IN ('waiting', 'running')")
+
+# The fields of ReviewJob.
+review_jobs = sa.Table(
+    "review_jobs",
+    metadata,
+    sa.Column("number", ROW_NUMBER, primary_key=True),
+    sa.Column("campaign", sa.String(17), nullable=False),
+    sa.Column("system_id", sa.String(16), nullable=False),
+    sa.Column("decision", word(PersonDecision, 16), nullable=False),
+    *columns(sa.Text, "by", "reason", "note"),
+    sa.Column("category", sa.String(64), nullable=False),
+    sa.Column("expected_count", sa.BigInteger, nullable=False),
+    *columns(UtcTime, "decided_at", "not_before"),
+    sa.Column("state", word(ReviewJobState, 8), nullable=False),
+    *columns(sa.BigInteger, "upto_id", "last_id", "done"),
+    sa.Column("ended_at", UtcTime, nullable=True),
+    sa.Column("outcome", sa.Text, nullable=False),
+    sa.Index(None, "by", "number"),
+    # What the gateway asks every few moments; a campaign has one job at a time.
+    partial_index("ix_review_jobs_open", "not_before", "number", where=IS_OPEN_JOB),
+    partial_index("uq_review_jobs_open", "campaign", "system_id", where=IS_OPEN_JOB, unique=True),
+    **NEVER_REUSED,
+)
+
+# Until when a reviewer has a message, by `subject_of` it: nobody else decides on it then.
+review_leases = sa.Table(
+    "review_leases",
+    metadata,
+    sa.Column("subject", ROW_NUMBER, primary_key=True, autoincrement=False),
+    sa.Column("by", sa.Text, nullable=False),
+    sa.Column("until", UtcTime, nullable=False, index=True),
+)
+
+IS_OPEN = sa.text("is_open")
+
+# The fields of Escalation. Numbers in notes are masked.
+review_escalations = sa.Table(
+    "review_escalations",
+    metadata,
+    sa.Column("number", ROW_NUMBER, primary_key=True),
+    sa.Column("message_id", sa.BigInteger, nullable=False, index=True),
+    *columns(sa.Text, "by", "note"),
+    sa.Column("at", UtcTime, nullable=False),
+    sa.Column("is_open", sa.Boolean, nullable=False),
+    # What senior reviewers look for.
+    partial_index("ix_review_escalations_open", "message_id", "number", where=IS_OPEN),
+    **NEVER_REUSED,
+)
+
 _held, _decision = held_messages.c, review_decisions.c
 
 
@@ -48,6 +98,9 @@ IS_UNDECIDED = ~(
     .where(sa.text("review_decisions.state = 'waiting'"), _decision.subject == SUBJECT)
     .correlate(held_messages)
 )
+
+# It was put before a senior reviewer, and has not been decided on since.
+IS_ESCALATED = _held.message_id.in_(sa.select(review_escalations.c.message_id).where(IS_OPEN))
 
 
 def voided(message_id: int, at: datetime, outcome: str) -> sa.Update:

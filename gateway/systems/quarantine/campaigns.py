@@ -1,0 +1,339 @@
+"""Campaigns of held messages: which are open, and decisions on a whole one, as a job."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.domain.quarantine import HeldMessage, HoldState
+from gateway.storage.database import SqlStore, added, newest
+from gateway.storage.tables import IS_CAMPAIGN, held_messages
+from gateway.systems.quarantine.decisions import (
+    UNDO_FOR,
+    close_escalations,
+    move_for,
+    said_wrong,
+)
+from gateway.systems.quarantine.model import (
+    NewCampaignReview,
+    NewReview,
+    ReviewJob,
+    ReviewJobState,
+    is_campaign_id,
+)
+from gateway.systems.quarantine.sql import moved_in
+from gateway.systems.quarantine.tables import IS_OPEN_JOB, IS_UNDECIDED, review_jobs
+
+# So many of the newest held messages are looked at for open campaigns.
+CAMPAIGN_WINDOW = 20_000
+# So many messages a job moves in one commit.
+JOB_STEP = 250
+
+_IDS_AT_ONCE = 1000
+
+OTHER_COUNT = "another number of messages is held"
+NOTHING_HELD = "nothing is held of it"
+JOB_WAITS = "another decision on this campaign is not done yet"
+UNKNOWN_JOB = "there is no such job"
+NOT_YOUR_JOB = "only who decided may undo it, or who may decide on campaigns"
+
+_ENDINGS = {
+    ReviewJobState.WAITING: "",
+    ReviewJobState.RUNNING: "it has taken effect",
+    ReviewJobState.DONE: "it has taken effect",
+    ReviewJobState.UNDONE: "it was undone before",
+}
+_held, _job = held_messages.c, review_jobs.c
+_IS_HELD = _held.state == HoldState.HELD
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCampaign:
+    """What the newest held messages say of a campaign: how many of them, of how many SPs.
+
+    `example` is the newest of them.
+    """
+
+    campaign: str
+    messages: int
+    senders: int
+    first_at: datetime
+    last_at: datetime
+    example: HeldMessage
+
+
+@dataclass(frozen=True, slots=True)
+class JobNotMade:
+    """Nothing changed. `held` is how many messages of the campaign are held now."""
+
+    held: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobNotUndone:
+    """Nothing changed. `job` is as it stands, None for a number that was never given."""
+
+    job: ReviewJob | None
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobStep:
+    """What one step of a job did: the job after it, and the messages that it moved."""
+
+    job: ReviewJob
+    moved: tuple[HeldMessage, ...]
+
+
+class CampaignStore(SqlStore):
+    """Finds open campaigns and keeps jobs. Every call raises StoreUnavailable."""
+
+    async def open_campaigns(self, limit: int = 50, least: int = 2) -> list[OpenCampaign]:
+        """Return campaigns with `least` and more of the newest held messages, the largest first.
+
+        At most CAMPAIGN_WINDOW messages are looked at; those on which a decision waits are left
+        out.
+        """
+        window = (
+            sa.select(_held.message_id, _held.campaign, _held.system_id, _held.held_at)
+            .where(_IS_HELD, IS_CAMPAIGN, IS_UNDECIDED)
+            .order_by(_held.message_id.desc())
+            .limit(CAMPAIGN_WINDOW)
+            .subquery()
+        )
+        messages = sa.func.count().label("messages")
+        query = (
+            sa.select(
+                window.c.campaign,
+                messages,
+                sa.func.count(window.c.system_id.distinct()).label("senders"),
+                sa.func.min(window.c.held_at).label("first_at"),
+                sa.func.max(window.c.held_at).label("last_at"),
+                sa.func.max(window.c.message_id).label("newest"),
+            )
+            .group_by(window.c.campaign)
+            .having(sa.func.count() >= least)
+            .order_by(messages.desc(), sa.desc("newest"))
+            .limit(limit)
+        )
+        rows = await self._database.rows(query)
+        examples = {
+            one.message_id: one
+            for one in await self._database.records(
+                HeldMessage,
+                sa.select(held_messages).where(
+                    _held.message_id.in_([row["newest"] for row in rows])
+                ),
+            )
+        }
+        return [
+            OpenCampaign(
+                row["campaign"],
+                row["messages"],
+                row["senders"],
+                row["first_at"],
+                row["last_at"],
+                examples[row["newest"]],
+            )
+            for row in rows
+            if row["newest"] in examples  # else it was deleted between the two looks
+        ]
+
+    async def held_of_each(self, campaign: str) -> dict[str, int]:
+        """Return how many messages of a campaign are held of each SP, and no decision waits on."""
+        query = (
+            sa.select(_held.system_id, sa.func.count().label("messages"))
+            .where(*_open_messages(campaign, ""))
+            .group_by(_held.system_id)
+        )
+        return {row["system_id"]: row["messages"] for row in await self._database.rows(query)}
+
+    async def add(
+        self, new: NewCampaignReview, at: datetime, undo_for: timedelta
+    ) -> ReviewJob | JobNotMade:
+        """Keep a job, if `expected_count` messages are held and no other job is open."""
+        ours = _open_messages(new.campaign, new.system_id)
+        count = sa.select(
+            sa.func.count().label("messages"), sa.func.max(_held.message_id).label("newest")
+        ).where(*ours)
+        others = sa.select(_job.number).where(IS_OPEN_JOB, _job.campaign == new.campaign)
+
+        async def run(connection: AsyncConnection) -> ReviewJob | JobNotMade:
+            found = (await connection.execute(count)).mappings().one()
+            held = int(found["messages"])
+            if (await connection.execute(others)).first() is not None:
+                return JobNotMade(held, JOB_WAITS)
+            if not held or held != new.expected_count:
+                return JobNotMade(held, OTHER_COUNT if held else NOTHING_HELD)
+            values: dict[str, object] = {
+                "campaign": new.campaign,
+                "system_id": new.system_id,
+                "decision": new.decision,
+                "by": new.by,
+                "reason": new.reason,
+                "note": new.note,
+                "category": new.category,
+                "expected_count": held,
+                "decided_at": at,
+                "not_before": at + undo_for,
+                "state": ReviewJobState.WAITING,
+                "upto_id": found["newest"],
+                "last_id": 0,
+                "done": 0,
+                "ended_at": None,
+                "outcome": "",
+            }
+            number = await added(connection, review_jobs, values)
+            return await _job_of(connection, number)
+
+        return await self._database.writer.write(run)
+
+    async def end(
+        self, number: int, by: str, at: datetime, *, of_others: bool
+    ) -> ReviewJob | JobNotUndone:
+        """Undo a job that waits; of another person only with `of_others`."""
+        own = () if of_others else (_job.by == by,)
+        statement = (
+            sa.update(review_jobs)
+            .where(_job.number == number, _job.state == ReviewJobState.WAITING, *own)
+            .values(state=ReviewJobState.UNDONE, ended_at=at, outcome=f"undone by {by}")
+        )
+        exists = sa.select(_job.number).where(_job.number == number)
+
+        async def run(connection: AsyncConnection) -> ReviewJob | JobNotUndone:
+            is_done = (await connection.execute(statement)).rowcount == 1
+            if (await connection.execute(exists)).first() is None:
+                return JobNotUndone(None, UNKNOWN_JOB)
+            found = await _job_of(connection, number)
+            if is_done:
+                return found
+            return JobNotUndone(found, _ENDINGS[found.state] or NOT_YOUR_JOB)
+
+        return await self._database.writer.write(run)
+
+    async def advance(self, now: datetime, limit: int = JOB_STEP) -> JobStep | None:
+        """Take one step of the oldest job that is due, in one commit; None where no job is due.
+
+        A step moves the next messages and says so in the job: after the end of a process the
+        job goes on where it stood, and no message is moved twice. Parts of a long message go
+        together.
+        """
+        due = (
+            sa.select(review_jobs)
+            .where(IS_OPEN_JOB, _job.not_before <= now)
+            .order_by(_job.not_before, _job.number)
+            .limit(1)
+        )
+        # Usually nothing is due, and then the write lock is not needed.
+        if not await self._database.rows(due):
+            return None
+
+        async def run(connection: AsyncConnection) -> JobStep | None:
+            row = (await connection.execute(due)).mappings().one_or_none()
+            return None if row is None else await _step(connection, ReviewJob(**row), now, limit)
+
+        return await self._database.writer.write(run, rows=2 * limit)
+
+    async def forget(self, before: datetime) -> int:
+        """Delete the jobs that ended before then; return how many."""
+        return await self._database.change(sa.delete(review_jobs).where(_job.ended_at < before))
+
+    async def job(self, number: int) -> ReviewJob | None:
+        """Return a job, None for a number that was never given."""
+        query = sa.select(review_jobs).where(_job.number == number)
+        return await self._database.record(ReviewJob, query)
+
+    async def latest(self, by: str | None = None, limit: int = 10) -> list[ReviewJob]:
+        """Return the newest jobs, of a person or of all, newest first."""
+        return await self._database.records(ReviewJob, newest(review_jobs, limit, by=by))
+
+
+class CampaignDesk:
+    """Decides on whole campaigns; for who may do so (DECIDE_CAMPAIGN), which the caller checks.
+
+    `mask` hides numbers in what people write. Every call raises StoreUnavailable.
+    """
+
+    def __init__(self, store: CampaignStore, mask: Callable[[str], str]) -> None:
+        self._store = store
+        self._mask = mask
+
+    async def decide(
+        self, new: NewCampaignReview, at: datetime, undo_for: timedelta = UNDO_FOR
+    ) -> ReviewJob | JobNotMade:
+        """Decide on all that is held of a campaign now; it waits for `undo_for`.
+
+        What comes later stays held. Nothing is decided where another number of messages is held
+        than was typed in: the person has not seen that. Raises ValueError for what `said_wrong`
+        finds, and for a campaign that can be none.
+        """
+        about = NewReview(0, new.decision, new.by, new.reason, new.note, new.category)
+        if problem := said_wrong(about):
+            raise ValueError(problem)
+        if not is_campaign_id(new.campaign):
+            raise ValueError("no id of a campaign")
+        masked = replace(new, reason=self._mask(new.reason), note=self._mask(new.note))
+        return await self._store.add(masked, at, undo_for)
+
+    async def undo(
+        self, number: int, by: str, at: datetime, *, may_undo_others: bool = False
+    ) -> ReviewJob | JobNotUndone:
+        """Undo a job that has not begun: all its messages are held as they were."""
+        return await self._store.end(number, by, at, of_others=may_undo_others)
+
+
+def _open_messages(campaign: str, system_id: str) -> list[sa.ColumnElement[bool]]:
+    """Return the conditions for what a person may decide on of a campaign, of an SP or of all."""
+    ours = [_IS_HELD, sa.and_(IS_CAMPAIGN, _held.campaign == campaign), IS_UNDECIDED]
+    return [*ours, _held.system_id == system_id] if system_id else ours
+
+
+async def _job_of(connection: AsyncConnection, number: int) -> ReviewJob:
+    query = sa.select(review_jobs).where(_job.number == number)
+    return ReviewJob(**(await connection.execute(query)).mappings().one())
+
+
+async def _step(connection: AsyncConnection, job: ReviewJob, now: datetime, limit: int) -> JobStep:
+    page = (
+        sa.select(_held.message_id, _held.assembly)
+        .where(
+            *_open_messages(job.campaign, job.system_id),
+            _held.message_id > job.last_id,
+            _held.message_id <= job.upto_id,
+            _held.expires_at > now,
+        )
+        .order_by(_held.message_id)
+        .limit(limit)
+    )
+    rows = (await connection.execute(page)).mappings().all()
+    moved = await _moved(connection, job, rows, now)
+    values: dict[str, object] = {"state": ReviewJobState.RUNNING, "done": job.done + len(moved)}
+    if rows:
+        values["last_id"] = rows[-1]["message_id"]
+    if len(rows) < limit:
+        values |= {"state": ReviewJobState.DONE, "ended_at": now}
+    own = sa.update(review_jobs).where(_job.number == job.number)
+    await connection.execute(own.values(values))
+    return JobStep(await _job_of(connection, job.number), tuple(moved))
+
+
+async def _moved(
+    connection: AsyncConnection, job: ReviewJob, rows: Sequence[sa.RowMapping], now: datetime
+) -> list[HeldMessage]:
+    """Move messages, and the other parts of the long ones among them that may be moved."""
+    move = move_for(job.decision, job.by, job.why, now)
+    spared = {HoldState.IN_DOUBT}  # the SMSC may have it: that is decided on by its id
+    move["allowed"] -= spared
+    ids = [row["message_id"] for row in rows]
+    if assemblies := {row["assembly"] for row in rows if row["assembly"]}:
+        parts = sa.select(_held.message_id).where(_held.assembly.in_(sorted(assemblies)))
+        ids = sorted({*ids, *(await connection.execute(parts)).scalars()})
+    moved: list[HeldMessage] = []
+    for at in range(0, len(ids), _IDS_AT_ONCE):
+        some = await moved_in(connection, ids[at : at + _IDS_AT_ONCE], move)
+        await close_escalations(connection, some)
+        moved += some
+    return moved

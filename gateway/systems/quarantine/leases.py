@@ -1,0 +1,96 @@
+"""Leases of held messages: for 90 seconds no other reviewer gets the same one."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.domain.quarantine import HeldMessage, HoldState
+from gateway.storage.database import SqlStore
+from gateway.storage.dialect import insert_or_update
+from gateway.storage.tables import held_messages
+from gateway.systems.quarantine.model import ReviewLease
+from gateway.systems.quarantine.tables import IS_UNDECIDED, SUBJECT, review_leases, subject_of
+
+LEASE_FOR = timedelta(seconds=90)
+
+_held, _lease = held_messages.c, review_leases.c
+_insert = insert_or_update(review_leases)
+
+
+class LeaseStore(SqlStore):
+    """Keeps which reviewer has which message; `now` is the time of the caller.
+
+    A lease ends by itself: nothing has to be done when a browser is closed. Every call raises
+    StoreUnavailable.
+    """
+
+    async def take(self, held: HeldMessage, by: str, now: datetime) -> ReviewLease:
+        """Take or renew the lease of a message for `by`; return the lease in force.
+
+        It is another person's where that one was faster: ask who it is `by`.
+        """
+
+        async def run(connection: AsyncConnection) -> ReviewLease:
+            return await _take(connection, subject_of(held), by, now)
+
+        return await self._database.writer.write(run)
+
+    async def take_next(
+        self, by: str, now: datetime, *, before_id: int | None = None
+    ) -> HeldMessage | None:
+        """Lease the newest held message that no other reviewer has, None without one.
+
+        With `before_id` only older ones are looked at.
+        """
+        is_free = ~(
+            sa.exists()
+            .where(_lease.subject == SUBJECT, _lease.until > now, _lease.by != by)
+            .correlate(held_messages)
+        )
+        older = () if before_id is None else (_held.message_id < before_id,)
+        query = (
+            sa.select(held_messages)
+            .where(_held.state == HoldState.HELD, _held.expires_at > now, IS_UNDECIDED, is_free)
+            .where(*older)
+            .order_by(_held.message_id.desc())
+            .limit(1)
+        )
+
+        async def run(connection: AsyncConnection) -> HeldMessage | None:
+            row = (await connection.execute(query)).mappings().one_or_none()
+            if row is None:
+                return None
+            held = HeldMessage(**row)
+            await _take(connection, subject_of(held), by, now)
+            return held
+
+        return await self._database.writer.write(run)
+
+    async def give_back(self, held: HeldMessage, by: str) -> bool:
+        """End the lease that `by` has on a message; tell whether it had one."""
+        own = _lease.subject == subject_of(held), _lease.by == by
+        return await self._database.change(sa.delete(review_leases).where(*own)) == 1
+
+    async def of(self, some: Sequence[HeldMessage], now: datetime) -> dict[int, ReviewLease]:
+        """Return the leases in force on messages, by message_id; at most 1000 messages."""
+        subjects = {one.message_id: subject_of(one) for one in some}
+        query = sa.select(review_leases).where(
+            _lease.subject.in_(sorted(set(subjects.values()))), _lease.until > now
+        )
+        found = {one.subject: one for one in await self._database.records(ReviewLease, query)}
+        return {number: found[one] for number, one in subjects.items() if one in found}
+
+
+async def _take(connection: AsyncConnection, subject: int, by: str, now: datetime) -> ReviewLease:
+    await connection.execute(sa.delete(review_leases).where(_lease.until <= now))
+    statement = _insert.on_conflict_do_update(
+        index_elements=[_lease.subject],
+        set_={"until": _insert.excluded.until},
+        where=_lease.by == by,
+    )
+    values = {"subject": subject, "by": by, "until": now + LEASE_FOR}
+    await connection.execute(statement, values)
+    query = sa.select(review_leases).where(_lease.subject == subject)
+    return ReviewLease(**(await connection.execute(query)).mappings().one())
