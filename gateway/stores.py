@@ -36,6 +36,7 @@ from gateway.systems.policy_history import PolicyStore
 from gateway.systems.preferences.sql import PreferenceStore
 from gateway.systems.quarantine.campaigns import CampaignStore
 from gateway.systems.quarantine.decisions import ReviewStore
+from gateway.systems.quarantine.exceptions import ExceptionStore
 from gateway.systems.quarantine.leases import LeaseStore
 from gateway.systems.quarantine.sql import QuarantineStore
 from gateway.systems.scheduled_messages import ScheduledStore
@@ -63,6 +64,7 @@ class Stores:
     reviews: ReviewStore
     campaigns: CampaignStore
     leases: LeaseStore
+    exceptions: ExceptionStore
     cases: CaseStore
     consent: ConsentStore
     consent_lists: ConsentLists

@@ -35,6 +35,7 @@ from gateway.systems.complaints.model import INFO_WITHIN
 from gateway.systems.consent.follower import ConsentFollower
 from gateway.systems.filings.service import FilingsFollower
 from gateway.systems.preferences.service import PreferencesFollower
+from gateway.systems.quarantine.exceptions import ExceptionReleaser
 from gateway.systems.quarantine.service import QuarantineDesk
 from gateway.systems.users.model import SessionLimits
 
@@ -234,6 +235,9 @@ class Followers:
         self._preferences = PreferencesFollower(stores.preferences, feed, knowledge.preferences)
         self._parts = parts
         self._counts = counts
+        self._exceptions = ExceptionReleaser(
+            stores.exceptions, stores.quarantine, parts.desk, parts.releasing.stands_besides
+        )
         self._seen = 0
         self._is_failing = False
         self.rounds = rounds
@@ -325,10 +329,14 @@ class Followers:
         if changes:
             self._seen = changes[-1].number
 
+    async def _release_excepted(self) -> None:
+        await self._exceptions.look(utcnow())
+
     def _steps_of(self, parts: EventParts) -> tuple[_FollowStep, ...]:
         return (
             _FollowStep("changes", self._follow_changes),
             _FollowStep("due", parts.releasing.take_due),
+            _FollowStep("exceptions", self._release_excepted),
             _FollowStep("releases", parts.releasing.release_wanted),
             _FollowStep("replies", parts.replies.keep_unkept),
             _FollowStep("errands", parts.outbound_messages.run),
@@ -353,6 +361,7 @@ class Followers:
         await self._stores.changes.prune(utcnow() - _CHANGES_KEPT)
         await self._stores.changes.forget_subscribers(utcnow() - _SUBSCRIBERS_NAMED)
         await self._stores.campaigns.forget(utcnow() - _JOBS_KEPT)
+        await self._stores.exceptions.forget(utcnow() - _JOBS_KEPT)
         await self._stores.empty_wal()
 
     async def _settle_reports(self) -> None:

@@ -15,6 +15,7 @@ from gateway.cli.held_messages import (
     SelectedMessages,
     by_the_hundred,
     described,
+    number_of,
     told_counts,
 )
 from gateway.console.held_review import SampleWriter, masked_numbers
@@ -27,6 +28,7 @@ from gateway.stores import stores_of
 from gateway.systems.learning.model import SampleLabel
 from gateway.systems.quarantine.campaigns import CampaignDesk
 from gateway.systems.quarantine.decisions import NotUndone, ReviewDesk
+from gateway.systems.quarantine.exceptions import LONGEST, ExceptionDesk, HoldException
 from gateway.systems.quarantine.feedback import (
     DecisionCount,
     Feedback,
@@ -44,8 +46,8 @@ from gateway.systems.quarantine.model import (
 from gateway.systems.quarantine.service import ActResult, NotDone, Outcome, QuarantineDesk
 from gateway.systems.quarantine.sql import QuarantineStore
 from gateway.terminal.arguments import said
-from gateway.terminal.failure import ExitCode, misused
-from gateway.terminal.options import DecisionOptions, acting
+from gateway.terminal.failure import CommandError, ExitCode, misused
+from gateway.terminal.options import DecisionOptions, acting, limited
 from gateway.terminal.screen import (
     console,
     counted,
@@ -175,6 +177,75 @@ async def undo_job(settings: GatewaySettings, number: int, by: str | None, *, as
     else:
         say(f"job {number}: {why}")
     return ExitCode.FINE if is_done else ExitCode.FAILED
+
+
+async def add_exception(
+    settings: GatewaySettings,
+    message_id: str,
+    decided: DecisionOptions,
+    days: int,
+    *,
+    as_json: bool,
+) -> int:
+    """Make an exception of what a message is, print it; return the exit code."""
+    note, now = said(decided.note), utcnow()
+    if not note:
+        raise misused("--note: say why, for those who read the list of exceptions")
+    if not 1 <= days <= LONGEST.days:
+        raise misused(f"--days: 1 to {LONGEST.days}")
+    number = number_of(message_id)
+    async with opened_store(settings, stores_of) as stores:
+        held = await stores.quarantine.get(number)
+        if held is None:
+            raise CommandError(
+                f"there is no message {message_id}",
+                advice="`smsward quarantine list` shows the ids",
+            )
+        desk = ExceptionDesk(stores.exceptions, masked_numbers)
+        made = await desk.add(held, acting(decided.by), note, now, now + timedelta(days=days))
+    if isinstance(made, NotDone):
+        raise CommandError(f"no exception was made: {made.why}")
+    _print_exceptions([made], now, as_json=as_json)
+    return ExitCode.FINE
+
+
+async def list_exceptions(settings: GatewaySettings, limit: int, *, as_json: bool) -> int:
+    """Print exceptions, the newest first; return the exit code."""
+    limited(limit, "older ones have ended")
+    async with opened_store(settings, stores_of) as stores:
+        found = await stores.exceptions.listed(limit)
+    _print_exceptions(found, utcnow(), as_json=as_json)
+    return ExitCode.FINE
+
+
+async def revoke_exception(settings: GatewaySettings, number: int, by: str | None) -> int:
+    """End an exception; return the exit code."""
+    async with opened_store(settings, stores_of) as stores:
+        desk = ExceptionDesk(stores.exceptions, masked_numbers)
+        is_done = await desk.revoke(number, acting(by), utcnow())
+    say(f"exception {number}: " + ("revoked" if is_done else "none of this number is in force"))
+    return ExitCode.FINE if is_done else ExitCode.FAILED
+
+
+def _print_exceptions(found: Sequence[HoldException], now: datetime, *, as_json: bool) -> None:
+    described_ones = [
+        {
+            "number": one.number,
+            "rule": one.rule,
+            "system_id": one.system_id,
+            "campaign": one.campaign,
+            "until": one.until.isoformat(timespec="seconds"),
+            "in_force": one.is_in_force(now),
+            "by": one.by,
+            "note": one.note,
+            "revoked_by": one.revoked_by,
+        }
+        for one in found
+    ]
+    names = list(described_ones[0]) if described_ones else []
+    rows = [[str(value) for value in one.values()] for one in described_ones]
+    columns = [name.replace("_", " ") for name in names]
+    print_listed(described_ones, columns, rows, "there is no exception", as_json=as_json)
 
 
 async def _undone(

@@ -235,6 +235,67 @@ async def undo(
     return await undo_decisions(load_settings(config), ids or [], by, as_json=as_json)
 
 
+@quarantine.command(name="except")
+async def make_exception(
+    message_id: Annotated[str, Parameter(name="ID")],
+    /,
+    *,
+    days: Annotated[int, Parameter(help="For so many days.")] = 30,
+    by: Annotated[
+        str | None, Parameter(help="Who makes it; noted as said by your account.")
+    ] = None,
+    note: Annotated[str, Parameter(show_default=False, help="Why; must be said.")] = "",
+    config: ConfigDirectory = None,
+    as_json: AsJson = False,
+) -> int:
+    """Release from now on what the rule that holds a message holds of its SP and its campaign.
+
+    The running gateway releases such messages within seconds, unless another rule would hold or
+    refuse them, too. The message itself, and others that are held by now, are not released.
+
+    Example: smsward quarantine except 8176404480000000000 --days 30 --note "the bank's own notice"
+    """
+    from gateway.cli.held_decisions import add_exception
+    from gateway.terminal.deployment import load_settings
+
+    settings, decided = load_settings(config), DecisionOptions(by, note)
+    return await add_exception(settings, message_id, decided, days, as_json=as_json)
+
+
+@quarantine.command
+async def exceptions(
+    *, limit: Limit = 50, config: ConfigDirectory = None, as_json: AsJson = False
+) -> int:
+    """List exceptions, the newest first: what is released by itself, until when, and why.
+
+    Example: smsward quarantine exceptions --json
+    """
+    from gateway.cli.held_decisions import list_exceptions
+    from gateway.terminal.deployment import load_settings
+
+    return await list_exceptions(load_settings(config), limit, as_json=as_json)
+
+
+@quarantine.command
+async def revoke(
+    number: Annotated[int, Parameter(help="The number of the exception.")],
+    /,
+    *,
+    by: Annotated[
+        str | None, Parameter(help="Who revokes it; noted as said by your account.")
+    ] = None,
+    config: ConfigDirectory = None,
+) -> int:
+    """End an exception: what its rule holds waits for people again.
+
+    Example: smsward quarantine revoke 3 --by lin
+    """
+    from gateway.cli.held_decisions import revoke_exception
+    from gateway.terminal.deployment import load_settings
+
+    return await revoke_exception(load_settings(config), number, by)
+
+
 @preferences.command
 async def holds(
     number: Annotated[str, Parameter(help="The subscriber's number.")],

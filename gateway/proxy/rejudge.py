@@ -18,7 +18,7 @@ from gateway.domain.records import EventRow
 from gateway.domain.verdict import Action, Finding, Reason, Verdict
 from gateway.filter.facts import TextFacts
 from gateway.filter.one_time_code import life_s_of
-from gateway.policy.engine import judge_again, judge_due
+from gateway.policy.engine import ask_all, judge_again, judge_due
 from gateway.policy.findings import campaign_of, is_asking, subject_of
 from gateway.policy.ruleset import RuleSet
 from gateway.policy.submission import Account, DeliveryTimes, RequestedMessage, Submission
@@ -32,6 +32,7 @@ from gateway.smpp.status import DecodeError
 from gateway.systems.quarantine.model import Grounds
 
 _SHORT_TEXT = 200
+_STOPS = frozenset({Action.QUARANTINE, Action.REJECT})
 # What waits for its hour, and whose sender did not say how long it is of use, is worth one
 # opening; after it the sender may be away for a day before the message is given up.
 _PAST_ITS_HOUR = timedelta(hours=48)
@@ -147,6 +148,36 @@ def judge_leaving(
         plane.rules.hold_against(one, (_UNCHECKED_AGAIN if held.is_reviewed else UNCHECKED,))
         return one.verdict
     return asking
+
+
+def stands_besides(
+    plane: Plane, held: HeldMessage, others: Sequence[HeldMessage], rule: str
+) -> bool:
+    """Tell whether anything but `rule` would hold or refuse a message now, or cannot be asked.
+
+    Counters are not asked: the message was counted when it came.
+    """
+    account = plane.rules.accounts.get(held.system_id)
+    if account is None:
+        return True
+    try:
+        carriers = [read_carrier(one.pdu) for one in (held, *others)]
+        joined = tuple(one.joined for one in (held, *others) if one.joined)
+        facts = _facts_of(plane, carriers, joined)
+        now = monotonic()
+        for address in _addressees(carriers[0], (held, *others)):
+            one = Submission(account, held.source.encode("latin-1"), address, 0)
+            one.timing = _timing(carriers[0], valid_until_of(held.pdu, held.held_at))
+            with plane.rules.knowledge.consent.judged_by(now):
+                if not plane.rules.judge_address(one, now):
+                    return True
+                found = [*ask_all(plane.rules, one, facts, epoch()), *plane.rules.of_words(facts)]
+            if any(f.action in _STOPS and f.rule != rule and not f.shadow for f in found):
+                return True
+    except Exception:  # noqa: BLE001 - as above: what cannot be judged stays held
+        plane.tally.filter_failures += 1
+        return True
+    return False
 
 
 def schedule_of_leaving(plane: Plane, held: HeldMessage) -> Schedule | None:

@@ -22,6 +22,7 @@ from gateway.proxy.rejudge import (
     judged_again,
     longest_hold_s,
     outranked,
+    stands_besides,
     text_of,
 )
 from gateway.proxy.release_sender import (
@@ -100,6 +101,10 @@ class ReleaseFollower:
         senders = [s for s in self._routes.submitters() if s in accounts and waiting[s] < DUE_EACH]
         for held in await self._due.take(utcnow(), senders):
             self.queue.follow(held)
+
+    def stands_besides(self, held: HeldMessage, others: Sequence[HeldMessage], rule: str) -> bool:
+        """Tell whether anything but `rule` would hold or refuse a message now."""
+        return stands_besides(self._tick.pipeline.plane, held, others, rule)
 
     def is_behind(self, system_id: str) -> bool:
         """Tell whether so much of a sender waits for the SMSC that it should send less."""

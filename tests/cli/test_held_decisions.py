@@ -470,3 +470,33 @@ def test_open_campaigns_are_listed_and_a_decision_on_one_is_undone_by_its_number
     assert "undone by" in undone.stdout
     assert json.loads(again.stdout)["note"] == "it was undone before"
     assert fetch(FIRST).state is HoldState.HELD
+
+
+def test_an_exception_is_made_of_a_message_listed_and_revoked(
+    quarantine: Command, hold: Hold
+) -> None:
+    hold(campaign=CAMPAIGN, rule="R28")
+    hold(message_id=FIRST + 1, rule="")
+
+    nothing = quarantine("exceptions")
+    made = quarantine("except", str(FIRST), "--days", "7", "--note", "13800138000", "--json")
+    listed = quarantine("exceptions")
+    wrong = [
+        quarantine("except", *arguments)
+        for arguments in (
+            (str(FIRST),),
+            (str(FIRST), "--note", "why", "--days", "0"),
+            (str(FIRST), "--note", "why"),
+            (str(FIRST + 1), "--note", "why"),
+            (str(FIRST + 7), "--note", "why"),
+        )
+    ]
+    revoked = [quarantine("revoke", "1") for _ in range(2)]
+
+    (told,) = json.loads(made.stdout)
+    assert "there is no exception" in nothing.stdout
+    assert (told["rule"], told["campaign"], told["note"]) == ("R28", CAMPAIGN, "138****8000")
+    assert (told["in_force"], "R28" in listed.stdout) == (True, True)
+    assert [one.returncode for one in wrong] == [2, 2, 1, 1, 1]
+    assert "there is such an exception" in wrong[2].stderr
+    assert [one.returncode for one in revoked] == [0, 1]

@@ -46,6 +46,7 @@ from gateway.systems.learning.model import SampleLabel, SampleSource
 from gateway.systems.learning.person_verdicts import PersonVerdict, learnt_from
 from gateway.systems.quarantine.campaigns import CampaignDesk
 from gateway.systems.quarantine.decisions import ReviewDesk
+from gateway.systems.quarantine.exceptions import ExceptionDesk
 from gateway.systems.quarantine.model import NewCampaignReview, NewReview, PersonDecision
 from gateway.systems.subscriptions.model import Changes, SubscriptionStep
 from gateway.terminal.options import acting
@@ -78,6 +79,9 @@ SHOWING: dict[str, list[tuple[str, ...]]] = {
     "quarantine undo": [(DECIDED,), (DECIDED, "--json"), ("--job", "1")],
     "quarantine campaigns": [(), ("--json",)],
     "quarantine jobs": [(), ("--json",)],
+    "quarantine except": [(HELD, "--note", f"asked {NUMBER}", "--json")],
+    "quarantine exceptions": [(), ("--json",)],
+    "quarantine revoke": [("1",)],
     "complaints list": [(), ("--json",)],
     "complaints show": [("1",), ("1", "--json")],
     "complaints match": [("--once",), ("--once", "--json")],
@@ -365,6 +369,10 @@ async def decide(stores: Stores) -> None:
     await ReviewDesk(stores.reviews, masked_numbers).decide(
         NewReview(int(DECIDED), spam, "lin", note=note), now, timedelta(hours=1)
     )
+    held = await stores.quarantine.get(int(DECIDED))
+    assert held is not None
+    until = now + timedelta(days=1)
+    await ExceptionDesk(stores.exceptions, masked_numbers).add(held, "lin", note, now, until)
     await CampaignDesk(stores.campaigns, masked_numbers).decide(
         NewCampaignReview(OTHER_CAMPAIGN, spam, "lin", 2, note=note), now
     )

@@ -62,7 +62,7 @@ async def test_upgrading_again_changes_nothing(tmp_path: Path) -> None:
     await engine.dispose()
 
     with closing(sqlite3.connect(tmp_path / "test.db")) as connection:
-        assert connection.execute("SELECT * FROM alembic_version").fetchall() == [("0004",)]
+        assert connection.execute("SELECT * FROM alembic_version").fetchall() == [("0006",)]
 
 
 async def test_processes_that_start_at_once_wait_for_each_other(sqlite_url: str) -> None:

@@ -23,7 +23,7 @@ from gateway.systems.quarantine.model import (
     ReviewJobState,
     is_campaign_id,
 )
-from gateway.systems.quarantine.sql import moved_in
+from gateway.systems.quarantine.moves import moved_in
 from gateway.systems.quarantine.tables import IS_OPEN_JOB, IS_UNDECIDED, review_jobs
 
 # So many of the newest held messages are looked at for open campaigns.

@@ -24,8 +24,9 @@ from gateway.systems.quarantine.model import (
     ReviewDecision,
     ReviewState,
 )
+from gateway.systems.quarantine.moves import moved_in
 from gateway.systems.quarantine.service import STANDING, NotDone, decided_move
-from gateway.systems.quarantine.sql import TEXT_REPLACED, moved_in
+from gateway.systems.quarantine.sql import TEXT_REPLACED
 from gateway.systems.quarantine.tables import (
     IS_OPEN,
     review_decisions,

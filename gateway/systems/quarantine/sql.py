@@ -1,7 +1,6 @@
 """The store of held messages (隔离区)."""
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from dataclasses import replace
 from datetime import datetime
 from operator import attrgetter
 from typing import Unpack
@@ -14,10 +13,9 @@ from gateway.domain.msisdn import spellings_of
 from gateway.domain.quarantine import FINAL_STATES, ROW_OCTETS, HeldMessage, HoldState, ReceiptState
 from gateway.domain.records import NewPurge
 from gateway.domain.verdict import Reason
-from gateway.storage.change_feed import ChangeKind, note_changes
 from gateway.storage.database import SqlStore, values_of
 from gateway.storage.dialect import octets_of
-from gateway.storage.journals import note_access, note_purge
+from gateway.storage.journals import note_purge
 from gateway.storage.sealed_columns import SEAL_OCTETS
 from gateway.storage.tables import (
     IS_CAMPAIGN,
@@ -36,6 +34,7 @@ from gateway.systems.quarantine.model import (
     ReleasedId,
     Replacement,
 )
+from gateway.systems.quarantine.moves import is_among, moved_in
 from gateway.systems.quarantine.tables import (
     IS_ESCALATED,
     IS_UNDECIDED,
@@ -47,7 +46,6 @@ from gateway.systems.quarantine.tables import (
 TEXT_REPLACED = "its sender has replaced the text"
 
 _OCTETS_PER_ROW = 4096
-_MOST_NAMED = 20  # messages in one entry of the audit
 _SEALED_VALUES = 2  # of the values that are measured: the request and its text
 
 _column = held_messages.c
@@ -259,7 +257,7 @@ class QuarantineStore(SqlStore):
         if not message_ids:
             return []
         first = held_messages.alias()
-        is_there = sa.exists().where(first.c.message_id == message_ids[0], _is_among(first, move))
+        is_there = sa.exists().where(first.c.message_id == message_ids[0], is_among(first, move))
         return await self._move(message_ids, move, is_there)
 
     async def move_each(
@@ -436,28 +434,6 @@ class QuarantineStore(SqlStore):
         return await self._database.records(HeldMessage, query)
 
 
-async def moved_in(
-    connection: AsyncConnection,
-    message_ids: Collection[int],
-    move: HoldMove,
-    *provided: sa.ColumnElement[bool],
-) -> list[HeldMessage]:
-    """Move messages within a transaction, with their change rows; return those moved, by id."""
-    statement = (
-        sa.update(held_messages)
-        .where(_column.message_id.in_(message_ids), _is_among(held_messages, move), *provided)
-        .values(_columns_of_move(move))
-        .returning(held_messages)
-    )
-    rows = (await connection.execute(statement)).mappings().all()
-    moved = sorted((HeldMessage(**row) for row in rows), key=attrgetter("message_id"))
-    keys = [str(one.message_id) for one in moved]
-    await note_changes(connection, ChangeKind.QUARANTINE, keys, move["at"])
-    if moved and (entry := move.get("audited")) is not None:
-        await note_access(connection, replace(entry, about=_about(moved)))
-    return moved
-
-
 def _fitting(
     system_id: str | None,
     campaign: str | None,
@@ -474,16 +450,6 @@ def _fitting(
     return wanted
 
 
-def _about(moved: Sequence[HeldMessage]) -> str:
-    """Return which messages an entry of the audit is about: of many the first and the last."""
-    ids = [one.message_id for one in moved]
-    if len(ids) <= _MOST_NAMED:
-        return f"message {', '.join(map(str, ids))}"
-    campaigns = {one.campaign for one in moved}
-    of = f", campaign {campaigns.pop()}" if len(campaigns) == 1 and moved[0].campaign else ""
-    return f"{len(ids)} messages, {ids[0]} to {ids[-1]}{of}"
-
-
 def _is_newest_of(
     categories: Collection[str], wanted: Sequence[sa.ColumnElement[bool]], limit: int
 ) -> sa.ColumnElement[bool]:
@@ -498,24 +464,3 @@ def _is_newest_of(
         newest = of_one.order_by(message_id.desc()).limit(limit).subquery()
         found.append(sa.select(newest.c.message_id))
     return message_id.in_(sa.union_all(*found)) if found else sa.false()
-
-
-def _is_among(table: sa.FromClause, move: HoldMove) -> sa.ColumnElement[bool]:
-    """Tell what a move may start from."""
-    is_there = table.c.state.in_(sorted(move["allowed"]))
-    held_for = move.get("held_for")
-    return is_there if held_for is None else sa.and_(is_there, table.c.reason == held_for)
-
-
-def _columns_of_move(move: HoldMove) -> dict[str, object]:
-    """Return the columns that a move sets; marks are never taken away again."""
-    values: dict[str, object] = {"state": move["to"]}
-    names = ("note", "decision", "smsc_message_id", "receipt", "is_reviewed", "is_wanted")
-    values |= {name: value for name in names if (value := move.get(name))}
-    if grounds := move.get("grounds"):
-        values |= values_of(grounds)
-    if move.get("receipt") is ReceiptState.DUE:
-        values["receipt"] = sa.case(
-            (_column.receipt_asked, ReceiptState.DUE.value), else_=_column.receipt
-        )
-    return values

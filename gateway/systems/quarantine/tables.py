@@ -82,6 +82,23 @@ review_escalations = sa.Table(
     **NEVER_REUSED,
 )
 
+# The fields of HoldException. Numbers in notes are masked.
+hold_exceptions = sa.Table(
+    "hold_exceptions",
+    metadata,
+    sa.Column("number", ROW_NUMBER, primary_key=True),
+    sa.Column("rule", sa.Text, nullable=False),
+    sa.Column("system_id", sa.String(16), nullable=False),
+    sa.Column("campaign", sa.String(17), nullable=False),
+    *columns(sa.Text, "by", "note"),
+    *columns(UtcTime, "created_at", "until"),
+    sa.Column("after_id", sa.BigInteger, nullable=False),
+    sa.Column("revoked_at", UtcTime, nullable=True),
+    sa.Column("revoked_by", sa.Text, nullable=False),
+    sa.Index(None, "until"),
+    **NEVER_REUSED,
+)
+
 _held, _decision = held_messages.c, review_decisions.c
 
 

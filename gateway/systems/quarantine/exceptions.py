@@ -1,0 +1,240 @@
+"""Exceptions: what one rule holds of a campaign of an SP is released by itself from now on."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.domain.quarantine import HeldMessage, HoldState
+from gateway.domain.verdict import Reason
+from gateway.storage.database import SqlStore, added, newest
+from gateway.storage.tables import IS_CAMPAIGN, held_messages
+from gateway.systems.quarantine.decisions import MAX_NOTE_CHARS
+from gateway.systems.quarantine.model import lowest_id_at
+from gateway.systems.quarantine.service import ActResult, NotDone, QuarantineDesk
+from gateway.systems.quarantine.sql import QuarantineStore
+from gateway.systems.quarantine.tables import IS_UNDECIDED, hold_exceptions
+
+LONGEST = timedelta(days=366)
+MAX_IN_FORCE = 200
+
+NOT_OF_A_RULE = "no rule of the policy holds it, or it has no campaign"
+TOO_MANY = f"{MAX_IN_FORCE} exceptions are in force: revoke some first"
+IN_FORCE = "there is such an exception"
+
+# So many exceptions are looked at in one look, and so many messages of each.
+_EXCEPTIONS_AT_ONCE = 20
+_MESSAGES_AT_ONCE = 100
+# Messages become visible up to so long after they got their ids.
+_LATE_BY = timedelta(seconds=10)
+
+_column, _held = hold_exceptions.c, held_messages.c
+
+
+@dataclass(frozen=True, slots=True)
+class HoldException:
+    """What `rule` holds of a campaign of an SP is released by itself until `until`.
+
+    Only messages with an id above `after_id` are meant: those that came after it was made.
+    """
+
+    number: int
+    rule: str
+    system_id: str
+    campaign: str
+    by: str
+    note: str
+    created_at: datetime
+    until: datetime
+    after_id: int
+    revoked_at: datetime | None
+    revoked_by: str
+
+    def is_in_force(self, now: datetime) -> bool:
+        """Tell whether it lets messages go at `now`."""
+        return self.revoked_at is None and now < self.until
+
+
+class ExceptionStore(SqlStore):
+    """Keeps exceptions. Every call raises StoreUnavailable."""
+
+    async def add(
+        self, held: HeldMessage, by: str, note: str, at: datetime, until: datetime
+    ) -> HoldException | NotDone:
+        """Make an exception of the rule, the SP and the campaign of a message."""
+        same = (
+            _column.rule == held.rule,
+            _column.system_id == held.system_id,
+            _column.campaign == held.campaign,
+        )
+        in_force = _column.revoked_at.is_(None), _column.until > at
+        existing = sa.select(_column.number).where(*same, *in_force)
+        count = sa.select(sa.func.count()).select_from(hold_exceptions).where(*in_force)
+        latest = sa.select(sa.func.coalesce(sa.func.max(_held.message_id), 0))
+
+        async def run(connection: AsyncConnection) -> HoldException | NotDone:
+            if (await connection.execute(existing)).first() is not None:
+                return NotDone(held.message_id, held.state, IN_FORCE)
+            if (await connection.execute(count)).scalar_one() >= MAX_IN_FORCE:
+                return NotDone(held.message_id, held.state, TOO_MANY)
+            values: dict[str, object] = {
+                "rule": held.rule,
+                "system_id": held.system_id,
+                "campaign": held.campaign,
+                "by": by,
+                "note": note,
+                "created_at": at,
+                "until": until,
+                "after_id": (await connection.execute(latest)).scalar_one(),
+                "revoked_at": None,
+                "revoked_by": "",
+            }
+            number = await added(connection, hold_exceptions, values)
+            query = sa.select(hold_exceptions).where(_column.number == number)
+            return HoldException(**(await connection.execute(query)).mappings().one())
+
+        return await self._database.writer.write(run)
+
+    async def revoke(self, number: int, by: str, at: datetime) -> bool:
+        """End an exception; tell whether it was in force."""
+        ours = _column.number == number, _column.revoked_at.is_(None), _column.until > at
+        values = {"revoked_at": at, "revoked_by": by}
+        return await self._database.change(sa.update(hold_exceptions).where(*ours), values) == 1
+
+    async def in_force(self, now: datetime) -> list[HoldException]:
+        """Return the exceptions in force, oldest first; at most MAX_IN_FORCE."""
+        query = (
+            sa.select(hold_exceptions)
+            .where(_column.revoked_at.is_(None), _column.until > now)
+            .order_by(_column.number)
+            .limit(MAX_IN_FORCE)
+        )
+        return await self._database.records(HoldException, query)
+
+    async def listed(self, limit: int = 50) -> list[HoldException]:
+        """Return the newest exceptions, those that ended too."""
+        return await self._database.records(HoldException, newest(hold_exceptions, limit))
+
+    async def forget(self, before: datetime) -> int:
+        """Delete the exceptions that ended before then; return how many."""
+        return await self._database.change(sa.delete(hold_exceptions).where(_column.until < before))
+
+    async def held_by(self, one: HoldException, after_id: int, now: datetime) -> list[HeldMessage]:
+        """Return messages that an exception is about, oldest first; 100 at most.
+
+        What a person let go before, or decides on now, is not among them.
+        """
+        query = (
+            sa.select(held_messages)
+            .where(
+                sa.and_(IS_CAMPAIGN, _held.campaign == one.campaign),
+                _held.state == HoldState.HELD,
+                _held.message_id > after_id,
+                _held.system_id == one.system_id,
+                _held.rule == one.rule,
+                _held.is_reviewed.is_(False),
+                _held.expires_at > now,
+                IS_UNDECIDED,
+            )
+            .order_by(_held.message_id)
+            .limit(_MESSAGES_AT_ONCE)
+        )
+        return await self._database.records(HeldMessage, query)
+
+
+class ExceptionDesk:
+    """Makes and revokes exceptions, for who may write them (WRITE_EXCEPTION): the caller asks.
+
+    `mask` hides numbers in notes.
+    """
+
+    def __init__(self, store: ExceptionStore, mask: Callable[[str], str]) -> None:
+        self._store = store
+        self._mask = mask
+
+    async def add(
+        self, held: HeldMessage, by: str, note: str, at: datetime, until: datetime
+    ) -> HoldException | NotDone:
+        """Release from now on what the rule that holds `held` holds of its SP and campaign.
+
+        Raises ValueError for an end that has passed or lies more than 366 days ahead, and for a
+        note that is empty or too long.
+        """
+        if not at < until <= at + LONGEST:
+            raise ValueError(f"an exception ends within {LONGEST.days} days")
+        if not 0 < len(note) <= MAX_NOTE_CHARS:
+            raise ValueError(f"a note has 1 to {MAX_NOTE_CHARS} characters")
+        # What a subscriber wants is not for people of the operator to overrule (R50).
+        if not held.rule or not held.campaign or held.reason == Reason.USER_PREF:
+            return NotDone(held.message_id, held.state, NOT_OF_A_RULE)
+        return await self._store.add(held, by, self._mask(note), at, until)
+
+    async def revoke(self, number: int, by: str, at: datetime) -> bool:
+        """End an exception; tell whether it was in force."""
+        return await self._store.revoke(number, by, at)
+
+
+# Tells whether anything but a rule stands against a message; given its other parts, and the rule.
+Besides = Callable[[HeldMessage, Sequence[HeldMessage], str], bool]
+
+
+class ExceptionReleaser:
+    """Requests the release of what exceptions are about, unless something else holds it, too.
+
+    The release is judged again as that of a person. What stays held is for a person: it is not
+    looked at again in this process.
+    """
+
+    def __init__(
+        self,
+        store: ExceptionStore,
+        messages: QuarantineStore,
+        desk: QuarantineDesk,
+        besides: Besides,
+    ) -> None:
+        self._store = store
+        self._messages = messages
+        self._desk = desk
+        self._besides = besides
+        self._seen: dict[int, int] = {}  # the number of an exception to the last id looked at
+        self._kept: dict[int, datetime] = {}  # what stays held, and may be found once more
+        self._turn = 0
+
+    async def look(self, now: datetime) -> int:
+        """Look at the next exceptions; return how many releases were asked for."""
+        in_force = await self._store.in_force(now)
+        numbers = {one.number for one in in_force}
+        self._seen = {number: last for number, last in self._seen.items() if number in numbers}
+        settled = now - 2 * _LATE_BY
+        self._kept = {number: at for number, at in self._kept.items() if at > settled}
+        asked = 0
+        start = self._turn % max(1, len(in_force))
+        self._turn = start + _EXCEPTIONS_AT_ONCE
+        for one in (*in_force[start:], *in_force[:start])[:_EXCEPTIONS_AT_ONCE]:
+            asked += await self._release(one, now)
+        return asked
+
+    async def _release(self, one: HoldException, now: datetime) -> int:
+        after = self._seen.get(one.number, one.after_id)
+        asked = 0
+        newest_settled = lowest_id_at(int((now - _LATE_BY).timestamp() * 1000))
+        for held in await self._store.held_by(one, after, now):
+            if held.message_id not in self._kept:
+                if await self._may_go(held, one.rule):
+                    by = f"exception {one.number} of {one.by}"
+                    done = await self._desk.request_release(held.message_id, by, now, one.note)
+                    asked += isinstance(done, ActResult)
+                else:
+                    self._kept[held.message_id] = now
+            if held.message_id < newest_settled:
+                self._seen[one.number] = held.message_id
+        return asked
+
+    async def _may_go(self, held: HeldMessage, rule: str) -> bool:
+        parts = await self._messages.parts_of(held.assembly) if held.assembly else []
+        others = [part for part in parts if part.message_id != held.message_id]
+        if any(part.state is not HoldState.HELD or part.rule != rule for part in others):
+            return False
+        return not self._besides(held, others, rule)

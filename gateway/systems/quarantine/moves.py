@@ -1,0 +1,71 @@
+"""How a move changes rows of held messages, within a transaction of the caller."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from operator import attrgetter
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.domain.quarantine import HeldMessage, ReceiptState
+from gateway.storage.change_feed import ChangeKind, note_changes
+from gateway.storage.database import values_of
+from gateway.storage.journals import note_access
+from gateway.storage.tables import held_messages
+from gateway.systems.quarantine.model import HoldMove
+
+_column = held_messages.c
+_MOST_NAMED = 20  # messages in one entry of the audit
+
+
+async def moved_in(
+    connection: AsyncConnection,
+    message_ids: Collection[int],
+    move: HoldMove,
+    *provided: sa.ColumnElement[bool],
+) -> list[HeldMessage]:
+    """Move messages within a transaction, with their change rows; return those moved, by id."""
+    statement = (
+        sa.update(held_messages)
+        .where(_column.message_id.in_(message_ids), is_among(held_messages, move), *provided)
+        .values(_columns_of_move(move))
+        .returning(held_messages)
+    )
+    rows = (await connection.execute(statement)).mappings().all()
+    moved = sorted((HeldMessage(**row) for row in rows), key=attrgetter("message_id"))
+    keys = [str(one.message_id) for one in moved]
+    await note_changes(connection, ChangeKind.QUARANTINE, keys, move["at"])
+    if moved and (entry := move.get("audited")) is not None:
+        await note_access(connection, replace(entry, about=_about(moved)))
+    return moved
+
+
+def is_among(table: sa.FromClause, move: HoldMove) -> sa.ColumnElement[bool]:
+    """Tell what a move may start from."""
+    is_there = table.c.state.in_(sorted(move["allowed"]))
+    held_for = move.get("held_for")
+    return is_there if held_for is None else sa.and_(is_there, table.c.reason == held_for)
+
+
+def _columns_of_move(move: HoldMove) -> dict[str, object]:
+    """Return the columns that a move sets; marks are never taken away again."""
+    values: dict[str, object] = {"state": move["to"]}
+    names = ("note", "decision", "smsc_message_id", "receipt", "is_reviewed", "is_wanted")
+    values |= {name: value for name in names if (value := move.get(name))}
+    if grounds := move.get("grounds"):
+        values |= values_of(grounds)
+    if move.get("receipt") is ReceiptState.DUE:
+        values["receipt"] = sa.case(
+            (_column.receipt_asked, ReceiptState.DUE.value), else_=_column.receipt
+        )
+    return values
+
+
+def _about(moved: Sequence[HeldMessage]) -> str:
+    """Return which messages an entry of the audit is about: of many the first and the last."""
+    ids = [one.message_id for one in moved]
+    if len(ids) <= _MOST_NAMED:
+        return f"message {', '.join(map(str, ids))}"
+    campaigns = {one.campaign for one in moved}
+    of = f", campaign {campaigns.pop()}" if len(campaigns) == 1 and moved[0].campaign else ""
+    return f"{len(ids)} messages, {ids[0]} to {ids[-1]}{of}"

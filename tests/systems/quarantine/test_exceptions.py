@@ -1,0 +1,234 @@
+"""Exceptions: what is released by itself from now on, and what is not."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import TypeAlias
+
+import pytest
+
+from gateway.domain.quarantine import HeldMessage, HoldState
+from gateway.stores import Stores
+from gateway.systems.quarantine import exceptions
+from gateway.systems.quarantine.decisions import ReviewDesk
+from gateway.systems.quarantine.exceptions import (
+    IN_FORCE,
+    LONGEST,
+    NOT_OF_A_RULE,
+    TOO_MANY,
+    ExceptionDesk,
+    ExceptionReleaser,
+    HoldException,
+)
+from gateway.systems.quarantine.model import NewReview, PersonDecision, lowest_id_at
+from gateway.systems.quarantine.service import NotDone, QuarantineDesk
+
+Builder: TypeAlias = Callable[..., HeldMessage]
+
+pytestmark = pytest.mark.every_store
+
+CAMPAIGN, OTHER = "c0000000000000001", "c0000000000000002"
+LIN, DAY = "user: lin", timedelta(days=1)
+
+
+def nothing_besides(_held: HeldMessage, _others: Sequence[HeldMessage], _rule: str) -> bool:
+    return False
+
+
+@pytest.fixture
+def grants(stores: Stores) -> ExceptionDesk:
+    return ExceptionDesk(stores.exceptions, lambda text: text.replace("13900139000", "139****9000"))
+
+
+@pytest.fixture
+def releaser(stores: Stores, desk: QuarantineDesk) -> ExceptionReleaser:
+    return ExceptionReleaser(stores.exceptions, stores.quarantine, desk, nothing_besides)
+
+
+@pytest.fixture
+def message(held: Builder, noon: datetime) -> Builder:
+    """Return what builds a message held by the rule R of a campaign, with an id of now."""
+    first = lowest_id_at(int(noon.timestamp() * 1000))
+
+    def build(number: int, **changes: object) -> HeldMessage:
+        usual = {"message_id": first + number, "campaign": CAMPAIGN, "rule": "R", "reason": "LINK"}
+        return held(**usual | changes)
+
+    return build
+
+
+async def granted(
+    grants: ExceptionDesk, stores: Stores, held: HeldMessage, noon: datetime
+) -> HoldException:
+    await stores.quarantine.hold([held])
+    made = await grants.add(held, LIN, "its own notice", noon, noon + DAY)
+    assert isinstance(made, HoldException)
+    return made
+
+
+async def released(stores: Stores) -> list[int]:
+    found = await stores.quarantine.find(state=HoldState.RELEASE_REQUESTED)
+    return sorted(one.message_id % 1000 for one in found)
+
+
+async def test_what_comes_later_for_the_same_rule_sp_and_campaign_is_released_and_no_more(
+    grants: ExceptionDesk,
+    releaser: ExceptionReleaser,
+    stores: Stores,
+    message: Builder,
+    noon: datetime,
+) -> None:
+    made = await granted(grants, stores, message(1), noon)
+    await stores.quarantine.hold(
+        [
+            message(2),
+            message(3, rule="Q"),
+            message(4, system_id="bank"),
+            message(5, campaign=OTHER),
+            message(6, is_reviewed=True),
+            message(7, expires_at=noon),
+            message(8),
+        ]
+    )
+    await ReviewDesk(stores.reviews, str).decide(
+        NewReview(message(8).message_id, PersonDecision.REJECTED, LIN), noon
+    )
+
+    asked = [await releaser.look(noon) for _ in range(2)]
+
+    assert (asked, await released(stores)) == ([1, 0], [2])
+    one = await stores.quarantine.get(message(2).message_id)
+    assert one is not None
+    assert one.is_reviewed
+    assert one.decision == (
+        f"release asked by exception {made.number} of user: lin: its own notice"
+    )
+
+
+async def test_what_something_else_holds_too_stays_held(
+    grants: ExceptionDesk, stores: Stores, desk: QuarantineDesk, message: Builder, noon: datetime
+) -> None:
+    asked: list[tuple[int, str]] = []
+
+    def besides(held: HeldMessage, _others: Sequence[HeldMessage], rule: str) -> bool:
+        asked.append((held.message_id % 1000, rule))
+        return held.message_id % 1000 == 2
+
+    await granted(grants, stores, message(1), noon)
+    await stores.quarantine.hold([message(2), message(3)])
+    releaser = ExceptionReleaser(stores.exceptions, stores.quarantine, desk, besides)
+
+    for turn in range(4):
+        await releaser.look(noon + turn * timedelta(seconds=15))
+
+    assert asked == [(2, "R"), (3, "R")]
+    assert await released(stores) == [3]
+
+
+async def test_a_long_message_goes_whole_or_not_at_all(
+    grants: ExceptionDesk,
+    releaser: ExceptionReleaser,
+    stores: Stores,
+    message: Builder,
+    noon: datetime,
+) -> None:
+    await granted(grants, stores, message(1), noon)
+    await stores.quarantine.hold(
+        [
+            message(2, assembly=2, part=1),
+            message(3, assembly=2, part=2),
+            message(4, assembly=4, part=1),
+            message(5, assembly=4, part=2, rule="Q"),
+        ]
+    )
+
+    await releaser.look(noon)
+
+    assert await released(stores) == [2, 3]
+
+
+async def test_an_exception_ends_by_its_time_and_at_once_when_it_is_revoked(
+    grants: ExceptionDesk,
+    releaser: ExceptionReleaser,
+    stores: Stores,
+    message: Builder,
+    noon: datetime,
+) -> None:
+    made = await granted(grants, stores, message(1), noon)
+    await stores.quarantine.hold([message(2, expires_at=noon + 3 * DAY)])
+
+    late = await releaser.look(noon + DAY)
+    revoked = await grants.revoke(made.number, "user: mei", noon)
+    after = await releaser.look(noon)
+    again = await grants.revoke(made.number, "user: mei", noon)
+
+    assert (late, revoked, after, again) == (0, True, 0, False)
+    (listed,) = await stores.exceptions.listed()
+    assert (listed.revoked_by, listed.is_in_force(noon)) == ("user: mei", False)
+    assert made.is_in_force(noon)
+    assert not made.is_in_force(noon + DAY)
+    assert await stores.exceptions.forget(noon + DAY) == 0
+    assert await stores.exceptions.forget(noon + 2 * DAY) == 1
+
+
+async def test_what_became_visible_late_is_released_too_and_each_in_its_turn(
+    grants: ExceptionDesk,
+    releaser: ExceptionReleaser,
+    stores: Stores,
+    message: Builder,
+    noon: datetime,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(exceptions, "_EXCEPTIONS_AT_ONCE", 1)
+    await granted(grants, stores, message(1), noon)
+    await granted(grants, stores, message(2, campaign=OTHER), noon)
+    await stores.quarantine.hold([message(4), message(5, campaign=OTHER)])
+
+    first = await releaser.look(noon)
+    second = await releaser.look(noon)
+    await stores.quarantine.hold([message(3)])
+    later = noon + timedelta(minutes=1)
+    third = [await releaser.look(later), await releaser.look(later)]
+    await stores.quarantine.hold([message(60_000_000), message(6)])
+    last = [await releaser.look(later) for _ in range(2)]
+
+    assert (first, second, sum(third)) == (1, 1, 1)
+    assert sum(last) == 2
+    assert len(await stores.quarantine.find(state=HoldState.RELEASE_REQUESTED)) == 5
+
+
+async def test_who_may_be_excepted_and_how_is_limited(
+    grants: ExceptionDesk,
+    message: Builder,
+    noon: datetime,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(exceptions, "MAX_IN_FORCE", 1)
+    ours = message(1)
+    made = await grants.add(ours, LIN, "asked 13900139000", noon, noon + DAY)
+
+    refused = [
+        await grants.add(one, LIN, "why", noon, noon + DAY)
+        for one in (
+            ours,
+            message(2, rule="Q"),
+            message(3, campaign=""),
+            message(4, rule=""),
+            message(5, reason="USER_PREF"),
+        )
+    ]
+
+    assert isinstance(made, HoldException)
+    assert made.note == "asked 139****9000"
+    assert [one.why for one in refused if isinstance(one, NotDone)] == [
+        IN_FORCE,
+        TOO_MANY,
+        NOT_OF_A_RULE,
+        NOT_OF_A_RULE,
+        NOT_OF_A_RULE,
+    ]
+    for note, until in (("", noon + DAY), ("字" * 1001, noon + DAY)):
+        with pytest.raises(ValueError, match="a note has"):
+            await grants.add(ours, LIN, note, noon, until)
+    for until in (noon, noon + LONGEST + DAY):
+        with pytest.raises(ValueError, match="an exception ends"):
+            await grants.add(ours, LIN, "why", noon, until)
