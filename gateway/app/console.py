@@ -26,6 +26,7 @@ from gateway.console.http_server import HttpServer
 from gateway.console.operations_api import operations
 from gateway.console.own_traffic import own_traffic
 from gateway.console.pages import ConsolePages, PageParts, console_pages
+from gateway.console.records_api import RecordParts, records
 from gateway.domain.live import LiveLimits
 from gateway.domain.permissions import UserRole
 from gateway.domain.sender import PortOwners
@@ -366,7 +367,15 @@ def routers_of_staff(stores: Stores, console: ConsoleProcess) -> list[APIRouter]
         suspensions(stores.suspensions, stores.suspended_ports, lambda: ports_of(console), utcnow),
         filings(stores.filings, lambda: ports_of(console)),
         user_routes(stores.users, stores.user_sessions, utcnow, makes_admins=console.makes_admins),
+        *_routers_of_records(stores, console.gateway),
     ]
+
+
+def _routers_of_records(stores: Stores, settings: GatewaySettings | None) -> list[APIRouter]:
+    if settings is None:
+        return []
+    archive, sealer = RecordArchive(settings.records.directory), load_sealer(settings)
+    return [records(RecordParts(archive, sealer, stores.journals, utcnow))]
 
 
 def _own_traffic(console: ConsoleProcess, settings: GatewaySettings) -> APIRouter:
@@ -380,8 +389,8 @@ def _own_traffic(console: ConsoleProcess, settings: GatewaySettings) -> APIRoute
 
     archive = RecordArchive(settings.records.directory)
     sealer = load_sealer(settings)
-    records = SenderRecords(archive, sealer, lambda: console.ports, (monotonic, utcnow))
-    return own_traffic(records, limits_of, utcnow)
+    own = SenderRecords(archive, sealer, lambda: console.ports, (monotonic, utcnow))
+    return own_traffic(own, limits_of, utcnow)
 
 
 def serve_console(

@@ -21,6 +21,7 @@ from gateway.console.application import build_api, health
 from gateway.console.held_review import review_tools
 from gateway.console.operations_api import operations
 from gateway.console.own_traffic import own_traffic
+from gateway.console.records_api import RecordParts, records
 from gateway.domain.api_client import ApiClient, ApiRole, RefusalChannel
 from gateway.domain.consent import ConsentAnswer
 from gateway.domain.live import (
@@ -229,6 +230,7 @@ class Desk:
             held_review(stores.quarantine, desk, tools, utcnow),
             suspensions(stores.suspensions, stores.suspended_ports, lambda: PORTS, utcnow),
             filings(stores.filings, lambda: PORTS),
+            records(RecordParts(RecordArchive(self.records), None, stores.journals, utcnow)),
             user_routes(stores.users, stores.user_sessions, utcnow),
         ]
 
@@ -239,8 +241,8 @@ class Desk:
             return self.limits.get(system_id)
 
         clock = (lambda: self.monotonic, lambda: self.now)
-        records = SenderRecords(RecordArchive(self.records), None, lambda: PORTS, clock)
-        return own_traffic(records, limits_of, lambda: self.now)
+        own = SenderRecords(RecordArchive(self.records), None, lambda: PORTS, clock)
+        return own_traffic(own, limits_of, lambda: self.now)
 
     def of_subscribers(self) -> list[APIRouter]:
         """Return the routes of orders, and those that a subscriber's own session opens."""
