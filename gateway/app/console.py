@@ -64,6 +64,7 @@ from gateway.storage.errors import StoreUnavailable
 from gateway.storage.open import file_of
 from gateway.stores import Stores, open_store
 from gateway.systems.approvals.service import ApprovalDesk, TwoPersonRule
+from gateway.systems.audit.api import audit
 from gateway.systems.cases.api import cases
 from gateway.systems.cases.service import CaseDesk
 from gateway.systems.complaints.api import complaints
@@ -363,6 +364,7 @@ def routers_of_staff(stores: Stores, console: ConsoleProcess) -> list[APIRouter]
     desk = QuarantineDesk(stores.quarantine, MessageIds(worker=0))
     return [
         operations(console.ask),
+        audit(stores.journals, utcnow),
         held_review(stores.quarantine, desk, console.review_tools(stores), utcnow),
         suspensions(stores.suspensions, stores.suspended_ports, lambda: ports_of(console), utcnow),
         filings(stores.filings, lambda: ports_of(console)),

@@ -42,6 +42,7 @@ from gateway.records.archive import RecordArchive
 from gateway.records.sender_messages import SenderRecords
 from gateway.runtime.logging import configure_logging
 from gateway.stores import Stores
+from gateway.systems.audit.api import audit
 from gateway.systems.cases.api import cases
 from gateway.systems.cases.service import CaseDesk
 from gateway.systems.complaints.api import complaints
@@ -227,6 +228,7 @@ class Desk:
         tools = review_tools(stores.journals, stores.samples, learns=True)
         return [
             operations(self.gateway.ask),
+            audit(stores.journals, utcnow),
             held_review(stores.quarantine, desk, tools, utcnow),
             suspensions(stores.suspensions, stores.suspended_ports, lambda: PORTS, utcnow),
             filings(stores.filings, lambda: PORTS),
