@@ -13,7 +13,7 @@ import structlog
 from gateway.app.followers import Rounds
 from gateway.app.sender_alerts import AlertMail, SenderAlerts
 from gateway.app.webhook_client import Postman, WebhookNotifier
-from gateway.console.held_review import review_tools
+from gateway.console.held_evidence import review_tools
 from gateway.dataplane.plane import Plane
 from gateway.domain.detector import moment_of
 from gateway.domain.quarantine import HeldMessage

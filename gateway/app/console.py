@@ -21,7 +21,7 @@ from fastapi import APIRouter
 from gateway.app.event_dispatch import own_holds_in
 from gateway.app.run import ReloadTrigger, watch
 from gateway.console.application import Console, build_api, health
-from gateway.console.held_review import review_tools
+from gateway.console.held_evidence import citations_of, review_tools
 from gateway.console.http_server import HttpServer
 from gateway.console.operations_api import operations
 from gateway.console.own_traffic import own_traffic
@@ -82,7 +82,8 @@ from gateway.systems.preferences.api import preferences
 from gateway.systems.quarantine.api import own_holds
 from gateway.systems.quarantine.model import MessageIds
 from gateway.systems.quarantine.review_api import held_review
-from gateway.systems.quarantine.service import QuarantineDesk, ReviewTools
+from gateway.systems.quarantine.review_tools import ReviewTools, RuleCitation
+from gateway.systems.quarantine.service import QuarantineDesk
 from gateway.systems.subscriptions.api import orders
 from gateway.systems.subscriptions.model import Catalogue
 from gateway.systems.subscriptions.order_requests import Courtesy, OrderDesk
@@ -167,6 +168,7 @@ class ConsoleProcess:
         self.hub = hub
         self.hours = usual_hours()
         self.announce: Callable[[str], object] | None = None
+        self.cited: Mapping[str, RuleCitation] = {}
         self._settings = settings
         self._store_url = store_url
         self.store_max_octets: int | None = None
@@ -208,6 +210,8 @@ class ConsoleProcess:
             utcnow,
             stores.quarantine,
             stores.reviews,
+            stores.campaigns,
+            stores.leases,
             self.review_tools(stores),
             stores.journals,
             lambda system_id: system_id in self.senders,
@@ -279,7 +283,10 @@ class ConsoleProcess:
     def review_tools(self, stores: Stores) -> ReviewTools:
         """Return what a review asks of other parts."""
         learns = self.gateway is not None and self.gateway.learning.samples
-        return review_tools(stores.journals, stores.samples, learns=learns)
+        return review_tools(stores.journals, stores.samples, self._cite, learns=learns)
+
+    def _cite(self, rule: str) -> RuleCitation | None:
+        return self.cited.get(rule)
 
     async def ask(self, do: str, answer: type[T], **said: object) -> T:
         """Return what the running gateway answers. Raises CommandError."""
@@ -413,7 +420,7 @@ async def _serve(config: Path, policies: Path, announce: Callable[[str], object]
     settings = gathering.take(lambda: load_gateway(config / "gateway.yaml"), None)
     known = gathering.take(lambda: _known(config), None)
     keys = None if settings is None else gathering.take(partial(keys_of, settings), None)
-    hours = gathering.take(lambda: _hours(policies), usual_hours())
+    of_policy = gathering.take(lambda: _of_policy(policies), None)
     if settings is None or known is None or gathering.faults:
         for fault in gathering.faults:
             print(fault, file=sys.stderr)  # noqa: T201 - for a person, before there is a log
@@ -430,7 +437,9 @@ async def _serve(config: Path, policies: Path, announce: Callable[[str], object]
     console.announce = announce
     console.threshold = settings.complaints.threshold
     console.owners = load_port_owners(config / "senders.yaml")
-    console.hours, console.store_max_octets = hours, settings.store.max_octets
+    if of_policy is not None:
+        console.hours, console.cited = of_policy
+    console.store_max_octets = settings.store.max_octets
     try:
         await console.start()
     except (OSError, StoreUnavailable, ssl.SSLError) as error:
@@ -453,9 +462,9 @@ def _told_by(hours: AskingHours) -> tuple[object, ...]:
     return hours.windows, hours.calendar, hours.zones.default
 
 
-def _hours(policies: Path) -> AskingHours:
+def _of_policy(policies: Path) -> tuple[AskingHours, dict[str, RuleCitation]]:
     bundle = load_bundle(policies)
-    return asking_hours(bundle.rules, bundle.surroundings)
+    return asking_hours(bundle.rules, bundle.surroundings), citations_of(bundle)
 
 
 async def _reload_on(
@@ -475,7 +484,7 @@ async def _reload_on(
             console.know(*known)
         # For itself: a fault in a policy must not keep a client that was taken off.
         try:
-            hours = await asyncio.to_thread(_hours, policies)
+            hours, console.cited = await asyncio.to_thread(_of_policy, policies)
         except SettingsError as error:
             faults = [str(fault) for fault in error.faults[:_SHOWN_FAULTS]]
             log.error("api.policy_refused", faults=faults, count=len(error.faults))

@@ -12,7 +12,6 @@ from gateway.domain.verdict import OF_CONTENT
 from gateway.runtime.clock import utcnow
 from gateway.smpp.status import DecodeError
 from gateway.storage.errors import StoreUnavailable
-from gateway.storage.journals import SqlJournals
 from gateway.systems.learning.model import SampleLabel, SampleSource
 from gateway.systems.learning.person_verdicts import (
     FIGURE,
@@ -23,8 +22,6 @@ from gateway.systems.learning.person_verdicts import (
     outline_of,
 )
 from gateway.systems.learning.sql import SampleStore
-from gateway.systems.quarantine.model import PersonDecision
-from gateway.systems.quarantine.service import ReviewTools
 
 log = structlog.get_logger()
 
@@ -158,23 +155,3 @@ def _text_of(parts: Sequence[HeldMessage]) -> str:
         if texts:
             return texts[0]
     return parts[0].joined or texts_of(parts[0])[0]
-
-
-_LABELS = {PersonDecision.RELEASED: SampleLabel.HAM, PersonDecision.REJECTED: SampleLabel.SPAM}
-
-
-def review_tools(journals: SqlJournals, samples: SampleStore, *, learns: bool) -> ReviewTools:
-    """Return what the review pages use; `learns` is what learning.samples says."""
-    writer = SampleWriter(samples, _log_unkept, is_on=learns)
-
-    def texts(held: HeldMessage, parts: Sequence[HeldMessage]) -> tuple[str, ...]:
-        return (texts_together(parts) if parts else ()) or texts_of(held)
-
-    async def learn(messages: Sequence[HeldMessage], decision: PersonDecision, by: str) -> None:
-        await writer.learn_from_reviews(messages, _LABELS[decision], by)
-
-    return ReviewTools(texts, masked_numbers, learn, journals.note_access)
-
-
-def _log_unkept(said: str) -> None:
-    log.warning("review.samples_unkept", said=said)

@@ -30,9 +30,12 @@ from gateway.systems.approvals.pages import APPROVALS, ApprovalPage, approval_pa
 from gateway.systems.approvals.service import ActFailedError, ApprovalDesk
 from gateway.systems.audit.pages import AUDIT, CHAIN, AuditReading, audit_pages
 from gateway.systems.audit.service import ChainVerification
+from gateway.systems.quarantine.campaign_pages import JOBS, CampaignReview
+from gateway.systems.quarantine.campaigns import CampaignDesk, CampaignStore
 from gateway.systems.quarantine.decisions import ReviewDesk, ReviewStore
-from gateway.systems.quarantine.pages import HELD, HeldReview, held_pages
-from gateway.systems.quarantine.service import ReviewTools
+from gateway.systems.quarantine.leases import LeaseStore
+from gateway.systems.quarantine.pages import ARRIVALS, HELD, HeldReview, held_pages
+from gateway.systems.quarantine.review_tools import ReviewTools
 from gateway.systems.quarantine.sql import QuarantineStore
 from gateway.systems.users.credentials import token_digest
 from gateway.systems.users.model import SessionLimits, UserAct, UserError, UserSession
@@ -47,7 +50,7 @@ from gateway.terminal.control import AskGateway
 from gateway.web.pages import SESSION_COOKIE, Templates
 
 # A page that is open asks for these by itself: nobody need be there.
-_ASKED_BY_PAGES = frozenset({LIVE, EVENTS, CHAIN})
+_ASKED_BY_PAGES = frozenset({LIVE, EVENTS, CHAIN, ARRIVALS, JOBS})
 
 LINKS = (START, SESSIONS, HELD, APPROVALS, USERS, AUDIT)
 PACKAGES = {
@@ -99,6 +102,8 @@ class PageParts:
     utcnow: Callable[[], datetime]
     quarantine: QuarantineStore
     reviews: ReviewStore
+    campaigns: CampaignStore
+    leases: LeaseStore
     review: ReviewTools
     journals: SqlJournals
     is_sender: Callable[[str], bool]
@@ -144,7 +149,11 @@ def console_pages(parts: PageParts) -> ConsolePages:
     )
     people = SignedInUsers(desk)
     decisions = ReviewDesk(parts.reviews, parts.review.mask)
-    review = HeldReview(parts.quarantine, decisions, parts.review, templates, parts.utcnow)
+    tools, utcnow = parts.review, parts.utcnow
+    review = HeldReview(parts.quarantine, decisions, parts.leases, tools, templates, utcnow)
+    campaigns = CampaignReview(
+        parts.campaigns, CampaignDesk(parts.campaigns, tools.mask), tools, templates, utcnow
+    )
     asks = admin_approvals(parts.approvals, UserDesk(parts.users))
     administration = UserAdministration(
         parts.users, parts.sessions, parts.limits, templates, parts.utcnow, parts.is_sender, asks
@@ -156,7 +165,7 @@ def console_pages(parts: PageParts) -> ConsolePages:
     routers = (
         overview_pages(overview, streams),
         session_pages(SessionDesk(parts.ask, templates, parts.utcnow)),
-        held_pages(review),
+        held_pages(review, campaigns),
         audit_pages(AuditReading(parts.journals, chain, templates, parts.utcnow)),
         approval_pages(ApprovalPage(parts.approvals, templates, parts.utcnow)),
         user_pages(administration),

@@ -115,6 +115,7 @@ class Templates:
             "languages": LANGUAGES,
             "user": request.state.user,
             "path": request.url.path,
+            "here": _page_shown(request),
             "links": self._links,
         }
         text = self._by_language[language].get_template(name).render(context)
@@ -302,6 +303,23 @@ class PageGuard:
         if scope["method"] not in _SAFE:
             return Response("Nobody is signed in.", status_code=401)
         return RedirectResponse(where, status_code=303)
+
+
+def _page_shown(request: Request) -> str:
+    """Return the page that is shown, with its query: a choice of language leads back to it.
+
+    What answers a POST is no page to lead back to; the page that the POST came from is.
+    """
+    if request.method in _SAFE:
+        query = request.url.query
+        return own_path(f"{request.url.path}?{query}" if query else request.url.path)
+    try:
+        came_from = urlsplit(request.headers.get("referer", ""))
+    except ValueError:  # it is no URL
+        return "/"
+    if came_from.netloc != request.headers.get("host"):
+        return "/"
+    return own_path(f"{came_from.path}?{came_from.query}" if came_from.query else came_from.path)
 
 
 def _page_of(request: Request) -> str:

@@ -1,41 +1,52 @@
 """Pages: the held messages as a list, one of them in whole, and what a person decides on it."""
 
 import asyncio
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from urllib.parse import urlencode
+from secrets import token_urlsafe
+from typing import TypeAlias
 
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 
-from gateway.domain.msisdn import masked
+from gateway.domain.categories import CATEGORIES, category_of
+from gateway.domain.msisdn import msisdn_of, spellings_of
 from gateway.domain.permissions import Permission
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.domain.records import NewAccess
-from gateway.systems.quarantine.decisions import ReviewDesk, seen_digest
+from gateway.systems.quarantine.campaign_pages import (
+    HELD,
+    CampaignReview,
+    add_campaign_pages,
+    name_of,
+)
+from gateway.systems.quarantine.decisions import NotUndone, ReviewDesk, seen_digest
+from gateway.systems.quarantine.held_query import ANY, LIST_PATH, HeldQuery, held_query
+from gateway.systems.quarantine.leases import LeaseStore
+from gateway.systems.quarantine.message_view import listed_message, shown_message
 from gateway.systems.quarantine.model import (
     TRANSITIONS,
     HeldMessageAct,
     NewReview,
     PersonDecision,
-    is_campaign_id,
+    ReviewState,
     is_message_id,
 )
-from gateway.systems.quarantine.service import (
-    HeldFilter,
-    NotDone,
-    ReviewTools,
-    find_held,
-)
+from gateway.systems.quarantine.review_tools import ReviewTools
+from gateway.systems.quarantine.service import NotDone, find_held
 from gateway.systems.quarantine.sql import QuarantineStore
 from gateway.systems.quarantine.tables import subject_of
 from gateway.terminal.arguments import said
-from gateway.terminal.screen import masked_source, told_category, visible
-from gateway.web.pages import PageLink, PageUser, Templates, allowed, form_of, marked
+from gateway.terminal.screen import visible
+from gateway.web.pages import PageUser, Templates, allowed, form_of, language_of, marked
 
-HELD = PageLink("/quarantine", marked("Held messages"), Permission.READ_HELD)
+__all__ = ["ARRIVALS", "HELD", "KEYS", "PAGE_ROWS", "STATES", "HeldReview", "held_pages"]
+
 PAGE_ROWS = 50
+ARRIVALS = f"{HELD.path}/new"
+MOST_ARRIVALS = 99
 
 STATES = {
     HoldState.HELD: marked("Held"),
@@ -49,55 +60,72 @@ STATES = {
     HoldState.EXPIRED: marked("Expired"),
     HoldState.CANCELLED: marked("Cancelled"),
 }
-_ANY = "any"
-_NO_SUCH = marked("No message can fit this: check the SP, the category and the id of the campaign.")
+# How a decision stands, in the strip of the last ones.
+DECISION_STATES = {
+    ReviewState.WAITING: marked("takes effect at"),
+    ReviewState.TAKEN: marked("in effect"),
+    ReviewState.UNDONE: marked("undone"),
+    ReviewState.VOID: marked("without effect"),
+}
+# What a plain key does, in words, and the key that is usual for it; static/review.js obeys them.
+KEYS = (
+    ("next", marked("next message"), "j"),
+    ("previous", marked("previous message"), "k"),
+    ("release", marked("release"), "r"),
+    ("spam", marked("confirm spam"), "s"),
+    ("discard", marked("discard"), "d"),
+    ("escalate", marked("escalate, with a note"), "e"),
+    ("undo", marked("undo the last decision"), "z"),
+    ("campaign", marked("the whole campaign"), "c"),
+    ("unmask", marked("show a number"), "u"),
+    ("octets", marked("show the octets"), "v"),
+    ("search", marked("search"), "/"),
+    ("help", marked("this help"), "?"),
+)
+# What keys 1 to 9 stand for, as ids of the tree of categories.
+CATEGORY_KEYS = (
+    *("fraud", "phishing", "gambling", "pornography", "loan"),
+    *("forged_documents", "harassment", "commercial", "nuisance"),
+)
+_NO_SUCH = marked("No message can fit this: check each field of the search.")
+_NO_NUMBER = marked("This is no number of a subscriber.")
+_NOT_SEARCHED = marked("The number has to be searched for again.")
 _TEXT_CHANGED = marked("Its sender has replaced the text meanwhile. Read it again, then decide.")
-_MAX_FILTER_CHARS = 64
-_RELEASE, _DISCARD = "release", "discard"
+_NO_REASON = marked("A number is shown for a reason only: say why.")
+_NO_NOTE = marked("To escalate a message, say in a note what is doubtful.")
+_TO, _FROM = "destination", "source"
+_RELEASE, _SPAM, _DISCARD = "release", "spam", "discard"
+_CONFIRMED = "spam confirmed"
+_MOST_SEARCHES = 1_000
+
+_Shown: TypeAlias = dict[str, object]
 _ACTS = {
     _RELEASE: (HeldMessageAct.REQUEST_RELEASE, PersonDecision.RELEASED),
+    _SPAM: (HeldMessageAct.DISCARD, PersonDecision.REJECTED),
     _DISCARD: (HeldMessageAct.DISCARD, PersonDecision.REJECTED),
 }
 
 
-@dataclass(frozen=True, slots=True)
-class HeldQuery:
-    """What a list shows, as its address says it. `before` is the id that its page begins after."""
+class NumberSearches:
+    """Numbers that people search for, each under a token of its own: addresses hold no number.
 
-    state: str = HoldState.HELD.value
-    system_id: str = ""
-    category: str = ""
-    campaign: str = ""
-    before: str = ""
+    They are kept in memory, the last thousand; a restart forgets them.
+    """
 
-    @property
-    def is_sound(self) -> bool:
-        """Tell whether any message can fit."""
-        words = (self.system_id, self.category)
-        return (
-            self.state in (_ANY, *HoldState)
-            and all(word.isprintable() and len(word) <= _MAX_FILTER_CHARS for word in words)
-            and (not self.campaign or is_campaign_id(self.campaign))
-            and (not self.before or is_message_id(self.before))
-        )
+    def __init__(self) -> None:
+        self._found: OrderedDict[tuple[str, str], int] = OrderedDict()
 
-    @property
-    def wanted(self) -> HeldFilter:
-        """Return what the store is asked for."""
-        return HeldFilter(
-            None if self.state == _ANY else HoldState(self.state),
-            self.system_id or None,
-            self.campaign or None,
-            self.category or None,
-            is_undecided=self.state == HoldState.HELD,
-        )
+    def keep(self, by: str, msisdn: int) -> str:
+        """Return a token that stands for a number, for this person alone."""
+        token = token_urlsafe(12)
+        self._found[by, token] = msisdn
+        if len(self._found) > _MOST_SEARCHES:
+            self._found.popitem(last=False)
+        return token
 
-    def path(self, *parts: object, **more: str) -> str:
-        """Return the address of the list, or of what lies below it, with this query."""
-        usual, own = asdict(HeldQuery()), asdict(self)
-        fields = {name: value for name, value in own.items() if value != usual[name]} | more
-        where = "/".join((HELD.path, *map(str, parts)))
-        return f"{where}?{urlencode(fields)}" if fields else where
+    def find(self, by: str, token: str) -> int | None:
+        """Return the number that a token stands for, None for an unknown one."""
+        return self._found.get((by, token))
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +134,11 @@ class HeldReview:
 
     store: QuarantineStore
     decisions: ReviewDesk
+    leases: LeaseStore
     tools: ReviewTools
     templates: Templates
     utcnow: Callable[[], datetime]
+    searches: NumberSearches = field(default_factory=NumberSearches)
 
     async def message_of(self, message_id: str) -> HeldMessage:
         """Return a message. Raises HTTPException for what is no id, or of none."""
@@ -124,144 +154,323 @@ class HeldReview:
         chosen: HeldMessage | None = None,
         problem: str = "",
         status: int = 200,
+        whole: dict[str, str] | None = None,
     ) -> Response:
-        """Return the list, beside it the message that is chosen."""
-        query = _query_of(request)
+        """Return the list, beside it the message that is chosen, with a `whole` number."""
+        query, user = held_query(request.query_params), request.state.user
         if not query.is_sound:
             problem, status = _NO_SUCH, 422
-        found = await self._rows(query)
-        is_full = len(found) == PAGE_ROWS
-        last = _id_of(request.query_params.get("last", ""))
+        elif query.to and self.searches.find(name_of(user), query.to) is None:
+            problem, status = _NOT_SEARCHED, 422
+        found = await self._rows(request, query)
+        if not query.top and found:
+            query = replace(query, top=str(found[0].message_id))
+        leased = await self._leased_by_others(user, found)
         values = {
             "query": query,
+            "keys": [(act, self.templates.said(request, word), key) for act, word, key in KEYS],
             "states": {state: self.templates.said(request, word) for state, word in STATES.items()},
-            "found": [_listed(held, query, self.tools.mask) for held in found],
-            "older": replace(query, before=str(found[-1].message_id)).path() if is_full else "",
-            "newest": replace(query, before="").path() if query.before else "",
-            "chosen": chosen and await self._detail(request.state.user, chosen, query),
-            "last": None if last is None else await self.store.get(last),
+            "found": [
+                {
+                    **listed_message(held, self.tools.mask),
+                    "path": query.path(held.message_id),
+                    "leased_by": leased.get(held.message_id, ""),
+                }
+                for held in found
+            ],
+            "older": replace(query, before=str(found[-1].message_id)).path()
+            if len(found) == PAGE_ROWS
+            else "",
+            "newest": replace(query, before="", top="").path() if query.before else "",
+            "arrivals": replace(query, before="").path("new") if query.is_sound else "",
+            "chosen": chosen and await self._detail(request, chosen, query),
+            "whole": whole or {},
+            "whole_path": query.path("campaigns", query.campaign)
+            if query.campaign and query.is_sound and user.may(Permission.DECIDE_CAMPAIGN)
+            else "",
+            "strip": await self._strip(request, query),
+            "categories": _categories(language_of(request)),
             "problem": self.templates.said(request, problem) if problem else "",
         }
         return self.templates.page(request, "quarantine/held.html", values, status)
 
-    async def _rows(self, query: HeldQuery) -> list[HeldMessage]:
+    async def arrivals(self, request: Request) -> Response:
+        """Return how many messages came since a list was opened, as a part of its page."""
+        query = held_query(request.query_params)
+        top = _id_of(query.top) or 0
+        newer = replace(query, top="", before="")
+        found = await self._rows(request, newer, from_id=top + 1, limit=MOST_ARRIVALS + 1)
+        values = {"count": len(found), "most": MOST_ARRIVALS, "newest": newer.path()}
+        return self.templates.page(request, "quarantine/arrivals.html", values)
+
+    async def search_number(self, request: Request) -> Response:
+        """Lead to a message by its id, or to all to a number, under a token."""
+        wanted = (await form_of(request)).get("number", "").strip()
+        if is_message_id(wanted):
+            return RedirectResponse(HeldQuery(state=ANY).path(wanted), status_code=303)
+        msisdn = msisdn_of(wanted.encode("ascii", "replace"))
+        if msisdn is None:
+            return await self.shown(request, problem=_NO_NUMBER, status=422)
+        by = name_of(request.state.user)
+        look = NewAccess(by, "quarantine number", "", "held messages to a number", self.utcnow())
+        await self.tools.journal(look)
+        query = HeldQuery(state=ANY, to=self.searches.keep(by, msisdn))
+        return RedirectResponse(query.path(), status_code=303)
+
+    async def _rows(
+        self,
+        request: Request,
+        query: HeldQuery,
+        *,
+        from_id: int | None = None,
+        limit: int = PAGE_ROWS,
+    ) -> list[HeldMessage]:
         if not query.is_sound:
             return []
-        return await find_held(self.store, query.wanted, _id_of(query.before), PAGE_ROWS)
+        wanted = query.wanted
+        if query.to:
+            msisdn = self.searches.find(name_of(request.state.user), query.to)
+            wanted = replace(wanted, destinations=() if msisdn is None else spellings_of(msisdn))
+        if from_id is not None:
+            wanted = replace(wanted, from_id=max(from_id, wanted.from_id or 0))
+        before, top = _id_of(query.before), _id_of(query.top)
+        if before is None and top is not None:
+            before = top + 1
+        return await find_held(self.store, wanted, before, limit)
 
-    async def _detail(
-        self, user: PageUser, held: HeldMessage, query: HeldQuery
-    ) -> dict[str, object]:
+    async def _leased_by_others(self, user: PageUser, found: list[HeldMessage]) -> dict[int, str]:
+        leases = await self.leases.of(found, self.utcnow()) if found else {}
+        return {one: lease.by for one, lease in leases.items() if lease.by != name_of(user)}
+
+    async def _strip(self, request: Request, query: HeldQuery) -> list[_Shown]:
+        """Return what this person decided last, newest first."""
+        return [
+            {
+                "number": one.decision.number,
+                "message": one.decision.message_id,
+                "path": query.path(one.decision.message_id),
+                "is_release": one.decision.decision is PersonDecision.RELEASED,
+                "state": self.templates.said(request, DECISION_STATES[one.decision.state]),
+                "not_before": one.decision.not_before,
+                "undo": query.path("decisions", one.decision.number, "undo")
+                if one.decision.state is ReviewState.WAITING
+                else "",
+            }
+            for one in await self.decisions.last_ten(name_of(request.state.user))
+        ]
+
+    async def _detail(self, request: Request, held: HeldMessage, query: HeldQuery) -> _Shown:
         """Return what is shown of a message. The look is in the journal by now."""
-        about, mask = f"message {held.message_id}", self.tools.mask
-        look = NewAccess(_who(user), "quarantine show", "", about, self.utcnow())
-        await self.tools.journal(look)
+        user: PageUser = request.state.user
+        await self._journal(user, "quarantine show", held)
         parts = await self.store.parts_of(held.assembly) if held.assembly else []
+        waits = await self.decisions.waiting_on(held)
+        leased_by = ""
+        if user.may(Permission.DECIDE_HELD) and held.state is HoldState.HELD and waits is None:
+            lease = await self.leases.take(held, name_of(user), self.utcnow())
+            leased_by = "" if lease.by == name_of(user) else lease.by
+        may_act = user.may(Permission.DECIDE_HELD) and waits is None and not leased_by
+        language = language_of(request)
         return {
-            **_listed(held, query, mask),
-            "texts": await asyncio.to_thread(_shown_texts, self.tools, held, parts),
+            **await asyncio.to_thread(shown_message, held, parts, self.tools, language),
+            "seen": seen_digest(held),
+            "leased_by": leased_by,
+            "waits": waits,
+            "escalations": await self.decisions.escalations_of(held.message_id),
             "parts": [(one.message_id, query.path(one.message_id)) for one in parts],
-            "note": visible(mask(held.note)),
-            "decision": visible(mask(held.decision)),
-            "digest": held.digest,
-            "score": held.score,
-            "severity": visible(held.severity),
-            "owner": visible(held.owner),
-            "due_at": held.due_at,
-            "expires_at": held.expires_at,
-            "receipt": held.receipt if held.receipt_asked else "",
-            "smsc_message_id": visible(held.smsc_message_id),
-            "campaign_path": HeldQuery(state=_ANY, campaign=held.campaign).path(),
+            "campaign_path": HeldQuery(state=ANY, campaign=held.campaign).path(),
+            "whole_path": HeldQuery().path("campaigns", held.campaign)
+            if held.campaign and user.may(Permission.DECIDE_CAMPAIGN)
+            else "",
+            "octets_path": query.path(held.message_id, "octets"),
+            "unmask_path": query.path(held.message_id, "number")
+            if user.may(Permission.UNMASK_NUMBER)
+            else "",
+            "escalate_path": query.path(held.message_id, "escalate")
+            if may_act and held.state in TRANSITIONS[HeldMessageAct.DISCARD].allowed
+            else "",
             "acts": {
                 name: query.path(held.message_id, name)
                 for name, (act, _) in _ACTS.items()
-                if user.may(Permission.DECIDE_HELD) and held.state in TRANSITIONS[act].allowed
+                if may_act and held.state in TRANSITIONS[act].allowed
             },
         }
+
+    async def _journal(
+        self, user: PageUser, action: str, held: HeldMessage, reason: str = "", what: str = ""
+    ) -> None:
+        about = f"message {held.message_id}{what}"
+        await self.tools.journal(NewAccess(name_of(user), action, reason, about, self.utcnow()))
+
+    async def octets(self, request: Request, message_id: str) -> Response:
+        """Return the octets of a request as they came, numbers hidden. The look is journaled."""
+        held, query = await self.message_of(message_id), held_query(request.query_params)
+        await self._journal(request.state.user, "quarantine octets", held)
+        dump = await asyncio.to_thread(self.tools.octets_of, held.pdu)
+        values = {"number": held.message_id, "dump": dump, "back": query.path(held.message_id)}
+        is_part = request.headers.get("hx-request") == "true"
+        name = "octets_part" if is_part else "octets"
+        return self.templates.page(request, f"quarantine/{name}.html", values)
+
+    async def unmasked(self, request: Request, message_id: str) -> Response:
+        """Show one whole number, once, for a reason that is in the journal by then."""
+        held, given = await self.message_of(message_id), await form_of(request)
+        which, reason = given.get("which", _TO), said(given.get("reason", ""))
+        if which not in {_TO, _FROM}:
+            raise HTTPException(404)
+        if not reason:
+            return await self.shown(request, held, _NO_REASON, 422)
+        what = f": {which}"
+        await self._journal(request.state.user, "quarantine unmask", held, reason, what)
+        number = held.destination if which == _TO else held.source
+        return await self.shown(request, held, whole={which: visible(number)})
 
     async def decided(self, request: Request, message_id: str, name: str) -> Response:
         """Decide on a message and lead to the next one; 409 if another was faster."""
         held, given = await self.message_of(message_id), await form_of(request)
         if given.get("digest") != held.digest:
             return await self.shown(request, held, _TEXT_CHANGED, 409)
-        query, by = _query_of(request), _who(request.state.user)
-        listed = await self._rows(query)
-        note = said(given.get("reason", ""))
-        new = NewReview(held.message_id, _ACTS[name][1], by, note=note, seen=seen_digest(held))
+        by, category = name_of(request.state.user), given.get("category", "")
+        new = NewReview(
+            held.message_id,
+            _ACTS[name][1],
+            by,
+            reason=_CONFIRMED if name == _SPAM else "",
+            note=said(given.get("reason", "")),
+            category=category if category_of(category) else "",
+            seen=given.get("seen", "") or seen_digest(held),
+        )
+        listed = await self._rows(request, held_query(request.query_params))
         outcome = await self.decisions.decide(new, self.utcnow())
         if isinstance(outcome, NotDone):
             now = await self.message_of(message_id)
             return await self.shown(request, now, outcome.why, 409)
-        gone = outcome.subject
-        left = [one for one in listed if subject_of(one) != gone]
+        return await self._next(request, held, listed)
+
+    async def escalated(self, request: Request, message_id: str) -> Response:
+        """Put a message before senior reviewers and lead to the next one."""
+        held, given = await self.message_of(message_id), await form_of(request)
+        note = said(given.get("note", ""))
+        if not note:
+            return await self.shown(request, held, _NO_NOTE, 422)
+        listed = await self._rows(request, held_query(request.query_params))
+        by = name_of(request.state.user)
+        outcome = await self.decisions.escalate(held.message_id, by, note, self.utcnow())
+        if isinstance(outcome, NotDone):
+            return await self.shown(request, held, outcome.why, 409)
+        return await self._next(request, held, listed)
+
+    async def _next(
+        self, request: Request, held: HeldMessage, listed: list[HeldMessage]
+    ) -> Response:
+        """Lead to the message after one of a list that no other reviewer has."""
+        query = held_query(request.query_params)
+        leased = await self._leased_by_others(request.state.user, listed)
+        left = [
+            one
+            for one in listed
+            if subject_of(one) != subject_of(held) and one.message_id not in leased
+        ]
         following = next((one for one in left if one.message_id < held.message_id), None)
         if following is None and len(listed) == PAGE_ROWS:
             older = replace(query, before=str(listed[-1].message_id))
-            if found := await self._rows(older):
+            if found := await self._rows(request, older):
                 query, following = older, found[0]
         if following is None and left:  # after the last one comes the first
             following = left[0]
         where = () if following is None else (following.message_id,)
-        return RedirectResponse(query.path(*where, last=message_id), status_code=303)
+        return RedirectResponse(query.path(*where), status_code=303)
+
+    async def undone(self, request: Request, number: str) -> Response:
+        """Undo a decision that waits, and lead to its message; 409 if it took effect."""
+        user: PageUser = request.state.user
+        if not number.isascii() or not number.isdigit() or len(number) > _MAX_DIGITS:
+            raise HTTPException(404)
+        outcome = await self.decisions.undo(
+            int(number),
+            name_of(user),
+            self.utcnow(),
+            may_undo_others=user.may(Permission.DECIDE_CAMPAIGN),
+        )
+        if isinstance(outcome, NotUndone):
+            if outcome.decision is None:
+                raise HTTPException(404)
+            held = await self.store.get(outcome.decision.message_id)
+            return await self.shown(request, held, outcome.why, 409)
+        query = held_query(request.query_params)
+        return RedirectResponse(query.path(outcome.message_id), status_code=303)
 
 
-def held_pages(review: HeldReview) -> APIRouter:
+_MAX_DIGITS = 15
+
+
+def held_pages(review: HeldReview, campaigns: CampaignReview) -> APIRouter:
     """Return the pages on which people review held messages."""
     router = APIRouter(include_in_schema=False)
-    may_read, may_decide = allowed(Permission.READ_HELD), allowed(Permission.DECIDE_HELD)
+    add_campaign_pages(router, campaigns)
+    _add_list(router, review)
+    _add_decisions(router, review)
+    return router
 
-    @router.get(HELD.path, dependencies=[may_read])
+
+def _add_list(router: APIRouter, review: HeldReview) -> None:
+    """Add what is read, before paths that would take its names for ids."""
+    may_read, may_unmask = allowed(Permission.READ_HELD), allowed(Permission.UNMASK_NUMBER)
+
+    @router.get(LIST_PATH, dependencies=[may_read])
     async def show_list(request: Request) -> Response:
         return await review.shown(request)
+
+    @router.get(ARRIVALS, dependencies=[may_read])
+    async def show_arrivals(request: Request) -> Response:
+        return await review.arrivals(request)
+
+    @router.post(HELD.path + "/number", dependencies=[may_read])
+    async def search_number(request: Request) -> Response:
+        return await review.search_number(request)
 
     @router.get(HELD.path + "/{message_id}", dependencies=[may_read])
     async def show_message(request: Request, message_id: str) -> Response:
         return await review.shown(request, await review.message_of(message_id))
 
-    @router.post(HELD.path + "/{message_id}/release", dependencies=[may_decide])
-    async def release(request: Request, message_id: str) -> Response:
-        return await review.decided(request, message_id, _RELEASE)
+    @router.get(HELD.path + "/{message_id}/octets", dependencies=[may_read])
+    async def show_octets(request: Request, message_id: str) -> Response:
+        return await review.octets(request, message_id)
 
-    @router.post(HELD.path + "/{message_id}/discard", dependencies=[may_decide])
-    async def discard(request: Request, message_id: str) -> Response:
-        return await review.decided(request, message_id, _DISCARD)
-
-    return router
+    @router.post(HELD.path + "/{message_id}/number", dependencies=[may_unmask])
+    async def unmask(request: Request, message_id: str) -> Response:
+        return await review.unmasked(request, message_id)
 
 
-def _who(user: PageUser) -> str:
-    """Return a user as journals and decisions name one: an account of the machine is another."""
-    return f"user: {user.name}"
+def _add_decisions(router: APIRouter, review: HeldReview) -> None:
+    """Add what is decided."""
+    may_decide = allowed(Permission.DECIDE_HELD)
+
+    @router.post(HELD.path + "/{message_id}/escalate", dependencies=[may_decide])
+    async def escalate(request: Request, message_id: str) -> Response:
+        return await review.escalated(request, message_id)
+
+    @router.post(HELD.path + "/decisions/{number}/undo", dependencies=[may_decide])
+    async def undo(request: Request, number: str) -> Response:
+        return await review.undone(request, number)
+
+    def decision_page(name: str) -> None:
+        @router.post(HELD.path + "/{message_id}/" + name, dependencies=[may_decide])
+        async def decide(request: Request, message_id: str) -> Response:
+            return await review.decided(request, message_id, name)
+
+    for name in _ACTS:
+        decision_page(name)
 
 
-def _query_of(request: Request) -> HeldQuery:
-    given = request.query_params
-    usual = asdict(HeldQuery())
-    return HeldQuery(**{name: given.get(name, value).strip() for name, value in usual.items()})
+def _categories(language: str) -> list[tuple[int, str, str]]:
+    """Return the number, the id and the name of each category that has a key."""
+    names = {one.id: one.name for one in CATEGORIES}
+    return [
+        (number, one, names[one] if language == "zh" else one.replace("_", " "))
+        for number, one in enumerate(CATEGORY_KEYS, start=1)
+    ]
 
 
 def _id_of(text: str) -> int | None:
     return int(text) if is_message_id(text) else None
-
-
-def _listed(held: HeldMessage, query: HeldQuery, mask: Callable[[str], str]) -> dict[str, object]:
-    return {
-        "number": held.message_id,
-        "path": query.path(held.message_id),
-        "state": held.state,
-        "system_id": visible(held.system_id),
-        "source": visible(masked_source(held.source)),
-        "destination": visible(masked(held.destination)),
-        "reason": held.reason,
-        "rule": visible(held.rule),
-        "category": visible(told_category(held.category)),
-        "evidence": visible(mask(held.evidence)),
-        "campaign": held.campaign,
-        "held_at": held.held_at,
-    }
-
-
-def _shown_texts(tools: ReviewTools, held: HeldMessage, parts: Sequence[HeldMessage]) -> list[str]:
-    """Return all readings with their numbers masked, and what cannot be seen written out."""
-    masked_ones = map(tools.mask, tools.texts_of(held, parts))
-    return ["\n".join(map(visible, text.split("\n"))) for text in masked_ones]

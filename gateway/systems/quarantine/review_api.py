@@ -16,13 +16,13 @@ from gateway.domain.permissions import Permission
 from gateway.domain.quarantine import HeldMessage, HoldState, ReceiptState
 from gateway.domain.records import NewAccess
 from gateway.systems.quarantine.model import PersonDecision
+from gateway.systems.quarantine.review_tools import ReviewTools
 from gateway.systems.quarantine.service import (
     STANDING,
     HeldFilter,
     NotDone,
     Outcome,
     QuarantineDesk,
-    ReviewTools,
     find_held,
 )
 from gateway.systems.quarantine.sql import QuarantineStore

@@ -1,23 +1,22 @@
 """Decisions on held messages, by people, SPs, timeouts and the gateway."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Collection, Iterable
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeAlias
 
 from gateway.domain.categories import covered_by
 from gateway.domain.quarantine import HeldMessage, HoldState
-from gateway.domain.records import NewAccess
 from gateway.systems.quarantine.model import (
     TRANSITIONS,
     Grounds,
     HeldMessageAct,
     HoldMove,
     MessageIds,
-    PersonDecision,
 )
 from gateway.systems.quarantine.sql import QuarantineStore
+from gateway.systems.quarantine.tables import also_wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +75,8 @@ class HeldFilter:
 
     Without a state these are all messages but deferred ones, which no person has to decide on.
     With `is_undecided` those are left out on which a decision waits; with `is_escalated` only
-    those are meant that wait for a senior reviewer.
+    those are meant that wait for a senior reviewer. `destinations` are the spellings of one
+    number; ids are `from_id` and above, and below `below_id`.
     """
 
     state: HoldState | None = None
@@ -85,6 +85,11 @@ class HeldFilter:
     category: str | None = None
     is_undecided: bool = False
     is_escalated: bool = False
+    source: str | None = None
+    rule: str | None = None
+    destinations: tuple[str, ...] | None = field(default=None, repr=False)
+    from_id: int | None = None
+    below_id: int | None = None
 
 
 _OF_INTEREST = tuple(state for state in HoldState if state is not HoldState.DEFERRED)
@@ -95,35 +100,24 @@ async def find_held(
 ) -> list[HeldMessage]:
     """Return the newest messages that fit, newest first; for the next page give the last id."""
     newest: list[HeldMessage] = []
+    bounds = [one for one in (before_id, wanted.below_id) if one is not None]
     for state in _OF_INTEREST if wanted.state is None else (wanted.state,):
         page = await store.find(
             state=state,
             system_id=wanted.system_id,
             campaign=wanted.campaign,
             categories=None if wanted.category is None else covered_by(wanted.category),
-            before_id=before_id,
+            before_id=min(bounds, default=None),
             limit=limit,
             is_undecided=wanted.is_undecided,
             is_escalated=wanted.is_escalated,
+            also=also_wanted(
+                wanted.source, wanted.rule, wanted.destinations, from_id=wanted.from_id
+            ),
         )
         both = sorted((*newest, *page), key=lambda held: held.message_id, reverse=True)
         newest = both[:limit]  # no more are kept, in however many states they are
     return newest
-
-
-@dataclass(frozen=True, slots=True)
-class ReviewTools:
-    """What a review asks of other parts.
-
-    `texts_of` returns every reading of a message, or of all its parts in order, the best first;
-    `mask` hides the numbers in a text. `learn` keeps what a decision teaches, and never fails.
-    `journal` notes a look, and raises StoreUnavailable: then nothing may be shown.
-    """
-
-    texts_of: Callable[[HeldMessage, Sequence[HeldMessage]], tuple[str, ...]]
-    mask: Callable[[str], str]
-    learn: Callable[[Sequence[HeldMessage], PersonDecision, str], Awaitable[None]]
-    journal: Callable[[NewAccess], Awaitable[object]]
 
 
 Ids: TypeAlias = tuple[int, ...]

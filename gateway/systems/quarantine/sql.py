@@ -136,14 +136,15 @@ class QuarantineStore(SqlStore):
         limit: int = 50,
         is_undecided: bool = False,
         is_escalated: bool = False,
+        also: Sequence[sa.ColumnElement[bool]] = (),
     ) -> list[HeldMessage]:
         """Return the newest messages that fit, newest first; of any of `categories`.
 
         For the next page give the last message_id as `before_id`. With `is_undecided` those are
         left out on which a decision waits; with `is_escalated` only those are returned that
-        wait for a senior reviewer.
+        wait for a senior reviewer. `also` are further conditions.
         """
-        wanted = _fitting(system_id, campaign, None, state)
+        wanted = [*_fitting(system_id, campaign, None, state), *also]
         if is_undecided:
             wanted.append(IS_UNDECIDED)
         if is_escalated:

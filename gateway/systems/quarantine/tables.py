@@ -1,5 +1,6 @@
 """The tables of decisions on held messages and campaigns; held_messages is of storage.tables."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -128,3 +129,23 @@ def voided(message_id: int, at: datetime, outcome: str) -> sa.Update:
         .where(IS_WAITING, _decision.subject == own)
         .values(state=ReviewState.VOID, ended_at=at, outcome=outcome)
     )
+
+
+def also_wanted(
+    source: str | None,
+    rule: str | None,
+    destinations: Sequence[str] | None,
+    *,
+    from_id: int | None,
+) -> list[sa.ColumnElement[bool]]:
+    """Return conditions for messages; None adds no condition.
+
+    `destinations` are the spellings of one number, `from_id` is the lowest id.
+    """
+    equal = {_held.source: source, _held.rule: rule}
+    wanted = [column == value for column, value in equal.items() if value is not None]
+    if destinations is not None:
+        wanted.append(_held.destination.in_(destinations))
+    if from_id is not None:
+        wanted.append(_held.message_id >= from_id)
+    return wanted
