@@ -7,7 +7,7 @@ import pytest
 
 from gateway.app.background import DecisionTaker
 from gateway.app.followers import Rounds
-from gateway.console.held_review import review_tools
+from gateway.console.held_evidence import review_tools
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.runtime.clock import utcnow
 from gateway.stores import Stores

@@ -12,13 +12,14 @@ from pydantic import TypeAdapter
 from starlette.types import ASGIApp
 
 from gateway.console.application import Console, build_api
-from gateway.console.held_review import review_tools
+from gateway.console.held_evidence import review_tools
 from gateway.console.pages import PageParts, console_pages
 from gateway.domain.live import LiveModels, LivePolicy, LiveRates, LiveSmsc, LiveStatus
 from gateway.domain.permissions import UserRole
 from gateway.domain.quarantine import HeldMessage
 from gateway.stores import Stores
 from gateway.systems.approvals.service import ApprovalDesk, TwoPersonRule
+from gateway.systems.quarantine.review_tools import RuleCitation
 from gateway.systems.users.model import SessionLimits
 from gateway.terminal.failure import CommandError
 from gateway.web.access import ClientAccess
@@ -62,6 +63,10 @@ RATES = tuple(
     for step in range(60)
 )
 
+CITED = {
+    "K-LOAN": RuleCitation("关键词库 loan", "The word list loan", "通信短信息服务管理规定（2015）")
+}
+
 
 @dataclass
 class Site:
@@ -86,7 +91,9 @@ class Site:
             clocks.utcnow,
             self.stores.quarantine,
             self.stores.reviews,
-            review_tools(self.stores.journals, self.stores.samples, learns=True),
+            self.stores.campaigns,
+            self.stores.leases,
+            review_tools(self.stores.journals, self.stores.samples, CITED.get, learns=True),
             self.stores.journals,
             lambda system_id: system_id == "sp1",
             SessionLimits(),

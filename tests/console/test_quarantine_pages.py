@@ -1,6 +1,9 @@
 """The review pages: what they show of a held message, to whom, and what a decision does."""
 
+import gzip
+import re
 from collections.abc import Awaitable, Callable
+from html import unescape
 from urllib.parse import quote
 
 import httpx
@@ -8,6 +11,9 @@ import pytest
 
 from gateway.domain.permissions import UserRole
 from gateway.domain.quarantine import HeldMessage, HoldState
+from gateway.smpp.commands import CommandId
+from gateway.smpp.fields import Tag, Tlv
+from gateway.smpp.pdu import make
 from gateway.storage.errors import StoreUnavailable
 from gateway.stores import Stores
 from gateway.systems.quarantine.decisions import DECISION_WAITS, UNDO_FOR
@@ -15,11 +21,13 @@ from gateway.systems.quarantine.model import MessageIds
 from gateway.systems.quarantine.pages import PAGE_ROWS, STATES
 from gateway.systems.quarantine.service import STANDING, QuarantineDesk
 from gateway.systems.quarantine.sql import TEXT_REPLACED
+from gateway.systems.quarantine.text_pieces import MAX_SHOWN_CHARS
 from gateway.web.pages import Templates
 from simulators.builders import submit_sm, ucs2
 from tests.console.browsing import CAMPAIGN, DIGEST, FIRST, Site, held_with, post, sign_in
 from tests.systems.users.people import NOON
 
+HOSTILE = "【贷速达】黑\u200b户贷款\u202e <b>当天</b>放款，点 http://evil.example 致电 13900139000"
 Hold = Callable[..., Awaitable[HeldMessage]]
 
 
@@ -61,9 +69,13 @@ async def test_the_list_is_newest_first_and_without_texts(
     await hold("第一条", message_id=FIRST)
     await hold("第二条", message_id=FIRST + 1)
 
-    page = (await browser.get("/quarantine")).text
+    page = (await browser.get("/quarantine/messages")).text
 
-    assert 0 < page.index(f'href="/quarantine/{FIRST + 1}"') < page.index(str(FIRST) + '"')
+    assert (
+        0
+        < page.index(f'href="/quarantine/{FIRST + 1}?top={FIRST + 1}"')
+        < page.index(f"/quarantine/{FIRST}?top")
+    )
     assert "第一条" not in page
     looks = [one.action for one in await site.stores.journals.accesses()]
     assert "quarantine show" not in looks
@@ -76,11 +88,12 @@ async def test_pages_of_fifty_follow_each_other(
     for number in range(PAGE_ROWS + 1):
         await hold(message_id=FIRST + number)
 
-    first = (await browser.get("/quarantine")).text
-    older = (await browser.get(f"/quarantine?before={FIRST + 1}")).text
+    first = (await browser.get("/quarantine/messages")).text
+    older = (await browser.get(f"/quarantine/messages?before={FIRST + 1}")).text
 
     assert first.count("list-group-item-action") == PAGE_ROWS
-    assert f'href="/quarantine?before={FIRST + 1}"' in first
+    pinned = f"top={FIRST + PAGE_ROWS}&amp;before={FIRST + 1}"
+    assert f'href="/quarantine/messages?{pinned}"' in first
     assert older.count("list-group-item-action") == 1
 
 
@@ -158,7 +171,8 @@ async def test_hostile_texts_and_names_are_shown_as_text(
 
     assert "<script>alert" not in page
     assert "<img src=x" not in page
-    assert "&lt;script&gt;alert(1)&lt;/script&gt;\\u202e\\u200b点 http://evil.example/x\n" in page
+    assert "&lt;<mark>script&gt;alert(1)&lt;/script</mark>&gt;" in page
+    assert '<span class="sw-box">RLO</span><span class="sw-box">ZWSP</span>点 http://evil' in page
     assert 'href="http' not in page
     assert "\u202e" not in page
     assert "\u200b" not in page
@@ -181,8 +195,8 @@ async def test_a_long_message_is_one_text_with_its_parts(
     await decide(browser, FIRST + 2, "discard")
     await take_up(site)
 
-    assert "黑户贷款，当天放款" in page
-    assert f'<a href="/quarantine/{FIRST + 1}">{FIRST + 1}</a>' in page
+    assert "<mark>黑户贷款</mark>，当天放款" in page
+    assert f'<a href="/quarantine/{FIRST + 1}?top={FIRST + 2}">{FIRST + 1}</a>' in page
     assert await state_of(site, FIRST + 1) is HoldState.DISCARDED
 
 
@@ -194,7 +208,7 @@ async def test_the_page_is_there_in_chinese(
 
     page = await browser.get(f"/quarantine/{FIRST}", headers={"Accept-Language": "zh"})
 
-    for word in ("隔离短信", "已隔离", "放行", "丢弃", "依据"):
+    for word in ("隔离短信", "已隔离", "放行", "丢弃", "依据", "条款：", "原始字节"):
         assert word in page.text
 
 
@@ -205,6 +219,107 @@ def test_every_state_has_its_words_in_chinese() -> None:
     words = (*STANDING.values(), *STATES.values(), DECISION_WAITS, TEXT_REPLACED)
     assert all(said(word) != word for word in words)
     assert STATES.keys() == STANDING.keys() == set(HoldState)
+
+
+# Evidence, octets and numbers
+
+
+async def test_evidence_stands_out_beside_the_rule_and_its_article(
+    browser: httpx.AsyncClient, site: Site, hold: Hold
+) -> None:
+    await sign_in(browser, site)
+    await hold("黑户\u200b贷款，当天放款")
+
+    page = (await browser.get(f"/quarantine/{FIRST}")).text
+
+    box = '<span class="sw-box sw-box-marked">ZWSP</span>'
+    assert f"<mark>黑户</mark>{box}<mark>贷款</mark>，当天放款" in page
+    for said in ("K-LOAN", "The word list loan", "通信短信息服务管理规定（2015）"):
+        assert said in page
+
+
+async def test_a_very_long_text_is_bounded(
+    browser: httpx.AsyncClient, site: Site, hold: Hold
+) -> None:
+    await sign_in(browser, site)
+    payload = Tlv(Tag.MESSAGE_PAYLOAD, ucs2("\u200b长" * 16_000))
+    pdu = make(CommandId.DATA_SM, 1, destination_addr=b"1", data_coding=8, tlvs=[payload])
+    await hold(pdu=pdu)
+
+    page = (await browser.get(f"/quarantine/{FIRST}")).text
+
+    assert "28000 more characters are not shown here." in page
+    assert page.count("长") == MAX_SHOWN_CHARS // 2
+    assert len(gzip.compress(page.encode())) < 20_000
+
+
+async def test_r73_octets_are_shown_without_numbers_and_journaled(
+    browser: httpx.AsyncClient, site: Site, hold: Hold
+) -> None:
+    await sign_in(browser, site, UserRole.AUDITOR)
+    await hold("电话13900139000")
+
+    page = await browser.get(f"/quarantine/{FIRST}/octets")
+    part = await browser.get(f"/quarantine/{FIRST}/octets", headers={"HX-Request": "true"})
+
+    assert b"13800138000".hex(" ") not in page.text
+    assert ucs2("13900139000").hex(" ") not in page.text
+    assert ucs2("电话139").hex(" ") in page.text
+    assert ("<html" in page.text, "<html" in part.text) == (True, False)
+    looks = [one.action for one in await site.stores.journals.accesses()]
+    assert looks[:2] == ["quarantine octets"] * 2
+
+
+async def test_r73_one_number_is_shown_once_for_a_reason_that_is_journaled(
+    browser: httpx.AsyncClient, site: Site, hold: Hold
+) -> None:
+    await sign_in(browser, site, UserRole.REVIEWER)
+    await hold(source="13900139000")
+    path = f"/quarantine/{FIRST}/number"
+
+    silent = await post(browser, path, {"which": "destination", "reason": "  "})
+    shown = await post(browser, path, {"which": "destination", "reason": "case 2013-118"})
+    other = await post(browser, path, {"which": "source", "reason": "case 2013-118"})
+    again = await browser.get(f"/quarantine/{FIRST}")
+
+    assert silent.status_code == 422
+    assert "13800138000" not in silent.text + other.text + again.text
+    assert "13800138000" in shown.text
+    assert "13900139000" in other.text
+    assert "13900139000" not in shown.text
+    looks = await site.stores.journals.accesses()
+    unmasked = [one for one in looks if one.action == "quarantine unmask"]
+    assert [(one.by, one.reason, one.about) for one in unmasked] == [
+        ("user: lin", "case 2013-118", f"message {FIRST}: source"),
+        ("user: lin", "case 2013-118", f"message {FIRST}: destination"),
+    ]
+
+
+async def test_r73_a_number_is_for_those_who_may_unmask_and_never_for_a_get(
+    browser: httpx.AsyncClient, site: Site, hold: Hold
+) -> None:
+    await sign_in(browser, site, UserRole.OPERATOR)
+    await hold()
+    path = f"/quarantine/{FIRST}/number"
+
+    page = await browser.get(f"/quarantine/{FIRST}")
+    refused = await post(browser, path, {"which": "destination", "reason": "curious"})
+    got = await browser.get(path + "?which=destination&reason=curious")
+
+    assert 'id="unmask"' not in page.text
+    assert (refused.status_code, got.status_code) == (403, 404)
+    assert "13800138000" not in refused.text + got.text
+
+
+async def test_another_language_keeps_what_was_searched_for(
+    browser: httpx.AsyncClient, site: Site, hold: Hold
+) -> None:
+    await sign_in(browser, site)
+    await hold()
+
+    page = await browser.get("/quarantine/messages?state=any&system_id=shop")
+
+    assert 'name="next" value="/quarantine/messages?state=any&amp;system_id=shop"' in page.text
 
 
 # Filters
@@ -226,6 +341,14 @@ def test_every_state_has_its_words_in_chinese() -> None:
         ("category=%25", 0),
         (f"campaign={CAMPAIGN}", 2),
         ("campaign=c0123456789abcdee", 0),
+        ("source=10690001", 2),
+        ("source=1069%25", 0),
+        ("rule=K-LOAN", 2),
+        ("rule=K_LOAN", 0),
+        ("since=2025-11-25&until=2025-11-25", 2),
+        ("since=2025-11-26", 0),
+        ("until=2025-11-24", 0),
+        ("escalated=yes", 0),
     ],
 )
 async def test_filters_find_what_is_equal_and_nothing_else(
@@ -236,7 +359,7 @@ async def test_filters_find_what_is_equal_and_nothing_else(
     await hold(message_id=FIRST + 1, system_id="bank", category="fraud_prize")
     await hold(message_id=FIRST + 2, state=HoldState.DEFERRED, due_at=NOON, system_id="late")
 
-    page = await browser.get(f"/quarantine?{quote(query, safe='=%')}")
+    page = await browser.get(f"/quarantine/messages?{quote(query, safe='=%&')}")
 
     assert page.status_code == 200
     assert page.text.count("list-group-item-action") == count
@@ -252,6 +375,11 @@ async def test_filters_find_what_is_equal_and_nothing_else(
         "campaign=%25",
         "before=1",
         "before=%3Cb%3E",
+        "top=1",
+        "since=2025-02-30",
+        "until=0001-01-01",
+        "escalated=no",
+        "rule=%00",
     ],
 )
 async def test_a_filter_that_nothing_can_fit_is_said_to_be_wrong(
@@ -260,12 +388,80 @@ async def test_a_filter_that_nothing_can_fit_is_said_to_be_wrong(
     await sign_in(browser, site)
     await hold()
 
-    page = await browser.get(f"/quarantine?{query}")
+    page = await browser.get(f"/quarantine/messages?{query}")
 
     assert page.status_code == 422
     assert "No message can fit this" in page.text
     assert "list-group-item-action" not in page.text
     assert "<b>" not in page.text
+
+
+async def test_what_comes_later_moves_no_list_but_is_counted(
+    browser: httpx.AsyncClient, site: Site, hold: Hold
+) -> None:
+    await sign_in(browser, site)
+    await hold(message_id=FIRST)
+    page = (await browser.get("/quarantine/messages?system_id=shop")).text
+    (asked,) = re.findall(r'hx-get="(/quarantine/new[^"]*)"', page)
+    none = await browser.get(unescape(asked))
+    for number in range(1, 4):
+        await hold(message_id=FIRST + number, system_id="bank" if number == 3 else "shop")
+
+    same = await browser.get(f"/quarantine/messages?system_id=shop&top={FIRST}")
+    some = await browser.get(unescape(asked))
+
+    assert none.text.strip() == ""
+    assert same.text.count("list-group-item-action") == 1
+    assert "2 new" in some.text
+    assert 'href="/quarantine/messages?system_id=shop"' in some.text
+
+
+async def test_r73_a_number_is_searched_for_and_stands_in_no_address(
+    browser: httpx.AsyncClient, site: Site, hold: Hold
+) -> None:
+    await sign_in(browser, site)
+    await hold(destination="8613800138000")
+    await hold(message_id=FIRST + 1, destination="13900139000")
+
+    led = await post(browser, "/quarantine/number", {"number": "138 0013 8000".replace(" ", "")})
+    page = await browser.get(led.headers["location"])
+    wrong = await post(browser, "/quarantine/number", {"number": "%"})
+    lost = await browser.get("/quarantine/messages?state=any&to=unknown")
+    by_id = await post(browser, "/quarantine/number", {"number": str(FIRST + 1)})
+
+    assert "13800138000" not in led.headers["location"] + page.text
+    assert page.text.count("list-group-item-action") == 1
+    assert (wrong.status_code, lost.status_code) == (422, 422)
+    assert by_id.headers["location"] == f"/quarantine/{FIRST + 1}?state=any"
+    looks = [one.action for one in await site.stores.journals.accesses()]
+    assert "quarantine number" in looks
+
+
+async def test_r73_what_one_person_searched_for_is_not_another_persons(
+    browser: httpx.AsyncClient, site: Site, hold: Hold
+) -> None:
+    await sign_in(browser, site)
+    await hold()
+    led = await post(browser, "/quarantine/number", {"number": "13800138000"})
+    await sign_in(browser, site, name="mei")
+
+    page = await browser.get(led.headers["location"])
+
+    assert page.status_code == 422
+    assert "list-group-item-action" not in page.text
+
+
+async def test_a_page_weighs_little(browser: httpx.AsyncClient, site: Site, hold: Hold) -> None:
+    await sign_in(browser, site)
+    for number in range(PAGE_ROWS):
+        await hold(HOSTILE * 2, message_id=FIRST + number, evidence=HOSTILE)
+
+    for path in ("/quarantine", f"/quarantine/{FIRST}"):
+        page = await browser.get(path)
+        loaded = {path, *re.findall(r'(?:src|href)="(/static/[^"]+)"', page.text)}
+        weights = [len(gzip.compress((await browser.get(one)).content)) for one in loaded]
+        assert len(loaded) >= 6
+        assert sum(weights) < 200_000
 
 
 @pytest.mark.parametrize("number", ["1", "x", str(FIRST + 7), "%3Cb%3E", "9" * 40, "..%2Fusers"])
@@ -307,8 +503,8 @@ async def test_a_decision_waits_ten_seconds_before_it_takes_effect(
     assert before == message
     assert held is not None
     assert (held.state, held.decision) == (state, f"{words} user: lin: the bank\\nsaid so")
-    assert answer.headers["location"] == f"/quarantine?last={FIRST}"
-    assert "Decided last:" in page.text
+    assert answer.headers["location"] == "/quarantine/messages"
+    assert "takes effect at" in page.text
     assert "list-group-item-action" not in page.text
 
 
@@ -342,9 +538,9 @@ async def test_after_a_decision_comes_the_next_older_one_of_the_list(
     none = await decide(browser, FIRST + 2, "discard", query)
 
     assert [one.headers["location"] for one in (second, last, none)] == [
-        f"/quarantine/{FIRST}?system_id=shop&last={FIRST + 1}",
-        f"/quarantine/{FIRST + 2}?system_id=shop&last={FIRST}",
-        f"/quarantine?system_id=shop&last={FIRST + 2}",
+        f"/quarantine/{FIRST}?system_id=shop",
+        f"/quarantine/{FIRST + 2}?system_id=shop",
+        "/quarantine/messages?system_id=shop",
     ]
 
 
@@ -357,7 +553,7 @@ async def test_after_the_last_of_a_page_comes_the_first_of_the_next(
 
     answer = await decide(browser, FIRST + 1, "discard")
 
-    where = f"/quarantine/{FIRST}?before={FIRST + 1}&last={FIRST + 1}"
+    where = f"/quarantine/{FIRST}?before={FIRST + 1}"
     assert answer.headers["location"] == where
     assert 'aria-current="true"' in (await browser.get(where)).text
 
@@ -405,6 +601,159 @@ async def test_what_is_final_offers_no_decision(
     assert ("/release" in waiting, "/discard" in waiting) == (False, True)
 
 
+async def test_the_last_decisions_stand_in_a_strip_and_can_be_undone(
+    browser: httpx.AsyncClient, site: Site, hold: Hold
+) -> None:
+    await sign_in(browser, site, UserRole.REVIEWER)
+    for number in range(2):
+        await hold(message_id=FIRST + number)
+
+    page = await browser.get((await decide(browser, FIRST + 1, "spam")).headers["location"])
+    (undo,) = re.findall(r'action="(/quarantine/decisions/[0-9]+/undo)', page.text)
+    got = await browser.get(undo)
+    undone = await post(browser, undo)
+    again = await post(browser, undo)
+    unknown = await post(browser, "/quarantine/decisions/999/undo")
+    wrong = await post(browser, "/quarantine/decisions/x1/undo")
+    await take_up(site)
+
+    assert got.status_code == 404
+    assert undone.headers["location"] == f"/quarantine/{FIRST + 1}"
+    assert (again.status_code, unknown.status_code, wrong.status_code) == (409, 404, 404)
+    assert "it was undone before" in again.text
+    assert await state_of(site, FIRST + 1) is HoldState.HELD
+
+
+async def test_a_decision_keeps_what_was_said_and_for_what_it_was_taken(
+    browser: httpx.AsyncClient, site: Site, hold: Hold
+) -> None:
+    await sign_in(browser, site)
+    await hold()
+    await hold(message_id=FIRST + 1)
+
+    await decide(browser, FIRST, "spam", reason="same as yesterday", category="fraud")
+    await decide(browser, FIRST + 1, "discard", category="<b>")
+
+    discarded, confirmed = (one.decision for one in await site.stores.reviews.latest("user: lin"))
+    assert (confirmed.reason, confirmed.note) == ("spam confirmed", "same as yesterday")
+    assert confirmed.category == "fraud"
+    assert (discarded.reason, discarded.category) == ("", "")
+
+
+async def test_a_text_that_was_not_read_is_not_decided_on(
+    browser: httpx.AsyncClient, site: Site, hold: Hold
+) -> None:
+    await sign_in(browser, site)
+    await hold()
+
+    answer = await decide(browser, FIRST, "release", seen="0123456789abcdef")
+
+    assert answer.status_code == 409
+    assert TEXT_REPLACED in answer.text
+
+
+async def test_what_is_doubtful_is_escalated_with_a_note_and_found_by_that(
+    browser: httpx.AsyncClient, site: Site, hold: Hold
+) -> None:
+    await sign_in(browser, site)
+    await hold()
+    await hold(message_id=FIRST + 1)
+    path = f"/quarantine/{FIRST + 1}/escalate"
+
+    silent = await post(browser, path, {"note": " "})
+    done = await post(browser, path, {"note": "<i>a bank?</i> 13900139000"})
+    listed = (await browser.get("/quarantine/messages?escalated=yes")).text
+    page = (await browser.get(f"/quarantine/{FIRST + 1}")).text
+
+    assert (silent.status_code, done.status_code) == (422, 303)
+    assert done.headers["location"] == f"/quarantine/{FIRST}"
+    assert listed.count("list-group-item-action") == 1
+    assert "&lt;i&gt;a bank?&lt;/i&gt; 139****9000" in page
+
+
+async def test_nobody_decides_on_what_another_reviewer_looks_at(
+    browser: httpx.AsyncClient, site: Site, hold: Hold
+) -> None:
+    held = await hold()
+    await site.stores.leases.take(held, "user: mei", site.clock.at)
+    await sign_in(browser, site)
+
+    listed = (await browser.get("/quarantine/messages")).text
+    page = (await browser.get(f"/quarantine/{FIRST}")).text
+    answer = await decide(browser, FIRST, "release")
+
+    assert "user: mei" in listed
+    assert "is looking at it now" in page
+    assert "formaction" not in page
+    assert answer.status_code == 409
+
+
+# Campaigns
+
+
+async def test_campaigns_come_first_with_their_number_and_an_example(
+    browser: httpx.AsyncClient, site: Site, hold: Hold
+) -> None:
+    await sign_in(browser, site, UserRole.REVIEWER)
+    await hold("<b>贷款</b>\u202e 13900139000")
+    await hold("<b>贷款</b>\u202e 13900139000", message_id=FIRST + 1, system_id="bank")
+    await hold(message_id=FIRST + 2, campaign="c0123456789abcdee")
+
+    page = (await browser.get("/quarantine")).text
+
+    assert page.count('sw-campaign"') == 1
+    assert f'href="/quarantine/messages?campaign={CAMPAIGN}"' in page
+    assert '<span class="sw-count sw-number">2</span>' in page
+    assert '&lt;b&gt;贷款&lt;/b&gt;<span class="sw-box">RLO</span> 139****9000' in page
+    look, *_ = await site.stores.journals.accesses()
+    assert (look.action, look.about) == ("quarantine campaigns", "examples of 1 campaigns")
+
+
+async def test_a_whole_campaign_needs_its_number_typed_in(
+    browser: httpx.AsyncClient, site: Site, hold: Hold
+) -> None:
+    await sign_in(browser, site, UserRole.SENIOR_REVIEWER)
+    for number in range(3):
+        await hold(message_id=FIRST + number)
+    path = f"/quarantine/campaigns/{CAMPAIGN}"
+
+    page = await browser.get(path)
+    answers = [
+        await post(browser, path, {"act": act, "count": count})
+        for act, count in (("discard", "2"), ("discard", "x"), ("", "3"), ("discard", "3"))
+    ]
+    first = (await browser.get("/quarantine")).text
+    (undo,) = re.findall(r'action="(/quarantine/jobs/[0-9]+/undo)"', first)
+    got = await browser.get(undo)
+    undone = await post(browser, undo)
+    late = await post(browser, undo)
+    await post(browser, path, {"act": "discard", "count": "3"})
+    await site.stores.campaigns.advance(site.clock.at + UNDO_FOR)
+    part = (await browser.get("/quarantine/jobs")).text
+
+    assert '<strong class="sw-number">3</strong>' in page.text
+    assert [one.status_code for one in answers] == [409, 422, 422, 303]
+    assert (got.status_code, undone.status_code, late.status_code) == (404, 303, 409)
+    assert "3 / 3" in part
+    assert "<html" not in part
+    assert await state_of(site, FIRST) is HoldState.DISCARDED
+
+
+async def test_a_whole_campaign_is_for_senior_reviewers(
+    browser: httpx.AsyncClient, site: Site, hold: Hold
+) -> None:
+    await sign_in(browser, site, UserRole.REVIEWER)
+    await hold()
+    path = f"/quarantine/campaigns/{CAMPAIGN}"
+
+    page = (await browser.get(f"/quarantine/{FIRST}")).text
+    answers = [await browser.get(path), await post(browser, path, {"act": "discard", "count": "1"})]
+
+    assert [one.status_code for one in answers] == [403, 403]
+    assert path not in page
+    assert await state_of(site, FIRST) is HoldState.HELD
+
+
 # Who
 
 
@@ -443,10 +792,13 @@ async def test_who_sees_one_sp_alone_gets_no_review(
     await sign_in(browser, site, UserRole.SENDER, system_id="shop")
     await hold()
 
-    answers = [await browser.get(path) for path in ("/quarantine", f"/quarantine/{FIRST}")]
+    answers = [
+        await browser.get(path)
+        for path in ("/quarantine", "/quarantine/messages", f"/quarantine/{FIRST}")
+    ]
     answers.append(await decide(browser, FIRST, "release"))
 
-    assert [one.status_code for one in answers] == [403, 403, 403]
+    assert [one.status_code for one in answers] == [403, 403, 403, 403]
 
 
 async def test_a_get_decides_nothing_nor_does_another_site(

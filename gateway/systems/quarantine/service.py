@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from gateway.domain.categories import covered_by
 from gateway.domain.quarantine import HeldMessage, HoldState
+from gateway.domain.records import NewAccess
 from gateway.systems.quarantine.model import (
     TRANSITIONS,
     Grounds,

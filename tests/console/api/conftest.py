@@ -18,7 +18,7 @@ from pydantic import TypeAdapter
 
 from gateway.app.event_dispatch import own_holds_in
 from gateway.console.application import build_api, health
-from gateway.console.held_review import review_tools
+from gateway.console.held_evidence import review_tools
 from gateway.console.operations_api import operations
 from gateway.console.own_traffic import own_traffic
 from gateway.console.records_api import RecordParts, records

@@ -1,0 +1,237 @@
+"""The review of held messages as reviewers work with it: in Chromium, by the keyboard."""
+
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from playwright.async_api import BrowserContext
+
+from gateway.domain.permissions import UserRole
+from gateway.domain.quarantine import HeldMessage, HoldState
+from gateway.systems.quarantine.decisions import UNDO_FOR
+from tests.console.browsing import CAMPAIGN, FIRST, Site, held_with
+from tests.console.test_pages_in_browser import (
+    Screen,
+    base,
+    browser,
+    pytestmark,
+    screen_of,
+    site,
+    submit,
+)
+from tests.systems.users.people import PASSWORD, enrolled
+
+__all__ = ["base", "pytestmark", "site"]
+
+LOCALES = {"zh": "zh-CN", "en": "en-GB"}
+LOOKS = pytest.mark.parametrize(
+    ("language", "width"), [("zh", 1280), ("zh", 390), ("en", 1280), ("en", 390)]
+)
+HOSTILE = (
+    "【贷速达】黑\u200b户贷款\u202e <b>当天</b>放款，点 http://evil.example/x 或致电 13900139000"
+)
+
+
+def held_now(site: Site, **changes: object) -> HeldMessage:
+    """Return a held message that ends a day after the clock of the site."""
+    return held_with(HOSTILE, expires_at=site.clock.at + timedelta(days=1), **changes)
+
+
+@asynccontextmanager
+async def reviewer(
+    site: Site, base: str, language: str = "en", width: int = 1280
+) -> AsyncIterator[Screen]:
+    """Give the list of held messages as a reviewer sees it who has just signed in."""
+    person = await enrolled(site.stores, "lin", site.clock.at, role=UserRole.SENIOR_REVIEWER)
+    async with browser() as found:
+        context: BrowserContext = await found.new_context(
+            viewport={"width": width, "height": 800}, locale=LOCALES[language]
+        )
+        screen = await screen_of(context, base, f"{language}-{width}")
+        await screen.page.goto(f"{base}/sign-in?next=/quarantine/messages")
+        await submit(screen, name="lin", password=PASSWORD, code=person.code(site.clock.at))
+        await ready(screen)
+        yield screen
+
+
+async def ready(screen: Screen) -> None:
+    """Wait until keys that decide are taken: a moment after a message came up."""
+    await screen.page.wait_for_selector("html[data-keys=ready]")
+
+
+async def press(screen: Screen, key: str) -> None:
+    """Press a key that leads to another message, and wait for that."""
+    async with screen.page.expect_navigation():
+        await screen.page.keyboard.press(key)
+    await ready(screen)
+
+
+@LOOKS
+async def test_a_reviewer_decides_with_plain_keys_which_rest_while_somebody_types(
+    site: Site, base: str, language: str, width: int
+) -> None:
+    await site.stores.quarantine.hold(
+        [held_now(site, message_id=FIRST + number, score=93) for number in range(12)]
+    )
+    async with reviewer(site, base, language, width) as screen:
+        page = screen.page
+        await screen.see("held-messages")
+        await press(screen, "j")
+        assert f"/{FIRST + 11}?" in page.url
+        await screen.see("held-message")
+        await page.fill("#reason", "d")
+        await page.press("#reason", "r")
+        await page.press("#reason", "Enter")
+        await page.locator("#reason").blur()
+        await press(screen, "d")
+        assert f"/{FIRST + 10}?" in page.url
+        await screen.see("held-message-next")
+        await page.keyboard.press("v")
+        await page.wait_for_selector(".sw-octets")
+        await screen.see("held-message-octets")
+        await page.keyboard.press("u")
+        await page.keyboard.type("case 2013-118")
+        await screen.see("held-message-unmask")
+        async with page.expect_navigation():
+            await page.keyboard.press("Enter")
+        assert "13800138000" in await page.inner_text("main [role=status]")
+        assert "13800138000" not in page.url
+        await page.keyboard.press("?")
+        await screen.see("held-message-keys")
+        await page.uncheck("#keys-on")
+        await page.keyboard.press("Escape")
+        await page.keyboard.press("r")
+        await page.goto(f"{base}/quarantine/{FIRST + 10}")
+        await page.wait_for_selector("#keys-on:not(:checked):not([disabled])", state="attached")
+
+    untouched = await site.stores.quarantine.get(FIRST + 10)
+    assert untouched is not None
+    assert untouched.state is HoldState.HELD
+    assert screen.faults == []
+
+
+async def test_keys_can_be_given_to_other_acts(site: Site, base: str) -> None:
+    await site.stores.quarantine.hold(
+        [held_now(site, message_id=FIRST + number) for number in range(3)]
+    )
+    async with reviewer(site, base) as screen:
+        page = screen.page
+        await page.keyboard.press("?")
+        await page.fill("#key-next", "k")  # is another act's
+        await page.press("#key-next", "Tab")
+        assert await page.is_visible("#keys-problem")
+        await page.fill("#key-next", "n")
+        await page.press("#key-next", "Tab")
+        assert not await page.is_visible("#keys-problem")
+        await page.keyboard.press("Escape")
+        await page.keyboard.press("j")
+        await press(screen, "n")
+
+        assert f"/{FIRST + 2}?" in page.url
+        await page.keyboard.press("?")
+        await page.click("#keys-reset")
+        assert await page.input_value("#key-next") == "j"
+    assert screen.faults == []
+
+
+async def test_twenty_messages_are_reviewed_by_the_keyboard_alone(site: Site, base: str) -> None:
+    await site.stores.quarantine.hold(
+        [held_now(site, message_id=FIRST + number, campaign="") for number in range(20)]
+    )
+    async with reviewer(site, base) as screen:
+        page = screen.page
+        await press(screen, "j")
+        assert f"/{FIRST + 19}?" in page.url
+        await page.keyboard.press("1")
+        await press(screen, "s")
+        await press(screen, "z")  # a slip: what was decided last comes back
+        assert f"/{FIRST + 19}?" in page.url
+        await press(screen, "d")
+        for _ in range(9):
+            await press(screen, "r")
+        await page.keyboard.press("e")
+        await page.keyboard.type("looks like a bank")
+        await press(screen, "Enter")
+        for _ in range(9):
+            await page.keyboard.press("5")
+            await press(screen, "s")
+        assert await page.locator(".sw-held a").count() == 1  # what was escalated stays held
+        await screen.see("held-reviewed")
+
+    await site.stores.reviews.take_up(site.clock.at + UNDO_FOR)
+    found = await site.stores.quarantine.find()
+    states = Counter(one.state for one in found)
+    assert states == {
+        HoldState.DISCARDED: 10,
+        HoldState.RELEASE_REQUESTED: 9,
+        HoldState.HELD: 1,
+    }
+    assert screen.faults == []
+
+
+async def test_keys_that_decide_rest_for_a_moment_after_a_message_came_up(
+    site: Site, base: str
+) -> None:
+    await site.stores.quarantine.hold(
+        [held_now(site, message_id=FIRST + number) for number in range(3)]
+    )
+    async with reviewer(site, base) as screen:
+        page = screen.page
+        # The clock of the page stands still: no matter how slow the machine is, it came up now.
+        await page.clock.install(time=datetime(2026, 3, 2, 9, tzinfo=UTC))
+        await page.clock.pause_at(datetime(2026, 3, 2, 10, tzinfo=UTC))
+        await page.goto(f"{base}/quarantine/{FIRST + 2}")
+        await page.wait_for_selector("html[data-keys=resting]")
+        for key in "rsde":
+            await page.keyboard.press(key)
+        assert await page.locator("dialog[open]").count() == 0
+        await page.clock.run_for(400)
+        async with page.expect_navigation():
+            await page.keyboard.press("r")
+
+    decided = await site.stores.reviews.latest("user: lin")
+    assert [one.decision.message_id for one in decided] == [FIRST + 2]
+
+
+@LOOKS
+async def test_a_whole_campaign_is_discarded_and_undone(
+    site: Site, base: str, language: str, width: int
+) -> None:
+    await site.stores.quarantine.hold(
+        [
+            held_now(
+                site,
+                message_id=FIRST + number,
+                campaign="c0123456789abcdee" if number % 3 else CAMPAIGN,
+                system_id=f"shop{number % 2}",
+            )
+            for number in range(30)
+        ]
+    )
+    async with reviewer(site, base, language, width) as screen:
+        page = screen.page
+        await page.goto(f"{base}/quarantine")
+        await screen.see("campaigns")
+        await page.click(".sw-campaign")
+        await ready(screen)
+        await screen.see("campaign-messages")
+        await press(screen, "j")
+        async with page.expect_navigation():
+            await page.keyboard.press("c")
+        await page.fill("#count", "19")
+        await page.click("[value=discard]")
+        await page.wait_for_selector("[role=alert]")
+        await page.fill("#count", "20")
+        await screen.see("whole-campaign")
+        async with page.expect_navigation():
+            await page.click("[value=discard]")
+        await page.wait_for_selector("progress")
+        await screen.see("campaign-waits")
+        async with page.expect_navigation():
+            await page.click("[data-act=undo]")
+        async with page.expect_navigation():
+            await page.click(".sw-campaign")
+        assert await page.locator(".sw-held a").count() == 20
+    assert screen.faults == []
