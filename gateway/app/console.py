@@ -90,6 +90,7 @@ from gateway.systems.subscriptions.order_requests import Courtesy, OrderDesk
 from gateway.systems.suspensions.api import suspensions
 from gateway.systems.users.api import user_routes
 from gateway.systems.users.model import SessionLimits, UserAct
+from gateway.systems.users.oidc import OidcProvider
 from gateway.systems.users.service import IssuedLink, UserDesk
 from gateway.systems.users.sql import UserStore
 from gateway.terminal.control import ask
@@ -202,6 +203,7 @@ class ConsoleProcess:
             self._store_url, keys=self._keys, max_octets=self.store_max_octets
         )
         api = build_api(self._access, routers_of(stores, self), stores.api_answers)
+        oidc = self._settings.oidc
         parts = PageParts(
             stores.users,
             stores.user_sessions,
@@ -217,6 +219,7 @@ class ConsoleProcess:
             lambda system_id: system_id in self.senders,
             session_limits(self._settings.sessions),
             ApprovalDesk(stores.approvals, two_person_rule(self._settings.two_persons)),
+            None if oidc is None else OidcProvider(oidc, monotonic, utcnow),
         )
         self._pages = console_pages(parts)
         pages = self._pages.app

@@ -1,13 +1,13 @@
 """The pages as one application, and who is signed in to it."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import NamedTuple
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from starlette.requests import cookie_parser
 
 from gateway.console.application import build_pages
@@ -39,6 +39,8 @@ from gateway.systems.quarantine.review_tools import ReviewTools
 from gateway.systems.quarantine.sql import QuarantineStore
 from gateway.systems.users.credentials import token_digest
 from gateway.systems.users.model import SessionLimits, UserAct, UserError, UserSession
+from gateway.systems.users.oidc import OidcDesk, OidcProvider, OidcStores
+from gateway.systems.users.oidc_pages import oidc_pages
 from gateway.systems.users.own_pages import own_pages
 from gateway.systems.users.pages import choice_pages, enrol_pages, is_public, sign_in_pages
 from gateway.systems.users.service import UserDesk
@@ -109,6 +111,7 @@ class PageParts:
     is_sender: Callable[[str], bool]
     limits: SessionLimits
     approvals: ApprovalDesk
+    oidc: OidcProvider | None = None
 
 
 def admin_approvals(approvals: ApprovalDesk, users: UserDesk) -> AskAdmin | None:
@@ -127,6 +130,18 @@ def admin_approvals(approvals: ApprovalDesk, users: UserDesk) -> AskAdmin | None
 
     approvals.register(ApprovalAct.MAKE_ADMIN, make_admin)
     return ask if approvals.rule.make_admin else None
+
+
+def _ways_in(parts: PageParts, desk: SignInDesk, templates: Templates) -> Iterator[APIRouter]:
+    """Yield the pages to sign in: by password and code, and at a provider where there is one."""
+    if parts.oidc is None:
+        yield sign_in_pages(desk, templates)
+        return
+    quota = EventQuota(REFUSALS_AUDITED)
+    stores = OidcStores(parts.users, parts.sessions, parts.limits, quota)
+    provided = OidcDesk(parts.oidc, stores, parts.now, parts.utcnow)
+    yield sign_in_pages(desk, templates, provided.label)
+    yield oidc_pages(provided, templates, parts.limits)
 
 
 class ConsolePages(NamedTuple):
@@ -170,7 +185,7 @@ def console_pages(parts: PageParts) -> ConsolePages:
         approval_pages(ApprovalPage(parts.approvals, templates, parts.utcnow)),
         user_pages(administration),
         own_pages(desk, templates),
-        sign_in_pages(desk, templates),
+        *_ways_in(parts, desk, templates),
         enrol_pages(UserDesk(parts.users), templates, parts.utcnow),
         choice_pages(),
     )

@@ -77,7 +77,7 @@ task.failed
 tick.failed
 tracing.started tracing.unavailable
 undelivered.forgotten
-user.codes_guessed user.signed_in
+user.codes_guessed user.oidc_refused user.signed_in
 warning.escalated warning.escalation_failed warning.kinds_exceeded warning.raised
 warning.write_failed
 """

@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import Field, Strict, ValidationError
 
 from gateway.domain.api_client import ApiClient, ApiRole, RefusalChannel
+from gateway.domain.oidc_client import CLAIMED_ROLES, OidcClient
+from gateway.domain.permissions import UserRole
 from gateway.domain.sender import (
     BindLimits,
     Port,
@@ -22,7 +25,7 @@ from gateway.domain.sender import (
     SenderState,
 )
 from gateway.settings import yaml
-from gateway.settings.credentials import TokenDigest
+from gateway.settings.credentials import TokenDigest, mail_password_problem, secret_of
 from gateway.settings.gateway import ListenerTls
 from gateway.settings.schema import (
     Address,
@@ -31,6 +34,7 @@ from gateway.settings.schema import (
     Section,
     Shape,
     SystemId,
+    Text,
     Version,
     is_loopback,
     parse_address,
@@ -61,6 +65,18 @@ def province_problem(text: str) -> str | None:
     if not text or len(text) > MAX_PROVINCE_CHARS or not text.isprintable():
         return f"must be 1 to {MAX_PROVINCE_CHARS} characters that can be shown"
     return None
+
+
+def _address_problem(address: str) -> str | None:
+    """Return what is wrong with an address of a provider, or one that it leads back to."""
+    try:
+        parts = urlsplit(address)
+        is_local = parts.hostname in ("127.0.0.1", "::1", "localhost")
+    except ValueError:
+        return "is no address"
+    if parts.scheme == "https" or (parts.scheme == "http" and is_local):
+        return None if parts.hostname and not parts.fragment else "is no address"
+    return "must begin with https://, or with http:// on this machine"
 
 
 class ApiTlsShape(Shape):
@@ -125,6 +141,45 @@ class TwoPersonSettings(Section):
     expires_hours: Annotated[int, Field(ge=1, le=168)] = 24
 
 
+class OidcShape(Shape):
+    """`oidc`: a provider at which people may sign in, in the place of password and code."""
+
+    issuer: Annotated[str, without(_address_problem)]
+    client_id: Text
+    client_secret: Annotated[str, without(mail_password_problem)]
+    redirect_uri: Annotated[str, without(_address_problem)]
+    label: Annotated[str, Field(min_length=1, max_length=32)] = "SSO"
+    name_claim: Text = "preferred_username"
+    role_claim: Text | None = None
+    roles: dict[Text, Annotated[UserRole, Strict(False)]] = Field(default_factory=dict)
+    make_users: bool = False
+    default_role: Annotated[UserRole, Strict(False)] | None = None
+
+
+def _oidc(shape: OidcShape) -> OidcClient:
+    if bool(shape.roles) != (shape.role_claim is not None):
+        raise ValueError("role_claim and roles go together")
+    given = {*shape.roles.values(), *filter(None, [shape.default_role])}
+    if given - CLAIMED_ROLES:
+        raise ValueError("admin, sender and regulator are given by people, not by a claim")
+    if shape.make_users and not given:
+        raise ValueError("make_users needs a default_role, or role_claim with roles")
+    if shape.default_role is not None and (not shape.make_users or shape.role_claim is not None):
+        raise ValueError("default_role goes with make_users, and without role_claim")
+    return OidcClient(
+        shape.issuer,
+        shape.client_id,
+        secret_of(shape.client_secret).decode(),
+        shape.redirect_uri,
+        shape.label,
+        shape.name_claim,
+        shape.role_claim or "",
+        shape.roles,
+        shape.make_users,
+        shape.default_role,
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsoleSettings(Section):
     """One `console.yaml`. Relative paths count from its directory."""
@@ -135,6 +190,7 @@ class ConsoleSettings(Section):
     behind_tls_proxy: bool = False
     sessions: SessionSettings = SessionSettings()
     two_persons: TwoPersonSettings = TwoPersonSettings()
+    oidc: Annotated[OidcClient, ReadAs(OidcShape, _oidc)] | None = None
     clients: Annotated[tuple[ApiClient, ...], ReadAs(_Clients, tuple)] = ()
 
 

@@ -21,6 +21,7 @@ from gateway.stores import Stores
 from gateway.systems.approvals.service import ApprovalDesk, TwoPersonRule
 from gateway.systems.quarantine.review_tools import RuleCitation
 from gateway.systems.users.model import SessionLimits
+from gateway.systems.users.oidc import OidcProvider
 from gateway.terminal.failure import CommandError
 from gateway.web.access import ClientAccess
 from simulators.builders import submit_sm, ucs2
@@ -79,6 +80,7 @@ class Site:
     rates: tuple[LiveRates, ...] = RATES
     answers: dict[str, object] = field(default_factory=dict)
     orders: list[dict[str, object]] = field(default_factory=list)
+    oidc: OidcProvider | None = None
 
     def app(self) -> ASGIApp:
         clocks = self.clock.clocks
@@ -98,6 +100,7 @@ class Site:
             lambda system_id: system_id == "sp1",
             SessionLimits(),
             ApprovalDesk(self.stores.approvals, self.rule),
+            self.oidc,
         )
         pages = console_pages(parts)
         self.people, self.streams = pages.people, pages.streams

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.domain.api_client import ApiClient, ApiRole, RefusalChannel
+from gateway.domain.permissions import UserRole
 from gateway.settings.console import load_console, load_port_owners, load_system_ids
 from gateway.settings.credentials import digest_of
 from gateway.settings.directories import check
@@ -242,3 +243,78 @@ def test_behind_a_proxy_with_tls_others_reach_the_proxy_alone(write_api: WriteAp
     assert faults_of(write_api(f"{text}false\n")) == [
         "2:10 address: others reach it, so tls must be given"
     ]
+
+
+OIDC = """\
+version: 1
+oidc:
+  issuer: https://id.example/realms/staff
+  client_id: smsward
+  client_secret: env:SMSWARD_OIDC
+  redirect_uri: https://console.example/sign-in/oidc/done
+"""
+SECRET = "a secret of the provider and us"
+
+
+def test_a_provider_is_read_with_the_roles_that_it_gives(
+    write_api: WriteApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SMSWARD_OIDC", SECRET)
+    roles = "  role_claim: groups\n  roles: {sms-lead: senior_reviewer}\n  make_users: true\n"
+
+    plain = load_console(write_api(OIDC), None).oidc
+    found = load_console(write_api(OIDC + roles), None).oidc
+
+    assert plain is not None
+    assert (plain.client_secret, plain.makes_users, plain.label) == (SECRET, False, "SSO")
+    assert found is not None
+    assert found.role_of({"groups": ["all", "sms-lead"]}) is UserRole.SENIOR_REVIEWER
+    assert found.role_of({"groups": ["all"]}) is None
+
+
+@pytest.mark.parametrize(
+    ("more", "problem"),
+    [
+        ("  role_claim: groups\n", "role_claim and roles go together"),
+        ("  roles: {a: viewer}\n", "role_claim and roles go together"),
+        ("  role_claim: g\n  roles: {a: admin}\n", "given by people, not by a claim"),
+        ("  role_claim: g\n  roles: {a: sender}\n", "given by people, not by a claim"),
+        ("  role_claim: g\n  roles: {a: king}\n", "oidc.roles.a: Input should be"),
+        ("  make_users: true\n", "needs a default_role"),
+        ("  default_role: viewer\n", "goes with make_users"),
+        ("  make_users: true\n  default_role: admin\n", "given by people, not by a claim"),
+        ("  scope: all\n", "unknown key"),
+    ],
+)
+def test_a_provider_gives_no_role_that_people_must_give(
+    write_api: WriteApi, monkeypatch: pytest.MonkeyPatch, more: str, problem: str
+) -> None:
+    monkeypatch.setenv("SMSWARD_OIDC", SECRET)
+
+    with pytest.raises(SettingsError) as caught:
+        load_console(write_api(OIDC + more), None)
+
+    assert problem in str(caught.value.faults[0])
+    assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ("https://id.example/realms/staff", "http://id.example", "must begin with https://"),
+        ("https://console.example", "http://console.example", "must begin with https://"),
+        ("https://id.example/realms/staff", '"https://["', "is no address"),
+        ("https://id.example/realms/staff", '"https://id.example/#x"', "is no address"),
+        ("env:SMSWARD_OIDC", "env:SMSWARD_NOT_SET", "is not set"),
+        ("env:SMSWARD_OIDC", "secret", "must be env:NAME or plain:secret"),
+    ],
+)
+def test_a_provider_is_asked_over_tls_with_a_secret(
+    write_api: WriteApi, monkeypatch: pytest.MonkeyPatch, old: str, new: str, problem: str
+) -> None:
+    monkeypatch.setenv("SMSWARD_OIDC", SECRET)
+
+    with pytest.raises(SettingsError) as caught:
+        load_console(write_api(OIDC.replace(old, new)), None)
+
+    assert problem in str(caught.value.faults[0])

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
 from gateway.systems.users.model import DEVICE_LIFE, SessionLimits, UserError
+from gateway.systems.users.oidc_pages import OIDC, OIDC_DONE
 from gateway.systems.users.service import EnrolmentForm, UserDesk
 from gateway.systems.users.sign_in import SignedIn, SignInAttempt, SignInDesk, SignInRefusal
 from gateway.web.pages import (
@@ -29,7 +30,7 @@ from gateway.web.pages import (
 )
 
 ENROL, LANGUAGE, THEME = "/enrol", "/language", "/theme"
-PUBLIC = frozenset({SIGN_IN, LANGUAGE, THEME})
+PUBLIC = frozenset({SIGN_IN, LANGUAGE, THEME, OIDC, OIDC_DONE})
 
 _A_YEAR_S = 365 * 24 * 3600
 _REFUSALS = {
@@ -45,12 +46,12 @@ def is_public(path: str) -> bool:
     return path in PUBLIC or path.startswith(f"{ENROL}/")
 
 
-def sign_in_pages(desk: SignInDesk, templates: Templates) -> APIRouter:
-    """Return the pages on which people sign in and out."""
+def sign_in_pages(desk: SignInDesk, templates: Templates, oidc: str = "") -> APIRouter:
+    """Return the pages on which people sign in and out; `oidc` is what a provider is called."""
     router = APIRouter(include_in_schema=False)
 
     def form(request: Request, status: int = 200, **values: str) -> Response:
-        usual = {"name": "", "problem": "", "next": "/"}
+        usual = {"name": "", "problem": "", "next": "/", "oidc": oidc}
         return templates.page(request, "users/sign_in.html", {**usual, **values}, status)
 
     @router.get(SIGN_IN)

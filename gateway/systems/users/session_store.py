@@ -90,21 +90,26 @@ class UserSessionStore(SqlStore):
             name = await _used_up(connection, proof)
             if name is None:
                 return False
-            await connection.execute(_ended(new.session_before))
-            await _make_room(connection, proof.number, new.at, limits)
-            address = new.address[:MAX_ADDRESS_CHARS]
-            session = {
-                "token_sha256": new.token_sha256,
-                "user_number": proof.number,
-                "created_at": new.at,
-                "seen_at": new.at,
-                "address": address,
-            }
-            await connection.execute(sa.insert(user_sessions), session)
-            await _know(connection, proof.number, new)
             factor = "code" if proof.step is not None else "recovery code"
-            act = own_act(name, new.at)
-            await journal_act(connection, "user sign-in", name, f"{factor}, from {address}", act)
+            await _begin_session(connection, (proof.number, name, factor), new, limits)
+            return True
+
+        return await self._database.writer.write(run, rows=6)
+
+    async def open_vouched(
+        self, name: str, new: NewSession, limits: SessionLimits, factor: str
+    ) -> bool:
+        """Open a session for a user whom somebody else vouches for; False if there is none.
+
+        A user who is disabled has none. Otherwise as `open`; the audit has `factor`.
+        """
+        query = sa.select(_user.number).where(_user.name == name, _user.state == UserState.ACTIVE)
+
+        async def run(connection: AsyncConnection) -> bool:
+            number = (await connection.execute(query)).scalar()
+            if number is None:
+                return False
+            await _begin_session(connection, (int(number), name, factor), new, limits)
             return True
 
         return await self._database.writer.write(run, rows=6)
@@ -253,6 +258,30 @@ async def _used_up(connection: AsyncConnection, proof: SignInProof) -> str | Non
             return None
     await connection.execute(sa.update(users).where(_user.number == proof.number).values(values))
     return str(name)
+
+
+async def _begin_session(
+    connection: AsyncConnection,
+    who: tuple[int, str, str],
+    new: NewSession,
+    limits: SessionLimits,
+) -> None:
+    """Open a session of the user `who`: number, name, and what was proved with."""
+    number, name, factor = who
+    await connection.execute(_ended(new.session_before))
+    await _make_room(connection, number, new.at, limits)
+    address = new.address[:MAX_ADDRESS_CHARS]
+    session = {
+        "token_sha256": new.token_sha256,
+        "user_number": number,
+        "created_at": new.at,
+        "seen_at": new.at,
+        "address": address,
+    }
+    await connection.execute(sa.insert(user_sessions), session)
+    await _know(connection, number, new)
+    act = own_act(name, new.at)
+    await journal_act(connection, "user sign-in", name, f"{factor}, from {address}", act)
 
 
 async def _make_room(

@@ -369,3 +369,22 @@ async def test_sign_ins_stand_in_the_journal(
         ("user: lin", "user sign-in", "lin", "recovery code, from 192.0.2.7"),
         ("root", "user sign-out", "lin", "everywhere"),
     ]
+
+
+async def test_a_user_whom_a_provider_vouches_for_has_a_session_without_a_proof(
+    stores: Stores, store: UserSessionStore, act: UserAct, noon: datetime
+) -> None:
+    user = await enrolled(stores, "lin", act)
+    before = NewSession("s1", "d1", "", "", "192.0.2.7", noon)
+    after = NewSession("s2", "d2", "s1", "d1", "192.0.2.7", noon)
+
+    opened = [await store.open_vouched("lin", one, LIMITS, "oidc") for one in (before, after)]
+    unknown = await store.open_vouched("wu", after, LIMITS, "oidc")
+    (session,) = await store.sessions_of("lin", noon, LIMITS)
+    await stores.users.disable("lin", act)
+    disabled = await store.open_vouched("lin", before, LIMITS, "oidc")
+
+    assert (opened, unknown, disabled) == ([True, True], False, False)
+    assert session.user_number == user.number
+    assert await store.session_of("s1", noon, LIMITS) is None
+    assert await store.sessions_of("lin", noon, LIMITS) == []
