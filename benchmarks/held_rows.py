@@ -16,6 +16,7 @@ import json
 import random
 import sqlite3
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -246,6 +247,7 @@ async def measure(directory: Path, rows: int, *, has_gateway: bool) -> dict[str,
     finally:
         await stores.close()
     if has_gateway:
+        print(json.dumps(results, ensure_ascii=False), file=sys.stderr, flush=True)
         results["release_at_the_smsc"] = await send(directory)
     return results
 

@@ -14,7 +14,6 @@ from gateway.domain.quarantine import FINAL_STATES, ROW_OCTETS, HeldMessage, Hol
 from gateway.domain.records import NewPurge
 from gateway.domain.verdict import Reason
 from gateway.storage.database import SqlStore, values_of
-from gateway.storage.dialect import octets_of
 from gateway.storage.journals import note_purge
 from gateway.storage.sealed_columns import SEAL_OCTETS
 from gateway.storage.tables import (
@@ -24,6 +23,8 @@ from gateway.storage.tables import (
     IS_OWN_HOLD,
     IS_PART,
     IS_RECEIPT_DUE,
+    IS_UNSETTLED,
+    STORED_OCTETS,
     held_messages,
 )
 from gateway.systems.quarantine.model import (
@@ -51,8 +52,6 @@ _SEALED_VALUES = 2  # of the values that are measured: the request and its text
 _column = held_messages.c
 _ALL = sa.select(held_messages)
 _OLDEST_FIRST = _ALL.order_by(_column.message_id)
-_WAITING = sorted(set(HoldState) - FINAL_STATES)
-_STORED_OCTETS = sa.func.length(_column.pdu) + octets_of(_column.joined)
 _IS_FINAL = sa.and_(_column.state.in_(sorted(FINAL_STATES)), _column.receipt != ReceiptState.DUE)
 _IS_REPLACEABLE = _column.state.in_(sorted(REPLACEABLE_STATES))
 _UNHOLD = sa.delete(held_messages).where(
@@ -223,9 +222,9 @@ class QuarantineStore(SqlStore):
             sa.select(
                 _column.system_id,
                 sa.func.count().label("messages"),
-                sa.func.sum(_STORED_OCTETS, type_=sa.Integer).label("octets"),
+                sa.func.sum(STORED_OCTETS, type_=sa.Integer).label("octets"),
             )
-            .where(_column.state.in_(_WAITING))
+            .where(IS_UNSETTLED)
             .group_by(_column.system_id)
         )
         more = ROW_OCTETS - (_SEALED_VALUES * SEAL_OCTETS if self._database.is_sealed else 0)

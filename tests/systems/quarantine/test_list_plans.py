@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-from gateway.domain.quarantine import HeldMessage, HoldState
+from gateway.domain.quarantine import FINAL_STATES, HeldMessage, HoldState
+from gateway.storage.tables import IS_UNSETTLED
 from gateway.stores import open_store
 from gateway.systems.quarantine.service import HeldFilter, find_held
 from tests.conftest import Builder
@@ -67,6 +68,31 @@ async def test_a_list_looks_at_no_message_that_is_not_in_it(
             scans = [step for step in steps if step.startswith("SCAN")]
             assert [step for step in scans if "held_messages" in step] == []
     assert asked
+
+
+async def test_what_waits_is_counted_at_a_start_without_a_look_at_a_message(
+    database_file: Path, sqlite_url: str
+) -> None:
+    asked: list[tuple[str, tuple[object, ...]]] = []
+
+    def listen(*arguments: object) -> None:
+        statement, parameters = arguments[2:4]
+        assert isinstance(statement, str)
+        assert isinstance(parameters, tuple)
+        asked.append((statement, parameters))
+
+    stores = await open_store(sqlite_url)
+    event.listen(Engine, "before_cursor_execute", listen)
+    await stores.quarantine.count_waiting()
+    event.remove(Engine, "before_cursor_execute", listen)
+    await stores.close()
+
+    ((statement, values),) = asked
+    with closing(sqlite3.connect(database_file)) as connection:
+        steps = [step[3] for step in connection.execute(f"EXPLAIN QUERY PLAN {statement}", values)]
+    assert steps == ["SCAN held_messages USING INDEX ix_held_messages_unsettled"]
+    final = ", ".join(f"'{state}'" for state in sorted(FINAL_STATES))
+    assert str(IS_UNSETTLED) == f"state NOT IN ({final})"
 
 
 async def test_a_list_of_several_categories_is_the_newest_of_all(
