@@ -80,10 +80,10 @@ from gateway.systems.number_codes.sql import CODE_DIGITS
 from gateway.systems.optout_notices.api import notices
 from gateway.systems.preferences.api import preferences
 from gateway.systems.quarantine.api import own_holds
-from gateway.systems.quarantine.model import MessageIds
+from gateway.systems.quarantine.decisions import ReviewDesk
+from gateway.systems.quarantine.decisions_api import DecisionStores, decision_routers
 from gateway.systems.quarantine.review_api import held_review
 from gateway.systems.quarantine.review_tools import ReviewTools, RuleCitation
-from gateway.systems.quarantine.service import QuarantineDesk
 from gateway.systems.subscriptions.api import orders
 from gateway.systems.subscriptions.model import Catalogue
 from gateway.systems.subscriptions.order_requests import Courtesy, OrderDesk
@@ -370,12 +370,14 @@ def routers_of(stores: Stores, console: ConsoleProcess) -> list[APIRouter]:
 
 def routers_of_staff(stores: Stores, console: ConsoleProcess) -> list[APIRouter]:
     """Return the routes for programs that do what people do on pages."""
-    # Nothing is put into quarantine here, so that desk issues no id.
-    desk = QuarantineDesk(stores.quarantine, MessageIds(worker=0))
+    tools = console.review_tools(stores)
+    desk = ReviewDesk(stores.reviews, tools.mask)
+    decided = DecisionStores(stores.quarantine, stores.campaigns, stores.exceptions)
     return [
         operations(console.ask),
         audit(stores.journals, utcnow),
-        held_review(stores.quarantine, desk, console.review_tools(stores), utcnow),
+        held_review(stores.quarantine, desk, tools, utcnow),
+        *decision_routers(desk, decided, tools.mask, utcnow),
         suspensions(stores.suspensions, stores.suspended_ports, lambda: ports_of(console), utcnow),
         filings(stores.filings, lambda: ports_of(console)),
         user_routes(stores.users, stores.user_sessions, utcnow, makes_admins=console.makes_admins),

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from hashlib import sha256
 from typing import Annotated, Any
@@ -15,14 +15,13 @@ from gateway.domain.msisdn import masked
 from gateway.domain.permissions import Permission
 from gateway.domain.quarantine import HeldMessage, HoldState, ReceiptState
 from gateway.domain.records import NewAccess
-from gateway.systems.quarantine.model import PersonDecision
+from gateway.systems.quarantine.decisions import ReviewDesk, seen_digest
+from gateway.systems.quarantine.decisions_api import DecisionItem, decision_item
+from gateway.systems.quarantine.model import NewReview, PersonDecision
 from gateway.systems.quarantine.review_tools import ReviewTools
 from gateway.systems.quarantine.service import (
-    STANDING,
     HeldFilter,
     NotDone,
-    Outcome,
-    QuarantineDesk,
     find_held,
 )
 from gateway.systems.quarantine.sql import QuarantineStore
@@ -43,6 +42,8 @@ from gateway.web.resources import (
 )
 
 _HELD = "quarantine"
+
+DecisionGiven = tuple[ApiClient, PersonDecision]
 
 Reader = Annotated[ApiClient, Depends(may(Permission.READ_HELD))]
 Reviewer = Annotated[ApiClient, Depends(may(Permission.DECIDE_HELD))]
@@ -96,20 +97,32 @@ class HeldStateCounts(RequestBody):
 
 
 class ReviewReason(RequestBody):
-    """Why it is decided so."""
+    """Why it is decided so, and what it is."""
 
     reason: Annotated[Reason, Field(description="Kept with it.", examples=["已致电核实"])]
+    category: Annotated[str, Field(max_length=32, examples=["loan"])] = ""
 
 
-class DecidedMessages(RequestBody):
-    """What was decided on: the message, and the other parts that moved with it."""
+class EscalationBody(RequestBody):
+    """What a senior reviewer should know."""
 
-    messages: list[HeldMessageItem]
+    note: Annotated[Reason, Field(examples=["疑似新话术，请复核"])]
+
+
+class EscalationItem(RequestBody):
+    """A message was put before a senior reviewer: open until it is decided on."""
+
+    number: Annotated[int, Field(examples=[5])]
+    message_id: Annotated[str, Field(examples=["8176407200000001000"])]
+    by: Annotated[str, Field(examples=["api: soc"])]
+    note: str
+    at: datetime
+    is_open: bool
 
 
 def held_review(
     store: QuarantineStore,
-    desk: QuarantineDesk,
+    desk: ReviewDesk,
     tools: ReviewTools,
     utcnow: Callable[[], datetime],
 ) -> APIRouter:
@@ -123,7 +136,7 @@ def held_review(
 @dataclass(frozen=True, slots=True)
 class _ReviewParts:
     store: QuarantineStore
-    desk: QuarantineDesk
+    desk: ReviewDesk
     tools: ReviewTools
     utcnow: Callable[[], datetime]
 
@@ -134,21 +147,28 @@ class _ReviewParts:
             raise ProblemError(Problem.NOT_FOUND)
         return held
 
-    async def matched(self, message_id: str, if_match: str | None) -> int:
-        """Return the id of a message as the client has read it. Raises ProblemError."""
+    async def decided(
+        self, message_id: str, if_match: str | None, body: ReviewReason, given: DecisionGiven
+    ) -> DecisionItem:
+        """Decide on a message as the client has read it. Raises ProblemError."""
         held = await self.get(message_id)
         require_match(if_match, _etag(held))
-        return held.message_id
-
-    async def decided(
-        self, outcome: Outcome, decision: PersonDecision, client: ApiClient
-    ) -> DecidedMessages:
-        """Return what was decided on. Raises ProblemError for what was not."""
+        client, decision = given
+        new = NewReview(
+            held.message_id,
+            decision,
+            acting_as(client),
+            note=said(body.reason),
+            category=body.category,
+            seen=seen_digest(held),
+        )
+        try:
+            outcome = await self.desk.decide(new, self.utcnow())
+        except ValueError as error:
+            raise ProblemError(Problem.NOT_AS_DESCRIBED, str(error)) from error
         if isinstance(outcome, NotDone):
-            why = outcome.why if outcome.state is None else STANDING[outcome.state]
-            raise ProblemError(Problem.CONFLICT, why)
-        await self.tools.learn(outcome.together, decision, acting_as(client))
-        return DecidedMessages(messages=[_item(one, self.tools) for one in outcome.together])
+            raise ProblemError(Problem.CONFLICT, outcome.why)
+        return decision_item(outcome)
 
 
 def _list_held(router: APIRouter, store: QuarantineStore, tools: ReviewTools) -> None:
@@ -199,23 +219,34 @@ def _decide_held(router: APIRouter, review: _ReviewParts) -> None:
 
     @router.post("/v1/quarantine/{message_id}/release", summary="Release a held message (放行)")
     async def release(
-        message_id: MessageId, said_why: ReviewReason, client: Reviewer, if_match: IfMatch = None
-    ) -> DecidedMessages:
-        """Let a message go: the gateway judges it again, then sends it. All parts go together."""
-        number = await review.matched(message_id, if_match)
-        outcome = await desk.request_release(
-            number, acting_as(client), utcnow(), said(said_why.reason)
-        )
-        return await review.decided(outcome, PersonDecision.RELEASED, client)
+        message_id: MessageId, body: ReviewReason, client: Reviewer, if_match: IfMatch = None
+    ) -> DecisionItem:
+        """Let a message go, in ten seconds: till then POST /v1/decisions/{number}/undo undoes it.
+
+        The gateway judges it again, then sends it. All parts of a long message go together.
+        """
+        given = client, PersonDecision.RELEASED
+        return await review.decided(message_id, if_match, body, given)
 
     @router.post("/v1/quarantine/{message_id}/discard", summary="Discard a held message (删除)")
     async def discard(
-        message_id: MessageId, said_why: ReviewReason, client: Reviewer, if_match: IfMatch = None
-    ) -> DecidedMessages:
-        """Drop a message for good; its sender gets the receipt that it asked for."""
-        number = await review.matched(message_id, if_match)
-        outcome = await desk.discard(number, acting_as(client), utcnow(), said(said_why.reason))
-        return await review.decided(outcome, PersonDecision.REJECTED, client)
+        message_id: MessageId, body: ReviewReason, client: Reviewer, if_match: IfMatch = None
+    ) -> DecisionItem:
+        """Drop a message for good, in ten seconds; its sender gets the receipt it asked for."""
+        given = client, PersonDecision.REJECTED
+        return await review.decided(message_id, if_match, body, given)
+
+    @router.post("/v1/quarantine/{message_id}/escalate", summary="Escalate a held message")
+    async def escalate(
+        message_id: MessageId, body: EscalationBody, client: Reviewer
+    ) -> EscalationItem:
+        """Put a message before senior reviewers, with a note for them."""
+        found = await desk.escalate(int(message_id), acting_as(client), said(body.note), utcnow())
+        if isinstance(found, NotDone):
+            problem = Problem.NOT_FOUND if found.state is None else Problem.CONFLICT
+            raise ProblemError(problem, found.why)
+        fields = asdict(found) | {"message_id": str(found.message_id)}
+        return EscalationItem(**fields)
 
 
 def _etag(held: HeldMessage) -> str:

@@ -57,9 +57,9 @@ from gateway.systems.number_codes.service import Chance, Guesses, NumberCodeDesk
 from gateway.systems.optout_notices.api import notices
 from gateway.systems.preferences.api import preferences
 from gateway.systems.quarantine.api import own_holds
-from gateway.systems.quarantine.model import MessageIds
+from gateway.systems.quarantine.decisions import ReviewDesk
+from gateway.systems.quarantine.decisions_api import DecisionStores, decision_routers
 from gateway.systems.quarantine.review_api import held_review
-from gateway.systems.quarantine.service import QuarantineDesk
 from gateway.systems.subscriptions.api import orders
 from gateway.systems.subscriptions.model import Catalogue
 from gateway.systems.subscriptions.order_requests import Courtesy, OrderDesk
@@ -224,12 +224,14 @@ class Desk:
     def of_staff(self) -> list[APIRouter]:
         """Return the routes for programs that do what people do on pages."""
         stores, utcnow = self.stores, lambda: self.now
-        desk = QuarantineDesk(stores.quarantine, MessageIds(worker=0))
         tools = review_tools(stores.journals, stores.samples, learns=True)
+        desk = ReviewDesk(stores.reviews, tools.mask)
+        decided = DecisionStores(stores.quarantine, stores.campaigns, stores.exceptions)
         return [
             operations(self.gateway.ask),
             audit(stores.journals, utcnow),
             held_review(stores.quarantine, desk, tools, utcnow),
+            *decision_routers(desk, decided, tools.mask, utcnow),
             suspensions(stores.suspensions, stores.suspended_ports, lambda: PORTS, utcnow),
             filings(stores.filings, lambda: PORTS),
             records(RecordParts(RecordArchive(self.records), None, stores.journals, utcnow)),

@@ -1,13 +1,14 @@
 """Programs review held messages: lists in pages, one in whole, and decisions on what was read."""
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 
 import httpx
 import pytest
 
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.stores import Stores
-from tests.console.api.conftest import Ask, Desk
+from tests.console.api.conftest import NOON, Ask, Desk
 from tests.console.browsing import CAMPAIGN, FIRST, held_with
 
 Hold = Callable[..., Awaitable[HeldMessage]]
@@ -93,7 +94,7 @@ async def test_a_look_is_journaled_and_shows_numbers_masked(
     ("act", "state"),
     [("release", HoldState.RELEASE_REQUESTED), ("discard", HoldState.DISCARDED)],
 )
-async def test_a_decision_is_on_what_was_read(
+async def test_a_decision_is_on_what_was_read_and_waits_ten_seconds(
     ask: Ask, hold: Hold, desk: Desk, act: str, state: HoldState
 ) -> None:
     await hold()
@@ -102,18 +103,41 @@ async def test_a_decision_is_on_what_was_read(
     without = await ask("reviewer", "POST", path, json=WHY)
     other = await ask("reviewer", "POST", path, json=WHY, headers={"If-Match": '"0"'})
     done = await ask("reviewer", "POST", path, json=WHY, headers=seen)
-    late = await ask("reviewer", "POST", path, json=WHY, headers=seen)
-    again = await ask("reviewer", "POST", path, json=WHY, headers={"If-Match": "*"})
+    again = await ask("admin", "POST", path, json=WHY, headers={"If-Match": "*"})
 
-    answers = (without, other, done, late, again)
-    assert [one.status_code for one in answers] == [428, 412, 200, 412, 409]
-    (message,) = done.json()["messages"]
-    assert (message["id"], message["state"]) == (str(FIRST), state)
-    assert "api: reviewer" in message["decision"]
+    assert [one.status_code for one in (without, other, done, again)] == [428, 412, 200, 409]
+    decision = done.json()
+    assert (decision["message_id"], decision["state"]) == (str(FIRST), "waiting")
+    assert decision["by"] == "api: reviewer"
     assert "13900139000" not in done.text
+    assert await desk.stores.reviews.take_up(NOON + timedelta(seconds=9)) == []
+    await desk.stores.reviews.take_up(NOON + timedelta(seconds=10))
     held = await desk.stores.quarantine.get(FIRST)
     assert held is not None
     assert held.state is state
+    late = await ask("reviewer", "POST", path, json=WHY, headers=seen)
+    assert late.status_code == 412
+
+
+async def test_a_decision_is_undone_by_who_decided_or_who_may_decide_on_campaigns(
+    ask: Ask, hold: Hold, desk: Desk
+) -> None:
+    await hold()
+    seen, path = await read(ask), f"/v1/quarantine/{FIRST}/release"
+    first = (await ask("reviewer", "POST", path, json=WHY, headers=seen)).json()["number"]
+    undone = await ask("reviewer", "POST", f"/v1/decisions/{first}/undo")
+    again = await ask("reviewer", "POST", f"/v1/decisions/{first}/undo")
+    second = (await ask("admin", "POST", path, json=WHY, headers=seen)).json()["number"]
+    of_another = await ask("reviewer", "POST", f"/v1/decisions/{second}/undo")
+    senior = await ask("senior_reviewer", "POST", f"/v1/decisions/{second}/undo")
+    missing = await ask("reviewer", "POST", "/v1/decisions/99/undo")
+    own = (await ask("reviewer", "GET", "/v1/decisions")).json()["decisions"]
+
+    answers = (undone, again, of_another, senior, missing)
+    assert [one.status_code for one in answers] == [200, 409, 409, 200, 404]
+    assert undone.json()["state"] == senior.json()["state"] == "undone"
+    assert [one["number"] for one in own] == [first]
+    assert await desk.stores.reviews.take_up(NOON + timedelta(hours=1)) == []
 
 
 async def test_an_act_with_a_key_is_done_once_and_told_again(ask: Ask, hold: Hold) -> None:
@@ -126,11 +150,80 @@ async def test_an_act_with_a_key_is_done_once_and_told_again(ask: Ask, hold: Hol
     other = await ask("reviewer", "POST", path, json={"reason": "其他"}, headers=headers)
     another = await ask("admin", "POST", path, json=WHY, headers=headers)
 
-    assert [one.status_code for one in (first, again, other, another)] == [200, 200, 422, 412]
+    assert [one.status_code for one in (first, again, other, another)] == [200, 200, 422, 409]
     assert again.json() == first.json()
     assert "Idempotency-Replayed" not in first.headers
     assert again.headers["Idempotency-Replayed"] == "true"
     assert other.json()["type"] == "urn:smsward:problem:key-reused"
+
+
+async def test_a_message_is_put_before_senior_reviewers(ask: Ask, hold: Hold) -> None:
+    await hold()
+    path = f"/v1/quarantine/{FIRST}/escalate"
+
+    made = await ask("reviewer", "POST", path, json={"note": "疑似新话术，请复核"})
+    missing = await ask(
+        "reviewer", "POST", f"/v1/quarantine/{FIRST + 9}/escalate", json={"note": "x"}
+    )
+
+    assert (made.status_code, missing.status_code) == (200, 404)
+    assert (made.json()["message_id"], made.json()["is_open"]) == (str(FIRST), True)
+
+
+async def test_a_whole_campaign_is_decided_on_with_the_number_that_was_read(
+    ask: Ask, hold: Hold, desk: Desk
+) -> None:
+    for number in range(3):
+        await hold(message_id=FIRST + number, campaign=CAMPAIGN)
+    path = f"/v1/campaigns/{CAMPAIGN}/decide"
+    body = {"decision": "rejected", "expected_count": 3, "note": "同一话术"}
+
+    (campaign,) = (await ask("reviewer", "GET", "/v1/campaigns")).json()["campaigns"]
+    not_senior = await ask("reviewer", "POST", path, json=body)
+    wrong = await ask("senior_reviewer", "POST", path, json=body | {"expected_count": 2})
+    unknown = await ask("senior_reviewer", "POST", path, json=body | {"category": "x"})
+    made = await ask("senior_reviewer", "POST", path, json=body)
+    where = f"/v1/campaigns/decisions/{made.json()['number']}"
+    undone = await ask("senior_reviewer", "POST", f"{where}/undo")
+    second = await ask("senior_reviewer", "POST", path, json=body)
+    await desk.stores.campaigns.advance(NOON + timedelta(seconds=10))
+    where = f"/v1/campaigns/decisions/{second.json()['number']}"
+    ended = await ask("reviewer", "GET", where)
+    late = await ask("senior_reviewer", "POST", f"{where}/undo")
+    listed = (await ask("reviewer", "GET", "/v1/campaigns/decisions")).json()["jobs"]
+    missing = await ask("reviewer", "GET", "/v1/campaigns/decisions/99")
+
+    assert (campaign["messages"], campaign["destination"]) == (3, "138****8000")
+    answers = (not_senior, wrong, unknown, made, undone, second, late, missing)
+    assert [one.status_code for one in answers] == [403, 409, 422, 202, 200, 202, 409, 404]
+    assert (ended.json()["state"], ended.json()["done"]) == ("done", 3)
+    assert [one["state"] for one in listed] == ["done", "undone"]
+    held = await desk.stores.quarantine.get(FIRST)
+    assert held is not None
+    assert held.state is HoldState.DISCARDED
+
+
+async def test_an_exception_is_made_of_a_message_and_revoked(ask: Ask, hold: Hold) -> None:
+    await hold(campaign=CAMPAIGN)
+    body = {"message_id": str(FIRST), "until": "2025-12-25T12:00:00Z", "note": "已备案活动"}
+    path = "/v1/exceptions"
+
+    refused = await ask("reviewer", "POST", path, json=body)
+    made = await ask("senior_reviewer", "POST", path, json=body)
+    again = await ask("senior_reviewer", "POST", path, json=body)
+    too_long = await ask(
+        "senior_reviewer", "POST", path, json=body | {"until": "2035-01-01T00:00:00Z"}
+    )
+    missing = await ask("senior_reviewer", "POST", path, json=body | {"message_id": str(FIRST + 9)})
+    number = made.json()["number"]
+    revoked = await ask("senior_reviewer", "POST", f"{path}/{number}/revoke")
+    twice = await ask("senior_reviewer", "POST", f"{path}/{number}/revoke")
+    (listed,) = (await ask("reviewer", "GET", path)).json()["exceptions"]
+
+    answers = (refused, made, again, too_long, missing, revoked, twice)
+    assert [one.status_code for one in answers] == [403, 201, 409, 422, 404, 200, 409]
+    assert (listed["rule"], listed["campaign"]) == ("K-LOAN", CAMPAIGN)
+    assert listed["revoked_by"] == "api: senior_reviewer"
 
 
 async def test_counts_are_of_all_or_of_one_sp(ask: Ask, hold: Hold) -> None:

@@ -1,0 +1,363 @@
+"""Decisions on held messages over HTTP: undone, on whole campaigns, and for the future."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import datetime
+from typing import Annotated, NamedTuple
+
+from fastapi import APIRouter, Depends, Path
+from pydantic import Field
+
+from gateway.domain.api_client import ApiClient
+from gateway.domain.msisdn import masked
+from gateway.domain.permissions import CLIENT_PERMISSIONS, Permission
+from gateway.systems.quarantine.campaigns import (
+    CampaignDesk,
+    CampaignStore,
+    JobNotMade,
+    JobNotUndone,
+    OpenCampaign,
+)
+from gateway.systems.quarantine.decisions import NotUndone, ReviewDesk
+from gateway.systems.quarantine.exceptions import ExceptionDesk, ExceptionStore, HoldException
+from gateway.systems.quarantine.model import (
+    NewCampaignReview,
+    PersonDecision,
+    ReviewDecision,
+    ReviewJob,
+    ReviewJobState,
+    ReviewState,
+)
+from gateway.systems.quarantine.service import NotDone
+from gateway.systems.quarantine.sql import QuarantineStore
+from gateway.terminal.screen import masked_source
+from gateway.web.access import acting_as, may
+from gateway.web.fields import Moment, Reason, RequestBody
+from gateway.web.problems import Problem, ProblemError
+
+_LAST_NUMBER = 2**63 - 1
+_MOST_LISTED = 50
+
+Reader = Annotated[ApiClient, Depends(may(Permission.READ_HELD))]
+Reviewer = Annotated[ApiClient, Depends(may(Permission.DECIDE_HELD))]
+SeniorReviewer = Annotated[ApiClient, Depends(may(Permission.DECIDE_CAMPAIGN))]
+Excepter = Annotated[ApiClient, Depends(may(Permission.WRITE_EXCEPTION))]
+Number = Annotated[int, Path(ge=1, le=_LAST_NUMBER)]
+Campaign = Annotated[str, Path(pattern="^c[0-9a-f]{16}$", examples=["c3f1d9a07b2e4c55f"])]
+MessageId = Annotated[str, Field(pattern="^8[0-9]{18}$", examples=["8176407200000001000"])]
+Note = Annotated[Reason, Field(description="Kept with it.", examples=["已致电核实"])]
+
+
+Now = Callable[[], datetime]
+
+
+class DecisionStores(NamedTuple):
+    """Where held messages, decisions on campaigns, and exceptions are kept."""
+
+    held: QuarantineStore
+    campaigns: CampaignStore
+    exceptions: ExceptionStore
+
+
+class DecisionItem(RequestBody):
+    """A decision: it has no effect before `not_before`, and can be undone till then."""
+
+    number: Annotated[int, Field(examples=[17])]
+    message_id: MessageId
+    decision: PersonDecision
+    by: Annotated[str, Field(examples=["api: soc"])]
+    note: str
+    category: str
+    decided_at: datetime
+    not_before: datetime
+    state: ReviewState
+    outcome: Annotated[str, Field(description="How a final state came about.")]
+
+
+class DecisionList(RequestBody):
+    """The last ten decisions of this client, the newest first."""
+
+    decisions: list[DecisionItem]
+
+
+class CampaignItem(RequestBody):
+    """What the newest held messages say of a campaign; the example is the newest of them."""
+
+    campaign: Annotated[str, Field(examples=["c3f1d9a07b2e4c55f"])]
+    messages: Annotated[int, Field(examples=[214])]
+    senders: int
+    first_at: datetime
+    last_at: datetime
+    example_id: MessageId
+    source: Annotated[str, Field(examples=["10690001"])]
+    destination: Annotated[str, Field(examples=["138****8000"])]
+    rule: Annotated[str, Field(examples=["K-FRAUD"])]
+    category: Annotated[str, Field(examples=["fraud_prize"])]
+
+
+class CampaignList(RequestBody):
+    """Open campaigns, the largest first."""
+
+    campaigns: list[CampaignItem]
+
+
+class CampaignDecisionBody(RequestBody):
+    """What is decided on all that is held of a campaign."""
+
+    decision: PersonDecision
+    expected_count: Annotated[
+        int, Field(ge=1, description="How many messages are held: another number is a 409.")
+    ]
+    system_id: Annotated[
+        str, Field(max_length=15, description="Only what this SP sent.", examples=[""])
+    ] = ""
+    category: Annotated[str, Field(max_length=32, examples=["loan"])] = ""
+    note: Note
+
+
+class CampaignJobItem(RequestBody):
+    """A decision on a campaign, worked off by the gateway: `done` of `expected_count`."""
+
+    number: Annotated[int, Field(examples=[3])]
+    campaign: Annotated[str, Field(examples=["c3f1d9a07b2e4c55f"])]
+    system_id: str
+    decision: PersonDecision
+    by: Annotated[str, Field(examples=["api: soc"])]
+    note: str
+    category: str
+    expected_count: int
+    done: int
+    state: ReviewJobState
+    decided_at: datetime
+    not_before: datetime
+    ended_at: datetime | None
+    outcome: str
+
+
+class CampaignJobList(RequestBody):
+    """Decisions on campaigns, the newest first."""
+
+    jobs: list[CampaignJobItem]
+
+
+class ExceptionBody(RequestBody):
+    """Of which message an exception is made: of its rule, its SP and its campaign."""
+
+    message_id: MessageId
+    until: Annotated[Moment, Field(description="366 days ahead at most.")]
+    note: Note
+
+
+class ExceptionItem(RequestBody):
+    """What `rule` holds of a campaign of an SP is released by itself until `until`."""
+
+    number: Annotated[int, Field(examples=[2])]
+    rule: Annotated[str, Field(examples=["K-LOAN"])]
+    system_id: Annotated[str, Field(examples=["shop"])]
+    campaign: Annotated[str, Field(examples=["c3f1d9a07b2e4c55f"])]
+    by: Annotated[str, Field(examples=["api: soc"])]
+    note: str
+    created_at: datetime
+    until: datetime
+    revoked_at: datetime | None
+    revoked_by: str
+
+
+class ExceptionList(RequestBody):
+    """Exceptions, the newest first, those that ended too."""
+
+    exceptions: list[ExceptionItem]
+
+
+def decision_routers(
+    desk: ReviewDesk, stores: DecisionStores, mask: Callable[[str], str], now: Now
+) -> list[APIRouter]:
+    """Return the routes of decisions; `mask` hides numbers in what people write."""
+    excepting = ExceptionDesk(stores.exceptions, mask)
+    return [
+        _decisions(desk, now),
+        _campaigns(stores.campaigns, CampaignDesk(stores.campaigns, mask), now),
+        _exceptions(stores.exceptions, stores.held, excepting, now),
+    ]
+
+
+def _decisions(desk: ReviewDesk, utcnow: Now) -> APIRouter:
+    """Return the routes of decisions on single messages."""
+    router = APIRouter(tags=["quarantine"])
+
+    @router.get("/v1/decisions", summary="List one's own last decisions")
+    async def latest(client: Reader) -> DecisionList:
+        """Return the last ten decisions of this client, and what became of them."""
+        found = await desk.last_ten(acting_as(client))
+        return DecisionList(decisions=[decision_item(one.decision) for one in found])
+
+    @router.post("/v1/decisions/{number}/undo", summary="Undo a decision")
+    async def undo(number: Number, client: Reviewer) -> DecisionItem:
+        """Undo a decision within its ten seconds: its message is held again as it was.
+
+        That of another is undone by who may decide on campaigns.
+        """
+        found = await desk.undo(
+            number, acting_as(client), utcnow(), may_undo_others=_may_undo_others(client)
+        )
+        if isinstance(found, NotUndone):
+            raise _not(found.why, is_known=found.decision is not None)
+        return decision_item(found)
+
+    return router
+
+
+def _campaigns(store: CampaignStore, desk: CampaignDesk, utcnow: Now) -> APIRouter:
+    """Return the routes of campaigns of held messages."""
+    router = APIRouter(tags=["quarantine"])
+
+    @router.get("/v1/campaigns", summary="List open campaigns")
+    async def listed(_client: Reader) -> CampaignList:
+        """Return the largest campaigns among what is held, with an example of each."""
+        found = await store.open_campaigns(_MOST_LISTED)
+        return CampaignList(campaigns=list(map(_campaign, found)))
+
+    @router.post("/v1/campaigns/{campaign}/decide", summary="Decide on a campaign", status_code=202)
+    async def decide(
+        campaign: Campaign, body: CampaignDecisionBody, client: SeniorReviewer
+    ) -> CampaignJobItem:
+        """Release or discard all that is held of a campaign now, as one job of the gateway.
+
+        It waits for ten seconds, in which it can be undone. What comes later stays held.
+        """
+        new = NewCampaignReview(
+            *(campaign, body.decision, acting_as(client), body.expected_count, body.system_id),
+            note=body.note.strip(),
+            category=body.category,
+        )
+        try:
+            made = await desk.decide(new, utcnow())
+        except ValueError as error:
+            raise ProblemError(Problem.NOT_AS_DESCRIBED, str(error)) from error
+        if isinstance(made, JobNotMade):
+            raise ProblemError(Problem.CONFLICT, f"{made.why}: {made.held}")
+        return _job(made)
+
+    _campaign_jobs(router, store, desk, utcnow)
+    return router
+
+
+def _campaign_jobs(
+    router: APIRouter,
+    store: CampaignStore,
+    desk: CampaignDesk,
+    utcnow: Now,
+) -> None:
+    @router.get("/v1/campaigns/decisions", summary="List decisions on campaigns")
+    async def jobs(_client: Reader) -> CampaignJobList:
+        """Return the newest decisions on campaigns, of all reviewers, with their progress."""
+        return CampaignJobList(jobs=list(map(_job, await store.latest(limit=_MOST_LISTED))))
+
+    @router.get("/v1/campaigns/decisions/{number}", summary="Look at a decision on a campaign")
+    async def job(number: Number, _client: Reader) -> CampaignJobItem:
+        """Return how far the gateway is with it."""
+        found = await store.job(number)
+        if found is None:
+            raise ProblemError(Problem.NOT_FOUND)
+        return _job(found)
+
+    @router.post("/v1/campaigns/decisions/{number}/undo", summary="Undo a decision on a campaign")
+    async def undo(number: Number, client: SeniorReviewer) -> CampaignJobItem:
+        """Undo a decision that has not begun: all its messages are held as they were."""
+        found = await desk.undo(number, acting_as(client), utcnow(), may_undo_others=True)
+        if isinstance(found, JobNotUndone):
+            raise _not(found.why, is_known=found.job is not None)
+        return _job(found)
+
+
+def _exceptions(
+    store: ExceptionStore,
+    held_messages: QuarantineStore,
+    desk: ExceptionDesk,
+    utcnow: Now,
+) -> APIRouter:
+    """Return the routes of exceptions: "and from now on"."""
+    router = APIRouter(tags=["quarantine"])
+
+    @router.get("/v1/exceptions", summary="List exceptions")
+    async def listed(_client: Reader) -> ExceptionList:
+        """Return the newest exceptions, those that ended too."""
+        return ExceptionList(exceptions=list(map(_exception, await store.listed(_MOST_LISTED))))
+
+    @router.post("/v1/exceptions", summary="Make an exception", status_code=201)
+    async def add(body: ExceptionBody, client: Excepter) -> ExceptionItem:
+        """Release from now on what the rule that holds a message holds of its SP and campaign."""
+        held = await held_messages.get(int(body.message_id))
+        if held is None:
+            raise ProblemError(Problem.NOT_FOUND)
+        note = body.note.strip()
+        try:
+            made = await desk.add(held, acting_as(client), note, utcnow(), body.until)
+        except ValueError as error:
+            raise ProblemError(Problem.NOT_AS_DESCRIBED, str(error)) from error
+        if isinstance(made, NotDone):
+            raise ProblemError(Problem.CONFLICT, made.why)
+        return _exception(made)
+
+    @router.post("/v1/exceptions/{number}/revoke", summary="Revoke an exception")
+    async def revoke(number: Number, client: Excepter) -> ExceptionList:
+        """End an exception that is in force; return the newest ones."""
+        if not await desk.revoke(number, acting_as(client), utcnow()):
+            raise ProblemError(Problem.CONFLICT, "no such exception is in force")
+        return ExceptionList(exceptions=list(map(_exception, await store.listed(_MOST_LISTED))))
+
+    return router
+
+
+def _may_undo_others(client: ApiClient) -> bool:
+    return Permission.DECIDE_CAMPAIGN in CLIENT_PERMISSIONS[client.role]
+
+
+def _not(why: str, *, is_known: bool) -> ProblemError:
+    return ProblemError(Problem.CONFLICT if is_known else Problem.NOT_FOUND, why)
+
+
+def decision_item(one: ReviewDecision) -> DecisionItem:
+    """Return a decision for programs."""
+    return DecisionItem(
+        number=one.number,
+        message_id=str(one.message_id),
+        decision=one.decision,
+        by=one.by,
+        note=one.why,
+        category=one.category,
+        decided_at=one.decided_at,
+        not_before=one.not_before,
+        state=one.state,
+        outcome=one.outcome,
+    )
+
+
+def _campaign(one: OpenCampaign) -> CampaignItem:
+    held = one.example
+    return CampaignItem(
+        campaign=one.campaign,
+        messages=one.messages,
+        senders=one.senders,
+        first_at=one.first_at,
+        last_at=one.last_at,
+        example_id=str(held.message_id),
+        source=masked_source(held.source),
+        destination=masked(held.destination),
+        rule=held.rule,
+        category=held.category,
+    )
+
+
+def _job(one: ReviewJob) -> CampaignJobItem:
+    fields = {name: value for name, value in asdict(one).items() if name in _JOB_FIELDS}
+    return CampaignJobItem(**fields | {"note": one.why})
+
+
+_JOB_FIELDS = CampaignJobItem.model_fields.keys()
+
+
+def _exception(one: HoldException) -> ExceptionItem:
+    fields = asdict(one)
+    del fields["after_id"]
+    return ExceptionItem(**fields)
