@@ -1,17 +1,13 @@
-"""Copy a database while others write to it, check a copy, and make a restored one safe to run."""
+"""Copy a database while others write to it, and check a copy."""
 
 import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from time import sleep
 
-import sqlalchemy as sa
-
-from gateway.domain.quarantine import HoldState
 from gateway.domain.records import JournalState
 from gateway.runtime.clock import monotonic
 from gateway.runtime.file_lock import FileLock
@@ -20,7 +16,6 @@ from gateway.storage.dialect import reading_engine, writing_engine
 from gateway.storage.errors import StoreUnavailable
 from gateway.storage.journals import SqlJournals
 from gateway.storage.open import locked
-from gateway.storage.tables import held_messages
 
 # Gets the number of pages done and the total.
 PagesTold = Callable[[int, int], None]
@@ -131,16 +126,3 @@ async def journals_of(path: Path) -> list[JournalState]:
         return await SqlJournals(database).states()
     finally:
         await database.close()
-
-
-async def doubt_unsent(database: Database, now: datetime) -> int:
-    """Set messages IN_DOUBT that the gateway would send by itself; return how many.
-
-    They were to leave when the copy was made, so they may have left since: a person decides
-    (nothing twice). What is DEFERRED until after `now` cannot have left.
-    """
-    column = held_messages.c
-    was_due = sa.and_(column.state == HoldState.DEFERRED, column.due_at <= now)
-    was_wanted = column.state.in_([HoldState.RELEASE_REQUESTED, HoldState.RELEASING])
-    statement = sa.update(held_messages).where(sa.or_(was_wanted, was_due))
-    return await database.change(statement.values(state=HoldState.IN_DOUBT))

@@ -5,7 +5,7 @@ import json
 import shutil
 import sqlite3
 import tarfile
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -19,12 +19,15 @@ from gateway.runtime.clock import utcnow
 from gateway.runtime.file_lock import FileLock
 from gateway.settings.gateway import keys_of, load_gateway
 from gateway.storage.backup import copy_database
-from gateway.stores import open_store
+from gateway.stores import Stores, open_store
+from gateway.systems.quarantine.campaigns import JobNotMade
+from gateway.systems.quarantine.model import NewCampaignReview, NewReview, PersonDecision
 from gateway.terminal.failure import CommandError
 
 Cli = Callable[..., CompletedProcess[str]]
 Hold = Callable[..., HeldMessage]
 Fetch = Callable[[int], HeldMessage]
+InStore = Callable[[Callable[[Stores], Awaitable[object] | None]], None]
 Write = Callable[[str, str], None]
 
 KINDS = pytest.mark.parametrize("name", ["backup.tar", "backup"])
@@ -214,6 +217,49 @@ def test_what_was_about_to_leave_is_in_doubt(
         HoldState.DEFERRED,
         HoldState.RELEASED,
     ]
+
+
+def test_a_release_that_could_be_undone_at_the_backup_is_not_carried_out_by_its_restoration(
+    cli: Cli,
+    deployment: Path,
+    options: tuple[str, ...],
+    hold: Hold,
+    fetch: Fetch,
+    in_store: InStore,
+) -> None:
+    first, campaign = 8_1764072000000_01_000, "c0123456789abcdef"
+    for more in range(3):
+        hold(message_id=first + more)
+    for more in range(3, 6):
+        hold(message_id=first + more, campaign=campaign)
+    now, long = utcnow(), timedelta(seconds=10)
+    released, rejected = PersonDecision.RELEASED, PersonDecision.REJECTED
+
+    async def decide(stores: Stores) -> None:
+        await stores.reviews.add(NewReview(first, released, "lin"), now, long)
+        await stores.reviews.add(NewReview(first + 1, rejected, "lin"), now, long)
+        job = NewCampaignReview(campaign, released, "lin", 3)
+        assert not isinstance(await stores.campaigns.add(job, now, long), JobNotMade)
+
+    in_store(decide)
+    cli("backup", str(deployment / "b.tar"), *options)
+    lose(deployment, "var")
+
+    done = cli("restore", str(deployment / "b.tar"), "--json")
+
+    later = now + timedelta(hours=1)
+    taken: list[object] = []
+
+    async def take_up(stores: Stores) -> None:
+        taken.extend(await stores.reviews.take_up(later))
+        taken.extend(filter(None, [await stores.campaigns.advance(later)]))
+
+    in_store(take_up)
+    held, doubt = HoldState.HELD, HoldState.IN_DOUBT
+    assert json.loads(done.stdout)["in_doubt"] == 4
+    assert taken == []
+    states = [fetch(first + more).state for more in range(6)]
+    assert states == [doubt, held, held, doubt, doubt, doubt]
 
 
 class TestKeys:

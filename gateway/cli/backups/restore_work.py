@@ -25,10 +25,11 @@ from gateway.runtime.clock import utcnow
 from gateway.runtime.file_lock import FileLock
 from gateway.runtime.logging import LogLevel, configure_logging
 from gateway.settings.gateway import GatewaySettings
-from gateway.storage.backup import checked_copy, doubt_unsent
+from gateway.storage.backup import checked_copy
 from gateway.storage.errors import StoreUnavailable
 from gateway.storage.journals import SqlJournals
 from gateway.storage.open import SealMismatch, locked, open_database
+from gateway.systems.quarantine.decisions import ReviewStore
 from gateway.terminal.deployment import load_settings
 from gateway.terminal.failure import CommandError, ExitCode, misused
 from gateway.terminal.options import acting
@@ -230,7 +231,7 @@ async def _prepared(draft: Path, settings: GatewaySettings, manifest: BackupMani
         for one in await journals.states():
             if one.problem and one.journal not in known:
                 raise StoreUnavailable(f"its journal {one.journal} is not intact: {one.problem}")
-        in_doubt = await doubt_unsent(database, utcnow())
+        in_doubt = await ReviewStore(database).doubt_unsent(utcnow())
         about = f"of the backup of {manifest.made_at:%Y-%m-%dT%H:%M:%SZ}"
         await journals.note_access(NewAccess(acting(None), "restore", "", about, utcnow()))
     finally:

@@ -22,6 +22,7 @@ from gateway.systems.quarantine.model import (
     NewReview,
     PersonDecision,
     ReviewDecision,
+    ReviewJobState,
     ReviewState,
 )
 from gateway.systems.quarantine.moves import moved_in
@@ -29,8 +30,11 @@ from gateway.systems.quarantine.service import STANDING, NotDone, decided_move
 from gateway.systems.quarantine.sql import TEXT_REPLACED
 from gateway.systems.quarantine.tables import (
     IS_OPEN,
+    IS_OPEN_JOB,
+    SUBJECT,
     review_decisions,
     review_escalations,
+    review_jobs,
     review_leases,
     subject_of,
 )
@@ -45,6 +49,7 @@ UNKNOWN_MESSAGE = "there is no such message"
 LEASED = "another reviewer is looking at it"
 DECISION_WAITS = "another decision on it waits"
 UNKNOWN_DECISION = "there is no such decision"
+RESTORED = "the store was restored from a backup"
 NOT_YOURS = "only who decided may undo it, or who may decide on campaigns"
 
 _ACTS = {
@@ -60,6 +65,7 @@ _ENDINGS = {
 # What a person may release or discard.
 _ALLOWED = [TRANSITIONS[act].allowed for act in _ACTS.values()]
 _DECIDABLE: frozenset[HoldState] = frozenset(chain.from_iterable(_ALLOWED))
+_DOUBTED = HoldState.IN_DOUBT
 _IN_DOUBT = frozenset({HoldState.IN_DOUBT})
 _column, _held = review_decisions.c, held_messages.c
 
@@ -221,6 +227,28 @@ class ReviewStore(SqlStore):
         query = sa.select(review_decisions).where(IS_WAITING, _column.subject.in_(subjects))
         return await self._database.records(ReviewDecision, query)
 
+    async def doubt_unsent(self, now: datetime) -> int:
+        """Set messages IN_DOUBT that the gateway would send by itself; return how many.
+
+        For a store that was restored: they may have left since its backup, and would leave twice.
+        They are being sent, or due, or a person wanted their release: so far, in a decision that
+        waits, or in a job that is open. These end without effect. What is DEFERRED until after
+        `now` cannot have left.
+        """
+
+        async def run(connection: AsyncConnection) -> int:
+            moved = await connection.execute(
+                sa.update(held_messages).where(_may_have_left(now)).values(state=_DOUBTED)
+            )
+            ended = {"ended_at": now, "outcome": RESTORED}
+            waiting = sa.update(review_decisions).where(_column.state == ReviewState.WAITING)
+            await connection.execute(waiting.values(state=ReviewState.VOID, **ended))
+            jobs = sa.update(review_jobs).where(IS_OPEN_JOB)
+            await connection.execute(jobs.values(state=ReviewJobState.UNDONE, **ended))
+            return moved.rowcount
+
+        return await self._database.writer.write(run)
+
 
 class ReviewDesk:
     """Takes decisions of people that can be undone; `mask` hides numbers in what they write.
@@ -294,6 +322,29 @@ def said_wrong(new: NewReview) -> str:
     if new.category and category_of(new.category) is None:
         return "there is no such category"
     return ""
+
+
+def _may_have_left(now: datetime) -> sa.ColumnElement[bool]:
+    job, released = review_jobs.c, PersonDecision.RELEASED
+    decided = sa.select(_column.subject).where(
+        _column.state == ReviewState.WAITING, _column.decision == released
+    )
+    of_job = (
+        sa.exists()
+        .where(
+            job.state.in_([ReviewJobState.WAITING, ReviewJobState.RUNNING]),
+            job.decision == released,
+            job.campaign == _held.campaign,
+            job.system_id.in_(["", _held.system_id]),
+            _held.message_id <= job.upto_id,
+        )
+        .correlate(held_messages)
+    )
+    return sa.or_(
+        _held.state.in_([HoldState.RELEASE_REQUESTED, HoldState.RELEASING]),
+        sa.and_(_held.state == HoldState.DEFERRED, _held.due_at <= now),
+        sa.and_(_held.state == HoldState.HELD, sa.or_(SUBJECT.in_(decided), of_job)),
+    )
 
 
 async def _message(connection: AsyncConnection, message_id: int) -> HeldMessage | None:
