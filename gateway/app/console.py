@@ -44,7 +44,6 @@ from gateway.runtime.traces import start_tracing
 from gateway.settings.bundles.bundle import load_bundle
 from gateway.settings.console import (
     ConsoleSettings,
-    SessionSettings,
     TwoPersonSettings,
     load_console,
     load_port_owners,
@@ -217,7 +216,7 @@ class ConsoleProcess:
             self.review_tools(stores),
             stores.journals,
             lambda system_id: system_id in self.senders,
-            session_limits(self._settings.sessions),
+            self.session_limits,
             ApprovalDesk(stores.approvals, two_person_rule(self._settings.two_persons)),
             None if oidc is None else OidcProvider(oidc, monotonic, utcnow),
         )
@@ -261,6 +260,13 @@ class ConsoleProcess:
     def makes_admins(self) -> bool:
         """Tell whether one person alone may make an admin."""
         return not self._settings.two_persons.make_admin
+
+    @property
+    def session_limits(self) -> SessionLimits:
+        """Return how long sessions of users last, and how many each has."""
+        said = self._settings.sessions
+        idle, absolute = timedelta(minutes=said.idle_minutes), timedelta(hours=said.absolute_hours)
+        return SessionLimits(idle, absolute, said.per_user)
 
     @property
     def url(self) -> str:
@@ -314,12 +320,6 @@ class ConsoleProcess:
             await self._stores.close()
         await cancel_all(_STOP_S)
         log.info("api.stopped")
-
-
-def session_limits(sessions: SessionSettings) -> SessionLimits:
-    """Return how long sessions of users last."""
-    idle, absolute = timedelta(minutes=sessions.idle_minutes), sessions.absolute_hours
-    return SessionLimits(idle, timedelta(hours=absolute), sessions.per_user)
 
 
 def two_person_rule(settings: TwoPersonSettings) -> TwoPersonRule:
@@ -380,7 +380,13 @@ def routers_of_staff(stores: Stores, console: ConsoleProcess) -> list[APIRouter]
         *decision_routers(desk, decided, tools.mask, utcnow),
         suspensions(stores.suspensions, stores.suspended_ports, lambda: ports_of(console), utcnow),
         filings(stores.filings, lambda: ports_of(console)),
-        user_routes(stores.users, stores.user_sessions, utcnow, makes_admins=console.makes_admins),
+        user_routes(
+            stores.users,
+            stores.user_sessions,
+            utcnow,
+            makes_admins=console.makes_admins,
+            limits=console.session_limits,
+        ),
         *_routers_of_records(stores, console.gateway),
     ]
 

@@ -48,7 +48,11 @@ ACTIONS: Mapping[AuditKind, frozenset[str]] = {
             "linkage text",
             "notices next",
             "optouts query",
+            "quarantine campaigns",
+            "quarantine number",
+            "quarantine octets",
             "quarantine show",
+            "quarantine unmask",
             "records show",
             "reports show",
             "trace",
@@ -81,7 +85,9 @@ ACTIONS: Mapping[AuditKind, frozenset[str]] = {
             "sender suspend",
         }
     ),
-    AuditKind.OPERATION: frozenset({"session close", "smsc drain", "smsc resume"}),
+    AuditKind.OPERATION: frozenset(
+        {"backup", "restore", "session close", "smsc drain", "smsc resume"}
+    ),
     AuditKind.APPROVAL: frozenset({"approval ask", "approval give", "approval decline"}),
 }
 _KINDS = {action: kind for kind, actions in ACTIONS.items() for action in actions}

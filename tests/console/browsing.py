@@ -77,6 +77,7 @@ class Site:
     clock: StillClock = field(default_factory=StillClock)
     status: LiveStatus | str = STATUS
     rule: TwoPersonRule = field(default_factory=TwoPersonRule)
+    limits: SessionLimits = field(default_factory=SessionLimits)
     rates: tuple[LiveRates, ...] = RATES
     answers: dict[str, object] = field(default_factory=dict)
     orders: list[dict[str, object]] = field(default_factory=list)
@@ -98,7 +99,7 @@ class Site:
             review_tools(self.stores.journals, self.stores.samples, CITED.get, learns=True),
             self.stores.journals,
             lambda system_id: system_id == "sp1",
-            SessionLimits(),
+            self.limits,
             ApprovalDesk(self.stores.approvals, self.rule),
             self.oidc,
         )

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import httpx
 import pytest
@@ -11,6 +12,7 @@ from fastapi.routing import APIRoute
 from gateway.console.application import Console
 from gateway.console.pages import SIGN_INS_PER_MINUTE
 from gateway.domain.permissions import UserRole
+from gateway.systems.users.model import SessionLimits
 from gateway.systems.users.pages import is_public
 from gateway.web import access
 from gateway.web.pages import MAX_FORM_OCTETS, SESSION_COOKIE
@@ -232,6 +234,19 @@ async def test_an_act_that_another_site_sends_is_refused_everywhere(
         assert statuses == {403}
 
     assert await site.stores.journals.head() == before
+
+
+async def test_a_cookie_lasts_as_long_as_its_session(site: Site) -> None:
+    site.limits = SessionLimits(absolute=timedelta(hours=24))
+    transport = httpx.ASGITransport(site.app(), raise_app_exceptions=True)
+    person = await enrolled(site.stores, "lin")
+    fields = {"name": "lin", "password": PASSWORD, "code": person.code(site.clock.at)}
+
+    async with httpx.AsyncClient(transport=transport, base_url="http://console") as longer:
+        answer = await post(longer, "/sign-in", fields)
+
+    session, _ = answer.headers.get_list("set-cookie")
+    assert f"Max-Age={24 * 3600}" in session
 
 
 async def test_behind_a_proxy_with_tls_cookies_are_for_tls_alone(site: Site) -> None:

@@ -120,7 +120,7 @@ def audit(journals: SqlJournals, utcnow: Callable[[], datetime]) -> APIRouter:
     async def export(asked: AuditExportBody, client: Auditor) -> StreamingResponse:
         """Return a line of JSON for each entry, and last one with the digest of all.
 
-        That it was asked for is in the audit before. `smsward audit verify FILE` reads it.
+        That it was asked for is in the audit before. `smsward audit verify --export FILE` reads it.
         """
         by, now = acting_as(client), utcnow()
         about = f"entries of {asked.kind or 'every kind'}"

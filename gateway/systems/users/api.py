@@ -42,7 +42,6 @@ from gateway.web.resources import (
 T = TypeVar("T")
 
 _USERS = "users"
-_LIMITS = SessionLimits()
 
 Reader = Annotated[ApiClient, Depends(may(Permission.READ_USERS))]
 Manager = Annotated[ApiClient, Depends(may(Permission.MANAGE_USERS))]
@@ -126,14 +125,18 @@ def user_routes(
     utcnow: Callable[[], datetime],
     *,
     makes_admins: bool = True,
+    limits: SessionLimits | None = None,
 ) -> APIRouter:
-    """Return the routes of users; where two persons make an admin, these routes make none."""
+    """Return the routes of users; where two persons make an admin, these routes make none.
+
+    `limits` say which sessions are open.
+    """
     router = APIRouter(tags=["users"])
     users = _KnownUsers(store, utcnow, makes_admins)
     _read_users(router, users)
     _change_users(router, users)
     _issue_links(router, users)
-    _see_sessions(router, users, sessions)
+    _see_sessions(router, users, sessions, limits or SessionLimits())
     return router
 
 
@@ -235,12 +238,14 @@ def _change_users(router: APIRouter, users: _KnownUsers) -> None:
         return _item(await _done(given))
 
 
-def _see_sessions(router: APIRouter, users: _KnownUsers, sessions: UserSessionStore) -> None:
+def _see_sessions(
+    router: APIRouter, users: _KnownUsers, sessions: UserSessionStore, limits: SessionLimits
+) -> None:
     @router.get("/v1/users/{name}/sessions", summary="List sessions of a user")
     async def sessions_of(name: Name, _client: Reader) -> UserSessions:
         """Return the open sessions of a user: since when, seen when, and from where."""
         await users.get(name)
-        found = await sessions.sessions_of(name, users.utcnow(), _LIMITS)
+        found = await sessions.sessions_of(name, users.utcnow(), limits)
         return UserSessions(sessions=list(map(_session, found)))
 
     @router.post("/v1/users/{name}/sign-out", summary="Sign a user out everywhere")

@@ -64,7 +64,7 @@ def sign_in_pages(desk: SignInDesk, templates: Templates, oidc: str = "") -> API
         name, where = given.get("name", ""), own_path(given.get("next", "/"))
         found = await desk.sign_in(attempt_of(request, given))
         if isinstance(found, SignedIn):
-            return _signed_in(request, found, where)
+            return _signed_in(request, found, where, desk.limits)
         status, problem = _REFUSALS[found]
         said = templates.said(request, problem)
         return form(request, status, name=name[:64], problem=said, next=where)
@@ -96,10 +96,10 @@ def attempt_of(request: Request, given: dict[str, str]) -> SignInAttempt:
     )
 
 
-def _signed_in(request: Request, found: SignedIn, where: str) -> Response:
+def _signed_in(request: Request, found: SignedIn, where: str, limits: SessionLimits) -> Response:
     answer = RedirectResponse(where, status_code=303)
     for name, token, life in (
-        (SESSION_COOKIE, found.session_token, SessionLimits().absolute),
+        (SESSION_COOKIE, found.session_token, limits.absolute),
         (DEVICE_COOKIE, found.device_token, DEVICE_LIFE),
     ):
         set_cookie(answer, request, name, token, int(life.total_seconds()))

@@ -260,7 +260,7 @@ class SignInDesk:
         self._store = store
         self._guesses = guesses
         self._clocks = clocks
-        self._limits = limits or SessionLimits()
+        self.limits = limits or SessionLimits()
         self._codes = CodeGuesses()
         self._strangers, self._known = PasswordLane(), PasswordLane()
         self._no_secret = new_secret()
@@ -331,12 +331,12 @@ class SignInDesk:
     async def session_of(self, token: str, *, is_used: bool = True) -> UserSession | None:
         """Return the open session of a cookie, or None. One that no person uses becomes idle."""
         return await self._store.session_of(
-            token_digest(token), self._clocks.utcnow(), self._limits, is_used=is_used
+            token_digest(token), self._clocks.utcnow(), self.limits, is_used=is_used
         )
 
     async def open_among(self, digests: Collection[str]) -> frozenset[str]:
         """Return which of these digests of cookies are of open sessions."""
-        return await self._store.open_among(digests, self._clocks.utcnow(), self._limits)
+        return await self._store.open_among(digests, self._clocks.utcnow(), self.limits)
 
     async def sign_out(self, token: str) -> None:
         """End the session of a cookie, if there is one."""
@@ -349,11 +349,11 @@ class SignInDesk:
 
     async def sessions_of(self, name: str) -> list[UserSession]:
         """Return the open sessions of a user, the newest first."""
-        return await self._store.sessions_of(name, self._clocks.utcnow(), self._limits)
+        return await self._store.sessions_of(name, self._clocks.utcnow(), self.limits)
 
     async def session_counts(self) -> dict[str, int]:
         """Return how many sessions each user has open."""
-        return await self._store.counts(self._clocks.utcnow(), self._limits)
+        return await self._store.counts(self._clocks.utcnow(), self.limits)
 
     async def sign_out_everywhere(self, session: UserSession) -> int:
         """End all sessions of a user, this one too, and forget the devices; return how many."""
@@ -413,7 +413,7 @@ class SignInDesk:
             attempt.address,
             self._clocks.utcnow(),
         )
-        if not await self._store.open(proof, new, self._limits):
+        if not await self._store.open(proof, new, self.limits):
             return None
         name = _named(attempt.name)
         log.info("user.signed_in", name=name, recovery_code=proof.step is None)
