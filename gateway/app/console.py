@@ -10,7 +10,6 @@ import signal
 import ssl
 import sys
 from collections.abc import Callable, Collection, Mapping
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import NoReturn, TypeVar
@@ -27,8 +26,8 @@ from gateway.console.operations_api import operations
 from gateway.console.own_traffic import own_traffic
 from gateway.console.pages import ConsolePages, PageParts, console_pages
 from gateway.console.records_api import RecordParts, records
+from gateway.console.user_rules import first_link, session_limits, two_person_rule
 from gateway.domain.live import LiveLimits
-from gateway.domain.permissions import UserRole
 from gateway.domain.sender import PortOwners
 from gateway.domain.subscription import Hub, Service
 from gateway.domain.suspension import ComplaintThreshold
@@ -44,7 +43,6 @@ from gateway.runtime.traces import start_tracing
 from gateway.settings.bundles.bundle import load_bundle
 from gateway.settings.console import (
     ConsoleSettings,
-    TwoPersonSettings,
     load_console,
     load_port_owners,
     load_ports,
@@ -62,7 +60,7 @@ from gateway.settings.yaml import FaultCollector, SettingsError
 from gateway.storage.errors import StoreUnavailable
 from gateway.storage.open import file_of
 from gateway.stores import Stores, open_store
-from gateway.systems.approvals.service import ApprovalDesk, TwoPersonRule
+from gateway.systems.approvals.service import ApprovalDesk
 from gateway.systems.audit.api import audit
 from gateway.systems.cases.api import cases
 from gateway.systems.cases.service import CaseDesk
@@ -90,7 +88,6 @@ from gateway.systems.suspensions.api import suspensions
 from gateway.systems.users.api import user_routes
 from gateway.systems.users.model import SessionLimits, UserAct
 from gateway.systems.users.oidc import OidcProvider
-from gateway.systems.users.service import IssuedLink, UserDesk
 from gateway.systems.users.sql import UserStore
 from gateway.terminal.control import ask
 from gateway.terminal.failure import CommandError, ExitCode
@@ -133,8 +130,6 @@ _CHANCE = Chance(
     partial(secrets.token_urlsafe, 32),
     _NEW_REF,
 )
-
-FIRST_ADMIN = "admin"
 
 _STOP_S = 3.0
 _SHOWN_FAULTS = 20
@@ -264,9 +259,7 @@ class ConsoleProcess:
     @property
     def session_limits(self) -> SessionLimits:
         """Return how long sessions of users last, and how many each has."""
-        said = self._settings.sessions
-        idle, absolute = timedelta(minutes=said.idle_minutes), timedelta(hours=said.absolute_hours)
-        return SessionLimits(idle, absolute, said.per_user)
+        return session_limits(self._settings.sessions)
 
     @property
     def url(self) -> str:
@@ -320,19 +313,6 @@ class ConsoleProcess:
             await self._stores.close()
         await cancel_all(_STOP_S)
         log.info("api.stopped")
-
-
-def two_person_rule(settings: TwoPersonSettings) -> TwoPersonRule:
-    """Return which acts need two persons."""
-    return TwoPersonRule(settings.make_admin, timedelta(hours=settings.expires_hours))
-
-
-async def first_link(users: UserStore, act: UserAct) -> IssuedLink:
-    """Return a one-time link of the first admin, a new user or the one there is."""
-    desk = UserDesk(users)
-    if await users.get(FIRST_ADMIN) is None:
-        return await desk.add(FIRST_ADMIN, UserRole.ADMIN, act)
-    return await desk.reset(FIRST_ADMIN, act)
 
 
 def ports_of(console: ConsoleProcess) -> dict[str, tuple[str, ...]]:

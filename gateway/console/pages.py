@@ -1,7 +1,7 @@
 """The pages as one application, and who is signed in to it."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -11,6 +11,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.requests import cookie_parser
 
 from gateway.console.application import build_pages
+from gateway.console.approved_acts import ReleaseApprovals, admin_approvals
 from gateway.console.live_streams import LiveStreams
 from gateway.console.overview_pages import (
     EVENTS,
@@ -22,12 +23,10 @@ from gateway.console.overview_pages import (
     status_of,
 )
 from gateway.console.session_pages import SESSIONS, SessionDesk, session_pages
-from gateway.domain.permissions import UserRole
 from gateway.session.stranger_limits import EventQuota, Lockouts
 from gateway.storage.journals import SqlJournals
-from gateway.systems.approvals.model import ApprovalAct
 from gateway.systems.approvals.pages import APPROVALS, ApprovalPage, approval_pages
-from gateway.systems.approvals.service import ActFailedError, ApprovalDesk
+from gateway.systems.approvals.service import ApprovalDesk
 from gateway.systems.audit.pages import AUDIT, CHAIN, AuditReading, audit_pages
 from gateway.systems.audit.service import ChainVerification
 from gateway.systems.quarantine.campaign_pages import JOBS, CampaignReview
@@ -38,7 +37,7 @@ from gateway.systems.quarantine.pages import ARRIVALS, HELD, HeldReview, held_pa
 from gateway.systems.quarantine.review_tools import ReviewTools
 from gateway.systems.quarantine.sql import QuarantineStore
 from gateway.systems.users.credentials import token_digest
-from gateway.systems.users.model import SessionLimits, UserAct, UserError, UserSession
+from gateway.systems.users.model import SessionLimits, UserSession
 from gateway.systems.users.oidc import OidcDesk, OidcProvider, OidcStores
 from gateway.systems.users.oidc_pages import oidc_pages
 from gateway.systems.users.own_pages import own_pages
@@ -47,7 +46,7 @@ from gateway.systems.users.service import UserDesk
 from gateway.systems.users.session_store import UserSessionStore
 from gateway.systems.users.sign_in import SignInClocks, SignInDesk
 from gateway.systems.users.sql import UserStore
-from gateway.systems.users.user_pages import USERS, AskAdmin, UserAdministration, user_pages
+from gateway.systems.users.user_pages import USERS, UserAdministration, user_pages
 from gateway.terminal.control import AskGateway
 from gateway.web.pages import SESSION_COOKIE, Templates
 
@@ -114,24 +113,6 @@ class PageParts:
     oidc: OidcProvider | None = None
 
 
-def admin_approvals(approvals: ApprovalDesk, users: UserDesk) -> AskAdmin | None:
-    """Return what asks a second person to make an admin; None where one person may."""
-
-    async def make_admin(given: Mapping[str, str], by: str, at: datetime) -> str:
-        try:
-            user = await users.give_role(given["name"], UserRole.ADMIN, UserAct(by, at))
-        except UserError as error:
-            raise ActFailedError(str(error)) from error
-        return f"{user.name} is an admin"
-
-    async def ask(name: str, act: UserAct) -> str:
-        await approvals.ask(ApprovalAct.MAKE_ADMIN, {"name": name}, name, "", act.by, act.at)
-        return APPROVALS.path
-
-    approvals.register(ApprovalAct.MAKE_ADMIN, make_admin)
-    return ask if approvals.rule.make_admin else None
-
-
 def _ways_in(parts: PageParts, desk: SignInDesk, templates: Templates) -> Iterator[APIRouter]:
     """Yield the pages to sign in: by password and code, and at a provider where there is one."""
     if parts.oidc is None:
@@ -166,8 +147,14 @@ def console_pages(parts: PageParts) -> ConsolePages:
     decisions = ReviewDesk(parts.reviews, parts.review.mask)
     tools, utcnow = parts.review, parts.utcnow
     review = HeldReview(parts.quarantine, decisions, parts.leases, tools, templates, utcnow)
+    whole = CampaignDesk(parts.campaigns, tools.mask)
     campaigns = CampaignReview(
-        parts.campaigns, CampaignDesk(parts.campaigns, tools.mask), tools, templates, utcnow
+        parts.campaigns,
+        whole,
+        tools,
+        templates,
+        utcnow,
+        ReleaseApprovals(parts.approvals, whole),
     )
     asks = admin_approvals(parts.approvals, UserDesk(parts.users))
     administration = UserAdministration(

@@ -138,6 +138,7 @@ class TwoPersonSettings(Section):
     """`two_persons`: acts that a second person has to approve, and how long a request waits."""
 
     make_admin: bool = False
+    release_campaign_above: Annotated[int, Field(ge=1)] | None = None
     expires_hours: Annotated[int, Field(ge=1, le=168)] = 24
 
 

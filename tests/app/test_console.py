@@ -21,8 +21,9 @@ import orjson
 import pytest
 from structlog.testing import capture_logs
 
-from gateway.app.console import ConsoleProcess, first_link, serve_console
+from gateway.app.console import ConsoleProcess, serve_console
 from gateway.app.gateway import Gateway
+from gateway.console.user_rules import first_link
 from gateway.domain.consent import Answer
 from gateway.policy.checks.outside_window import AskingHours
 from gateway.policy.hours import HolidayCalendar, Window, WindowSet

@@ -8,13 +8,13 @@ from gateway.systems.approvals.model import ApprovalAct, ApprovalRefusal, Approv
 from gateway.systems.approvals.pages import ACTS, REFUSALS, STATES
 from gateway.systems.approvals.service import TwoPersonRule
 from gateway.web.pages import Templates
-from tests.console.browsing import Site, post, sign_in
+from tests.console.browsing import CAMPAIGN, FIRST, Site, held_with, post, sign_in
 from tests.systems.users.people import enrolled
 
 
 @pytest.fixture
 def site(site: Site) -> Site:
-    site.rule = TwoPersonRule(make_admin=True)
+    site.rule = TwoPersonRule(make_admin=True, release_campaign_above=2)
     return site
 
 
@@ -123,8 +123,90 @@ async def test_who_may_not_do_the_act_may_not_approve_it(
     act = await post(other, "/approvals/1/approve", await digest_of(site))
     await other.aclose()
 
-    assert (page.status_code, act.status_code) == (403, 403)
+    assert (page.status_code, act.status_code) == (200, 403)
+    assert "mei" not in page.text
     assert await role_of(site, "mei") == "reviewer"
+
+
+# Campaigns
+
+
+async def hold(site: Site, count: int) -> None:
+    held = [held_with("黑户贷款", message_id=FIRST + number) for number in range(count)]
+    await site.stores.quarantine.hold(held)
+
+
+async def decide(browser: httpx.AsyncClient, count: int, act: str = "release") -> httpx.Response:
+    fields = {"act": act, "count": str(count), "note": "客户已核实"}
+    return await post(browser, f"/quarantine/campaigns/{CAMPAIGN}", fields)
+
+
+async def test_a_large_campaign_is_released_by_two_persons(
+    browser: httpx.AsyncClient, site: Site
+) -> None:
+    await sign_in(browser, site, UserRole.SENIOR_REVIEWER)
+    other = await second(site, UserRole.SENIOR_REVIEWER)
+
+    await hold(site, 3)
+    asked = await decide(browser, 3)
+    before = await site.stores.campaigns.latest()
+    await post(other, "/approvals/1/approve", await digest_of(site))
+    page = (await other.get("/approvals")).text
+    await other.aclose()
+
+    (job,) = await site.stores.campaigns.latest()
+    assert (asked.headers["location"], before) == ("/approvals", [])
+    assert (job.campaign, job.by, job.expected_count, job.note) == (
+        CAMPAIGN,
+        "user: lin (approved by user: wu)",
+        3,
+        "客户已核实",
+    )
+    assert "job 1 releases 3 messages" in page
+
+
+@pytest.mark.parametrize(("held", "act"), [(2, "release"), (3, "discard")])
+async def test_a_small_one_and_a_discard_need_no_second_person(
+    browser: httpx.AsyncClient, site: Site, held: int, act: str
+) -> None:
+    await sign_in(browser, site, UserRole.SENIOR_REVIEWER)
+    await hold(site, held)
+
+    answer = await decide(browser, held, act)
+
+    (job,) = await site.stores.campaigns.latest()
+    assert (answer.status_code, job.by) == (303, "user: lin")
+    assert await site.stores.approvals.listed() == []
+
+
+async def test_nobody_is_asked_about_another_number_than_is_held(
+    browser: httpx.AsyncClient, site: Site
+) -> None:
+    await sign_in(browser, site, UserRole.SENIOR_REVIEWER)
+    await hold(site, 3)
+
+    answers = [await decide(browser, count) for count in (4, 2)]
+
+    assert [one.status_code for one in answers] == [409, 409]
+    assert await site.stores.approvals.listed() == []
+    assert await site.stores.campaigns.latest() == []
+
+
+async def test_a_campaign_that_has_grown_meanwhile_is_not_released(
+    browser: httpx.AsyncClient, site: Site
+) -> None:
+    await sign_in(browser, site, UserRole.SENIOR_REVIEWER)
+    other = await second(site, UserRole.SENIOR_REVIEWER)
+    await hold(site, 3)
+    await decide(browser, 3)
+    await site.stores.quarantine.hold([held_with("黑户贷款", message_id=FIRST + 9)])
+
+    await post(other, "/approvals/1/approve", await digest_of(site))
+    page = (await other.get("/approvals")).text
+    await other.aclose()
+
+    assert "another number of messages is held" in page
+    assert await site.stores.campaigns.latest() == []
 
 
 @pytest.mark.parametrize("number", ["0", "99", "x", "9" * 40, "%D9%A7"])

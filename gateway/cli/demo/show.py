@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from rich.console import Console
 from watchfiles import awatch
 
-from gateway.app.console import first_link
 from gateway.app.gateway import Gateway
 from gateway.cli.demo.cast import PACES, Audit, Ledger, Performer, Stage, build_stage, enter
 from gateway.cli.demo.view import DemoSummary, DemoView, Moment, hints, percentile_ms, print_ending
+from gateway.console.user_rules import first_link
 from gateway.domain.consent import Answer, ConsentAnswer
 from gateway.domain.msisdn import msisdn_of
 from gateway.domain.quarantine import HoldState

@@ -12,6 +12,7 @@ class ApprovalAct(StrEnum):
     """An act that the settings may put under the rule of two persons."""
 
     MAKE_ADMIN = "make_admin"
+    RELEASE_CAMPAIGN = "release_campaign"
 
 
 class ApprovalState(StrEnum):

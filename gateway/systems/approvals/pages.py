@@ -26,10 +26,11 @@ from gateway.web.pages import (
     marked,
 )
 
-APPROVALS = PageLink("/approvals", marked("Approvals"), Permission.MANAGE_USERS)
+APPROVALS = PageLink("/approvals", marked("Approvals"), Permission.DECIDE_CAMPAIGN)
 
 ACTS = {
     ApprovalAct.MAKE_ADMIN: marked("Make an admin"),
+    ApprovalAct.RELEASE_CAMPAIGN: marked("Release a campaign"),
 }
 STATES = {
     ApprovalState.OPEN: marked("Waits for a second person"),

@@ -17,6 +17,7 @@ from gateway.systems.approvals.sql import ApprovalStore
 # Who may approve an act: whose role could do it alone where the rule is not in force.
 PERMISSIONS: Mapping[ApprovalAct, Permission] = {
     ApprovalAct.MAKE_ADMIN: Permission.MANAGE_USERS,
+    ApprovalAct.RELEASE_CAMPAIGN: Permission.DECIDE_CAMPAIGN,
 }
 
 CarryOut = Callable[[Mapping[str, str], str, datetime], Awaitable[str]]
@@ -32,10 +33,14 @@ class ActFailedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class TwoPersonRule:
-    """Which acts need two persons, as console.yaml says it, and how long a request waits."""
+    """Which acts need two persons, as console.yaml says it, and how long a request waits.
+
+    To release a campaign does, if more messages of it are held than `release_campaign_above`.
+    """
 
     make_admin: bool = False
     expires_after: timedelta = timedelta(hours=24)
+    release_campaign_above: int | None = None
 
 
 class ApprovalDesk:

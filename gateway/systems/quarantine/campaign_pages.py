@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
@@ -12,6 +13,7 @@ from gateway.domain.permissions import Permission
 from gateway.domain.quarantine import HoldState
 from gateway.domain.records import NewAccess
 from gateway.systems.quarantine.campaigns import (
+    OTHER_COUNT,
     CampaignDesk,
     CampaignStore,
     JobNotMade,
@@ -54,6 +56,16 @@ def name_of(user: PageUser) -> str:
     return f"user: {user.name}"
 
 
+class CampaignApprovals(Protocol):
+    """Puts decisions on campaigns before a second person where the settings say so."""
+
+    def are_needed(self, new: NewCampaignReview) -> bool:
+        """Tell whether one person alone may not decide so."""
+
+    async def ask(self, new: NewCampaignReview, at: datetime) -> str:
+        """Ask for an approval; return the address of the page on which it waits."""
+
+
 @dataclass(frozen=True, slots=True)
 class CampaignReview:
     """Answers the requests of those who review campaigns."""
@@ -63,6 +75,7 @@ class CampaignReview:
     tools: ReviewTools
     templates: Templates
     utcnow: Callable[[], datetime]
+    approvals: CampaignApprovals | None = None
 
     async def shown(self, request: Request, problem: str = "", status: int = 200) -> Response:
         """Return the open campaigns, the largest first, each with an example of its texts."""
@@ -129,7 +142,7 @@ class CampaignReview:
     async def whole(
         self, request: Request, campaign: str, problem: str = "", status: int = 200
     ) -> Response:
-        """Return how much of a campaign is held, of whom, and the form to decide on all of it."""
+        """Return how much of a campaign is held, by SP, and the form to decide on all of it."""
         if not is_campaign_id(campaign):
             raise HTTPException(404)
         each = await self.store.held_of_each(campaign)
@@ -162,6 +175,13 @@ class CampaignReview:
             system_id=given.get("system_id", ""),
             note=said(given.get("note", "")),
         )
+        if self.approvals is not None and self.approvals.are_needed(new):
+            each = await self.store.held_of_each(campaign)
+            held = each.get(new.system_id, 0) if new.system_id else sum(each.values())
+            if held != new.expected_count:
+                return await self.whole(request, campaign, OTHER_COUNT, 409)
+            where = await self.approvals.ask(new, self.utcnow())
+            return RedirectResponse(where, status_code=303)
         outcome = await self.desk.decide(new, self.utcnow())
         if isinstance(outcome, JobNotMade):
             return await self.whole(request, campaign, outcome.why, 409)
