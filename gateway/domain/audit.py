@@ -58,7 +58,17 @@ ACTIONS: Mapping[AuditKind, frozenset[str]] = {
             "trace",
         }
     ),
-    AuditKind.DECISION: frozenset({"quarantine release", "quarantine discard"}),
+    AuditKind.DECISION: frozenset(
+        {
+            "quarantine campaign",
+            "quarantine discard",
+            "quarantine escalate",
+            "quarantine except",
+            "quarantine release",
+            "quarantine revoke",
+            "quarantine undo",
+        }
+    ),
     AuditKind.POLICY: frozenset({"policy activate"}),
     AuditKind.CONSENT: frozenset({"consent record", "consent import", "consent audit answer"}),
     AuditKind.EXPORT: frozenset(

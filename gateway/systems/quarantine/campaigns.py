@@ -8,7 +8,9 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.quarantine import HeldMessage, HoldState
+from gateway.domain.records import NewAccess
 from gateway.storage.database import SqlStore, added, newest
+from gateway.storage.journals import note_access
 from gateway.storage.tables import IS_CAMPAIGN, held_messages
 from gateway.systems.quarantine.decisions import (
     UNDO_FOR,
@@ -187,7 +189,11 @@ class CampaignStore(SqlStore):
                 "outcome": "",
             }
             number = await added(connection, review_jobs, values)
-            return await _job_of(connection, number)
+            job = await _job_of(connection, number)
+            about = f"job {number}: {new.decision.value}, {held} messages, campaign {new.campaign}"
+            act = NewAccess(new.by, "quarantine campaign", job.why, about, at)
+            await note_access(connection, act)
+            return job
 
         return await self._database.writer.write(run)
 
@@ -209,6 +215,8 @@ class CampaignStore(SqlStore):
                 return JobNotUndone(None, UNKNOWN_JOB)
             found = await _job_of(connection, number)
             if is_done:
+                about = f"job {number}, campaign {found.campaign}"
+                await note_access(connection, NewAccess(by, "quarantine undo", "", about, at))
                 return found
             return JobNotUndone(found, _ENDINGS[found.state] or NOT_YOUR_JOB)
 

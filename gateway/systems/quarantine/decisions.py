@@ -12,7 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.categories import category_of
 from gateway.domain.quarantine import HeldMessage, HoldState
+from gateway.domain.records import NewAccess
 from gateway.storage.database import SqlStore, added, newest
+from gateway.storage.journals import note_access
 from gateway.storage.tables import IS_WAITING, held_messages
 from gateway.systems.quarantine.model import (
     TRANSITIONS,
@@ -154,6 +156,8 @@ class ReviewStore(SqlStore):
             is_done = (await connection.execute(statement)).rowcount == 1
             found = await _decision(connection, number)
             if is_done and found is not None:
+                about = f"message {found.message_id}"
+                await note_access(connection, NewAccess(by, "quarantine undo", "", about, at))
                 return found
             if found is None:
                 return NotUndone(None, UNKNOWN_DECISION)
@@ -177,6 +181,8 @@ class ReviewStore(SqlStore):
             values = {"message_id": message_id, "by": by, "note": note, "at": at, "is_open": True}
             number = await added(connection, review_escalations, values)
             await _let_others(connection, subject_of(held))
+            act = NewAccess(by, "quarantine escalate", note, f"message {message_id}", at)
+            await note_access(connection, act)
             return Escalation(number, message_id, by, note, at, is_open=True)
 
         return await self._database.writer.write(run)

@@ -8,8 +8,10 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.quarantine import HeldMessage, HoldState
+from gateway.domain.records import NewAccess
 from gateway.domain.verdict import Reason
 from gateway.storage.database import SqlStore, added, newest
+from gateway.storage.journals import note_access
 from gateway.storage.tables import IS_CAMPAIGN, held_messages
 from gateway.systems.quarantine.decisions import MAX_NOTE_CHARS
 from gateway.systems.quarantine.model import lowest_id_at
@@ -92,6 +94,9 @@ class ExceptionStore(SqlStore):
                 "revoked_by": "",
             }
             number = await added(connection, hold_exceptions, values)
+            about = f"exception {number}: {held.rule}, {held.system_id}, campaign {held.campaign}"
+            act = NewAccess(by, "quarantine except", note, about, at)
+            await note_access(connection, act)
             query = sa.select(hold_exceptions).where(_column.number == number)
             return HoldException(**(await connection.execute(query)).mappings().one())
 
@@ -100,8 +105,17 @@ class ExceptionStore(SqlStore):
     async def revoke(self, number: int, by: str, at: datetime) -> bool:
         """End an exception; tell whether it was in force."""
         ours = _column.number == number, _column.revoked_at.is_(None), _column.until > at
-        values = {"revoked_at": at, "revoked_by": by}
-        return await self._database.change(sa.update(hold_exceptions).where(*ours), values) == 1
+        statement = sa.update(hold_exceptions).where(*ours)
+
+        async def run(connection: AsyncConnection) -> bool:
+            values = {"revoked_at": at, "revoked_by": by}
+            is_done = (await connection.execute(statement, values)).rowcount == 1
+            if is_done:
+                act = NewAccess(by, "quarantine revoke", "", f"exception {number}", at)
+                await note_access(connection, act)
+            return is_done
+
+        return await self._database.writer.write(run)
 
     async def in_force(self, now: datetime) -> list[HoldException]:
         """Return the exceptions in force, oldest first; at most MAX_IN_FORCE."""

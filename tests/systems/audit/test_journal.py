@@ -14,11 +14,22 @@ from gateway.domain.audit import ACTIONS, KNOWN_ACTIONS, ActFilter, AuditKind, k
 from gateway.domain.consent import Answer, ConsentAnswer
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.domain.records import Access, JournalRow, NewAccess
+from gateway.runtime.masking import masked_text
 from gateway.storage.errors import StoreUnavailable
 from gateway.stores import Stores
 from gateway.systems.audit.service import ExportState, export_lines, row_noted, verify_export
 from gateway.systems.policy_history import NewPolicyVersion
-from gateway.systems.quarantine.model import MessageIds
+from gateway.systems.quarantine.campaigns import CampaignDesk
+from gateway.systems.quarantine.decisions import ReviewDesk
+from gateway.systems.quarantine.exceptions import ExceptionDesk
+from gateway.systems.quarantine.model import (
+    MessageIds,
+    NewCampaignReview,
+    NewReview,
+    PersonDecision,
+    ReviewDecision,
+    ReviewJob,
+)
 from gateway.systems.quarantine.service import NotDone, QuarantineDesk
 
 Builder = Callable[..., HeldMessage]
@@ -107,7 +118,7 @@ async def test_what_cannot_be_audited_is_not_done(
     async def fail(*_: object) -> None:
         raise StoreUnavailable("no disk")
 
-    monkeypatch.setattr("gateway.systems.quarantine.sql.note_access", fail)
+    monkeypatch.setattr("gateway.systems.quarantine.moves.note_access", fail)
     with pytest.raises(StoreUnavailable):
         await desk.discard(1, "user: lin", noon)
 
@@ -325,3 +336,45 @@ async def test_a_verification_says_how_far_it_is(stores: Stores, noon: datetime)
 )
 def test_a_row_is_named_by_its_number_and_digest(text: str, row: JournalRow | None) -> None:
     assert row_noted(text) == row
+
+
+@pytest.mark.every_store
+async def test_undoing_escalating_and_exceptions_are_in_the_audit(
+    stores: Stores, held: Builder, noon: datetime
+) -> None:
+    campaign = "c0000000000000001"
+    messages = [held(message_id=number, campaign=campaign, rule="R28") for number in (1, 2)]
+    await stores.quarantine.hold(messages)
+    reviews, campaigns = (
+        ReviewDesk(stores.reviews, masked_text),
+        CampaignDesk(stores.campaigns, str),
+    )
+    grants, lin, discard = (
+        ExceptionDesk(stores.exceptions, str),
+        "user: lin",
+        PersonDecision.REJECTED,
+    )
+
+    decision = await reviews.decide(NewReview(1, discard, lin), noon)
+    assert isinstance(decision, ReviewDecision)
+    await reviews.undo(decision.number, lin, noon)
+    await reviews.undo(decision.number, lin, noon)
+    await reviews.escalate(1, lin, "asked 13800138000", noon)
+    job = await campaigns.decide(NewCampaignReview(campaign, discard, lin, 2, note="fraud"), noon)
+    assert isinstance(job, ReviewJob)
+    await campaigns.undo(job.number, lin, noon)
+    await campaigns.decide(NewCampaignReview(campaign, discard, lin, 7), noon)
+    until = noon + timedelta(days=1)
+    await grants.add(messages[0], lin, "its own notice", noon, until)
+    await grants.revoke(1, lin, noon)
+    await grants.revoke(1, lin, noon)
+
+    assert await acts(stores) == [
+        (lin, "quarantine undo", "", "message 1"),
+        (lin, "quarantine escalate", "asked 138****8000", "message 1"),
+        (lin, "quarantine campaign", "fraud", f"job 1: rejected, 2 messages, campaign {campaign}"),
+        (lin, "quarantine undo", "", f"job 1, campaign {campaign}"),
+        (lin, "quarantine except", "its own notice", f"exception 1: R28, sp1, campaign {campaign}"),
+        (lin, "quarantine revoke", "", "exception 1"),
+    ]
+    assert {kind_of(action) for _, action, _, _ in await acts(stores)} == {AuditKind.DECISION}
