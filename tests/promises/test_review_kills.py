@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway.domain.quarantine import FINAL_STATES, HeldMessage, HoldState
+from gateway.domain.records import JournalState
 from gateway.runtime.clock import utcnow
 from gateway.stores import open_store
 from gateway.systems.quarantine.model import MessageIds
@@ -91,7 +92,7 @@ async def test_a_review_amid_kills_of_either_process_ends_each_message_once(
 
     await eventually(is_settled)
     in_doubt = [one.message_id for one in held if one.state is HoldState.IN_DOUBT]
-    await _give_up(deployment, in_doubt)
+    audit, purges = await _give_up(deployment, in_doubt)
     held[:] = await deployment.held()
 
     upstream = Counter(text_of(received.pdu) for received in smsc.journal)
@@ -100,6 +101,8 @@ async def test_a_review_amid_kills_of_either_process_ends_each_message_once(
     tell(f"{HELD} reviewed amid {dict(killed)} kill -9: {dict(states)}, {len(in_doubt)} in doubt")
     assert len(held) == HELD
     assert states.keys() == {HoldState.RELEASED, HoldState.DISCARDED}
+    assert (audit.problem, purges.problem) == ("", "")
+    assert audit.rows > 0
     assert set(upstream.values()) == {1}
     for message in held:
         text = text_of(message.pdu)
@@ -133,11 +136,15 @@ async def _kill_either(
     return killed
 
 
-async def _give_up(deployment: Deployment, in_doubt: list[int]) -> None:
-    """Decide, as a person must, that what the SMSC may have is not sent again."""
+async def _give_up(deployment: Deployment, in_doubt: list[int]) -> list[JournalState]:
+    """Decide, as a person must, that what the SMSC may have is not sent again.
+
+    Returns how far the chains of the audit and of the purges are intact.
+    """
     stores = await open_store(f"sqlite:///{deployment.directory}/var/smsward.db", deadline_s=30)
     try:
         desk = QuarantineDesk(stores.quarantine, MessageIds(worker=99))
         await desk.discard_each(in_doubt, "lin", utcnow())
+        return await stores.journals.states()
     finally:
         await stores.close()
