@@ -15,8 +15,8 @@ class OidcClient:
     """A client of one provider (OpenID Connect Core 1.0).
 
     The claim `name_claim` is the name of a user here. With a `role_claim` the first of its values
-    that is in `roles` is the role, at each sign-in; without a match there is none. An unknown user
-    is made where `makes_users`, with the role claimed or the `default_role`.
+    that is in `roles` is the role, at each sign-in; without a match there is no role. An unknown
+    user is made where `makes_users`, with the role claimed or the `default_role`.
     """
 
     issuer: str

@@ -55,7 +55,7 @@ class HeldQuery:
 
     @property
     def wanted(self) -> HeldFilter:
-        """Return what the store is asked for, but for the number."""
+        """Return what the store is asked for, without the number."""
         since, until = _day_of(self.since), _day_of(self.until)
         return HeldFilter(
             None if self.state == ANY else HoldState(self.state),

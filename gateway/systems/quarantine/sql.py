@@ -47,6 +47,7 @@ from gateway.systems.quarantine.tables import (
 TEXT_REPLACED = "its sender has replaced the text"
 
 _OCTETS_PER_ROW = 4096
+_RELEASED_AT_ONCE = 5_000
 _SEALED_VALUES = 2  # of the values that are measured: the request and its text
 
 _column = held_messages.c
@@ -352,8 +353,12 @@ class QuarantineStore(SqlStore):
 
     async def due_receipts(self, system_id: str | None, limit: int) -> list[HeldMessage]:
         """Return messages with a receipt DUE, oldest first; of all SPs for None."""
-        of_sender = () if system_id is None else (_column.system_id == system_id,)
-        return await self._messages(_OLDEST_FIRST.where(IS_RECEIPT_DUE, *of_sender).limit(limit))
+        if system_id is not None:
+            own = _OLDEST_FIRST.where(IS_RECEIPT_DUE, _column.system_id == system_id)
+            return await self._messages(own.limit(limit))
+        # Ordered by the id itself, SQLite would look through all messages in that order.
+        of_all = _ALL.where(IS_RECEIPT_DUE).order_by(_column.message_id + 0)
+        return await self._messages(of_all.limit(limit))
 
     async def owed_receipts(self) -> set[str]:
         """Return the system_id of every SP with a receipt that is DUE."""
@@ -385,9 +390,17 @@ class QuarantineStore(SqlStore):
             sa.select(*(_column[name] for name in ReleasedId._fields))
             .where(_column.state == HoldState.RELEASED, _column.receipt_asked)
             .order_by(_column.message_id.desc())
-            .limit(limit)
         )
-        return await self._database.records(ReleasedId, query)
+        found: list[ReleasedId] = []
+        while len(found) < limit:
+            # In pages: a start reads a hundred thousand rows, and each read has its deadline.
+            older = query.where(_column.message_id < found[-1].message_id) if found else query
+            page = older.limit(min(_RELEASED_AT_ONCE, limit - len(found)))
+            rows = await self._database.records(ReleasedId, page)
+            found += rows
+            if len(rows) < _RELEASED_AT_ONCE:
+                break
+        return found
 
     async def in_flight(self, limit: int = 10_000) -> list[HeldMessage]:
         """Return messages that are RELEASING, oldest first.

@@ -54,7 +54,7 @@ _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class OidcRefusal(StrEnum):
-    """Why nobody is signed in."""
+    """Why a sign-in at the provider was refused."""
 
     STATE = "state"  # begun in another browser, or too long ago
     DENIED = "denied"  # by the provider

@@ -99,7 +99,7 @@ class UserSessionStore(SqlStore):
     async def open_vouched(
         self, name: str, new: NewSession, limits: SessionLimits, factor: str
     ) -> bool:
-        """Open a session for a user whom somebody else vouches for; False if there is none.
+        """Open a session for a user that a provider vouches for; False if there is no such user.
 
         A user who is disabled has none. Otherwise as `open`; the audit has `factor`.
         """

@@ -11,6 +11,7 @@ from sqlalchemy.engine import Engine
 from gateway.domain.quarantine import FINAL_STATES, HeldMessage, HoldState
 from gateway.storage.tables import IS_UNSETTLED
 from gateway.stores import open_store
+from gateway.systems.quarantine import sql
 from gateway.systems.quarantine.service import HeldFilter, find_held
 from tests.conftest import Builder
 
@@ -70,7 +71,7 @@ async def test_a_list_looks_at_no_message_that_is_not_in_it(
     assert asked
 
 
-async def test_what_waits_is_counted_at_a_start_without_a_look_at_a_message(
+async def test_what_a_start_asks_for_is_found_without_a_look_at_other_messages(
     database_file: Path, sqlite_url: str
 ) -> None:
     asked: list[tuple[str, tuple[object, ...]]] = []
@@ -84,15 +85,47 @@ async def test_what_waits_is_counted_at_a_start_without_a_look_at_a_message(
     stores = await open_store(sqlite_url)
     event.listen(Engine, "before_cursor_execute", listen)
     await stores.quarantine.count_waiting()
+    await stores.quarantine.due_receipts(None, 10)
+    await stores.quarantine.released_ids()
     event.remove(Engine, "before_cursor_execute", listen)
     await stores.close()
 
-    ((statement, values),) = asked
     with closing(sqlite3.connect(database_file)) as connection:
-        steps = [step[3] for step in connection.execute(f"EXPLAIN QUERY PLAN {statement}", values)]
-    assert steps == ["SCAN held_messages USING INDEX ix_held_messages_unsettled"]
+        plans = [
+            [step[3] for step in connection.execute(f"EXPLAIN QUERY PLAN {statement}", values)]
+            for statement, values in asked
+        ]
+    assert plans == [
+        ["SCAN held_messages USING INDEX ix_held_messages_unsettled"],
+        [
+            "SCAN held_messages USING INDEX ix_held_messages_receipt_due",
+            "USE TEMP B-TREE FOR ORDER BY",
+        ],
+        ["SEARCH held_messages USING INDEX ix_held_messages_state_message_id (state=?)"],
+    ]
     final = ", ".join(f"'{state}'" for state in sorted(FINAL_STATES))
     assert str(IS_UNSETTLED) == f"state NOT IN ({final})"
+
+
+async def test_the_ids_of_released_messages_come_in_pages(
+    sqlite_url: str, held: Builder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sql, "_RELEASED_AT_ONCE", 3)
+    stores = await open_store(sqlite_url)
+    released = [
+        held(message_id=number, state=HoldState.RELEASED, smsc_message_id=str(number))
+        for number in range(1, 9)
+    ]
+    await stores.quarantine.hold(released)
+
+    found = [
+        [one.message_id for one in await stores.quarantine.released_ids(limit)]
+        for limit in (100, 8, 7, 3, 1)
+    ]
+    await stores.close()
+
+    newest = [8, 7, 6, 5, 4, 3, 2, 1]
+    assert found == [newest, newest, newest[:7], newest[:3], newest[:1]]
 
 
 async def test_a_list_of_several_categories_is_the_newest_of_all(
