@@ -25,6 +25,7 @@ from gateway.console.http_server import HttpServer
 from gateway.console.operations_api import operations
 from gateway.console.own_traffic import own_traffic
 from gateway.console.pages import ConsolePages, PageParts, console_pages
+from gateway.console.record_pages import record_access
 from gateway.console.records_api import RecordParts, records
 from gateway.console.user_rules import first_link, session_limits, two_person_rule
 from gateway.domain.live import LiveLimits
@@ -213,6 +214,9 @@ class ConsoleProcess:
             lambda system_id: system_id in self.senders,
             self.session_limits,
             ApprovalDesk(stores.approvals, two_person_rule(self._settings.two_persons)),
+            record_access(self.gateway, lambda: self.ports),
+            stores.filings,
+            stores,
             None if oidc is None else OidcProvider(oidc, monotonic, utcnow),
         )
         self._pages = console_pages(parts)

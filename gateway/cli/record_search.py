@@ -11,7 +11,7 @@ from pathlib import Path
 from gateway.cli.explain_labels import print_findings
 from gateway.domain.msisdn import is_mobile
 from gateway.records.archive import RecordArchive, start_of, words_of
-from gateway.records.masked_records import shown_record
+from gateway.records.masked_records import record_cells, shown_record
 from gateway.records.sealed_values import REQUESTS, Joint, Record, joint_of, stamp_of, subjects_of
 from gateway.records.writer import read_records
 from gateway.runtime.sealing import SealError
@@ -250,50 +250,16 @@ def _no_records(name: str) -> CommandError:
 def print_records(records: Iterable[Record]) -> None:
     """Print one line for each record, or two where the screen is too narrow for one."""
     if console().width >= _WIDE_COLUMNS:
-        print_table(_WIDE, map(_row, records))
+        print_table(_WIDE, map(record_cells, records))
     else:
         print_table(_NARROW, map(_narrow_row, records))
 
 
 def _narrow_row(record: Record) -> tuple[tuple[str, str], ...]:
-    at, system_id, what, why, rule, status, source, destination, message_id, us = _row(record)
+    cells = record_cells(record)
+    at, system_id, what, why, rule, status, source, destination, message_id, us = cells
     return (
         (at, f"{system_id} {what}"),
         (f"{why} {rule}", f"{source} → {destination}" if source or destination else ""),
         (message_id, f"{status} {us} µs" if us else status),
     )
-
-
-def _row(record: Record) -> tuple[str, ...]:
-    kind = str(record.get("kind"))
-    match kind:
-        case "decision":
-            what, why = record.get("action"), _reasons(record)
-        case "delivery":
-            what, why = record.get("what"), record.get("stat")
-        case "outcome":
-            what, why = record.get("how"), None
-        case "text":
-            what, why = kind, record.get("id")
-        case _:
-            what, why = kind, record.get("why") or record.get("reason")
-    status = record.get("status", record.get("command_status"))
-    cells = (
-        record.get("at"),
-        record.get("system_id"),
-        what,
-        why,
-        record.get("rule"),
-        status,
-        record.get("source"),
-        record.get("destination"),
-        record.get("message_id") or record.get("gateway_id") or None,
-        record.get("latency_us"),
-    )
-    return tuple("" if cell is None else str(cell) for cell in cells)
-
-
-def _reasons(record: Record) -> object:
-    classed = f"{record['class']} by {record.get('classed_by')}" if "class" in record else ""
-    said = (record.get("reason"), record.get("category"), classed)
-    return ", ".join(str(one) for one in said if one)

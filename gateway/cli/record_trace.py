@@ -1,17 +1,16 @@
 """`smsward trace`: one message, or all of a subscriber, from the submit to the receipt."""
 
 import asyncio
-import re
 import zlib
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from gateway.cli.explain_labels import print_findings
 from gateway.cli.record_search import print_records
-from gateway.domain.msisdn import is_mobile, masked
+from gateway.domain.msisdn import is_mobile
 from gateway.records.archive import RecordArchive, start_of, words_of
 from gateway.records.masked_records import shown_record
-from gateway.records.message_trail import MessageTrail, has_id
+from gateway.records.message_trail import MessageTrail, has_id, masked_about
 from gateway.records.sealed_values import Record, Subscriber, stamp_of
 from gateway.runtime.clock import utcnow
 from gateway.runtime.sealing import SealError
@@ -23,9 +22,6 @@ from gateway.terminal.screen import print_json, progress_bar, say, visible
 from gateway.terminal.store import cannot_open, journal_access, sealer_of
 
 _USUAL = timedelta(hours=48)
-# A number may stand there with spaces or after 086; ids of the gateway have more digits.
-_DIGITS = re.compile(r"\d(?:[\W_]*\d){7,}")
-_MOST_DIGITS = 18
 _MAX_ABOUT_CHARS = 65
 
 
@@ -47,7 +43,7 @@ def trace_messages(
     else:
         trail = MessageTrail(has_id(what))
     if reason is not None:
-        about = visible(_DIGITS.sub(_masked_run, what))[:_MAX_ABOUT_CHARS]
+        about = visible(masked_about(what))[:_MAX_ABOUT_CHARS]
         since_when = f"{about} since {begin:%Y-%m-%dT%H:%M%z}"
         asyncio.run(journal_access(settings, "trace", reason, since_when))
     with progress_bar() as progress:
@@ -68,11 +64,6 @@ def trace_messages(
     else:
         say(f"nothing on record since {begin:%Y-%m-%d %H:%M} UTC: --since goes further back")
     return ExitCode.FINE
-
-
-def _masked_run(run: re.Match[str]) -> str:
-    digits = "".join(filter(str.isdigit, run[0]))
-    return masked(digits) if len(digits) <= _MOST_DIGITS else run[0]
 
 
 def _since(archive: RecordArchive, hour: int, begin: str) -> Iterator[Record]:

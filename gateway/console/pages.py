@@ -22,6 +22,22 @@ from gateway.console.overview_pages import (
     overview_pages,
     status_of,
 )
+from gateway.console.record_pages import (
+    TRACE,
+    TRAFFIC,
+    RecordAccess,
+    RecordDesk,
+    record_pages,
+)
+from gateway.console.sender_pages import (
+    NUMBERS,
+    SENDERS,
+    NumberDesk,
+    NumberStores,
+    SenderDesk,
+    number_pages,
+    sender_pages,
+)
 from gateway.console.session_pages import SESSIONS, SessionDesk, session_pages
 from gateway.session.stranger_limits import EventQuota, Lockouts
 from gateway.storage.journals import SqlJournals
@@ -29,6 +45,7 @@ from gateway.systems.approvals.pages import APPROVALS, ApprovalPage, approval_pa
 from gateway.systems.approvals.service import ApprovalDesk
 from gateway.systems.audit.pages import AUDIT, CHAIN, AuditReading, audit_pages
 from gateway.systems.audit.service import ChainVerification
+from gateway.systems.filings.sql import FilingStore
 from gateway.systems.quarantine.campaign_pages import JOBS, CampaignReview
 from gateway.systems.quarantine.campaigns import CampaignDesk, CampaignStore
 from gateway.systems.quarantine.decisions import ReviewDesk, ReviewStore
@@ -53,7 +70,18 @@ from gateway.web.pages import SESSION_COOKIE, Templates
 # A page that is open asks for these by itself: nobody need be there.
 _ASKED_BY_PAGES = frozenset({LIVE, EVENTS, CHAIN, ARRIVALS, JOBS})
 
-LINKS = (START, SESSIONS, HELD, APPROVALS, USERS, AUDIT)
+LINKS = (
+    START,
+    SESSIONS,
+    SENDERS,
+    TRAFFIC,
+    TRACE,
+    NUMBERS,
+    HELD,
+    APPROVALS,
+    USERS,
+    AUDIT,
+)
 PACKAGES = {
     "web": "gateway.web",
     "approvals": "gateway.systems.approvals",
@@ -110,6 +138,9 @@ class PageParts:
     is_sender: Callable[[str], bool]
     limits: SessionLimits
     approvals: ApprovalDesk
+    records: RecordAccess | None
+    filings: FilingStore
+    numbers: NumberStores
     oidc: OidcProvider | None = None
 
 
@@ -164,9 +195,17 @@ def console_pages(parts: PageParts) -> ConsolePages:
     status = SharedStatus(partial(status_of, parts.ask))
     overview = Overview(status, parts.ask, templates, parts.utcnow)
     streams = LiveStreams(overview.parts, desk.open_among)
+    records = RecordDesk(
+        parts.records, parts.ask, parts.journals.note_access, templates, parts.now, parts.utcnow
+    )
     routers = (
         overview_pages(overview, streams),
         session_pages(SessionDesk(parts.ask, templates, parts.utcnow)),
+        record_pages(records),
+        sender_pages(SenderDesk(parts.filings, parts.ask, templates)),
+        number_pages(
+            NumberDesk(parts.numbers, parts.journals.note_access, templates, parts.utcnow)
+        ),
         held_pages(review, campaigns),
         audit_pages(AuditReading(parts.journals, chain, templates, parts.utcnow)),
         approval_pages(ApprovalPage(parts.approvals, templates, parts.utcnow)),

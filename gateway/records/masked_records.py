@@ -63,3 +63,39 @@ def _opened_or_hidden(record: Record, sealer: Sealer | None) -> Record:
         name.partition("_sealed")[0]: _HIDDEN if "_sealed" in name else value
         for name, value in record.items()
     }
+
+
+def record_cells(record: Record) -> tuple[str, ...]:
+    """Return what tables show of a record: its time, the SP, what was done, and ten in all."""
+    kind = str(record.get("kind"))
+    match kind:
+        case "decision":
+            what, why = record.get("action"), _reasons(record)
+        case "delivery":
+            what, why = record.get("what"), record.get("stat")
+        case "outcome":
+            what, why = record.get("how"), None
+        case "text":
+            what, why = kind, record.get("id")
+        case _:
+            what, why = kind, record.get("why") or record.get("reason")
+    status = record.get("status", record.get("command_status"))
+    cells = (
+        record.get("at"),
+        record.get("system_id"),
+        what,
+        why,
+        record.get("rule"),
+        status,
+        record.get("source"),
+        record.get("destination"),
+        record.get("message_id") or record.get("gateway_id") or None,
+        record.get("latency_us"),
+    )
+    return tuple("" if cell is None else str(cell) for cell in cells)
+
+
+def _reasons(record: Record) -> object:
+    classed = f"{record['class']} by {record.get('classed_by')}" if "class" in record else ""
+    said = (record.get("reason"), record.get("category"), classed)
+    return ", ".join(str(one) for one in said if one)

@@ -1,14 +1,22 @@
 """One message in the records, or all of a subscriber: from the submit to the receipt."""
 
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 
-from gateway.records.sealed_values import REQUESTS, Joint, Record, joint_of
+from gateway.domain.msisdn import masked
+from gateway.records.archive import RecordArchive, hour_of
+from gateway.records.sealed_values import REQUESTS, Joint, Record, joint_of, stamp_of
+from gateway.records.traffic_counts import Patience, SessionBinds
 
 _IDS = ("message_id", "gateway_id", "smsc_message_id")
 # A message goes on under these ids; a receipt only repeats its own.
 _NEW_IDS = ("gateway_id", "smsc_message_id")
-_PASSED = "forward"
+_PASSED = frozenset({"forward", "shadow"})
+# A number may stand there with spaces or after 086; ids of the gateway have more digits.
+_DIGITS = re.compile(r"\d(?:[\W_]*\d){7,}")
+_MOST_DIGITS = 18
 
 
 def has_id(message_id: str) -> Callable[[Record], bool]:
@@ -54,7 +62,7 @@ class MessageTrail:
             self.found.append(record)
             self._know(record, _NEW_IDS)
         # What the gateway has answered itself has no outcome.
-        if record.get("kind") not in REQUESTS or record.get("action", _PASSED) != _PASSED:
+        if record.get("kind") not in REQUESTS or record.get("action", "forward") not in _PASSED:
             return
         joint, at = joint_of(record), record.get("at")
         exchange = self._open.get(joint)
@@ -80,3 +88,46 @@ class MessageTrail:
 
 
 _NO_EXCHANGE = _Exchange("")
+
+
+def masked_about(what: str) -> str:
+    """Return what is followed, for a journal: what may be a number is masked."""
+    return _DIGITS.sub(_masked_run, what)
+
+
+def _masked_run(run: re.Match[str]) -> str:
+    digits = "".join(filter(str.isdigit, run[0]))
+    return masked(digits) if len(digits) <= _MOST_DIGITS else run[0]
+
+
+def follow_hours(
+    archive: RecordArchive,
+    trail: MessageTrail,
+    span: tuple[datetime, datetime],
+    patience: Patience,
+    binds: SessionBinds,
+    system_id: str | None = None,
+) -> list[Record]:
+    """Return what a trail finds in the records of a span of time, in order of time.
+
+    Of the SP `system_id` alone where one is given; `binds` learns where sessions were bound.
+    Raises RecordsTooManyError, and OSError, EOFError, zlib.error or ValueError for files that are
+    not records.
+    """
+    first, last = map(hour_of, span)
+    begin, end = map(stamp_of, span)
+
+    def meant(hour: int) -> Iterator[Record]:
+        for record in patience.bounded(archive.read(hour)):
+            if record.get("kind") == "bound":
+                binds.note(record)
+            if begin <= str(record.get("at")) < end and system_id in (
+                None,
+                record.get("system_id"),
+            ):
+                yield record
+
+    for hour in archive.hours():
+        if first <= hour <= last:
+            trail.follow(meant(hour))
+    return sorted(trail.found, key=lambda record: str(record.get("at")))

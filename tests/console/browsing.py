@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 from gateway.console.application import Console, build_api
 from gateway.console.held_evidence import review_tools
 from gateway.console.pages import PageParts, console_pages
+from gateway.console.record_pages import RecordAccess
 from gateway.domain.live import LiveModels, LivePolicy, LiveRates, LiveSmsc, LiveStatus
 from gateway.domain.permissions import UserRole
 from gateway.domain.quarantine import HeldMessage
@@ -79,6 +80,7 @@ class Site:
     rule: TwoPersonRule = field(default_factory=TwoPersonRule)
     limits: SessionLimits = field(default_factory=SessionLimits)
     rates: tuple[LiveRates, ...] = RATES
+    records: RecordAccess | None = None
     answers: dict[str, object] = field(default_factory=dict)
     orders: list[dict[str, object]] = field(default_factory=list)
     oidc: OidcProvider | None = None
@@ -101,6 +103,9 @@ class Site:
             lambda system_id: system_id == "sp1",
             self.limits,
             ApprovalDesk(self.stores.approvals, self.rule),
+            self.records,
+            self.stores.filings,
+            self.stores,
             self.oidc,
         )
         pages = console_pages(parts)
@@ -110,7 +115,8 @@ class Site:
     async def ask(self, do: str, answer: type[T], **said: object) -> T:
         """Answer as the gateway does; a text in place of an answer is why there is none."""
         self.orders += [{"do": do, **said}] if said else []
-        found = {"status": self.status, "rates": self.rates, **self.answers}.get(do)
+        usual = {"status": self.status, "rates": self.rates, "sessions": (), "senders": ()}
+        found = {**usual, **self.answers}[do]
         if isinstance(found, str):
             raise CommandError(found)
         return TypeAdapter(answer).validate_python(found)
@@ -131,8 +137,9 @@ async def sign_in(
     role: UserRole = UserRole.ADMIN,
     system_id: str = "",
     name: str = "lin",
+    province: str = "",
 ) -> Person:
-    person = await enrolled(site.stores, name, role=role, system_id=system_id)
+    person = await enrolled(site.stores, name, role=role, system_id=system_id, province=province)
     answer = await post(
         browser,
         "/sign-in",

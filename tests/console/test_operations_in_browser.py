@@ -2,11 +2,14 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from gateway.console import live_streams
 from gateway.domain.permissions import UserRole
+from gateway.stores import Stores
 from tests.console.browsing import STATUS, Site
 from tests.console.test_pages_in_browser import (
     Screen,
@@ -14,21 +17,32 @@ from tests.console.test_pages_in_browser import (
     browser,
     pytestmark,
     screen_of,
-    site,
     submit,
 )
+from tests.console.test_record_pages import write_records
+from tests.console.test_sender_pages import FILED, NUMBER, keep_number
 from tests.console.test_session_pages import SENDER, SESSION, SUSPENDED
-from tests.systems.users.people import PASSWORD, enrolled
+from tests.systems.users.people import PASSWORD, StillClock, enrolled
 
-__all__ = ["base", "pytestmark", "site"]
+__all__ = ["base", "pytestmark"]
 LOOKS = pytest.mark.parametrize(
     ("language", "width"), [("zh", 1280), ("zh", 390), ("en", 1280), ("en", 390)]
 )
 LOCALES = {"zh": "zh-CN", "en": "en-GB"}
 
 
-async def signed_in(screen: Screen, site: Site, path: str = "/") -> None:
-    person = await enrolled(site.stores, "lin", site.clock.at, role=UserRole.OPERATOR)
+@pytest.fixture
+def site(stores: Stores, tmp_path: Path) -> Site:
+    """Return a console that knows some records."""
+    made = Site(stores, StillClock(datetime(2026, 3, 2, 9, tzinfo=UTC)))
+    write_records(made, tmp_path)
+    return made
+
+
+async def signed_in(
+    screen: Screen, site: Site, path: str = "/", role: UserRole = UserRole.OPERATOR
+) -> None:
+    person = await enrolled(site.stores, "lin", site.clock.at, role=role)
     await screen.page.goto(f"{screen.base}/sign-in?next={path}")
     await submit(screen, name="lin", password=PASSWORD, code=person.code(site.clock.at))
     await screen.page.wait_for_selector(f"a[aria-current=page][href='{path}']")
@@ -122,4 +136,57 @@ async def test_a_sender_is_suspended_at_once_and_let_go_again(
     (order,) = site.orders
     assert (order["do"], order["system_id"], order["unbind"]) == ("sender suspend", "shop", True)
     assert (order["by"], order["note"]) == ("user: lin", "工单 2026-118：疑似诈骗")
+    assert screen.faults == []
+
+
+@LOOKS
+async def test_a_message_is_found_in_the_traffic_and_traced(
+    site: Site, base: str, language: str, width: int
+) -> None:
+    async with browser() as found:
+        context = await found.new_context(
+            viewport={"width": width, "height": 800}, locale=LOCALES[language]
+        )
+        screen = await screen_of(context, base, f"{language}-{width}")
+        page = screen.page
+        await signed_in(screen, site, "/traffic")
+        await screen.see("traffic")
+        await page.click("section:has(a[href*='rule=R21']) a[href*='rule=R21']")
+        await page.wait_for_selector(".sw-chips a")
+        await screen.see("traffic-filtered")
+        await page.click("a[href='/trace/ab12']")
+        await page.wait_for_selector("text=DELIVRD")
+        await screen.see("trace")
+        await page.fill("#what", NUMBER)
+        await page.press("#what", "Enter")
+        await page.wait_for_selector("text=K-LOAN")
+        assert NUMBER not in page.url
+        await screen.see("trace-number")
+
+    assert screen.faults == []
+
+
+@LOOKS
+async def test_senders_and_what_is_kept_of_a_number_are_looked_up(
+    site: Site, base: str, language: str, width: int
+) -> None:
+    site.answers["senders"] = [SENDER, SUSPENDED]
+    await site.stores.filings.put(FILED)
+    await keep_number(site.stores)
+    async with browser() as found:
+        context = await found.new_context(
+            viewport={"width": width, "height": 800}, locale=LOCALES[language]
+        )
+        screen = await screen_of(context, base, f"{language}-{width}")
+        page = screen.page
+        await signed_in(screen, site, "/senders", UserRole.ADMIN)
+        await page.click("a[href='/senders?system_id=shop']")
+        await page.wait_for_selector("section[aria-label=shop]")
+        await screen.see("senders")
+        await page.goto(f"{base}/numbers")
+        await page.fill("#number", NUMBER)
+        await page.press("#number", "Enter")
+        await page.wait_for_selector("text=138****8000")
+        await screen.see("numbers")
+
     assert screen.faults == []

@@ -68,10 +68,12 @@ async def enrolled(
     *,
     role: UserRole = UserRole.REVIEWER,
     system_id: str = "",
+    province: str = "",
 ) -> Person:
     """Add a user who enrols two steps before `at`, so that the codes of `at` are unused."""
+    limits = {"system_id": system_id, "province": province}
     desk, before = UserDesk(stores.users), at - timedelta(seconds=2 * STEP_S)
-    issued = await desk.add(name, role, UserAct("root", before), system_id=system_id)
+    issued = await desk.add(name, role, UserAct("root", before), **limits)
     opened = await desk.open_link(issued.token, before)
     form = EnrolmentForm(PASSWORD, opened.secret, code_of(opened.secret, before))
     codes = await desk.enrol(issued.token, form, before)
