@@ -19,6 +19,7 @@ from gateway.filter.normalise.views import Views
 from gateway.policy.bundle import Bundle, Title, citation_of
 from gateway.records.sealed_values import Record
 from gateway.settings.bundles.bundle import load_bundle
+from gateway.settings.bundles.difference import settings_of
 from gateway.settings.directories import policies_directory
 from gateway.settings.yaml import SettingsError
 from gateway.terminal.screen import print_table, say, severity_of, told_category
@@ -147,20 +148,6 @@ def lists_behind(bundle: Bundle, hits: Iterable[Hit]) -> Mapping[tuple[str, str]
         (hit.list_id, hit.told): ListBehind(lists[hit.list_id], hit.total)
         for hit in hits
         if not hit.is_unreadable
-    }
-
-
-def settings_of(words: KeywordList) -> dict[str, object]:
-    """Return what a list does, for how long and by whom; None for what it does not say."""
-    first, last = words.not_before, words.not_after
-    return {
-        "action": words.action,
-        "severity": words.severity,
-        "owner": words.owner or None,
-        "weight": words.weight or None,
-        "threshold": words.threshold if words.weight else None,
-        "not_before": first and first.isoformat(),
-        "not_after": last and last.isoformat(),
     }
 
 

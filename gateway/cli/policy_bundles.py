@@ -1,7 +1,7 @@
 """The work of `smsward policy check`, `diff`, `rules` and `schema`: bundles by themselves."""
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -13,16 +13,17 @@ from gateway.cli.config_check import (
     stray_categories_of,
     warnings_of,
 )
-from gateway.cli.explain_labels import settings_of, worded
+from gateway.cli.explain_labels import worded
+from gateway.console.policies.versions import difference_rows
 from gateway.domain.policy import Enforcement, KeywordList, RuleEvent
 from gateway.domain.verdict import Action
 from gateway.policy.bundle import Bundle, Rule
 from gateway.settings.bundles.bundle import BundlePart, load_bundle, load_proven, schema_of
 from gateway.settings.bundles.difference import (
     BundleDifference,
-    ListDifference,
     difference,
     parameters_of,
+    settings_of,
 )
 from gateway.settings.bundles.layers import POSTURES, PROFILES, USUAL_POSTURE, BundleSource
 from gateway.settings.bundles.local_files import write_mode, write_posture
@@ -32,15 +33,12 @@ from gateway.terminal.deployment import bundle_in, faulty_policies
 from gateway.terminal.failure import CommandError, ExitCode, known, misused
 from gateway.terminal.screen import (
     console,
-    counted,
     print_json,
     print_table,
     say,
     shown_fields,
     visible,
 )
-
-_SHOWN_WORDS = 20
 
 
 def check_policies(directory: Path, *, as_json: bool) -> int:
@@ -124,7 +122,7 @@ def diff_policies(old: Path, new: Path, *, as_json: bool) -> int:
     elif found.is_none:
         say(f"{before.digest} and {after.digest} say the same")
     else:
-        _print(found)
+        print_table(("", "what", "change"), difference_rows(found))
     return ExitCode.FINE
 
 
@@ -143,40 +141,6 @@ def _as_json(old: Bundle, new: Bundle, found: BundleDifference) -> dict[str, obj
 
 def _list(words: KeywordList) -> dict[str, object]:
     return {"id": words.id, "words": len(words.words), **settings_of(words)}
-
-
-def _print(found: BundleDifference) -> None:
-    rows = [("+", words.id, _size(words)) for words in found.lists_added]
-    rows += [("-", words.id, _size(words)) for words in found.lists_removed]
-    rows += [row for one in found.lists_changed for row in _list_rows(one)]
-    rows += [("~", one.name, f"{one.old} → {one.new}") for one in found.settings]
-    if found.cases_added:
-        rows.append(("+", "selftest", counted(found.cases_added, "case")))
-    if found.cases_removed:
-        rows.append(("-", "selftest", counted(found.cases_removed, "case")))
-    print_table(("", "what", "change"), rows)
-
-
-def _list_rows(one: ListDifference) -> Iterable[tuple[str, str, str]]:
-    for setting in one.settings:
-        yield "~", f"{one.id} {setting.name}", f"{setting.old} → {setting.new}"
-    if one.added:
-        yield "+", one.id, _some(one.added)
-    if one.removed:
-        yield "-", one.id, _some(one.removed)
-
-
-def _size(words: KeywordList) -> str:
-    said = {name.replace("_", " "): value for name, value in settings_of(words).items() if value}
-    action = said.pop("action")
-    told = (counted(len(words.words), "word"), *(f"{name} {value}" for name, value in said.items()))
-    return f"the list: {action}, {', '.join(told)}"
-
-
-def _some(words: Sequence[str]) -> str:
-    shown = ", ".join(words[:_SHOWN_WORDS])
-    rest = len(words) - _SHOWN_WORDS
-    return f"{counted(len(words), 'word')}: {shown}" + (f" and {rest} more" if rest > 0 else "")
 
 
 # Ten columns of usual width stand side by side from here on; fewer, of these places, before.

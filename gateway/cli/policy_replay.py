@@ -2,9 +2,10 @@
 
 import asyncio
 import gc
+import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -13,7 +14,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from gateway.cli.config_check import installed_scorer
-from gateway.cli.policy_versions import files_of
+from gateway.console.policies.versions import files_of
 from gateway.policy.bundle import Bundle
 from gateway.policy.filings import Filings
 from gateway.policy.knowledge import Knowledge
@@ -56,6 +57,7 @@ from gateway.terminal.store import keys_at_hand, opened_store
 # a tenth of the time goes into looking for more.
 _COLLECTED_AFTER = 50_000
 _SHOWN = 50
+_STEPS = 200
 _TODAY = (
     "answers, preferences and filings of subscribers and SPs count as they stand in the store now"
 )
@@ -93,7 +95,8 @@ def replay_policies(config: Path, policies: Path, asked: ReplayOptions, *, as_js
             Judge(deployment.bundle, senders, knowledge),
             None if old is None else Judge(old, senders, knowledge),
         )
-        tally = _replayed(RecordReplay(archive, wanted), replayer, read)
+        show = octets_printed if asked.progress else octets_shown
+        tally = _replayed(RecordReplay(archive, wanted), replayer, read, show)
     compared = ReplayComparison(
         tally,
         old=None if old is None else old.digest,
@@ -115,13 +118,40 @@ def _collecting_rarely() -> Iterator[None]:
         gc.set_threshold(*usual)
 
 
-def _replayed(replay: RecordReplay, replayer: Replayer, read: Read) -> ReplayTally:
+# Gives what hears how many octets more were read, of so many.
+ShowOctets = Callable[[int], AbstractContextManager[Callable[[int], object]]]
+
+
+@contextmanager
+def octets_shown(total: int) -> Iterator[Callable[[int], object]]:
+    """Show a person how far it is."""
+    with progress_bar() as progress:
+        yield partial(progress.advance, progress.add_task("replaying", total=total or None))
+
+
+@contextmanager
+def octets_printed(total: int) -> Iterator[Callable[[int], object]]:
+    """Tell a program how far it is: lines ``octets/of them all`` on the standard error."""
+    done = last = 0
+
+    def told(more: int) -> None:
+        nonlocal done, last
+        done += more
+        if done - last >= total // _STEPS:
+            last = done
+            print(f"{done}/{total}", file=sys.stderr, flush=True)  # noqa: T201 - for a program
+
+    yield told
+
+
+def _replayed(
+    replay: RecordReplay, replayer: Replayer, read: Read, show: ShowOctets
+) -> ReplayTally:
     # What is loaded by now stays: the collector need not look at it again and again.
     gc.freeze()
     try:
-        with progress_bar() as progress:
-            task = progress.add_task("replaying", total=replay.size_octets(replayer) or None)
-            return replay.run(replayer, read, partial(progress.advance, task))
+        with show(replay.size_octets(replayer)) as told:
+            return replay.run(replayer, read, told)
     except HourUnreadableError as error:
         raise CommandError(
             f"the records of {start_of(error.hour):%Y-%m-%d %H} UTC cannot be read: {error}",
@@ -149,7 +179,7 @@ def _wanted(deployment: Deployment, asked: ReplayOptions) -> DecisionQuery:
         raise misused("--until: must be later than --since")
     if asked.sender is not None:
         deployment.require_sender(asked.sender)
-    return DecisionQuery(since, until, asked.sender)
+    return DecisionQuery(since, until, asked.sender, asked.rule)
 
 
 def _epoch(given: datetime | None, otherwise: float) -> float:

@@ -1,14 +1,17 @@
 """The work of `smsward policy history`, `rollback` and `reload`: what a gateway has in force."""
 
-import asyncio
 from pathlib import Path
 
+from gateway.console.policies.versions import (
+    ask_reload,
+    files_of,
+    refuse_to_lose_work,
+    short_note,
+)
 from gateway.records.archive import words_of
-from gateway.runtime.clock import monotonic, utcnow
-from gateway.settings.bundles.archive import restore, unpacked
-from gateway.settings.bundles.bundle import load_bundle
+from gateway.runtime.clock import utcnow
+from gateway.settings.bundles.archive import restore
 from gateway.settings.gateway import GatewaySettings
-from gateway.settings.yaml import SettingsError
 from gateway.stores import stores_of
 from gateway.systems.policy_history import (
     VERSIONS_KEPT,
@@ -19,13 +22,8 @@ from gateway.systems.policy_history import (
 )
 from gateway.terminal.failure import CommandError, ExitCode
 from gateway.terminal.options import ReloadOptions, acting, limited
-from gateway.terminal.screen import print_json, print_listed, say, shown_fields, visible, warn
+from gateway.terminal.screen import print_json, print_listed, say, shown_fields, warn
 from gateway.terminal.store import opened_store
-
-_LOOK_EVERY_S = 0.1
-_MAX_NOTE_CHARS = 200
-_MAX_NUMBER = 2**63 - 1
-_SEE_HISTORY = "`smsward policy history` shows what there is"
 
 
 async def show_history(settings: GatewaySettings, limit: int, *, as_json: bool) -> int:
@@ -50,7 +48,7 @@ async def roll_back(
     async with opened_store(settings, stores_of) as stores:
         files = await files_of(stores.policies, number)
         if not wish.force:
-            await _refuse_to_lose_work(stores.policies, directory)
+            await refuse_to_lose_work(stores.policies, directory)
         try:
             removed = restore(directory, files)
         except (OSError, ValueError) as error:
@@ -80,50 +78,12 @@ async def reload_policies(settings: GatewaySettings, wish: ReloadOptions, *, as_
     return _told(answered, as_json=as_json)
 
 
-async def files_of(store: PolicyStore, number: int) -> dict[str, bytes]:
-    """Return the files of a version. Raises CommandError when they are not to be had."""
-    # A number that no store could have given is unknown too.
-    if not 1 <= number <= _MAX_NUMBER or await store.version(number) is None:
-        raise CommandError(f"there is no version {number} on record", advice=_SEE_HISTORY)
-    archive = await store.archive_of(number)
-    if not archive:
-        raise CommandError(f"the files of version {number} were not kept", advice=_SEE_HISTORY)
-    try:
-        return unpacked(archive)
-    except ValueError as error:
-        raise CommandError(f"the files of version {number} cannot be used: it {error}") from error
-
-
-async def _refuse_to_lose_work(store: PolicyStore, directory: Path) -> None:
-    """Raise CommandError when the directory holds what no version on record has."""
-    (newest,) = await store.versions(limit=1)
-    try:
-        digest = load_bundle(directory).digest
-    except SettingsError:
-        digest = "files with faults"
-    if digest != newest.digest:
-        raise CommandError(
-            f"{directory} holds {digest}, which is not {newest.digest} of version {newest.number}:"
-            " going back would overwrite changes that are not on record",
-            advice="save them elsewhere, then add --force",
-        )
-
-
 async def _asked(
     store: PolicyStore, wish: ReloadOptions, note: str, *, force: bool
 ) -> PolicyRequest:
     """Ask for a reload; return the request as it stands when answered, or after the wait."""
-    short = visible(note.strip())[:_MAX_NOTE_CHARS]
-    wanted = PolicyRequest(acting(wish.by), short, force, utcnow())
-    number = await store.ask(wanted)
-    deadline = monotonic() + wish.wait_s
-    while True:
-        request = await store.request(number)
-        if request is None:
-            raise CommandError("the request is gone from the store")
-        if request.state is not ReloadRequestState.OPEN or monotonic() >= deadline:
-            return request
-        await asyncio.sleep(_LOOK_EVERY_S)
+    wanted = PolicyRequest(acting(wish.by), short_note(note), force, utcnow())
+    return await ask_reload(store, wanted, wish.wait_s)
 
 
 def _told(request: PolicyRequest, *, as_json: bool) -> int:

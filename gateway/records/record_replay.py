@@ -207,11 +207,21 @@ _HOUR_S = 3600
 
 @dataclass(frozen=True, slots=True)
 class DecisionQuery:
-    """Which decisions to tell of: those of ``since <= at < until``, of one SP or of all."""
+    """Which decisions to tell of: those of ``since <= at < until``, of one SP or of all.
+
+    With `rule` only changes are told that this rule decided, or would decide.
+    """
 
     since: float = -inf
     until: float = inf
     system_id: str | None = None
+    rule: str | None = None
+
+    def tells(self, what: VerdictChange | UnchangedReason | None) -> bool:
+        """Tell whether what came of decisions is of the rule."""
+        if self.rule is None or not isinstance(what, VerdictChange):
+            return True
+        return self.rule in (what.old.rule, what.new.rule)
 
 
 EVERYTHING = DecisionQuery()
@@ -263,7 +273,10 @@ class RecordReplay:
             if one.at < wanted.until and (replayer.memory_s or self._is_wanted(one))
         ]
         found = replayer.replay(asked)
-        told = ((what, list(filter(self._is_wanted, of))) for what, of in found)
+        told = (
+            (what if wanted.tells(what) else None, list(filter(self._is_wanted, of)))
+            for what, of in found
+        )
         # A change that only others' messages would see has no row, not one that says 0 either.
         tally.add(block.file, ((what, of) for what, of in told if of))
 

@@ -1,7 +1,8 @@
-"""Versions of the policy on record, and requests for changes, from whom and when."""
+"""Versions of the policy on record, requests for changes, and drafts of changed files."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 import sqlalchemy as sa
@@ -64,7 +65,25 @@ class PolicyRequest:
     said: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class PolicyDraft:
+    """A file of the policy as one user has edited it; it is in force nowhere.
+
+    `base` is the SHA-256 of the file that the edit began with, "" for a file that is new.
+    `revision` counts from 1 with each time the user saves it.
+    """
+
+    by: str
+    name: str
+    base: str
+    revision: int
+    text: str
+    at: datetime
+
+
 VERSIONS_KEPT = 200
+DRAFTS_KEPT = 50  # of one user
+DRAFT_LIFE = timedelta(days=90)
 REQUESTS_KEPT = 1_000
 _SHOWN_DIGITS = 12
 
@@ -96,10 +115,22 @@ policy_requests = sa.Table(
     **NEVER_REUSED,
 )
 
+policy_drafts = sa.Table(
+    "policy_drafts",
+    metadata,
+    sa.Column("by", sa.String(64), primary_key=True),
+    sa.Column("name", sa.String(255), primary_key=True),
+    sa.Column("base", sa.String(64), nullable=False),
+    sa.Column("revision", sa.Integer, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("at", UtcTime, nullable=False),
+)
+
 _OCTETS_PER_ROW = 4096
 
 _version = policy_versions.c
 _request = policy_requests.c
+_draft = policy_drafts.c
 _NEWEST_DIGEST = sa.select(_version.digest).order_by(_version.number.desc()).limit(1)
 # Without the archives, which may be large.
 _VERSIONS = sa.select(
@@ -182,3 +213,42 @@ class PolicyStore(SqlStore):
         """Return one request as it stands."""
         query = sa.select(policy_requests).where(_request.number == number)
         return await self._database.record(PolicyRequest, query)
+
+    async def drafts(self) -> list[PolicyDraft]:
+        """Return the drafts of all users, by name of the file."""
+        query = sa.select(policy_drafts).order_by(_draft.name, _draft.by)
+        return await self._database.records(PolicyDraft, query)
+
+    async def save_draft(self, draft: PolicyDraft) -> bool:
+        """Keep a draft in the place of the revision before it.
+
+        Returns False, and keeps what there is, if the user saved another revision meanwhile, or
+        has DRAFTS_KEPT drafts of other files. Drafts that are older than DRAFT_LIFE go.
+        """
+        own = _draft.by == draft.by
+        same = sa.and_(own, _draft.name == draft.name)
+
+        async def run(connection: AsyncConnection) -> bool:
+            await connection.execute(
+                sa.delete(policy_drafts).where(_draft.at < draft.at - DRAFT_LIFE)
+            )
+            before = await connection.scalar(sa.select(_draft.revision).where(same))
+            count = await connection.scalar(sa.select(sa.func.count()).where(own))
+            has_room = before is not None or (count or 0) < DRAFTS_KEPT
+            if (before or 0) != draft.revision - 1 or not has_room:
+                return False
+            await connection.execute(sa.delete(policy_drafts).where(same))
+            await connection.execute(sa.insert(policy_drafts), values_of(draft))
+            return True
+
+        return await self._database.writer.write(run, rows=1 + len(draft.text) // _OCTETS_PER_ROW)
+
+    async def drop_drafts(self, by: str, drafts: Mapping[str, int]) -> None:
+        """Drop drafts of a user: names and revisions; a later revision stays."""
+
+        async def run(connection: AsyncConnection) -> None:
+            for name, revision in drafts.items():
+                gone = (_draft.by == by, _draft.name == name, _draft.revision == revision)
+                await connection.execute(sa.delete(policy_drafts).where(*gone))
+
+        await self._database.writer.write(run)

@@ -293,6 +293,13 @@ class ReplayOptions:
     ] = None
     until: Annotated[datetime | None, Parameter(help="Until before this time.")] = None
     sender: Annotated[str | None, Parameter(help="Tell of this SP only.")] = None
+    rule: Annotated[
+        str | None,
+        Parameter(help="Tell only of verdicts that this rule or list decided, or would decide."),
+    ] = None
+    progress: Annotated[
+        bool, FLAG, Parameter(help="Print octets that are read, as done/all, on standard error.")
+    ] = False
     old: Annotated[
         str | None,
         Parameter(

@@ -4,12 +4,13 @@ from datetime import date
 
 import pytest
 
-from gateway.cli.explain_labels import ListBehind, lists_behind, said_in, settings_of
+from gateway.cli.explain_labels import ListBehind, lists_behind, said_in
 from gateway.domain.policy import KeywordList, ListAction
 from gateway.domain.warning import Severity
 from gateway.filter.keywords.index import KeywordIndex
 from gateway.filter.scan import UNREADABLE
 from gateway.policy.bundle import Bundle
+from gateway.settings.bundles.difference import settings_of
 
 PLAIN = KeywordList("K-DEBT", "debt_collection", ListAction.REJECT, ("上门催债",))
 OWNED = KeywordList(

@@ -144,6 +144,27 @@ def test_a_change_is_told_by_rule_sender_and_place(
     assert found["old"] is None
 
 
+def test_changes_can_be_told_of_one_rule_alone(
+    replay: Replay, policies: str, recorded: Path
+) -> None:
+    (recorded / "policies/keywords/fraud.yaml").unlink()
+    (recorded / "policies/keywords/loan.yaml").unlink()
+
+    both, one = (shown(replay(policies, "--json", *rule)) for rule in ((), ("--rule", "K-LOAN")))
+
+    assert (both["changed"], one["changed"]) == (2, 1)
+    assert one["decisions"] == both["decisions"]
+    assert one["by_action"] == [{"old": "quarantine", "new": "forward", "count": 1}]
+
+
+def test_programs_hear_how_far_it_is(replay: Replay, policies: str, recorded: Path) -> None:
+    octets = sum(path.stat().st_size for path in (recorded / "var/cdr").iterdir())
+
+    ran = replay(policies, "--json", "--progress")
+
+    assert ran.stderr.splitlines()[-1] == f"{octets}/{octets}"
+
+
 def test_people_see_the_same_and_no_text(replay: Replay, policies: str, recorded: Path) -> None:
     (recorded / "policies/keywords/fraud.yaml").unlink()
     write_records(recorded / "var/cdr", rows(CLEAN, system_id="old", hour=HOUR + 1))

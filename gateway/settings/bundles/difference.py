@@ -19,6 +19,20 @@ from gateway.settings.bundles.check_fields import Weekday, duration_said
 _SHOWN = 12
 
 
+def settings_of(words: KeywordList) -> dict[str, object]:
+    """Return what a list does, for how long and by whom; None for what it does not say."""
+    first, last = words.not_before, words.not_after
+    return {
+        "action": words.action,
+        "severity": words.severity,
+        "owner": words.owner or None,
+        "weight": words.weight or None,
+        "threshold": words.threshold if words.weight else None,
+        "not_before": first and first.isoformat(),
+        "not_after": last and last.isoformat(),
+    }
+
+
 def parameters_of(rule: Rule) -> dict[str, str]:
     """Return the parameters of the check of `rule`, without those that are empty."""
     check: Any = rule.check

@@ -1,0 +1,1 @@
+"""Pages of the policy: files, drafts, checks, replays, activation and history."""
