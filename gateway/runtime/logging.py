@@ -37,6 +37,7 @@ filings.behind filings.loaded
 follower.failed follower.recovered
 gateway.draining gateway.failed gateway.started gateway.stopped
 handover.refused
+job.ended job.started
 journal.broken journal.verified
 library.warned
 licence.ending
