@@ -25,6 +25,8 @@ from gateway.console.http_server import HttpServer
 from gateway.console.operations_api import operations
 from gateway.console.own_traffic import own_traffic
 from gateway.console.pages import ConsolePages, PageParts, console_pages
+from gateway.console.policies.jobs import CommandJobs
+from gateway.console.policies.replay_pages import PolicyTools
 from gateway.console.record_pages import record_access
 from gateway.console.records_api import RecordParts, records
 from gateway.console.user_rules import first_link, session_limits, two_person_rule
@@ -49,6 +51,7 @@ from gateway.settings.console import (
     load_ports,
     load_system_ids,
 )
+from gateway.settings.directories import policies_directory
 from gateway.settings.gateway import (
     GatewaySettings,
     keys_of,
@@ -156,6 +159,9 @@ class ConsoleProcess:
         keys: Keys | None = None,
     ) -> None:
         self.gateway: GatewaySettings | None = None
+        self.config: Path | None = None
+        self.policies = policies_directory()
+        self.jobs = CommandJobs(utcnow)
         self.threshold = ComplaintThreshold()
         self.ports: Mapping[str, tuple[str, ...]] = {}
         self.owners = PortOwners(())
@@ -214,6 +220,10 @@ class ConsoleProcess:
             lambda system_id: system_id in self.senders,
             self.session_limits,
             ApprovalDesk(stores.approvals, two_person_rule(self._settings.two_persons)),
+            PolicyTools.on(stores.policies, stores.journals, self.policies, self.config, self.jobs),
+            stores,
+            lambda: self.hours.calendar,
+            None if self.gateway is None else self.gateway.learning,
             record_access(self.gateway, lambda: self.ports),
             stores.filings,
             stores,
@@ -313,6 +323,7 @@ class ConsoleProcess:
             self._pages.streams.close()
         if self._server is not None:
             await self._server.stop()
+        await self.jobs.stop()
         if self._stores is not None:
             await self._stores.close()
         await cancel_all(_STOP_S)
@@ -428,6 +439,7 @@ async def _serve(config: Path, policies: Path, announce: Callable[[str], object]
     console = ConsoleProcess(
         own, senders, settings.store.url, services=services, hub=settings.hub, keys=keys
     )
+    console.config, console.policies = config, policies
     console.gateway, console.ports = settings, load_ports(config / "senders.yaml")
     console.announce = announce
     console.threshold = settings.complaints.threshold

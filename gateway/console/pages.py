@@ -12,6 +12,12 @@ from starlette.requests import cookie_parser
 
 from gateway.console.application import build_pages
 from gateway.console.approved_acts import ReleaseApprovals, admin_approvals
+from gateway.console.casework import (
+    CASEWORK_PACKAGES,
+    CaseworkStores,
+    casework_pages,
+    models_in,
+)
 from gateway.console.live_streams import LiveStreams
 from gateway.console.overview_pages import (
     EVENTS,
@@ -22,6 +28,7 @@ from gateway.console.overview_pages import (
     overview_pages,
     status_of,
 )
+from gateway.console.policies.replay_pages import PolicyTools, policy_routers
 from gateway.console.record_pages import (
     TRACE,
     TRAFFIC,
@@ -39,7 +46,9 @@ from gateway.console.sender_pages import (
     sender_pages,
 )
 from gateway.console.session_pages import SESSIONS, SessionDesk, session_pages
+from gateway.policy.hours import HolidayCalendar
 from gateway.session.stranger_limits import EventQuota, Lockouts
+from gateway.settings.gateway import LearningSettings
 from gateway.storage.journals import SqlJournals
 from gateway.systems.approvals.pages import APPROVALS, ApprovalPage, approval_pages
 from gateway.systems.approvals.service import ApprovalDesk
@@ -87,6 +96,8 @@ PACKAGES = {
     "approvals": "gateway.systems.approvals",
     "audit": "gateway.systems.audit",
     "console": "gateway.console",
+    **CASEWORK_PACKAGES,
+    "policies": "gateway.console.policies",
     "quarantine": "gateway.systems.quarantine",
     "users": "gateway.systems.users",
 }
@@ -138,6 +149,10 @@ class PageParts:
     is_sender: Callable[[str], bool]
     limits: SessionLimits
     approvals: ApprovalDesk
+    policies: PolicyTools
+    casework: CaseworkStores
+    calendar: Callable[[], HolidayCalendar]
+    learning: LearningSettings | None
     records: RecordAccess | None
     filings: FilingStore
     numbers: NumberStores
@@ -207,6 +222,15 @@ def console_pages(parts: PageParts) -> ConsolePages:
             NumberDesk(parts.numbers, parts.journals.note_access, templates, parts.utcnow)
         ),
         held_pages(review, campaigns),
+        *casework_pages(
+            parts.casework,
+            parts.calendar,
+            models_in(parts.learning),
+            templates,
+            parts.utcnow,
+            parts.review.mask,
+        ),
+        *policy_routers(parts.policies, templates),
         audit_pages(AuditReading(parts.journals, chain, templates, parts.utcnow)),
         approval_pages(ApprovalPage(parts.approvals, templates, parts.utcnow)),
         user_pages(administration),

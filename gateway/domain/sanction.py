@@ -11,6 +11,8 @@ from gateway.domain.warning import Severity
 AUTOMATIC = "automatic"
 # What the name of a client of the API begins with where it acts: no login has a space.
 API_CLIENT = "client "
+# And that of a user of the console.
+PAGE_USER = "user: "
 # Of the digest of terms: few enough to be typed, too many to be found by trying.
 _DIGEST_DIGITS = 12
 
@@ -79,12 +81,17 @@ class ReopeningTerms:
     def refusal_of(self, by: str) -> "SanctionRefusal | None":
         """Tell why `by` may not decide on it; None for another person (R97).
 
-        A login and a client of the API may be one person: both act in the same way.
+        A login, a client of the API and a user of the console may be one person: both act in the
+        same way.
         """
         if by == self.by:
             return SanctionRefusal.SAME_PERSON
-        is_other_way = by.startswith(API_CLIENT) != self.by.startswith(API_CLIENT)
-        return SanctionRefusal.OTHER_CHANNEL if is_other_way else None
+        return None if _channel_of(by) == _channel_of(self.by) else SanctionRefusal.OTHER_CHANNEL
+
+
+def _channel_of(by: str) -> str:
+    """Return how somebody acts: by the API, on a page, or "" by the command line."""
+    return next((one for one in (API_CLIENT, PAGE_USER) if by.startswith(one)), "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +123,12 @@ class Sanction:
         if self.reopening is None or self.reopened_at is None:
             return None
         return self.reopened_at + timedelta(days=self.reopening.days)
+
+
+def as_given(one: Sanction) -> Sanction:
+    """Return a sanction as its SP may see it: without what staff say to each other."""
+    terms = replace(one.reopening, reason="") if one.reopening and one.reopened_at else None
+    return replace(one, note="", reopening=terms)
 
 
 class SanctionRefusal(StrEnum):

@@ -1,7 +1,6 @@
 """Sanctions over HTTP: an SP reads its own, staff decide on them, and two persons reopen (R97)."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 from typing import Annotated
 
@@ -15,6 +14,7 @@ from gateway.domain.sanction import (
     SanctionRefusal,
     SanctionState,
     SanctionStep,
+    as_given,
 )
 from gateway.domain.warning import Severity, WarningNote
 from gateway.runtime.masking import masked_text
@@ -125,7 +125,7 @@ class ReopeningRefusal(RequestBody):
 
 _REFUSED = {
     SanctionRefusal.SAME_PERSON: "you asked for it: another person must approve or decline it",
-    SanctionRefusal.OTHER_CHANNEL: "it was asked for on the command line: decide on it there",
+    SanctionRefusal.OTHER_CHANNEL: "it was not asked for over the API: decide where it was",
     SanctionRefusal.ASKED: "somebody has asked for that already: approve or decline it",
     SanctionRefusal.OTHER_TERMS: "the terms that are asked for are others: read them again",
     SanctionRefusal.STATE: "the state of the sanction does not allow it",
@@ -148,7 +148,7 @@ def sanctions(store: SanctionStore, utcnow: Callable[[], datetime]) -> APIRouter
             limit=asked.limit,
         )
         behind = found[-1].number if len(found) == asked.limit else None
-        shown = map(_given, found) if is_sp else found
+        shown = map(as_given, found) if is_sp else found
         return SanctionList(sanctions=[_sanction(one) for one in shown], next=behind)
 
     @router.get("/v1/sanctions/{number}", summary="Look at a sanction")
@@ -157,7 +157,7 @@ def sanctions(store: SanctionStore, utcnow: Callable[[], datetime]) -> APIRouter
         one = await store.get(number)
         if one is not None and client.role is ApiRole.SP:
             is_own = may_see(client, one.system_id) and one.state in GIVEN
-            one = _given(one) if is_own else None
+            one = as_given(one) if is_own else None
         return _done(SanctionRefusal.MISSING if one is None else one)
 
     @router.post("/v1/sanctions/{number}/apply", summary="Apply a proposed sanction")
@@ -212,12 +212,6 @@ def _reopenings(store: SanctionStore, utcnow: Callable[[], datetime]) -> APIRout
         return _done(await store.decline_reopening(number, note))
 
     return router
-
-
-def _given(one: Sanction) -> Sanction:
-    """Return a sanction as its SP may see it: without what staff say to each other."""
-    terms = replace(one.reopening, reason="") if one.reopening and one.reopened_at else None
-    return replace(one, note="", reopening=terms)
 
 
 def _done(after: Sanction | SanctionRefusal) -> SanctionItem:

@@ -263,7 +263,7 @@ def _refused(number: int, why: SanctionRefusal, one: Sanction | None) -> Command
         case SanctionRefusal.SAME_PERSON:
             said = "you asked for it: another person must approve or decline it"
         case SanctionRefusal.OTHER_CHANNEL:
-            said = "it was asked for over the API: decide on it there"
+            said = "it was asked for over the API or in the console: decide on it there"
         case SanctionRefusal.OTHER_TERMS:
             said = f"other terms are asked for: `smsward warnings sanctions show {number}`"
         case SanctionRefusal.ASKED:

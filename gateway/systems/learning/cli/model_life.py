@@ -7,9 +7,6 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
-
-from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
 from gateway.filter.classifier.model import name_of
 from gateway.filter.classifier.model_file import MAX_FILE_OCTETS, ModelFileError
@@ -21,6 +18,7 @@ from gateway.runtime.sealing import KeyFileError, Sealer, SealError, trusted_key
 from gateway.settings.gateway import GatewaySettings
 from gateway.smpp.text import readings
 from gateway.systems.learning.cli.options import ModelChangeOptions
+from gateway.systems.learning.model_comparison import ModelComparison, read_comparison
 from gateway.systems.learning.model_directory import (
     STATE,
     ModelActError,
@@ -226,25 +224,8 @@ def _event_row(one: ModelEvent) -> tuple[str, ...]:
 
 
 _SHOWN_NAMES = 10
-_MAX_CLASSES = 20
 _NONE_DISPUTED = "there is no text that only one of them stops"
 _NOT_ON_RECORD = "none of them is in the records: they hold texts where records.texts is true"
-
-
-_Counts = Annotated[dict[ModelAgreement, int], Field(min_length=len(ModelAgreement))]
-
-
-class _Live(BaseModel):
-    """What a gateway wrote of its two models."""
-
-    active: str
-    shadow: str
-    since: AwareDatetime
-    at: AwareDatetime
-    failed: int
-    counts: Annotated[dict[str, _Counts], Field(max_length=_MAX_CLASSES)]
-    messages: Annotated[dict[str, _Counts], Field(max_length=_MAX_CLASSES)]
-    sampled: Annotated[dict[ModelAgreement, list[str]], Field(min_length=len(DISPUTED))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,13 +251,12 @@ def show_live(settings: GatewaySettings, *, with_texts: bool, as_json: bool) -> 
             "no gateway has compared two models yet",
             advice="one must be in force and one in shadow: `smsward filter models`",
         )
-    try:
-        live = _Live.model_validate_json(octets)
-    except ValidationError as error:
+    live = read_comparison(octets)
+    if live is None:
         raise CommandError(
             "what a gateway said of its models cannot be read",
             advice="a running gateway writes it anew within ten seconds",
-        ) from error
+        )
     if (live.active, live.shadow) != (state.active, state.shadow):
         warn("these are not the models that stand now; a running gateway compares those soon")
     texts = disputed_texts(settings, live.sampled, live.since) if with_texts else None
@@ -295,12 +275,8 @@ def show_live(settings: GatewaySettings, *, with_texts: bool, as_json: bool) -> 
     return ExitCode.FINE
 
 
-def _print(live: _Live) -> None:
-    rows = [
-        (name, counted, *(str(counts[name][one]) for one in ModelAgreement))
-        for name in live.counts
-        for counted, counts in (("texts", live.counts), ("messages", live.messages))
-    ]
+def _print(live: ModelComparison) -> None:
+    rows = [(name, counted, *map(str, counts)) for name, counted, counts in live.rows()]
     columns = ("class", "", *(one.replace("_", " ") for one in ModelAgreement))
     title = f"stopped by {short(live.active)} in force, {short(live.shadow)} in shadow"
     print_table(columns, rows, title=title)
