@@ -1,8 +1,9 @@
 """The console as browsers meet it, without a network: its pages on stores of a test."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
 from urllib.parse import urlencode
@@ -14,12 +15,22 @@ from starlette.types import ASGIApp
 from gateway.console.application import Console, build_api
 from gateway.console.held_evidence import review_tools
 from gateway.console.pages import PageParts, console_pages
+from gateway.console.policies.jobs import CommandJobs
+from gateway.console.policies.replay_pages import PolicyTools
+from gateway.console.policies.workshop import PolicyWorkshop
 from gateway.console.record_pages import RecordAccess
 from gateway.domain.live import LiveModels, LivePolicy, LiveRates, LiveSmsc, LiveStatus
 from gateway.domain.permissions import UserRole
 from gateway.domain.quarantine import HeldMessage
+from gateway.domain.sender import PortOwners
+from gateway.policy.hours import HolidayCalendar
+from gateway.settings.gateway import LearningSettings
 from gateway.stores import Stores
 from gateway.systems.approvals.service import ApprovalDesk, TwoPersonRule
+from gateway.systems.cases.model import CaseComplaint
+from gateway.systems.cases.service import CaseDesk
+from gateway.systems.complaints.model import ComplaintSource, NewComplaint
+from gateway.systems.complaints.service import ComplaintDesk
 from gateway.systems.quarantine.review_tools import RuleCitation
 from gateway.systems.users.model import SessionLimits
 from gateway.systems.users.oidc import OidcProvider
@@ -70,6 +81,10 @@ CITED = {
 }
 
 
+SHIPPED = Path(__file__).resolve().parents[2] / "policies"
+WORKDAYS = HolidayCalendar("test", years=frozenset({2025, 2026}))
+
+
 @dataclass
 class Site:
     """The console as browsers meet it, its clock, and how the gateway stands."""
@@ -84,6 +99,23 @@ class Site:
     answers: dict[str, object] = field(default_factory=dict)
     orders: list[dict[str, object]] = field(default_factory=list)
     oidc: OidcProvider | None = None
+    policies: Path = SHIPPED
+    config: Path | None = None
+    wait_s: float = 0.0
+    learning: LearningSettings | None = None
+
+    def __post_init__(self) -> None:
+        self.jobs = CommandJobs(self.clock.clocks.utcnow)
+
+    def _policy_tools(self) -> PolicyTools:
+        workshop = PolicyWorkshop(
+            self.policies,
+            self.stores.policies,
+            self.stores.journals,
+            self.clock.clocks.utcnow,
+            wait_s=self.wait_s,
+        )
+        return PolicyTools(self.stores.policies, workshop, self.jobs, self.config)
 
     def app(self) -> ASGIApp:
         clocks = self.clock.clocks
@@ -103,6 +135,10 @@ class Site:
             lambda system_id: system_id == "sp1",
             self.limits,
             ApprovalDesk(self.stores.approvals, self.rule),
+            self._policy_tools(),
+            self.stores,
+            lambda: WORKDAYS,
+            self.learning,
             self.records,
             self.stores.filings,
             self.stores,
@@ -147,6 +183,40 @@ async def sign_in(
     )
     assert (answer.status_code, answer.headers["location"]) == (303, "/")
     return person
+
+
+async def complained(stores: Stores, text: str, senders: Sequence[str], at: datetime = NOON) -> int:
+    """Hand in a complaint of each sender, valid and in one case; return that."""
+    desk = ComplaintDesk(stores.complaints, lambda: PortOwners(()), lambda: at)
+    given = [
+        NewComplaint(
+            source=ComplaintSource.CUSTOMER_SERVICE,
+            source_id=f"c{number}",
+            reported_at=at,
+            sender=sender,
+            text=text,
+            reporter=8613800138000 + number,
+            by="<script>alert(1)</script>",
+        )
+        for number, sender in enumerate(senders)
+    ]
+    taken = [one.number for one in await desk.receive(given)]
+    await stores.complaints.judge(dict.fromkeys(taken))
+    joined = [
+        CaseComplaint(
+            complaint=number,
+            campaign="5f1c0a9b7d3e2468",
+            sender=one.sender,
+            reporter=one.reporter,
+            taken_at=at,
+            front_owner="中国移动/福建",
+            category="loan",
+        )
+        for number, one in zip(taken, given, strict=True)
+    ]
+    first, *_ = await CaseDesk(stores.cases, lambda: WORKDAYS).take(joined, "matcher")
+    await stores.complaints.cluster(dict.fromkeys(taken, first.case_number))
+    return first.case_number
 
 
 FIRST = 8_1764072000000_01_000

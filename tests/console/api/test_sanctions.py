@@ -120,7 +120,7 @@ async def test_r97_what_was_asked_for_on_the_command_line_is_decided_there(
     declined = await ask("officer", "POST", f"{REOPEN}/decline", json={"note": "no"})
 
     assert (approved.status_code, declined.status_code) == (409, 409)
-    assert approved.json()["detail"] == "it was asked for on the command line: decide on it there"
+    assert approved.json()["detail"] == ("it was not asked for over the API: decide where it was")
 
 
 async def test_r96_an_officer_applies_or_dismisses_a_step_and_may_repeat_it(

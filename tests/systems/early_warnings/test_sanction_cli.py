@@ -172,7 +172,7 @@ def test_r97_what_was_asked_for_over_the_api_is_decided_there(
     approved = run("sanctions", "approve", "1", "--terms", ANY)
 
     assert approved.returncode == 1
-    assert "it was asked for over the API: decide on it there" in approved.stderr
+    assert "it was asked for over the API or in the console: decide on it there" in approved.stderr
 
 
 @pytest.mark.parametrize(

@@ -306,8 +306,17 @@ async def test_r97_an_approval_is_of_the_terms_that_were_read_and_of_no_others(
     assert of_broad.state is SanctionState.REOPENED
 
 
-@pytest.mark.parametrize(("first", "second"), [("lin", "client lin"), ("client lin", "lin")])
-async def test_r97_a_login_and_a_client_of_the_api_are_not_two_persons(
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("lin", "client lin"),
+        ("client lin", "lin"),
+        ("lin", "user: lin"),
+        ("user: lin", "lin"),
+        ("client lin", "user: lin"),
+    ],
+)
+async def test_r97_who_acts_in_two_ways_is_not_two_persons(
     stores: Stores, noon: datetime, first: str, second: str
 ) -> None:
     one = await closed(stores, noon)

@@ -30,17 +30,17 @@ OURS, THEIRS = (Ed25519PrivateKey.from_private_bytes(bytes([one]) * 32) for one 
 Octets = Callable[..., bytes]
 
 
+def model_octets(score: float, key: Ed25519PrivateKey | None = None) -> bytes:
+    """Return the file of a model that gives every text the same score."""
+    weights = np.zeros(BUCKETS + len(SIGNS), dtype=np.float32)
+    weights[-1] = score
+    one = ClassModel(LinearModel(weights, Calibration(1.0, 0.0)), (Threshold(0.01, 0.0),))
+    return write_model(Model({TextClass.PORT: one}, None, {}), key)
+
+
 @pytest.fixture(scope="module")
 def octets() -> Octets:
-    """Return what makes the file of a model that gives every text the same score."""
-
-    def octets(score: float, key: Ed25519PrivateKey | None = None) -> bytes:
-        weights = np.zeros(BUCKETS + len(SIGNS), dtype=np.float32)
-        weights[-1] = score
-        one = ClassModel(LinearModel(weights, Calibration(1.0, 0.0)), (Threshold(0.01, 0.0),))
-        return write_model(Model({TextClass.PORT: one}, None, {}), key)
-
-    return octets
+    return model_octets
 
 
 @pytest.fixture
