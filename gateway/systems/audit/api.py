@@ -48,6 +48,7 @@ class ChainItem(RequestBody):
 
     journal: Annotated[str, Field(examples=["access_log"])]
     rows: Annotated[int, Field(description="Intact ones from the first on.", examples=[4711])]
+    head: Annotated[str, Field(description="SHA-256 up to the last of them.", examples=["9c" * 32])]
     broken_at: Annotated[int | None, Field(description="The first row that breaks it.")]
     problem: Annotated[str, Field(examples=[""])]
 
@@ -132,7 +133,11 @@ def audit(journals: SqlJournals, utcnow: Callable[[], datetime]) -> APIRouter:
 
 def _item(state: JournalState) -> ChainItem:
     return ChainItem(
-        journal=state.journal, rows=state.rows, broken_at=state.broken, problem=state.problem
+        journal=state.journal,
+        rows=state.rows,
+        head=state.head,
+        broken_at=state.broken,
+        problem=state.problem,
     )
 
 

@@ -54,6 +54,7 @@ async def test_a_verification_is_begun_and_its_end_is_told(desk: Desk, stores: S
         ("purge_log", 0),
     ]
     assert status["verified_at"] is not None
+    assert len(status["chains"][0]["head"]) == 64
 
 
 async def test_what_is_taken_away_proves_itself_and_is_in_the_audit(
