@@ -15,6 +15,7 @@ import pytest
 
 from gateway.cli.backups.archive import MANIFEST, STORE, BackupReader, read_manifest
 from gateway.domain.quarantine import HeldMessage, HoldState
+from gateway.domain.records import Access
 from gateway.runtime.clock import utcnow
 from gateway.runtime.file_lock import FileLock
 from gateway.settings.gateway import keys_of, load_gateway
@@ -23,6 +24,7 @@ from gateway.stores import Stores, open_store
 from gateway.systems.quarantine.campaigns import JobNotMade
 from gateway.systems.quarantine.model import NewCampaignReview, NewReview, PersonDecision
 from gateway.terminal.failure import CommandError
+from gateway.terminal.options import acting
 
 Cli = Callable[..., CompletedProcess[str]]
 Hold = Callable[..., HeldMessage]
@@ -114,15 +116,21 @@ def test_programs_are_told_what_a_backup_holds(
 
 
 def test_the_journal_tells_who_backed_up_and_restored(
-    cli: Cli, deployment: Path, options: tuple[str, ...], backup: Callable[..., Path]
+    cli: Cli, deployment: Path, backup: Callable[..., Path], in_store: InStore
 ) -> None:
     place = backup()
     lose(deployment, "var")
 
     cli("restore", str(place))
 
-    shown = json.loads(cli("records", "accesses", *options[:2], "--json").stdout)
-    assert [one["action"] for one in shown] == ["restore", "backup"]
+    found: list[Access] = []
+
+    async def read(stores: Stores) -> None:
+        found.extend(await stores.journals.accesses())
+
+    in_store(read)
+    assert [one.action for one in found] == ["restore", "backup"]
+    assert {one.by for one in found} == {acting(None)}
 
 
 def test_a_place_that_is_taken_stays_as_it_is(
