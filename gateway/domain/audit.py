@@ -47,6 +47,7 @@ ACTIONS: Mapping[AuditKind, frozenset[str]] = {
             "consent audit show",
             "linkage text",
             "notices next",
+            "number show",
             "optouts query",
             "quarantine campaigns",
             "quarantine number",
