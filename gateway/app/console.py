@@ -215,6 +215,7 @@ class ConsoleProcess:
             stores.reviews,
             stores.campaigns,
             stores.leases,
+            stores.exceptions,
             self.review_tools(stores),
             stores.journals,
             lambda system_id: system_id in self.senders,

@@ -58,6 +58,8 @@ from gateway.systems.filings.sql import FilingStore
 from gateway.systems.quarantine.campaign_pages import JOBS, CampaignReview
 from gateway.systems.quarantine.campaigns import CampaignDesk, CampaignStore
 from gateway.systems.quarantine.decisions import ReviewDesk, ReviewStore
+from gateway.systems.quarantine.exception_pages import ExceptionReview
+from gateway.systems.quarantine.exceptions import ExceptionDesk, ExceptionStore
 from gateway.systems.quarantine.leases import LeaseStore
 from gateway.systems.quarantine.pages import ARRIVALS, HELD, HeldReview, held_pages
 from gateway.systems.quarantine.review_tools import ReviewTools
@@ -144,6 +146,7 @@ class PageParts:
     reviews: ReviewStore
     campaigns: CampaignStore
     leases: LeaseStore
+    exceptions: ExceptionStore
     review: ReviewTools
     journals: SqlJournals
     is_sender: Callable[[str], bool]
@@ -202,6 +205,8 @@ def console_pages(parts: PageParts) -> ConsolePages:
         utcnow,
         ReleaseApprovals(parts.approvals, whole),
     )
+    made = ExceptionDesk(parts.exceptions, tools.mask)
+    exceptions = ExceptionReview(parts.quarantine, parts.exceptions, made, templates, utcnow)
     asks = admin_approvals(parts.approvals, UserDesk(parts.users))
     administration = UserAdministration(
         parts.users, parts.sessions, parts.limits, templates, parts.utcnow, parts.is_sender, asks
@@ -221,7 +226,7 @@ def console_pages(parts: PageParts) -> ConsolePages:
         number_pages(
             NumberDesk(parts.numbers, parts.journals.note_access, templates, parts.utcnow)
         ),
-        held_pages(review, campaigns),
+        held_pages(review, campaigns, exceptions),
         *casework_pages(
             parts.casework,
             parts.calendar,

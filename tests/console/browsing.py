@@ -130,6 +130,7 @@ class Site:
             self.stores.reviews,
             self.stores.campaigns,
             self.stores.leases,
+            self.stores.exceptions,
             review_tools(self.stores.journals, self.stores.samples, CITED.get, learns=True),
             self.stores.journals,
             lambda system_id: system_id == "sp1",

@@ -3,6 +3,7 @@
 import gzip
 import re
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from html import unescape
 from urllib.parse import quote
 
@@ -752,6 +753,50 @@ async def test_a_whole_campaign_is_for_senior_reviewers(
     assert [one.status_code for one in answers] == [403, 403]
     assert path not in page
     assert await state_of(site, FIRST) is HoldState.HELD
+
+
+async def test_and_from_now_on_writes_an_exception_that_can_be_revoked(
+    browser: httpx.AsyncClient, site: Site, hold: Hold
+) -> None:
+    await sign_in(browser, site, UserRole.SENIOR_REVIEWER)
+    await hold()
+    path, note = f"/quarantine/{FIRST}/exception", {"note": "<b>agreed</b>, case 7"}
+
+    wrong = [
+        await post(browser, path, fields)
+        for fields in ({"days": "7"}, {**note, "days": "0"}, {**note, "days": "9999"})
+    ]
+    made = await post(browser, path, {**note, "days": "7"})
+    again = await post(browser, path, {**note, "days": "7"})
+    unknown = await post(browser, f"/quarantine/{FIRST + 9}/exception", {**note, "days": "7"})
+    page = (await browser.get("/quarantine/exceptions")).text
+    (one,) = await site.stores.exceptions.in_force(site.clock.at)
+    revoke = f"/quarantine/exceptions/{one.number}/revoke"
+    got = await browser.get(revoke)
+    revoked = [await post(browser, revoke) for _ in range(2)]
+
+    assert [answer.status_code for answer in wrong] == [422, 422, 422]
+    assert (made.headers["location"], again.status_code) == ("/quarantine/exceptions", 409)
+    assert (unknown.status_code, got.status_code) == (404, 404)
+    assert (one.rule, one.system_id, one.campaign) == ("K-LOAN", "shop", CAMPAIGN)
+    assert one.until == site.clock.at + timedelta(days=7)
+    assert "&lt;b&gt;agreed&lt;/b&gt;, case 7" in page
+    assert [answer.status_code for answer in revoked] == [303, 404]
+    assert await site.stores.exceptions.in_force(site.clock.at) == []
+
+
+async def test_exceptions_are_for_senior_reviewers_and_read_by_the_others(
+    browser: httpx.AsyncClient, site: Site, hold: Hold
+) -> None:
+    await sign_in(browser, site, UserRole.REVIEWER)
+    await hold()
+
+    page = await browser.get(f"/quarantine/{FIRST}")
+    refused = await post(browser, f"/quarantine/{FIRST}/exception", {"note": "x", "days": "7"})
+    listed = await browser.get("/quarantine/exceptions")
+
+    assert 'id="exception"' not in page.text
+    assert (refused.status_code, listed.status_code) == (403, 200)
 
 
 # Who

@@ -23,6 +23,7 @@ from gateway.systems.quarantine.campaign_pages import (
     name_of,
 )
 from gateway.systems.quarantine.decisions import NotUndone, ReviewDesk, seen_digest
+from gateway.systems.quarantine.exception_pages import ExceptionReview, add_exception_pages
 from gateway.systems.quarantine.held_query import ANY, LIST_PATH, HeldQuery, held_query
 from gateway.systems.quarantine.leases import LeaseStore
 from gateway.systems.quarantine.message_view import listed_message, shown_message
@@ -282,6 +283,9 @@ class HeldReview:
             "whole_path": HeldQuery().path("campaigns", held.campaign)
             if held.campaign and user.may(Permission.DECIDE_CAMPAIGN)
             else "",
+            "exception_path": query.path(held.message_id, "exception")
+            if held.rule and held.campaign and user.may(Permission.WRITE_EXCEPTION)
+            else "",
             "octets_path": query.path(held.message_id, "octets"),
             "unmask_path": query.path(held.message_id, "number")
             if user.may(Permission.UNMASK_NUMBER)
@@ -404,10 +408,13 @@ class HeldReview:
 _MAX_DIGITS = 15
 
 
-def held_pages(review: HeldReview, campaigns: CampaignReview) -> APIRouter:
+def held_pages(
+    review: HeldReview, campaigns: CampaignReview, exceptions: ExceptionReview
+) -> APIRouter:
     """Return the pages on which people review held messages."""
     router = APIRouter(include_in_schema=False)
     add_campaign_pages(router, campaigns)
+    add_exception_pages(router, exceptions)
     _add_list(router, review)
     _add_decisions(router, review)
     return router

@@ -1,0 +1,112 @@
+"""Pages: exceptions, by which what a rule holds of a campaign of an SP is released by itself."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi.responses import RedirectResponse
+
+from gateway.domain.permissions import Permission
+from gateway.systems.quarantine.campaign_pages import name_of
+from gateway.systems.quarantine.exceptions import (
+    LONGEST,
+    ExceptionDesk,
+    ExceptionStore,
+    HoldException,
+)
+from gateway.systems.quarantine.held_query import HELD_PATH, HeldQuery
+from gateway.systems.quarantine.model import is_message_id
+from gateway.systems.quarantine.service import NotDone
+from gateway.systems.quarantine.sql import QuarantineStore
+from gateway.terminal.arguments import said
+from gateway.terminal.screen import visible
+from gateway.web.pages import Templates, allowed, form_of, marked
+
+EXCEPTIONS = f"{HELD_PATH}/exceptions"
+USUAL_DAYS = 30
+
+_NO_NOTE = marked("Say in a note why it may pass from now on.")
+_NO_DAYS = marked("An exception holds for 1 to 366 days.")
+_MAX_DIGITS = 15
+
+
+@dataclass(frozen=True, slots=True)
+class ExceptionReview:
+    """Answers the requests of those who may write exceptions, and of those who read them."""
+
+    messages: QuarantineStore
+    store: ExceptionStore
+    desk: ExceptionDesk
+    templates: Templates
+    utcnow: Callable[[], datetime]
+
+    async def shown(self, request: Request, problem: str = "", status: int = 200) -> Response:
+        """Return the newest exceptions, those that ended too."""
+        now, may_revoke = self.utcnow(), request.state.user.may(Permission.WRITE_EXCEPTION)
+        listed = await self.store.listed()
+        values = {
+            "found": [self._listed(one, now, may_revoke=may_revoke) for one in listed],
+            "problem": self.templates.said(request, problem) if problem else "",
+        }
+        return self.templates.page(request, "quarantine/exceptions.html", values, status)
+
+    def _listed(self, one: HoldException, now: datetime, *, may_revoke: bool) -> dict[str, object]:
+        in_force = one.is_in_force(now)
+        return {
+            "number": one.number,
+            "rule": visible(one.rule),
+            "system_id": visible(one.system_id),
+            "campaign": one.campaign,
+            "path": HeldQuery(state="any", campaign=one.campaign).path(),
+            "by": visible(one.by),
+            "note": visible(one.note),
+            "until": one.until,
+            "is_in_force": in_force,
+            "revoked_by": visible(one.revoked_by),
+            "revoke": f"{EXCEPTIONS}/{one.number}/revoke" if in_force and may_revoke else "",
+        }
+
+    async def made(self, request: Request, message_id: str) -> Response:
+        """Make an exception of what holds a message; 409 where it can be none."""
+        held = await self.messages.get(int(message_id)) if is_message_id(message_id) else None
+        if held is None:
+            raise HTTPException(404)
+        given = await form_of(request)
+        note, days = said(given.get("note", "")), given.get("days", "").strip()
+        if not note:
+            return await self.shown(request, _NO_NOTE, 422)
+        if not (days.isascii() and days.isdigit() and 1 <= int(days[:4]) <= LONGEST.days):
+            return await self.shown(request, _NO_DAYS, 422)
+        now, by = self.utcnow(), name_of(request.state.user)
+        until = now + timedelta(days=int(days[:4]))
+        outcome = await self.desk.add(held, by, note, now, until)
+        if isinstance(outcome, NotDone):
+            return await self.shown(request, outcome.why, 409)
+        return RedirectResponse(EXCEPTIONS, status_code=303)
+
+    async def revoked(self, request: Request, number: str) -> Response:
+        """End an exception; 404 for one that is not in force."""
+        if not (number.isascii() and number.isdigit() and len(number) <= _MAX_DIGITS):
+            raise HTTPException(404)
+        by = name_of(request.state.user)
+        if not await self.desk.revoke(int(number), by, self.utcnow()):
+            raise HTTPException(404)
+        return RedirectResponse(EXCEPTIONS, status_code=303)
+
+
+def add_exception_pages(router: APIRouter, review: ExceptionReview) -> None:
+    """Add the pages of exceptions to a router, before paths that take their name for an id."""
+    may_read, may_write = allowed(Permission.READ_HELD), allowed(Permission.WRITE_EXCEPTION)
+
+    @router.get(EXCEPTIONS, dependencies=[may_read])
+    async def show(request: Request) -> Response:
+        return await review.shown(request)
+
+    @router.post(EXCEPTIONS + "/{number}/revoke", dependencies=[may_write])
+    async def revoke(request: Request, number: str) -> Response:
+        return await review.revoked(request, number)
+
+    @router.post(HELD_PATH + "/{message_id}/exception", dependencies=[may_write])
+    async def make(request: Request, message_id: str) -> Response:
+        return await review.made(request, message_id)
