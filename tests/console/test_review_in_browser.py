@@ -235,3 +235,26 @@ async def test_a_whole_campaign_is_discarded_and_undone(
             await page.click(".sw-campaign")
         assert await page.locator(".sw-held a").count() == 20
     assert screen.faults == []
+
+
+@pytest.mark.parametrize(("language", "width"), [("zh", 390), ("en", 1280)])
+async def test_such_messages_are_let_go_from_now_on(
+    site: Site, base: str, language: str, width: int
+) -> None:
+    await site.stores.quarantine.hold([held_now(site)])
+    async with reviewer(site, base, language, width) as screen:
+        page = screen.page
+        await press(screen, "j")
+        await page.click("[commandfor=exception]")
+        await page.fill("#exception-note", "agreed with the bank")
+        await screen.see("exception-dialog")
+        async with page.expect_navigation():
+            await page.press("#exception-note", "Enter")
+        await screen.see("exceptions")
+        async with page.expect_navigation():
+            await page.click("main form button")
+        await screen.see("exceptions-revoked")
+
+    (one,) = await site.stores.exceptions.listed()
+    assert one.revoked_by == "user: lin"
+    assert screen.faults == []
