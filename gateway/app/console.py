@@ -25,6 +25,7 @@ from gateway.console.http_server import HttpServer
 from gateway.console.operations_api import operations
 from gateway.console.own_traffic import own_traffic
 from gateway.console.pages import ConsolePages, PageParts, console_pages
+from gateway.console.policies.api import policies
 from gateway.console.policies.jobs import CommandJobs
 from gateway.console.policies.replay_pages import PolicyTools
 from gateway.console.record_pages import record_access
@@ -162,6 +163,7 @@ class ConsoleProcess:
         self.config: Path | None = None
         self.policies = policies_directory()
         self.jobs = CommandJobs(utcnow)
+        self.policy_tools: PolicyTools | None = None
         self.threshold = ComplaintThreshold()
         self.ports: Mapping[str, tuple[str, ...]] = {}
         self.owners = PortOwners(())
@@ -203,6 +205,7 @@ class ConsoleProcess:
         stores = self._stores = await open_store(
             self._store_url, keys=self._keys, max_octets=self.store_max_octets
         )
+        tools = self.policy_tools = self.policy_tools_on(stores)
         api = build_api(self._access, routers_of(stores, self), stores.api_answers)
         oidc = self._settings.oidc
         parts = PageParts(
@@ -221,7 +224,7 @@ class ConsoleProcess:
             lambda system_id: system_id in self.senders,
             self.session_limits,
             ApprovalDesk(stores.approvals, two_person_rule(self._settings.two_persons)),
-            PolicyTools.on(stores.policies, stores.journals, self.policies, self.config, self.jobs),
+            tools,
             stores,
             lambda: self.hours.calendar,
             None if self.gateway is None else self.gateway.learning,
@@ -297,6 +300,11 @@ class ConsoleProcess:
         self.catalogue = Catalogue(services)
         log.info("api.reloaded", clients=len(settings.clients), senders=len(senders))
 
+    def policy_tools_on(self, stores: Stores) -> PolicyTools:
+        """Return what pages and API of the policy work with."""
+        policies, config = self.policies, self.config
+        return PolicyTools.on(stores.policies, stores.journals, policies, config, self.jobs)
+
     def review_tools(self, stores: Stores) -> ReviewTools:
         """Return what a review asks of other parts."""
         learns = self.gateway is not None and self.gateway.learning.samples
@@ -366,7 +374,7 @@ def routers_of(stores: Stores, console: ConsoleProcess) -> list[APIRouter]:
 
 def routers_of_staff(stores: Stores, console: ConsoleProcess) -> list[APIRouter]:
     """Return the routes for programs that do what people do on pages."""
-    tools = console.review_tools(stores)
+    tools, people = console.review_tools(stores), (stores.users, stores.user_sessions, utcnow)
     desk = ReviewDesk(stores.reviews, tools.mask)
     decided = DecisionStores(stores.quarantine, stores.campaigns, stores.exceptions)
     return [
@@ -376,22 +384,15 @@ def routers_of_staff(stores: Stores, console: ConsoleProcess) -> list[APIRouter]
         *decision_routers(desk, decided, tools.mask, utcnow),
         suspensions(stores.suspensions, stores.suspended_ports, lambda: ports_of(console), utcnow),
         filings(stores.filings, lambda: ports_of(console)),
-        user_routes(
-            stores.users,
-            stores.user_sessions,
-            utcnow,
-            makes_admins=console.makes_admins,
-            limits=console.session_limits,
-        ),
-        *_routers_of_records(stores, console.gateway),
+        user_routes(*people, makes_admins=console.makes_admins, limits=console.session_limits),
+        *([] if console.gateway is None else [_records(stores, console.gateway)]),
+        policies(console.policy_tools or console.policy_tools_on(stores), utcnow),
     ]
 
 
-def _routers_of_records(stores: Stores, settings: GatewaySettings | None) -> list[APIRouter]:
-    if settings is None:
-        return []
+def _records(stores: Stores, settings: GatewaySettings) -> APIRouter:
     archive, sealer = RecordArchive(settings.records.directory), load_sealer(settings)
-    return [records(RecordParts(archive, sealer, stores.journals, utcnow))]
+    return records(RecordParts(archive, sealer, stores.journals, utcnow))
 
 
 def _own_traffic(console: ConsoleProcess, settings: GatewaySettings) -> APIRouter:

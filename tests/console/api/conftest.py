@@ -1,6 +1,7 @@
 """The API on stores in memory, with a client of each role."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -21,6 +22,10 @@ from gateway.console.application import build_api, health
 from gateway.console.held_evidence import review_tools
 from gateway.console.operations_api import operations
 from gateway.console.own_traffic import own_traffic
+from gateway.console.policies.api import policies
+from gateway.console.policies.jobs import CommandJobs
+from gateway.console.policies.replay_pages import PolicyTools
+from gateway.console.policies.workshop import PolicyWorkshop
 from gateway.console.records_api import RecordParts, records
 from gateway.domain.api_client import ApiClient, ApiRole, RefusalChannel
 from gateway.domain.consent import ConsentAnswer
@@ -117,6 +122,8 @@ def token_of(name: str) -> str:
     return sha256(f"the token of {name}".encode()).hexdigest()
 
 
+# Prints an answer as commands do, whatever it is asked.
+NO_COMMAND = (sys.executable, "-c", "print('{\"rules\": []}')")
 STAFF = (
     *(ApiRole.VIEWER, ApiRole.REVIEWER, ApiRole.SENIOR_REVIEWER),
     *(ApiRole.OPERATOR, ApiRole.AUDITOR, ApiRole.ADMIN),
@@ -182,6 +189,8 @@ class Desk:
     names: Iterator[int] = field(default_factory=lambda: count(1))
     records: Path = Path("no-records")
     limits: dict[str, LiveLimits] = field(default_factory=dict)
+    policies: Path = Path("no-policies")
+    jobs: CommandJobs = field(default_factory=lambda: CommandJobs(lambda: NOON, NO_COMMAND))
     gateway: GatewayDouble = field(default_factory=GatewayDouble)
 
     def __post_init__(self) -> None:
@@ -234,9 +243,16 @@ class Desk:
             *decision_routers(desk, decided, tools.mask, utcnow),
             suspensions(stores.suspensions, stores.suspended_ports, lambda: PORTS, utcnow),
             filings(stores.filings, lambda: PORTS),
+            policies(self.policy_tools(), utcnow),
             records(RecordParts(RecordArchive(self.records), None, stores.journals, utcnow)),
             user_routes(stores.users, stores.user_sessions, utcnow),
         ]
+
+    def policy_tools(self) -> PolicyTools:
+        """Return what the routes of the policy stand on, with the bundle below `policies`."""
+        store, utcnow = self.stores.policies, lambda: self.now
+        workshop = PolicyWorkshop(self.policies, store, self.stores.journals, utcnow, wait_s=0.0)
+        return PolicyTools(store, workshop, self.jobs, Path("config"))
 
     def of_traffic(self) -> APIRouter:
         """Return the routes of an SP's own traffic, with the records below `records`."""

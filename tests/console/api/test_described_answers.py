@@ -4,10 +4,12 @@ A server in a thread of its own answers, so that requests come as octets, as str
 """
 
 import asyncio
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import count
+from pathlib import Path
 from typing import Any, Self
 
 import pytest
@@ -29,6 +31,7 @@ from gateway.systems.users.service import UserDesk
 from gateway.web.access import ClientAccess
 from tests.console.api.conftest import CLIENTS, LIVE_LIMITS, NOON, Desk, token_of
 from tests.console.browsing import FIRST, held_with
+from tests.console.test_policy_pages import FILES, RunningGateway
 from tests.memory_stores import memory_stores
 
 EXAMPLES = 12  # of each operation
@@ -69,12 +72,21 @@ class Served:
         self._loop.close()
 
     async def _serve(self) -> None:
+        with tempfile.TemporaryDirectory() as directory:
+            for name, text in FILES.items():
+                path = Path(directory) / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text, encoding="utf-8")
+            await self._serve_with(Path(directory))
+
+    async def _serve_with(self, policies: Path) -> None:
         async with memory_stores() as stores:
             await stores.quarantine.hold(
                 [held_with("黑户贷款", message_id=FIRST + number) for number in range(20)]
             )
             await UserDesk(stores.users).add("lin", UserRole.VIEWER, own_act("wu", NOON))
-            desk = Desk(stores, limits={"sp1": LIVE_LIMITS})
+            desk = Desk(stores, limits={"sp1": LIVE_LIMITS}, policies=policies)
+            await RunningGateway(stores.policies, policies).record("start")
             # No request is one too many here, and no pause is waited for.
             desk.access = ClientAccess(CLIENTS, partial(next, count(0.0, 60.0)), _no_pause)
             app = desk.app()
@@ -87,6 +99,7 @@ class Served:
             self._is_up.set()
             await self._stop.wait()
             await server.stop()
+            await desk.jobs.stop()
 
     def __enter__(self) -> Self:
         self._thread.start()

@@ -1,5 +1,6 @@
 """/openapi.json: each operation is described with examples, a summary and its problems."""
 
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -49,10 +50,12 @@ async def test_each_operation_has_a_summary_examples_and_problems(app: FastAPI) 
 
 
 async def test_each_example_of_a_request_is_as_described(
-    app: FastAPI, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Sent as they are, examples may meet nothing to act on; none is a 422."""
     monkeypatch.setitem(PORTS, "shop", ("10690001",))
+    desk.policies = tmp_path
+    app = desk.app()
     refused = {}
     for path, methods in app.openapi()["paths"].items():
         for method, one in methods.items():
