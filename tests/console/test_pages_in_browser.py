@@ -157,7 +157,7 @@ async def test_a_person_enrols_signs_in_looks_and_signs_out(
         await submit(screen, name="lin", password="not this one", code="000000")
         await screen.see("sign-in-refused")
         await submit(screen, name="lin", password=PASSWORD, code=code_of(secret, site.clock.at))
-        await page.wait_for_selector("#live")
+        await page.wait_for_selector("#live-alarms")
         await screen.see("overview")
         site.status = "no gateway runs on this store"
         await page.wait_for_selector("text=no gateway runs on this store", timeout=30_000)
