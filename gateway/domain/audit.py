@@ -39,6 +39,7 @@ ACTIONS: Mapping[AuditKind, frozenset[str]] = {
     ),
     AuditKind.LOOK: frozenset(
         {
+            "cases graph",
             "cases list",
             "cases search",
             "complaints add",
@@ -70,7 +71,7 @@ ACTIONS: Mapping[AuditKind, frozenset[str]] = {
             "quarantine undo",
         }
     ),
-    AuditKind.POLICY: frozenset({"policy activate"}),
+    AuditKind.POLICY: frozenset({"policy activate", "policy write"}),
     AuditKind.CONSENT: frozenset({"consent record", "consent import", "consent audit answer"}),
     AuditKind.EXPORT: frozenset(
         {
