@@ -302,8 +302,8 @@ class ConsoleProcess:
 
     def policy_tools_on(self, stores: Stores) -> PolicyTools:
         """Return what pages and API of the policy work with."""
-        policies, config = self.policies, self.config
-        return PolicyTools.on(stores.policies, stores.journals, policies, config, self.jobs)
+        places = self.policies, self.config, self.jobs
+        return PolicyTools.on(stores.policies, stores.journals, *places)
 
     def review_tools(self, stores: Stores) -> ReviewTools:
         """Return what a review asks of other parts."""
@@ -391,8 +391,8 @@ def routers_of_staff(stores: Stores, console: ConsoleProcess) -> list[APIRouter]
 
 
 def _records(stores: Stores, settings: GatewaySettings) -> APIRouter:
-    archive, sealer = RecordArchive(settings.records.directory), load_sealer(settings)
-    return records(RecordParts(archive, sealer, stores.journals, utcnow))
+    parts = RecordArchive(settings.records.directory), load_sealer(settings), stores.journals
+    return records(RecordParts(*parts, utcnow))
 
 
 def _own_traffic(console: ConsoleProcess, settings: GatewaySettings) -> APIRouter:
@@ -404,8 +404,7 @@ def _own_traffic(console: ConsoleProcess, settings: GatewaySettings) -> APIRoute
             log.warning("api.gateway_silent", said=str(error))
             return None
 
-    archive = RecordArchive(settings.records.directory)
-    sealer = load_sealer(settings)
+    archive, sealer = RecordArchive(settings.records.directory), load_sealer(settings)
     own = SenderRecords(archive, sealer, lambda: console.ports, (monotonic, utcnow))
     return own_traffic(own, limits_of, utcnow)
 
