@@ -173,7 +173,7 @@ class ConsoleProcess:
         self.hours = usual_hours()
         self.announce: Callable[[str], object] | None = None
         self.cited: Mapping[str, RuleCitation] = {}
-        self._settings = settings
+        self.settings = settings
         self._store_url = store_url
         self.store_max_octets: int | None = None
         self._keys = keys
@@ -194,7 +194,7 @@ class ConsoleProcess:
         The store must be there: in the wrong directory a new one would swallow refusals that
         no gateway reads. Raises StoreUnavailable, OSError or ssl.SSLError; call `stop` then.
         """
-        tls = self._settings.tls
+        tls = self.settings.tls
         context = listener_context(tls) if tls is not None else None
         file = file_of(self._store_url)
         if file is not None and not file.is_file():
@@ -207,7 +207,7 @@ class ConsoleProcess:
         )
         tools = self.policy_tools = self.policy_tools_on(stores)
         api = build_api(self._access, routers_of(stores, self), stores.api_answers)
-        oidc = self._settings.oidc
+        oidc = self.settings.oidc
         parts = PageParts(
             stores.users,
             stores.user_sessions,
@@ -223,7 +223,7 @@ class ConsoleProcess:
             stores.journals,
             lambda system_id: system_id in self.senders,
             self.session_limits,
-            ApprovalDesk(stores.approvals, two_person_rule(self._settings.two_persons)),
+            ApprovalDesk(stores.approvals, two_person_rule(self.settings.two_persons)),
             tools,
             stores,
             lambda: self.hours.calendar,
@@ -235,8 +235,8 @@ class ConsoleProcess:
         )
         self._pages = console_pages(parts)
         pages = self._pages.app
-        application = Console(api, pages, is_behind_tls=self._settings.behind_tls_proxy)
-        address = self._settings.address
+        application = Console(api, pages, is_behind_tls=self.settings.behind_tls_proxy)
+        address = self.settings.address
         self._server = HttpServer(
             address,
             application,
@@ -250,7 +250,7 @@ class ConsoleProcess:
         log.info(
             "api.opened",
             address=f"{address.host}:{self.port}",
-            clients=len(self._settings.clients),
+            clients=len(self.settings.clients),
         )
 
     async def _welcome(self, users: UserStore) -> None:
@@ -270,20 +270,15 @@ class ConsoleProcess:
             self.announce(f"  {url}/enrol/{link.token}")
 
     @property
-    def makes_admins(self) -> bool:
-        """Tell whether one person alone may make an admin."""
-        return not self._settings.two_persons.make_admin
-
-    @property
     def session_limits(self) -> SessionLimits:
         """Return how long sessions of users last, and how many each has."""
-        return session_limits(self._settings.sessions)
+        return session_limits(self.settings.sessions)
 
     @property
     def url(self) -> str:
         """Return where browsers find it, as far as this machine knows; only after `start`."""
-        scheme = "http" if self._settings.tls is None else "https"
-        return f"{scheme}://{Address(self._settings.address.host, self.port)}"
+        scheme = "http" if self.settings.tls is None else "https"
+        return f"{scheme}://{Address(self.settings.address.host, self.port)}"
 
     def keep_hours(self, hours: AskingHours) -> None:
         """Ask subscribers within these hours from now on."""
@@ -376,7 +371,8 @@ def routers_of_staff(stores: Stores, console: ConsoleProcess) -> list[APIRouter]
     """Return the routes for programs that do what people do on pages."""
     tools, people = console.review_tools(stores), (stores.users, stores.user_sessions, utcnow)
     desk = ReviewDesk(stores.reviews, tools.mask)
-    decided = DecisionStores(stores.quarantine, stores.campaigns, stores.exceptions)
+    most = console.settings.two_persons.release_campaign_above
+    decided = DecisionStores(stores.quarantine, stores.campaigns, stores.exceptions, most)
     return [
         operations(console.ask),
         audit(stores.journals, utcnow),
@@ -384,7 +380,11 @@ def routers_of_staff(stores: Stores, console: ConsoleProcess) -> list[APIRouter]
         *decision_routers(desk, decided, tools.mask, utcnow),
         suspensions(stores.suspensions, stores.suspended_ports, lambda: ports_of(console), utcnow),
         filings(stores.filings, lambda: ports_of(console)),
-        user_routes(*people, makes_admins=console.makes_admins, limits=console.session_limits),
+        user_routes(
+            *people,
+            makes_admins=not console.settings.two_persons.make_admin,
+            limits=console.session_limits,
+        ),
         *([] if console.gateway is None else [_records(stores, console.gateway)]),
         policies(console.policy_tools or console.policy_tools_on(stores), utcnow),
     ]

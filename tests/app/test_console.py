@@ -25,6 +25,7 @@ from gateway.app.console import ConsoleProcess, serve_console
 from gateway.app.gateway import Gateway
 from gateway.console.user_rules import first_link
 from gateway.domain.consent import Answer
+from gateway.domain.quarantine import HoldState
 from gateway.policy.checks.outside_window import AskingHours
 from gateway.policy.hours import HolidayCalendar, Window, WindowSet
 from gateway.policy.places import Zones
@@ -37,6 +38,7 @@ from gateway.systems.users.model import UserAct
 from simulators.esme import RawEsme
 from simulators.smsc import SimulatedSmsc
 from simulators.wire import CommandStatus
+from tests.conftest import Builder
 
 Start = Callable[..., Awaitable[Gateway]]
 Attach = Callable[..., Awaitable[RawEsme]]
@@ -492,3 +494,33 @@ def test_without_a_store_the_process_says_so_and_ends(
 
     assert [line["event"] for line in log] == ["api.failed", "api.stopped"]
     assert "there is no store at" in str(log[0]["said"])
+
+
+async def test_one_program_does_not_what_two_persons_must(tmp_path: Path, held: Builder) -> None:
+    token, campaign = "the-token-of-review" + "-" * 20, "c3f1d9a07b2e4c55f"
+    (tmp_path / "console.yaml").write_text(
+        'version: 1\naddress: "127.0.0.1:0"\n'
+        "two_persons: {make_admin: true, release_campaign_above: 1}\n"
+        f'clients: [{{name: soc, role: admin, token: "sha256:{digest(token)}"}}]\n',
+        encoding="utf-8",
+    )
+    settings = load_console(tmp_path / "console.yaml", None)
+    process = ConsoleProcess(settings, (), "memory://")
+    await process.start()
+    try:
+        assert process._stores is not None
+        messages = [held(message_id=8 * 10**18 + one, campaign=campaign) for one in range(2)]
+        await process._stores.quarantine.hold(messages)
+        async with httpx.AsyncClient(
+            base_url=process.url, headers={"Authorization": f"Bearer {token}"}, trust_env=False
+        ) as client:
+            body = {"decision": "released", "expected_count": 2, "note": "已核实"}
+            released = await client.post(f"/v1/campaigns/{campaign}/decide", json=body)
+            made = await client.post("/v1/users", json={"name": "mei", "role": "admin"})
+            states = {one.state for one in await process._stores.quarantine.find()}
+    finally:
+        await process.stop()
+
+    assert (released.status_code, made.status_code) == (409, 409)
+    assert "second person" in released.json()["detail"]
+    assert states == {HoldState.HELD}

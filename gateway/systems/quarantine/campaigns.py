@@ -21,6 +21,7 @@ from gateway.systems.quarantine.decisions import (
 from gateway.systems.quarantine.model import (
     NewCampaignReview,
     NewReview,
+    PersonDecision,
     ReviewJob,
     ReviewJobState,
     is_campaign_id,
@@ -64,6 +65,9 @@ class OpenCampaign:
     first_at: datetime
     last_at: datetime
     example: HeldMessage
+
+
+SECOND_PERSON = "a second person must approve so large a release: ask for it in the console"
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,12 +266,16 @@ class CampaignStore(SqlStore):
 class CampaignDesk:
     """Decides on whole campaigns; for who may do so (DECIDE_CAMPAIGN), which the caller checks.
 
-    `mask` hides numbers in what people write. Every call raises StoreUnavailable.
+    `mask` hides numbers in what people write; None for `most_released` releases any number of
+    messages. Every call raises StoreUnavailable.
     """
 
-    def __init__(self, store: CampaignStore, mask: Callable[[str], str]) -> None:
+    def __init__(
+        self, store: CampaignStore, mask: Callable[[str], str], most_released: int | None = None
+    ) -> None:
         self._store = store
         self._mask = mask
+        self._most_released = most_released
 
     async def decide(
         self, new: NewCampaignReview, at: datetime, undo_for: timedelta = UNDO_FOR
@@ -283,6 +291,9 @@ class CampaignDesk:
             raise ValueError(problem)
         if not is_campaign_id(new.campaign):
             raise ValueError("no id of a campaign")
+        most = self._most_released if new.decision is PersonDecision.RELEASED else None
+        if most is not None and new.expected_count > most:
+            return JobNotMade(new.expected_count, SECOND_PERSON)
         masked = replace(new, reason=self._mask(new.reason), note=self._mask(new.note))
         return await self._store.add(masked, at, undo_for)
 

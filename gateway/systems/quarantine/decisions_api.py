@@ -52,11 +52,15 @@ Now = Callable[[], datetime]
 
 
 class DecisionStores(NamedTuple):
-    """Where held messages, decisions on campaigns, and exceptions are kept."""
+    """Where held messages, decisions on campaigns, and exceptions are kept.
+
+    Of a campaign `most_released` messages at most are released here; None is no limit.
+    """
 
     held: QuarantineStore
     campaigns: CampaignStore
     exceptions: ExceptionStore
+    most_released: int | None = None
 
 
 class DecisionItem(RequestBody):
@@ -174,9 +178,10 @@ def decision_routers(
 ) -> list[APIRouter]:
     """Return the routes of decisions; `mask` hides numbers in what people write."""
     excepting = ExceptionDesk(stores.exceptions, mask)
+    whole = CampaignDesk(stores.campaigns, mask, stores.most_released)
     return [
         _decisions(desk, now),
-        _campaigns(stores.campaigns, CampaignDesk(stores.campaigns, mask), now),
+        _campaigns(stores.campaigns, whole, now),
         _exceptions(stores.exceptions, stores.held, excepting, now),
     ]
 

@@ -18,6 +18,7 @@ from gateway.systems.quarantine.campaigns import (
     NOT_YOUR_JOB,
     NOTHING_HELD,
     OTHER_COUNT,
+    SECOND_PERSON,
     UNKNOWN_JOB,
     CampaignDesk,
     JobNotMade,
@@ -101,6 +102,21 @@ async def test_open_campaigns_come_by_how_much_is_held_of_them(
     assert (found[0].example.message_id, found[1].example.message_id) == (4, 5)
     assert (len(all_of_them), first) == (3, found[:1])
     assert await stores.campaigns.held_of_each(ONE) == {"bank": 1, "sp1": 2}
+
+
+async def test_a_release_of_more_than_one_person_may_release_changes_nothing(
+    stores: Stores, held: Builder, noon: datetime
+) -> None:
+    await stores.quarantine.hold([held(message_id=one, campaign=ONE) for one in range(1, 4)])
+    desk = CampaignDesk(stores.campaigns, masked, most_released=2)
+
+    refused = await desk.decide(NewCampaignReview(ONE, RELEASED, LIN, 3), noon)
+    lied = await desk.decide(NewCampaignReview(ONE, RELEASED, LIN, 2), noon)
+    discarded = await desk.decide(NewCampaignReview(ONE, REJECTED, LIN, 3), noon)
+
+    assert refused == JobNotMade(3, SECOND_PERSON)
+    assert isinstance(lied, JobNotMade)
+    assert made(discarded).expected_count == 3
 
 
 async def test_a_whole_campaign_is_decided_on_after_ten_seconds_and_nothing_else(
