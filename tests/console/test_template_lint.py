@@ -14,6 +14,8 @@ _ELSEWHERE = re.compile(r"\s*(?:[a-z]+:)?//", re.IGNORECASE)
 _ADDRESSES = frozenset(
     {"src", "href", "action", "formaction", "hx-get", "hx-post", "hx-sse:connect"}
 )
+_STATEMENT = re.compile(r"{%.*?%}|{#.*?#}", re.DOTALL)
+_VALUE = re.compile(r"{{.*?}}", re.DOTALL)
 _UNESCAPED = re.compile(r"\|\s*safe\b|\bautoescape\b|\|\s*forceescape\b|\bMarkup\b")
 
 
@@ -63,7 +65,7 @@ def _refused_value(name: str, value: str) -> Iterator[str]:
 def lint(text: str) -> list[str]:
     """Return what a template may not have."""
     parser = Lint()
-    parser.feed(text)
+    parser.feed(_VALUE.sub("x", _STATEMENT.sub(" ", text)))
     parser.close()
     unescaped = (f"{match[0]}: a value without escapes" for match in _UNESCAPED.finditer(text))
     return [*parser.found, *unescaped]
