@@ -213,8 +213,10 @@ def overview_pages(overview: Overview, streams: LiveStreams) -> APIRouter:
         language = language_of(request)
         return (await overview.parts([language]))[language]
 
-    @router.get(START.path, dependencies=[may_see])
+    @router.get(START.path)
     async def start(request: Request) -> Response:
+        if not START.is_for(request.state.user):
+            return overview.templates.first_page(request)
         values = {"parts": await parts_for(request)}
         return overview.templates.page(request, "console/start.html", values)
 

@@ -13,6 +13,7 @@ from starlette.requests import cookie_parser
 from gateway.console.application import build_pages
 from gateway.console.approved_acts import ReleaseApprovals, admin_approvals
 from gateway.console.casework import (
+    CASEWORK_LINKS,
     CASEWORK_PACKAGES,
     CaseworkStores,
     casework_pages,
@@ -28,6 +29,7 @@ from gateway.console.overview_pages import (
     overview_pages,
     status_of,
 )
+from gateway.console.policies.pages import POLICIES
 from gateway.console.policies.replay_pages import PolicyTools, policy_routers
 from gateway.console.record_pages import (
     TRACE,
@@ -89,6 +91,8 @@ LINKS = (
     TRACE,
     NUMBERS,
     HELD,
+    *CASEWORK_LINKS,
+    POLICIES,
     APPROVALS,
     USERS,
     AUDIT,

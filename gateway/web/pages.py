@@ -17,6 +17,7 @@ from babel.messages.pofile import read_po
 from fastapi import Depends, FastAPI, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, PackageLoader, PrefixLoader, StrictUndefined
+from markupsafe import Markup
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -121,9 +122,17 @@ class Templates:
         text = self._by_language[language].get_template(name).render(context)
         return HTMLResponse(text, status_code=status)
 
-    def part(self, language: str, name: str, values: Mapping[str, object]) -> str:
+    def first_page(self, request: Request) -> Response:
+        """Lead a user to the first page that is for them. Raises PageForbiddenError for none."""
+        user: PageUser = request.state.user
+        path = next((link.path for link in self._links if link.is_for(user)), None)
+        if path is None:
+            raise PageForbiddenError
+        return RedirectResponse(path, status_code=303)
+
+    def part(self, language: str, name: str, values: Mapping[str, object]) -> Markup:
         """Return a template in a language: what is the same for everybody who may see it."""
-        return self._by_language[language].get_template(name).render(values)
+        return Markup(self._by_language[language].get_template(name).render(values))  # noqa: S704 - escaped by its template
 
     def said(self, request: Request, text: str) -> str:
         """Return a message in the language of a request."""

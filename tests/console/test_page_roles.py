@@ -17,7 +17,6 @@ V, R, SR, O, S, G, A, M = (  # noqa: E741 - as wide as a column
     UserRole.ADMIN,
 )
 SEEN_BY = {
-    "/": {V, R, SR, O, A, M},
     "/live": {V, R, SR, O, A, M},
     "/sessions": {V, R, SR, O, S, A, M},
     "/senders": {V, R, SR, O, S, G, A, M},
@@ -53,7 +52,21 @@ async def test_each_role_sees_its_pages_and_does_its_acts_and_no_others(
         assert (f'class="nav-link" href="{page}"' in links) is (role in SEEN_BY[page])
 
 
-@pytest.mark.parametrize("path", [*SEEN_BY, "/live/events"])
+@pytest.mark.parametrize(("role", "path"), [(V, ""), (M, ""), (S, "/sessions"), (G, "/senders")])
+async def test_the_first_page_of_a_role_is_one_that_it_may_see(
+    browser: httpx.AsyncClient, site: Site, role: UserRole, path: str
+) -> None:
+    scope = SCOPES.get(role)
+    await sign_in(browser, site, role, **(LIMITS[scope] if scope is not None else {}))
+
+    page = await browser.get("/")
+    led = await browser.get(path or "/")
+
+    assert page.headers.get("location", "") == path
+    assert led.status_code == 200
+
+
+@pytest.mark.parametrize("path", [*SEEN_BY, "/", "/live/events"])
 async def test_a_stranger_sees_none(browser: httpx.AsyncClient, path: str) -> None:
     assert (await browser.get(path)).headers["location"].startswith("/sign-in")
 

@@ -211,7 +211,7 @@ async def test_no_file_but_those_for_browsers_is_shown(
 async def test_an_sp_sees_no_page_of_others(browser: httpx.AsyncClient, site: Site) -> None:
     await sign_in(browser, site, UserRole.SENDER, system_id="sp1")
 
-    answer = await browser.get("/")
+    answer = await browser.get("/quarantine")
 
     assert answer.status_code == 403
     assert "Not for your role" in answer.text
