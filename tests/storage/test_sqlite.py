@@ -22,7 +22,7 @@ from gateway.stores import Stores, open_store
 Builder: TypeAlias = Callable[..., HeldMessage]
 AnswerBuilder: TypeAlias = Callable[..., ConsentAnswer]
 
-SMALL_DISK = 1_000_000
+SMALL_DISK = 1_200_000
 
 
 @contextmanager

@@ -428,7 +428,12 @@ def _make_indexes() -> None:
 
 
 def _index_waiting() -> None:
-    """Index what SPs have waiting with its octets: a start counts them without a look at a row."""
+    """Index what SPs have waiting with its octets: a start counts them without a look at a row.
+
+    It is an index of SQLite, which the program opens, alone: others cast text otherwise.
+    """
+    if op.get_bind().dialect.name != "sqlite":
+        return
     condition = sa.text("state NOT IN ('cancelled', 'discarded', 'expired', 'refused', 'released')")
     octets = sa.text("length(pdu) + length(CAST(joined AS BLOB))")
     op.create_index(
