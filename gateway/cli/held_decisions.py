@@ -218,12 +218,17 @@ async def list_exceptions(settings: GatewaySettings, limit: int, *, as_json: boo
     return ExitCode.FINE
 
 
-async def revoke_exception(settings: GatewaySettings, number: int, by: str | None) -> int:
+async def revoke_exception(
+    settings: GatewaySettings, number: int, by: str | None, *, as_json: bool
+) -> int:
     """End an exception; return the exit code."""
     async with opened_store(settings, stores_of) as stores:
         desk = ExceptionDesk(stores.exceptions, masked_numbers)
         is_done = await desk.revoke(number, acting(by), utcnow())
-    say(f"exception {number}: " + ("revoked" if is_done else "none of this number is in force"))
+    if as_json:
+        print_json({"number": number, "revoked": is_done})
+    else:
+        say(f"exception {number}: " + ("revoked" if is_done else "none of this number is in force"))
     return ExitCode.FINE if is_done else ExitCode.FAILED
 
 

@@ -14,7 +14,6 @@ from gateway.cli.config_check import (
     warnings_of,
 )
 from gateway.cli.explain_labels import worded
-from gateway.console.policies.versions import difference_rows
 from gateway.domain.policy import Enforcement, KeywordList, RuleEvent
 from gateway.domain.verdict import Action
 from gateway.policy.bundle import Bundle, Rule
@@ -111,6 +110,10 @@ def _told(path: Path, text: str, said: dict[str, object], *, as_json: bool) -> i
 
 def diff_policies(old: Path, new: Path, *, as_json: bool) -> int:
     """Print what the bundle in `new` says otherwise than the one in `old`."""
+    from gateway.console.policies.versions import (  # noqa: PLC0415 - its store makes checks slow
+        difference_rows,
+    )
+
     gathering = FaultCollector()
     before = gathering.take(lambda: load_bundle(old), None)
     after = gathering.take(lambda: load_bundle(new), None)

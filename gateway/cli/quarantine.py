@@ -285,6 +285,7 @@ async def revoke(
         str | None, Parameter(help="Who revokes it; noted as said by your account.")
     ] = None,
     config: ConfigDirectory = None,
+    as_json: AsJson = False,
 ) -> int:
     """End an exception: what its rule holds waits for people again.
 
@@ -293,7 +294,7 @@ async def revoke(
     from gateway.cli.held_decisions import revoke_exception
     from gateway.terminal.deployment import load_settings
 
-    return await revoke_exception(load_settings(config), number, by)
+    return await revoke_exception(load_settings(config), number, by, as_json=as_json)
 
 
 @preferences.command

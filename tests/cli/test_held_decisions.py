@@ -491,7 +491,7 @@ def test_an_exception_is_made_of_a_message_listed_and_revoked(
             (str(FIRST + 7), "--note", "why"),
         )
     ]
-    revoked = [quarantine("revoke", "1") for _ in range(2)]
+    revoked = [quarantine("revoke", "1"), quarantine("revoke", "1", "--json")]
 
     (told,) = json.loads(made.stdout)
     assert "there is no exception" in nothing.stdout
@@ -500,3 +500,4 @@ def test_an_exception_is_made_of_a_message_listed_and_revoked(
     assert [one.returncode for one in wrong] == [2, 2, 1, 1, 1]
     assert "there is such an exception" in wrong[2].stderr
     assert [one.returncode for one in revoked] == [0, 1]
+    assert json.loads(revoked[1].stdout) == {"number": 1, "revoked": False}

@@ -14,7 +14,6 @@ from cyclopts import App, Parameter
 from gateway.domain.audit import ActFilter, AuditKind, kind_of
 from gateway.domain.records import Access, JournalRow, NewAccess
 from gateway.runtime.clock import utcnow
-from gateway.terminal.arguments import moment_of
 from gateway.terminal.failure import CommandError, ExitCode, misused
 from gateway.terminal.options import AsJson, ConfigDirectory, acting, limited
 from gateway.terminal.screen import (
@@ -55,6 +54,8 @@ class AuditQuery:
 
     def wanted(self) -> ActFilter:
         """Return what the store is asked for."""
+        from gateway.terminal.arguments import moment_of
+
         since, until = (
             None if given is None else moment_of(given) for given in (self.since, self.until)
         )
