@@ -31,7 +31,7 @@ def test_a_shell_learns_every_command_and_every_option(cli: Cli, shell: str) -> 
     ("line", "found"),
     [
         ("smsward quar", ["quarantine"]),
-        ("smsward quarantine re", ["release"]),
+        ("smsward quarantine re", ["release", "revoke"]),
         ("smsward records hold ", ["add", "lift", "list"]),
         ("smsward quarantine release --js", ["--json"]),
         ("smsward completion f", ["fish"]),

@@ -110,7 +110,7 @@ def test_the_api_is_served_from_the_directory_that_is_named(
 ) -> None:
     served: list[tuple[Path, Path]] = []
 
-    def serve(config: Path, policies: Path) -> int:
+    def serve(config: Path, policies: Path, *_announce: object) -> int:
         served.append((config, policies))
         return 1
 
