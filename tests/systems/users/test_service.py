@@ -101,7 +101,7 @@ async def test_what_is_refused_says_why(desk: UserDesk, act: UserAct) -> None:
         (desk.add("sp", UserRole.SENDER, act), "needs a system_id"),
         (desk.disable("an", act), "the last admin who can sign in"),
         (desk.enable("an", act), "an is active already"),
-        (desk.give_role("an", UserRole.ADMIN, act), "an is admin already"),
+        (desk.give_role("an", UserRole.ADMIN, act), "an has this role already"),
         (desk.disable("wu", act), "there is no user wu"),
         (desk.reset("wu", act), "there is no user wu"),
     ):
