@@ -4,7 +4,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -147,7 +147,14 @@ class Listeners:
             replace(one, name=names.get(one.socket.getsockname()[:2], one.name))
             for one in self.passed
         ]
-        self.take([await self.prepare(listener, handshake_s) for listener in wanted])
+        with ExitStack() as opened:
+            prepared = []
+            for listener in wanted:
+                prepared.append(one := await self.prepare(listener, handshake_s))
+                for each in one.sockets:
+                    opened.callback(each.close)
+            opened.pop_all()
+        self.take(prepared)
         for one in self.passed:
             log.warning("listener.unclaimed", name=one.name, address=str(one.socket.getsockname()))
             one.socket.close()

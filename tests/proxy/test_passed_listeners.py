@@ -46,6 +46,19 @@ async def passed_on(before: list[Listener], after: list[Listener]) -> tuple[List
     return first, second
 
 
+async def test_a_listener_that_cannot_be_had_closes_those_before_it() -> None:
+    by_address, address = made()
+    taken, other = made()
+    listeners = somewhere()
+    listeners.passed = [PassedSocket("first", by_address)]
+
+    with taken, pytest.raises(OSError, match="is in use"):
+        await listeners.open([Listener("first", address), Listener("second", other)], 5.0)
+
+    assert by_address.fileno() == -1
+    assert listeners.addresses == {}
+
+
 async def test_a_passed_socket_is_listened_with_and_one_that_fits_nowhere_is_said_and_closed(
     log: LogLines,
 ) -> None:
