@@ -1,6 +1,7 @@
 """What strangers and other sites try on pages: planted sessions, guesses, bodies, paths, GETs."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
@@ -179,7 +180,9 @@ async def test_a_sign_in_leads_to_no_other_site(
     ]
 
     assert {one.headers["location"] for one in answers} == {"/"}
-    assert "evil" not in (await browser.get("/sign-in", params={"next": where})).text
+    page = (await browser.get("/sign-in", params={"next": where})).text
+    assert set(re.findall(r'(?:href|action|src)="[^"]*evil', page)) == set()
+    assert f'name="next" value="{where}' not in page
 
 
 # Methods and strangers

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from playwright.async_api import BrowserContext
@@ -180,14 +180,13 @@ async def test_keys_that_decide_rest_for_a_moment_after_a_message_came_up(
     async with reviewer(site, base) as screen:
         page = screen.page
         # The clock of the page stands still: no matter how slow the machine is, it came up now.
-        await page.clock.install(time=datetime(2026, 3, 2, 9, tzinfo=UTC))
-        await page.clock.pause_at(datetime(2026, 3, 2, 10, tzinfo=UTC))
+        await page.add_init_script("window.now_ms = 0; performance.now = () => window.now_ms;")
         await page.goto(f"{base}/quarantine/{FIRST + 2}")
-        await page.wait_for_selector("html[data-keys=resting]")
+        await ready(screen)
         for key in "rsde":
             await page.keyboard.press(key)
         assert await page.locator("dialog[open]").count() == 0
-        await page.clock.run_for(400)
+        await page.evaluate("window.now_ms = 400")
         async with page.expect_navigation():
             await page.keyboard.press("r")
 
