@@ -34,10 +34,12 @@ from gateway.systems.optout_notices.sql import NoticeStore
 from gateway.systems.outbound_messages import OutboundMessageStore
 from gateway.systems.policy_history import PolicyStore
 from gateway.systems.preferences.sql import PreferenceStore
+from gateway.systems.quarantine.agreement.counts import AgreementStore
 from gateway.systems.quarantine.campaigns import CampaignStore
 from gateway.systems.quarantine.decisions import ReviewStore
 from gateway.systems.quarantine.exceptions import ExceptionStore
 from gateway.systems.quarantine.leases import LeaseStore
+from gateway.systems.quarantine.second_reviews import SecondReviewStore
 from gateway.systems.quarantine.sql import QuarantineStore
 from gateway.systems.scheduled_messages import ScheduledStore
 from gateway.systems.sender_alerts import SenderAlertStore
@@ -65,6 +67,8 @@ class Stores:
     campaigns: CampaignStore
     leases: LeaseStore
     exceptions: ExceptionStore
+    second_reviews: SecondReviewStore
+    agreement: AgreementStore
     cases: CaseStore
     consent: ConsentStore
     consent_lists: ConsentLists

@@ -365,6 +365,7 @@ class DecisionTaker:
         self._campaigns = campaigns
         self._learn = learn
         self._rounds = rounds
+        self.dealt_twice = 0.0  # the share of what was decided on that a second reviewer sees
         self._is_failing = False
 
     async def watch(self) -> NoReturn:
@@ -385,7 +386,7 @@ class DecisionTaker:
 
         Raises StoreUnavailable; the rest is due at the next look.
         """
-        taken = await self._reviews.take_up(utcnow(), _DECISIONS_AT_ONCE)
+        taken = await self._reviews.take_up(utcnow(), _DECISIONS_AT_ONCE, self.dealt_twice)
         for one in taken:
             if one.moved:
                 await self._learn(one.moved, one.decision.decision, one.decision.by)
@@ -440,10 +441,10 @@ class BackgroundTasks:
         )
         tools = review_tools(stores.journals, stores.samples, learns=settings.learning.samples)
         self.deciding = DecisionTaker(stores.reviews, stores.campaigns, tools.learn, rounds)
+        self.deciding.dealt_twice = settings.review.dealt_twice
         self._offered, self._hints = stores.offered_words, plane.hints
-        tally = plane.tally
         self.alerts = SenderAlerts(
-            stores, lambda: tally.senders, self.notifying.post, AlertMail(settings.mail).send
+            stores, lambda: plane.tally.senders, self.notifying.post, AlertMail(settings.mail).send
         )
 
     def begin(

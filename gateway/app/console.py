@@ -81,6 +81,7 @@ from gateway.systems.number_codes.service import Chance, Guesses, NumberCodeDesk
 from gateway.systems.number_codes.sql import CODE_DIGITS
 from gateway.systems.optout_notices.api import notices
 from gateway.systems.preferences.api import preferences
+from gateway.systems.quarantine.agreement.api import agreement
 from gateway.systems.quarantine.api import own_holds
 from gateway.systems.quarantine.decisions import ReviewDesk
 from gateway.systems.quarantine.decisions_api import DecisionStores, decision_routers
@@ -219,6 +220,8 @@ class ConsoleProcess:
             stores.campaigns,
             stores.leases,
             stores.exceptions,
+            stores.second_reviews,
+            stores.agreement,
             self.review_tools(stores),
             stores.journals,
             lambda system_id: system_id in self.senders,
@@ -343,17 +346,13 @@ def routers_of(stores: Stores, console: ConsoleProcess) -> list[APIRouter]:
     """Return all routes there are, on `stores`."""
     review = PortReview(stores.complaints, stores.suspended_ports, lambda: console.threshold)
     complaint_desk = ComplaintDesk(stores.complaints, lambda: console.owners, review=review)
+    case_desk = CaseDesk(stores.cases, lambda: console.hours.calendar)
     routers = [
         *routers_of_staff(stores, console),
         optouts(stores.consent, stores.journals, lambda: ports_of(console), utcnow),
         consents(stores.consent, utcnow),
         notices(stores.notices),
-        cases(
-            stores.cases,
-            CaseDesk(stores.cases, lambda: console.hours.calendar),
-            stores.journals,
-            utcnow,
-        ),
+        cases(stores.cases, case_desk, stores.journals, utcnow),
         early_warnings(stores.warnings, utcnow),
         sanctions(stores.sanctions, utcnow),
         linkage_reading(stores.linkage_inbox, stores.linkage_outbox),
@@ -377,6 +376,7 @@ def routers_of_staff(stores: Stores, console: ConsoleProcess) -> list[APIRouter]
         operations(console.ask),
         audit(stores.journals, utcnow),
         held_review(stores.quarantine, desk, tools, utcnow),
+        agreement(stores.agreement, utcnow),
         *decision_routers(desk, decided, tools.mask, utcnow),
         suspensions(stores.suspensions, stores.suspended_ports, lambda: ports_of(console), utcnow),
         filings(stores.filings, lambda: ports_of(console)),

@@ -3,14 +3,17 @@
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from gateway.console.held_review import masked_numbers, texts_of, texts_together
 from gateway.domain.categories import CATEGORIES, category_of, covered_by
 from gateway.domain.msisdn import masked
 from gateway.domain.quarantine import HeldMessage, HoldState
+from gateway.runtime.clock import utcnow
 from gateway.settings.gateway import GatewaySettings
 from gateway.stores import stores_of
+from gateway.systems.quarantine.agreement.counts import AgreementStore, described_rate
 from gateway.systems.quarantine.model import is_campaign_id, is_message_id
 from gateway.systems.quarantine.service import HeldFilter, find_held
 from gateway.systems.quarantine.sql import QuarantineStore
@@ -19,6 +22,7 @@ from gateway.terminal.failure import CommandError, ExitCode, known, misused
 from gateway.terminal.options import Selection, limited
 from gateway.terminal.screen import (
     console,
+    counted,
     masked_source,
     print_fields,
     print_json,
@@ -128,6 +132,62 @@ async def list_jobs(settings: GatewaySettings, limit: int, *, as_json: bool) -> 
     names = [name.replace("_", " ") for name in _JOBS]
     print_listed(described_ones, names, rows, "no campaign was decided on", as_json=as_json)
     return ExitCode.FINE
+
+
+async def show_agreement(settings: GatewaySettings, days: int, *, as_json: bool) -> int:
+    """Print how often reviewers agreed on what was dealt twice; return the exit code."""
+    if not 1 <= days <= _LONGEST_DAYS:
+        raise misused(f"--days: 1 to {_LONGEST_DAYS}")
+    now = utcnow()
+    since = now - timedelta(days=days)
+    async with opened_store(settings, AgreementStore) as store:
+        report = await store.report(since, now)
+        apart = await store.disagreements(since, now, limit=TOGETHER)
+    reviewers = [
+        {
+            "reviewer": one.reviewer,
+            "dealt_first": one.dealt_first,
+            **described_rate(one.rate),
+            "released_alone": one.released_alone,
+            "rejected_alone": one.rejected_alone,
+        }
+        for one in report.reviewers
+    ]
+    if as_json:
+        print_json(
+            {
+                "since": since.isoformat(timespec="seconds"),
+                "dealt": report.dealt,
+                **{end.value: messages for end, messages in report.ends.items()},
+                "rate": described_rate(report.rate),
+                "reviewers": reviewers,
+                "categories": [
+                    {"category": category, **described_rate(rate)}
+                    for category, rate in report.categories
+                ],
+                "disagreements": [
+                    {
+                        "message_id": str(one.held.message_id),
+                        **{
+                            which: {"by": each.by, "decision": each.decision, "note": each.why}
+                            for which, each in (("first", one.first), ("second", one.second))
+                        },
+                    }
+                    for one in apart
+                ],
+            }
+        )
+        return ExitCode.FINE
+    names = list(reviewers[0]) if reviewers else []
+    rows = [["" if one[name] is None else str(one[name]) for name in names] for one in reviewers]
+    columns = [name.replace("_", " ") for name in names]
+    print_listed(reviewers, columns, rows, "nothing was dealt twice", as_json=False)
+    ends = {end.value: messages for end, messages in report.ends.items()}
+    say(f"dealt twice: {counted(report.dealt, 'message')}; {told_counts(ends)}")
+    return ExitCode.FINE
+
+
+_LONGEST_DAYS = 366
 
 
 async def show_message(

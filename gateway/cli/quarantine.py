@@ -297,6 +297,28 @@ async def revoke(
     return await revoke_exception(load_settings(config), number, by, as_json=as_json)
 
 
+@quarantine.command
+async def agreement(
+    *,
+    days: Annotated[int, Parameter(help="Of what was dealt twice in so many days.")] = 30,
+    config: ConfigDirectory = None,
+    as_json: AsJson = False,
+) -> int:
+    """Show how often reviewers agree on messages that were dealt to two of them.
+
+    Two percent of what one reviewer of the console decided on, or so many as review.dealt_twice
+    says, are shown to a second one as if still held. Of each reviewer: how many were compared, the
+    share of agreement with its bounds (95 % confidence), Cohen's kappa, and how many this one
+    released, or rejected, alone. The JSON has categories and the last disagreements, too.
+
+    Example: smsward quarantine agreement --days 90
+    """
+    from gateway.cli.held_messages import show_agreement
+    from gateway.terminal.deployment import load_settings
+
+    return await show_agreement(load_settings(config), days, as_json=as_json)
+
+
 @preferences.command
 async def holds(
     number: Annotated[str, Parameter(help="The subscriber's number.")],

@@ -57,6 +57,8 @@ from gateway.systems.approvals.service import ApprovalDesk
 from gateway.systems.audit.pages import AUDIT, CHAIN, AuditReading, audit_pages
 from gateway.systems.audit.service import ChainVerification
 from gateway.systems.filings.sql import FilingStore
+from gateway.systems.quarantine.agreement.counts import AgreementStore
+from gateway.systems.quarantine.agreement.pages import AgreementPage
 from gateway.systems.quarantine.campaign_pages import JOBS, CampaignReview
 from gateway.systems.quarantine.campaigns import CampaignDesk, CampaignStore
 from gateway.systems.quarantine.decisions import ReviewDesk, ReviewStore
@@ -65,6 +67,7 @@ from gateway.systems.quarantine.exceptions import ExceptionDesk, ExceptionStore
 from gateway.systems.quarantine.leases import LeaseStore
 from gateway.systems.quarantine.pages import ARRIVALS, HELD, HeldReview, held_pages
 from gateway.systems.quarantine.review_tools import ReviewTools
+from gateway.systems.quarantine.second_reviews import SecondReviewStore
 from gateway.systems.quarantine.sql import QuarantineStore
 from gateway.systems.users.credentials import token_digest
 from gateway.systems.users.model import SessionLimits, UserSession
@@ -151,6 +154,8 @@ class PageParts:
     campaigns: CampaignStore
     leases: LeaseStore
     exceptions: ExceptionStore
+    second_reviews: SecondReviewStore
+    agreement: AgreementStore
     review: ReviewTools
     journals: SqlJournals
     is_sender: Callable[[str], bool]
@@ -199,7 +204,15 @@ def console_pages(parts: PageParts) -> ConsolePages:
     people = SignedInUsers(desk)
     decisions = ReviewDesk(parts.reviews, parts.review.mask)
     tools, utcnow = parts.review, parts.utcnow
-    review = HeldReview(parts.quarantine, decisions, parts.leases, tools, templates, utcnow)
+    review = HeldReview(
+        parts.quarantine,
+        decisions,
+        parts.second_reviews,
+        parts.leases,
+        tools,
+        templates,
+        utcnow,
+    )
     whole = CampaignDesk(parts.campaigns, tools.mask)
     campaigns = CampaignReview(
         parts.campaigns,
@@ -211,6 +224,7 @@ def console_pages(parts: PageParts) -> ConsolePages:
     )
     made = ExceptionDesk(parts.exceptions, tools.mask)
     exceptions = ExceptionReview(parts.quarantine, parts.exceptions, made, templates, utcnow)
+    agreement = AgreementPage(parts.agreement, tools.mask, templates, utcnow)
     asks = admin_approvals(parts.approvals, UserDesk(parts.users))
     administration = UserAdministration(
         parts.users, parts.sessions, parts.limits, templates, parts.utcnow, parts.is_sender, asks
@@ -230,7 +244,7 @@ def console_pages(parts: PageParts) -> ConsolePages:
         number_pages(
             NumberDesk(parts.numbers, parts.journals.note_access, templates, parts.utcnow)
         ),
-        held_pages(review, campaigns, exceptions),
+        held_pages(review, campaigns, exceptions, agreement),
         *casework_pages(
             parts.casework,
             parts.calendar,

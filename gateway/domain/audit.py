@@ -66,6 +66,7 @@ ACTIONS: Mapping[AuditKind, frozenset[str]] = {
             "quarantine discard",
             "quarantine escalate",
             "quarantine except",
+            "quarantine opinion",
             "quarantine release",
             "quarantine revoke",
             "quarantine undo",

@@ -30,6 +30,7 @@ class Permission(StrEnum):
     READ_HELD = "quarantine.read"
     DECIDE_HELD = "quarantine.decide"
     DECIDE_CAMPAIGN = "quarantine.decide_campaign"
+    READ_AGREEMENT = "quarantine.agreement"  # of reviewers, on what was dealt to two of them
     WRITE_EXCEPTION = "exceptions.write"  # "and from now on"
     READ_POLICIES = "policies.read"
     CHANGE_POLICIES = "policies.change"
@@ -76,6 +77,7 @@ _REVIEWER = _VIEWER | {
 }
 _SENIOR_REVIEWER = _REVIEWER | {
     _P.DECIDE_CAMPAIGN,
+    _P.READ_AGREEMENT,
     _P.WRITE_EXCEPTION,
     _P.READ_SUBSCRIBERS,
     _P.TAKE_COMPLAINTS,
@@ -114,7 +116,13 @@ _REGULATOR = frozenset(
         _P.READ_WARNINGS,
     }
 )
-_AUDITOR = _VIEWER | {_P.READ_RECORDS, _P.READ_HELD, _P.READ_USERS, _P.READ_AUDIT}
+_AUDITOR = _VIEWER | {
+    _P.READ_RECORDS,
+    _P.READ_HELD,
+    _P.READ_AGREEMENT,
+    _P.READ_USERS,
+    _P.READ_AUDIT,
+}
 # All but what only an SP or a subscriber can say for themselves.
 _ADMIN = frozenset(Permission) - {_P.PROVE_CONSENT, _P.ACT_FOR_SUBSCRIBERS}
 

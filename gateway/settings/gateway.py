@@ -206,6 +206,13 @@ class LearningSettings(Section):
 
 
 @dataclass(frozen=True, slots=True)
+class ReviewSettings(Section):
+    """`review`: which share of the held messages that one reviewer decided on a second one sees."""
+
+    dealt_twice: Annotated[float, Field(ge=0, le=1)] = 0.02
+
+
+@dataclass(frozen=True, slots=True)
 class StoreSettings(Section):
     """`store`: where the database is, and how large it may become."""
 
@@ -365,6 +372,7 @@ class GatewaySettings(Section):
     mail: MailSettings | None = None
     xarf: XarfSettings | None = None
     learning: LearningSettings = LearningSettings()
+    review: ReviewSettings = ReviewSettings()
     metrics: MetricsSettings = MetricsSettings()
 
     @property

@@ -131,6 +131,8 @@ class Site:
             self.stores.campaigns,
             self.stores.leases,
             self.stores.exceptions,
+            self.stores.second_reviews,
+            self.stores.agreement,
             review_tools(self.stores.journals, self.stores.samples, CITED.get, learns=True),
             self.stores.journals,
             lambda system_id: system_id == "sp1",

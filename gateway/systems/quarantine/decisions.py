@@ -1,7 +1,7 @@
 """Decisions of people on held messages that take effect after ten seconds, and can be undone."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from itertools import chain
@@ -28,11 +28,20 @@ from gateway.systems.quarantine.model import (
     ReviewState,
 )
 from gateway.systems.quarantine.moves import moved_in
+from gateway.systems.quarantine.second_reviews import (
+    SecondReview,
+    as_dealt,
+    as_decided,
+    deal,
+    escalate_opinion,
+    second_review_of,
+)
 from gateway.systems.quarantine.service import STANDING, NotDone, decided_move
 from gateway.systems.quarantine.sql import TEXT_REPLACED
 from gateway.systems.quarantine.tables import (
     IS_OPEN,
     IS_OPEN_JOB,
+    IS_OPINION,
     SUBJECT,
     review_decisions,
     review_escalations,
@@ -112,7 +121,8 @@ class ReviewStore(SqlStore):
         """
 
         async def run(connection: AsyncConnection) -> ReviewDecision | NotDone:
-            held = await _message(connection, new.message_id)
+            reviewer = new.by if new.may_be_second else ""
+            held, second = await _seen(connection, new.message_id, reviewer, at)
             why = await _hindrance(connection, new, held, at)
             if held is None or why:
                 return NotDone(new.message_id, None if held is None else held.state, why)
@@ -129,15 +139,20 @@ class ReviewStore(SqlStore):
                 "category": new.category,
                 "decided_at": at,
                 "not_before": at if is_leaving else soonest,
-                "state": ReviewState.WAITING,
+                "state": ReviewState.WAITING if second is None else ReviewState.TAKEN,
                 "ended_at": None,
                 "outcome": "",
+                "is_second": second is not None,
             }
             number = await added(connection, review_decisions, values)
             await _let_others(connection, subject_of(held))
             found = await _decision(connection, number)
             assert found is not None  # noqa: S101 - it was added in this transaction
-            return found
+            if second is not None:
+                about = f"message {held.message_id}: {new.decision.value}"
+                given = NewAccess(new.by, "quarantine opinion", found.why, about, at)
+                await note_access(connection, given)
+            return as_decided(found, at)
 
         return await self._database.writer.write(run)
 
@@ -148,7 +163,7 @@ class ReviewStore(SqlStore):
         own = () if of_others else (_column.by == by,)
         statement = (
             sa.update(review_decisions)
-            .where(_column.number == number, IS_WAITING, *own)
+            .where(_column.number == number, sa.or_(IS_WAITING, _is_fresh_opinion(at)), *own)
             .values(state=ReviewState.UNDONE, ended_at=at, outcome=f"undone by {by}")
         )
 
@@ -161,29 +176,37 @@ class ReviewStore(SqlStore):
                 return found
             if found is None:
                 return NotUndone(None, UNKNOWN_DECISION)
-            return NotUndone(found, _ENDINGS[found.state] or NOT_YOURS)
+            shown = as_decided(found, at)
+            return NotUndone(shown, _ENDINGS[shown.state] or NOT_YOURS)
 
         return await self._database.writer.write(run)
 
     async def escalate(
-        self, message_id: int, by: str, note: str, at: datetime
+        self, message_id: int, by: str, note: str, at: datetime, *, may_be_second: bool
     ) -> Escalation | NotDone:
-        """Put a held message before senior reviewers; NotDone if it is not held."""
+        """Put a held message before senior reviewers; NotDone if it is not held.
+
+        What is dealt to a second reviewer was decided on: its escalation is closed at once.
+        """
 
         async def run(connection: AsyncConnection) -> Escalation | NotDone:
-            held = await _message(connection, message_id)
+            reviewer = by if may_be_second else ""
+            held, second = await _seen(connection, message_id, reviewer, at)
             if held is None:
                 return NotDone(message_id, None, UNKNOWN_MESSAGE)
             if held.state not in _DECIDABLE:
                 return NotDone(message_id, held.state, STANDING[held.state])
-            if await _waits(connection, held):
+            if await _waits(connection, held, at):
                 return NotDone(message_id, held.state, DECISION_WAITS)
-            values = {"message_id": message_id, "by": by, "note": note, "at": at, "is_open": True}
+            if second is not None:
+                await escalate_opinion(connection, message_id, by)
+            values = {"message_id": message_id, "by": by, "note": note, "at": at}
+            values["is_open"] = second is None
             number = await added(connection, review_escalations, values)
             await _let_others(connection, subject_of(held))
             act = NewAccess(by, "quarantine escalate", note, f"message {message_id}", at)
             await note_access(connection, act)
-            return Escalation(number, message_id, by, note, at, is_open=True)
+            return Escalation(number, message_id, by, note, at, is_open=second is None)
 
         return await self._database.writer.write(run)
 
@@ -192,10 +215,13 @@ class ReviewStore(SqlStore):
         query = newest(review_escalations, 50, message_id=message_id)
         return await self._database.records(Escalation, query)
 
-    async def take_up(self, now: datetime, limit: int = 100) -> list[TakenDecision]:
+    async def take_up(
+        self, now: datetime, limit: int = 100, dealt_twice: float = 0.0
+    ) -> list[TakenDecision]:
         """Let the decisions that are due take effect, in one commit; return them.
 
-        Each is taken up by one caller only, and not after it was undone.
+        Each is taken up by one caller only, and not after it was undone. The share `dealt_twice`,
+        0 to 1, of their messages is dealt to a second reviewer.
         """
         due = (
             sa.select(review_decisions)
@@ -209,11 +235,12 @@ class ReviewStore(SqlStore):
 
         async def run(connection: AsyncConnection) -> list[TakenDecision]:
             rows = (await connection.execute(due)).mappings().all()
-            return [await _take(connection, ReviewDecision(**row), now) for row in rows]
+            due_ones = [ReviewDecision(**row) for row in rows]
+            return [await _take(connection, one, now, dealt_twice) for one in due_ones]
 
         return await self._database.writer.write(run, rows=limit)
 
-    async def latest(self, by: str, limit: int = 10) -> list[DecidedMessage]:
+    async def latest(self, by: str, now: datetime, limit: int = 10) -> list[DecidedMessage]:
         """Return what a person decided last, newest first, with the states of the messages."""
         last = newest(review_decisions, limit, by=by).subquery()
         query = (
@@ -225,7 +252,7 @@ class ReviewStore(SqlStore):
         for row in await self._database.rows(query):
             fields = dict(row)
             state = fields.pop("held_state")
-            found.append(DecidedMessage(ReviewDecision(**fields), state))
+            found.append(DecidedMessage(as_decided(ReviewDecision(**fields), now), state))
         return found
 
     async def waiting_on(self, subjects: Sequence[int]) -> list[ReviewDecision]:
@@ -280,22 +307,21 @@ class ReviewDesk:
         if problem := said_wrong(new):
             raise ValueError(problem)
         reason, note = self._mask(new.reason), self._mask(new.note)
-        masked = NewReview(
-            new.message_id, new.decision, new.by, reason, note, new.category, new.seen
-        )
+        masked = replace(new, reason=reason, note=note)
         return await self._store.add(masked, at, undo_for)
 
     async def escalate(
-        self, message_id: int, by: str, note: str, at: datetime
+        self, message_id: int, by: str, note: str, at: datetime, *, may_be_second: bool = False
     ) -> Escalation | NotDone:
         """Put a message before senior reviewers, with a note of 1 to MAX_NOTE_CHARS characters.
 
-        They find it with `HeldFilter.is_escalated` until it is decided on. Raises ValueError
-        for another note.
+        They find it with `HeldFilter.is_escalated` until it is decided on. `may_be_second` is as
+        in NewReview. Raises ValueError for another note.
         """
         if not 0 < len(note) <= MAX_NOTE_CHARS:
             raise ValueError(f"a note has 1 to {MAX_NOTE_CHARS} characters")
-        return await self._store.escalate(message_id, by, self._mask(note), at)
+        note = self._mask(note)
+        return await self._store.escalate(message_id, by, note, at, may_be_second=may_be_second)
 
     async def escalations_of(self, message_id: int) -> list[Escalation]:
         """Return the escalations of a message, newest first, at most 50."""
@@ -310,13 +336,18 @@ class ReviewDesk:
         """
         return await self._store.end(number, by, at, of_others=may_undo_others)
 
-    async def last_ten(self, by: str) -> list[DecidedMessage]:
+    async def last_ten(self, by: str, now: datetime) -> list[DecidedMessage]:
         """Return the last ten decisions of a person, newest first."""
-        return await self._store.latest(by, 10)
+        return await self._store.latest(by, now, 10)
 
     async def waiting_on(self, held: HeldMessage) -> ReviewDecision | None:
         """Return the decision that waits on a message, None without one."""
         return next(iter(await self._store.waiting_on((subject_of(held),))), None)
+
+
+def _is_fresh_opinion(at: datetime) -> sa.ColumnElement[bool]:
+    is_given = _column.is_second, _column.state == ReviewState.TAKEN
+    return sa.and_(*is_given, _column.not_before > at)
 
 
 def said_wrong(new: NewReview) -> str:
@@ -359,6 +390,17 @@ async def _message(connection: AsyncConnection, message_id: int) -> HeldMessage 
     return None if row is None else HeldMessage(**row)
 
 
+async def _seen(
+    connection: AsyncConnection, message_id: int, reviewer: str, at: datetime
+) -> tuple[HeldMessage | None, SecondReview | None]:
+    """Return a message as a second reviewer sees it, and why so; as it is for ""."""
+    held = await _message(connection, message_id)
+    if held is None or not reviewer:
+        return held, None
+    second = await second_review_of(connection, held, reviewer, at)
+    return (held if second is None else as_dealt(held, second, at)), second
+
+
 async def _decision(connection: AsyncConnection, number: int) -> ReviewDecision | None:
     query = sa.select(review_decisions).where(_column.number == number)
     row = (await connection.execute(query)).mappings().one_or_none()
@@ -377,7 +419,7 @@ async def _hindrance(
         return STANDING[HoldState.EXPIRED]
     if new.seen and new.seen != seen_digest(held):
         return TEXT_REPLACED
-    if await _waits(connection, held):
+    if await _waits(connection, held, at):
         return DECISION_WAITS
     leased = sa.select(review_leases.c.by).where(
         review_leases.c.subject == subject_of(held),
@@ -387,10 +429,13 @@ async def _hindrance(
     return LEASED if (await connection.execute(leased)).first() is not None else ""
 
 
-async def _waits(connection: AsyncConnection, held: HeldMessage) -> bool:
-    """Tell whether a decision waits on a message."""
-    waiting = sa.select(_column.number).where(IS_WAITING, _column.subject == subject_of(held))
-    return (await connection.execute(waiting)).first() is not None
+async def _waits(connection: AsyncConnection, held: HeldMessage, at: datetime) -> bool:
+    """Tell whether a decision waits on a message, or an opinion that can still be undone."""
+    own = sa.select(_column.number).where(_column.subject == subject_of(held))
+    for waiting in (own.where(IS_WAITING), own.where(IS_OPINION, _column.not_before > at)):
+        if (await connection.execute(waiting)).first() is not None:
+            return True
+    return False
 
 
 async def _let_others(connection: AsyncConnection, subject: int) -> None:
@@ -412,7 +457,7 @@ async def close_escalations(connection: AsyncConnection, moved: Sequence[HeldMes
 
 
 async def _take(
-    connection: AsyncConnection, decision: ReviewDecision, now: datetime
+    connection: AsyncConnection, decision: ReviewDecision, now: datetime, dealt_twice: float
 ) -> TakenDecision:
     """Move what a decision is on, if that stands as it stood; end the decision either way."""
     held = await _message(connection, decision.message_id)
@@ -435,6 +480,8 @@ async def _take(
             )
             rest = list((await connection.execute(parts)).scalars())
             moved += await moved_in(connection, rest, {**move, "allowed": others})
+    if held is not None:
+        await deal(connection, decision, held, moved, dealt_twice)
     await close_escalations(connection, moved)
     state = ReviewState.TAKEN if moved else ReviewState.VOID
     ended = {"state": state, "ended_at": now, "outcome": "" if moved else outcome}

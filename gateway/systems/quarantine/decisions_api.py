@@ -193,7 +193,7 @@ def _decisions(desk: ReviewDesk, utcnow: Now) -> APIRouter:
     @router.get("/v1/decisions", summary="List one's own last decisions")
     async def latest(client: Reader) -> DecisionList:
         """Return the last ten decisions of this client, and what became of them."""
-        found = await desk.last_ten(acting_as(client))
+        found = await desk.last_ten(acting_as(client), utcnow())
         return DecisionList(decisions=[decision_item(one.decision) for one in found])
 
     @router.post("/v1/decisions/{number}/undo", summary="Undo a decision")

@@ -1,8 +1,10 @@
 """Which held messages a page lists, as its address says it, and the addresses of other pages."""
 
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
+from secrets import token_urlsafe
 from urllib.parse import urlencode
 
 from gateway.domain.quarantine import HoldState
@@ -14,6 +16,7 @@ LIST_PATH = f"{HELD_PATH}/messages"
 ANY = "any"
 _MAX_FILTER_CHARS = 64
 _MAX_TOKEN_CHARS = 43
+_MOST_SEARCHES = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,28 @@ def held_query(given: Mapping[str, str]) -> HeldQuery:
     """Return what the fields of an address ask for, sound or not."""
     usual = asdict(HeldQuery())
     return HeldQuery(**{name: given.get(name, value).strip() for name, value in usual.items()})
+
+
+class NumberSearches:
+    """Numbers that people search for, each under a token of its own: addresses hold no number.
+
+    They are kept in memory, the last thousand; a restart forgets them.
+    """
+
+    def __init__(self) -> None:
+        self._found: OrderedDict[tuple[str, str], int] = OrderedDict()
+
+    def keep(self, by: str, msisdn: int) -> str:
+        """Return a token that stands for a number, for this person alone."""
+        token = token_urlsafe(12)
+        self._found[by, token] = msisdn
+        if len(self._found) > _MOST_SEARCHES:
+            self._found.popitem(last=False)
+        return token
+
+    def find(self, by: str, token: str) -> int | None:
+        """Return the number that a token stands for, None for an unknown one."""
+        return self._found.get((by, token))
 
 
 def _day_of(text: str) -> datetime | None:

@@ -49,7 +49,8 @@ class NewReview:
 
     `reason` is a few words, `note` at most MAX_NOTE_CHARS characters, `category` an id of the
     tree of categories, or empty. `seen` is the `seen_digest` of the message that was shown;
-    empty is not compared.
+    empty is not compared. With `may_be_second` it is taken as a second opinion on a message that
+    is dealt to this person after another one decided on it.
     """
 
     message_id: int
@@ -59,6 +60,7 @@ class NewReview:
     note: str = ""
     category: str = ""
     seen: str = ""
+    may_be_second: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,8 @@ class ReviewDecision:
     """A decision on record. It has no effect before `not_before`, and can be undone till then.
 
     `subject` is the message, or the assembly that it is a part of. `found_in` is the state of the
-    message then. `outcome` tells how a final state came about.
+    message then. `outcome` tells how a final state came about. One that `is_second` is an opinion
+    on what was decided before: it has no effect at all.
     """
 
     number: int
@@ -83,6 +86,7 @@ class ReviewDecision:
     state: ReviewState
     ended_at: datetime | None
     outcome: str
+    is_second: bool = False
 
     @property
     def why(self) -> str:

@@ -1,11 +1,9 @@
 """Pages: the held messages as a list, one of them in whole, and what a person decides on it."""
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from secrets import token_urlsafe
 from typing import TypeAlias
 
 from fastapi import APIRouter, HTTPException, Request, Response
@@ -16,6 +14,7 @@ from gateway.domain.msisdn import msisdn_of, spellings_of
 from gateway.domain.permissions import Permission
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.domain.records import NewAccess
+from gateway.systems.quarantine.agreement.pages import AgreementPage, add_agreement_page
 from gateway.systems.quarantine.campaign_pages import (
     HELD,
     CampaignReview,
@@ -24,7 +23,13 @@ from gateway.systems.quarantine.campaign_pages import (
 )
 from gateway.systems.quarantine.decisions import NotUndone, ReviewDesk, seen_digest
 from gateway.systems.quarantine.exception_pages import ExceptionReview, add_exception_pages
-from gateway.systems.quarantine.held_query import ANY, LIST_PATH, HeldQuery, held_query
+from gateway.systems.quarantine.held_query import (
+    ANY,
+    LIST_PATH,
+    HeldQuery,
+    NumberSearches,
+    held_query,
+)
 from gateway.systems.quarantine.leases import LeaseStore
 from gateway.systems.quarantine.message_view import listed_message, shown_message
 from gateway.systems.quarantine.model import (
@@ -36,6 +41,7 @@ from gateway.systems.quarantine.model import (
     is_message_id,
 )
 from gateway.systems.quarantine.review_tools import ReviewTools
+from gateway.systems.quarantine.second_reviews import SecondReviewStore
 from gateway.systems.quarantine.service import NotDone, find_held
 from gateway.systems.quarantine.sql import QuarantineStore
 from gateway.systems.quarantine.tables import subject_of
@@ -97,7 +103,6 @@ _NO_NOTE = marked("To escalate a message, say in a note what is doubtful.")
 _TO, _FROM = "destination", "source"
 _RELEASE, _SPAM, _DISCARD = "release", "spam", "discard"
 _CONFIRMED = "spam confirmed"
-_MOST_SEARCHES = 1_000
 
 _Shown: TypeAlias = dict[str, object]
 _ACTS = {
@@ -107,47 +112,29 @@ _ACTS = {
 }
 
 
-class NumberSearches:
-    """Numbers that people search for, each under a token of its own: addresses hold no number.
-
-    They are kept in memory, the last thousand; a restart forgets them.
-    """
-
-    def __init__(self) -> None:
-        self._found: OrderedDict[tuple[str, str], int] = OrderedDict()
-
-    def keep(self, by: str, msisdn: int) -> str:
-        """Return a token that stands for a number, for this person alone."""
-        token = token_urlsafe(12)
-        self._found[by, token] = msisdn
-        if len(self._found) > _MOST_SEARCHES:
-            self._found.popitem(last=False)
-        return token
-
-    def find(self, by: str, token: str) -> int | None:
-        """Return the number that a token stands for, None for an unknown one."""
-        return self._found.get((by, token))
-
-
 @dataclass(frozen=True, slots=True)
 class HeldReview:
     """Answers the requests of reviewers."""
 
     store: QuarantineStore
     decisions: ReviewDesk
+    seconds: SecondReviewStore
     leases: LeaseStore
     tools: ReviewTools
     templates: Templates
     utcnow: Callable[[], datetime]
     searches: NumberSearches = field(default_factory=NumberSearches)
 
-    async def message_of(self, message_id: str) -> HeldMessage:
-        """Return a message. Raises HTTPException for what is no id, or of none."""
+    async def message_of(self, request: Request, message_id: str) -> HeldMessage:
+        """Return a message as who asks sees it. Raises HTTPException for what is no id, or of none.
+
+        One that is dealt to a second reviewer looks as if no other had decided on it.
+        """
         number = _id_of(message_id)
         held = None if number is None else await self.store.get(number)
         if held is None:
             raise HTTPException(404)
-        return held
+        return await self.seconds.seen_by(_second_reviewer(request), held, self.utcnow())
 
     async def shown(
         self,
@@ -237,10 +224,14 @@ class HeldReview:
         before, top = _id_of(query.before), _id_of(query.top)
         if before is None and top is not None:
             before = top + 1
-        return await find_held(self.store, wanted, before, limit)
+        seen = await self.seconds.dealt_to(_second_reviewer(request), self.utcnow())
+        found = await find_held(self.store, replace(wanted, as_held=seen.as_held), before, limit)
+        return list(map(seen.message, found))
 
     async def _leased_by_others(self, user: PageUser, found: list[HeldMessage]) -> dict[int, str]:
-        leases = await self.leases.of(found, self.utcnow()) if found else {}
+        # Of what was decided on, a second reviewer may have the lease.
+        open_ones = [one for one in found if one.state is HoldState.HELD]
+        leases = await self.leases.of(open_ones, self.utcnow()) if open_ones else {}
         return {one: lease.by for one, lease in leases.items() if lease.by != name_of(user)}
 
     async def _strip(self, request: Request, query: HeldQuery) -> list[_Shown]:
@@ -257,7 +248,7 @@ class HeldReview:
                 if one.decision.state is ReviewState.WAITING
                 else "",
             }
-            for one in await self.decisions.last_ten(name_of(request.state.user))
+            for one in await self.decisions.last_ten(name_of(request.state.user), self.utcnow())
         ]
 
     async def _detail(self, request: Request, held: HeldMessage, query: HeldQuery) -> _Shown:
@@ -266,6 +257,8 @@ class HeldReview:
         await self._journal(user, "quarantine show", held)
         parts = await self.store.parts_of(held.assembly) if held.assembly else []
         waits = await self.decisions.waiting_on(held)
+        if waits is None:
+            waits = await self.seconds.waiting_on(held, name_of(user), self.utcnow())
         leased_by = ""
         if user.may(Permission.DECIDE_HELD) and held.state is HoldState.HELD and waits is None:
             lease = await self.leases.take(held, name_of(user), self.utcnow())
@@ -308,7 +301,8 @@ class HeldReview:
 
     async def octets(self, request: Request, message_id: str) -> Response:
         """Return the octets of a request as they came, numbers hidden. The look is journaled."""
-        held, query = await self.message_of(message_id), held_query(request.query_params)
+        held = await self.message_of(request, message_id)
+        query = held_query(request.query_params)
         await self._journal(request.state.user, "quarantine octets", held)
         dump = await asyncio.to_thread(self.tools.octets_of, held.pdu)
         values = {"number": held.message_id, "dump": dump, "back": query.path(held.message_id)}
@@ -318,7 +312,7 @@ class HeldReview:
 
     async def unmasked(self, request: Request, message_id: str) -> Response:
         """Show one whole number, once, for a reason that is in the journal by then."""
-        held, given = await self.message_of(message_id), await form_of(request)
+        held, given = await self.message_of(request, message_id), await form_of(request)
         which, reason = given.get("which", _TO), said(given.get("reason", ""))
         if which not in {_TO, _FROM}:
             raise HTTPException(404)
@@ -331,7 +325,7 @@ class HeldReview:
 
     async def decided(self, request: Request, message_id: str, name: str) -> Response:
         """Decide on a message and lead to the next one; 409 if another was faster."""
-        held, given = await self.message_of(message_id), await form_of(request)
+        held, given = await self.message_of(request, message_id), await form_of(request)
         if given.get("digest") != held.digest:
             return await self.shown(request, held, _TEXT_CHANGED, 409)
         by, category = name_of(request.state.user), given.get("category", "")
@@ -343,23 +337,26 @@ class HeldReview:
             note=said(given.get("reason", "")),
             category=category if category_of(category) else "",
             seen=given.get("seen", "") or seen_digest(held),
+            may_be_second=bool(_second_reviewer(request)),
         )
         listed = await self._rows(request, held_query(request.query_params))
         outcome = await self.decisions.decide(new, self.utcnow())
         if isinstance(outcome, NotDone):
-            now = await self.message_of(message_id)
+            now = await self.message_of(request, message_id)
             return await self.shown(request, now, outcome.why, 409)
         return await self._next(request, held, listed)
 
     async def escalated(self, request: Request, message_id: str) -> Response:
         """Put a message before senior reviewers and lead to the next one."""
-        held, given = await self.message_of(message_id), await form_of(request)
+        held, given = await self.message_of(request, message_id), await form_of(request)
         note = said(given.get("note", ""))
         if not note:
             return await self.shown(request, held, _NO_NOTE, 422)
         listed = await self._rows(request, held_query(request.query_params))
-        by = name_of(request.state.user)
-        outcome = await self.decisions.escalate(held.message_id, by, note, self.utcnow())
+        by, may_be_second = name_of(request.state.user), bool(_second_reviewer(request))
+        outcome = await self.decisions.escalate(
+            held.message_id, by, note, self.utcnow(), may_be_second=may_be_second
+        )
         if isinstance(outcome, NotDone):
             return await self.shown(request, held, outcome.why, 409)
         return await self._next(request, held, listed)
@@ -399,7 +396,7 @@ class HeldReview:
         if isinstance(outcome, NotUndone):
             if outcome.decision is None:
                 raise HTTPException(404)
-            held = await self.store.get(outcome.decision.message_id)
+            held = await self.message_of(request, str(outcome.decision.message_id))
             return await self.shown(request, held, outcome.why, 409)
         query = held_query(request.query_params)
         return RedirectResponse(query.path(outcome.message_id), status_code=303)
@@ -409,12 +406,16 @@ _MAX_DIGITS = 15
 
 
 def held_pages(
-    review: HeldReview, campaigns: CampaignReview, exceptions: ExceptionReview
+    review: HeldReview,
+    campaigns: CampaignReview,
+    exceptions: ExceptionReview,
+    agreement: AgreementPage,
 ) -> APIRouter:
     """Return the pages on which people review held messages."""
     router = APIRouter(include_in_schema=False)
     add_campaign_pages(router, campaigns)
     add_exception_pages(router, exceptions)
+    add_agreement_page(router, agreement)
     _add_list(router, review)
     _add_decisions(router, review)
     return router
@@ -438,7 +439,7 @@ def _add_list(router: APIRouter, review: HeldReview) -> None:
 
     @router.get(HELD.path + "/{message_id}", dependencies=[may_read])
     async def show_message(request: Request, message_id: str) -> Response:
-        return await review.shown(request, await review.message_of(message_id))
+        return await review.shown(request, await review.message_of(request, message_id))
 
     @router.get(HELD.path + "/{message_id}/octets", dependencies=[may_read])
     async def show_octets(request: Request, message_id: str) -> Response:
@@ -468,6 +469,16 @@ def _add_decisions(router: APIRouter, review: HeldReview) -> None:
 
     for name in _ACTS:
         decision_page(name)
+
+
+def _second_reviewer(request: Request) -> str:
+    """Return the name of who asks, "" for those who get no second reviews.
+
+    These are who may not decide, and who reads the audit, where the first decision stands.
+    """
+    user: PageUser = request.state.user
+    is_one = user.may(Permission.DECIDE_HELD) and not user.may(Permission.READ_AUDIT)
+    return name_of(user) if is_one else ""
 
 
 def _categories(language: str) -> list[tuple[int, str, str]]:

@@ -9,6 +9,7 @@ from typing import TypeAlias
 from gateway.domain.categories import covered_by
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.domain.records import NewAccess
+from gateway.storage.tables import held_messages
 from gateway.systems.quarantine.model import (
     TRANSITIONS,
     Grounds,
@@ -77,7 +78,8 @@ class HeldFilter:
     Without a state these are all messages but deferred ones, which no person has to decide on.
     With `is_undecided` those are left out on which a decision waits; with `is_escalated` only
     those are meant that wait for a senior reviewer. `destinations` are the spellings of one
-    number; ids are `from_id` and above, and below `below_id`.
+    number; ids are `from_id` and above, and below `below_id`. The messages `as_held` are listed
+    among those that are held, and not by their state: a second reviewer sees them so.
     """
 
     state: HoldState | None = None
@@ -91,6 +93,7 @@ class HeldFilter:
     destinations: tuple[str, ...] | None = field(default=None, repr=False)
     from_id: int | None = None
     below_id: int | None = None
+    as_held: tuple[int, ...] = ()
 
 
 _OF_INTEREST = tuple(state for state in HoldState if state is not HoldState.DEFERRED)
@@ -102,7 +105,12 @@ async def find_held(
     """Return the newest messages that fit, newest first; for the next page give the last id."""
     newest: list[HeldMessage] = []
     bounds = [one for one in (before_id, wanted.below_id) if one is not None]
-    for state in _OF_INTEREST if wanted.state is None else (wanted.state,):
+    as_held = held_messages.c.message_id.in_(wanted.as_held)
+    states = _OF_INTEREST if wanted.state is None else (wanted.state,)
+    looks = [(one, ~as_held if wanted.as_held else None) for one in states]
+    if wanted.as_held and HoldState.HELD in states:
+        looks.append((None, as_held))
+    for state, among in looks:
         page = await store.find(
             state=state,
             system_id=wanted.system_id,
@@ -112,9 +120,12 @@ async def find_held(
             limit=limit,
             is_undecided=wanted.is_undecided,
             is_escalated=wanted.is_escalated,
-            also=also_wanted(
-                wanted.source, wanted.rule, wanted.destinations, from_id=wanted.from_id
-            ),
+            also=[
+                *also_wanted(
+                    wanted.source, wanted.rule, wanted.destinations, from_id=wanted.from_id
+                ),
+                *(() if among is None else (among,)),
+            ],
         )
         both = sorted((*newest, *page), key=lambda held: held.message_id, reverse=True)
         newest = both[:limit]  # no more are kept, in however many states they are

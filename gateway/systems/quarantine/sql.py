@@ -41,6 +41,7 @@ from gateway.systems.quarantine.tables import (
     IS_UNDECIDED,
     review_decisions,
     review_escalations,
+    second_reviews,
     voided,
 )
 
@@ -431,7 +432,7 @@ class QuarantineStore(SqlStore):
         gone = sa.select(_column.message_id).where(final).scalar_subquery()
         said = [
             sa.delete(table).where(table.c.message_id.in_(gone))
-            for table in (review_decisions, review_escalations)
+            for table in (review_decisions, review_escalations, second_reviews)
         ]
 
         async def run(connection: AsyncConnection) -> int:

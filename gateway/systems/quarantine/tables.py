@@ -10,6 +10,9 @@ from gateway.storage.dialect import NEVER_REUSED, ROW_NUMBER, columns, partial_i
 from gateway.storage.tables import IS_WAITING, UtcTime, held_messages, metadata, word
 from gateway.systems.quarantine.model import PersonDecision, ReviewJobState, ReviewState
 
+# A second opinion that counts: see second_reviews.
+IS_OPINION = sa.text("is_second AND state = 'taken'")
+
 # The fields of ReviewDecision. Numbers in its texts are masked, so that none is sealed.
 review_decisions = sa.Table(
     "review_decisions",
@@ -25,12 +28,39 @@ review_decisions = sa.Table(
     sa.Column("state", word(ReviewState, 8), nullable=False),
     sa.Column("ended_at", UtcTime, nullable=True),
     sa.Column("outcome", sa.Text, nullable=False),
+    sa.Column("is_second", sa.Boolean, nullable=False, server_default=sa.false()),
     # What a person decided last.
     sa.Index(None, "by", "number"),
     # What the gateway asks every few moments; one message has one decision that waits.
     partial_index("ix_review_decisions_due", "not_before", "number", where=IS_WAITING),
     partial_index("uq_review_decisions_waiting", "subject", where=IS_WAITING, unique=True),
+    # There is one second opinion on a message.
+    partial_index("uq_review_decisions_second", "subject", where=IS_OPINION, unique=True),
     **NEVER_REUSED,
+)
+
+# Messages that are dealt twice; the parts of a long one share a `subject`. `decision` is the
+# number of the first decision; `reason`, `rule` and `note` are as they stood on the message then.
+second_reviews = sa.Table(
+    "second_reviews",
+    metadata,
+    sa.Column("message_id", ROW_NUMBER, primary_key=True, autoincrement=False),
+    *columns(sa.BigInteger, "subject", "decision"),
+    *columns(sa.Text, "by", "reason", "rule", "note"),
+    *columns(UtcTime, "dealt_at", "until"),
+    sa.Column("escalated_by", sa.Text, nullable=False),
+    sa.Index(None, "subject"),
+    # What is open, and what is reported on.
+    sa.Index(None, "until"),
+    sa.Index(None, "dealt_at"),
+)
+
+# What decides which messages are dealt twice; one row.
+second_review_key = sa.Table(
+    "second_review_key",
+    metadata,
+    sa.Column("number", ROW_NUMBER, primary_key=True, autoincrement=False),
+    sa.Column("key", sa.LargeBinary, nullable=False),
 )
 
 IS_OPEN_JOB = sa.text("state IN ('waiting', 'running')")

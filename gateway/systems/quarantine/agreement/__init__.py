@@ -1,0 +1,1 @@
+"""How often reviewers decide alike on what was dealt to two of them."""

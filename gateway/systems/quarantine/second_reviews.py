@@ -1,0 +1,283 @@
+"""Second reviews: a share of the messages that one reviewer decided on is dealt to another one.
+
+The second reviewer is not told. A message looks to that person as it looked to the first one, and
+the decision on it is kept as an opinion, which changes nothing: not the message, its release, its
+receipt, or what the classifier learns.
+"""
+
+import hmac
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import partial
+from hashlib import sha256
+from secrets import token_bytes
+from typing import NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.domain.quarantine import HeldMessage, HoldState, ReceiptState
+from gateway.storage.database import SqlStore
+from gateway.storage.tables import held_messages
+from gateway.systems.quarantine.model import (
+    HeldMessageAct,
+    PersonDecision,
+    ReviewDecision,
+    ReviewState,
+)
+from gateway.systems.quarantine.service import decided_move
+from gateway.systems.quarantine.tables import (
+    IS_OPINION,
+    review_decisions,
+    review_escalations,
+    second_review_key,
+    second_reviews,
+    subject_of,
+)
+
+# So long after the decision of a second reviewer that person sees a message as if it had counted.
+SHOWN_FOR = timedelta(hours=1)
+MOST_DEALT = 500
+
+_KEY_OCTETS = 32
+_DRAWN_OCTETS = 8
+_MOST_OPINIONS = 100
+# What is held anew, or waits for its hour, is no longer what the first reviewer decided on.
+_OTHERWISE = frozenset({HoldState.HELD, HoldState.DEFERRED})
+_ENDS = {
+    PersonDecision.RELEASED: (HeldMessageAct.REQUEST_RELEASE, HoldState.RELEASED),
+    PersonDecision.REJECTED: (HeldMessageAct.DISCARD, HoldState.DISCARDED),
+}
+_held, _deal, _decision = held_messages.c, second_reviews.c, review_decisions.c
+_escalation = review_escalations.c
+_IS_ANSWERED = (
+    sa.exists().where(IS_OPINION, _decision.subject == _deal.subject).correlate(second_reviews)
+)
+
+
+class SecondReview(NamedTuple):
+    """A message that is dealt to a second reviewer; `opinion` is what that person decided.
+
+    `note` stood on the message when the first reviewer saw it.
+    """
+
+    note: str
+    opinion: ReviewDecision | None
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether the second reviewer has decided nothing yet."""
+        return self.opinion is None
+
+
+def is_dealt_twice(key: bytes, subject: int, share: float) -> bool:
+    """Tell whether a message is among the `share` of all, 0 to 1, that is dealt twice.
+
+    The same key and subject always give the same answer, and nothing of it can be foretold
+    without the key.
+    """
+    drawn = hmac.digest(key, str(subject).encode(), sha256)[:_DRAWN_OCTETS]
+    return int.from_bytes(drawn) < share * 2 ** (8 * _DRAWN_OCTETS)
+
+
+async def deal(
+    connection: AsyncConnection,
+    first: ReviewDecision,
+    before: HeldMessage,
+    moved: Sequence[HeldMessage],
+    share: float,
+) -> None:
+    """Deal what a first decision has moved to a second reviewer, if it is among the `share`.
+
+    `before` is its message as it was decided on. A message that had been decided on or escalated
+    before that is not dealt: it shows that.
+    """
+    was_decided = before.decision or before.is_reviewed or before.is_wanted
+    if not moved or share <= 0 or was_decided or first.found_in is not HoldState.HELD:
+        return
+    if not is_dealt_twice(await _key_in(connection), first.subject, share):
+        return
+    numbers = [one.message_id for one in moved]
+    escalated = sa.select(_escalation.number).where(_escalation.message_id.in_(numbers))
+    if (await connection.execute(escalated.limit(1))).first() is not None:
+        return
+    rows = [
+        {
+            "message_id": one.message_id,
+            "subject": first.subject,
+            "decision": first.number,
+            "by": first.by,
+            "reason": one.reason,
+            "rule": one.rule,
+            "note": before.note,
+            "dealt_at": first.not_before,
+            "until": before.expires_at,
+            "escalated_by": "",
+        }
+        for one in moved
+    ]
+    await connection.execute(sa.insert(second_reviews), rows)
+
+
+async def _key_in(connection: AsyncConnection) -> bytes:
+    """Return the key of this store, which is made at its first use."""
+    query = sa.select(second_review_key.c.key)
+    found = (await connection.execute(query)).scalar_one_or_none()
+    if found is not None:
+        return bytes(found)
+    key = token_bytes(_KEY_OCTETS)
+    await connection.execute(sa.insert(second_review_key), {"number": 1, "key": key})
+    return key
+
+
+async def second_review_of(
+    connection: AsyncConnection, held: HeldMessage, by: str, now: datetime
+) -> SecondReview | None:
+    """Return the second review of a message as it stands for a person, None for none.
+
+    It is open for who has not decided on the message, nor escalated it, until the message would
+    have expired. Who gave the opinion has it for an hour after that.
+    """
+    query = sa.select(second_reviews).where(_deal.message_id == held.message_id)
+    row = (await connection.execute(query)).mappings().one_or_none()
+    if row is None or row["by"] == by or held.state in _OTHERWISE:
+        return None
+    if (held.reason, held.rule) != (row["reason"], row["rule"]):
+        return None
+    given = sa.select(review_decisions).where(IS_OPINION, _decision.subject == row["subject"])
+    found = (await connection.execute(given)).mappings().one_or_none()
+    if found is not None:
+        opinion = ReviewDecision(**found)
+        is_own = opinion.by == by and now < opinion.not_before + SHOWN_FOR
+        return SecondReview(row["note"], opinion) if is_own else None
+    if row["escalated_by"] or now >= row["until"]:
+        return None
+    took_part = sa.select(sa.literal(1)).where(_took_part(by, row["subject"], held.message_id))
+    is_new = (await connection.execute(took_part)).first() is None
+    return SecondReview(row["note"], None) if is_new else None
+
+
+def _took_part(
+    by: str, subject: int | sa.ColumnElement[int], message_id: int | sa.ColumnElement[int]
+) -> sa.ColumnElement[bool]:
+    decided = _decision.subject == subject, _decision.by == by, ~_decision.is_second
+    escalated = _escalation.message_id == message_id, _escalation.by == by
+    return sa.or_(
+        sa.exists().where(*decided).correlate(second_reviews),
+        sa.exists().where(*escalated).correlate(second_reviews),
+    )
+
+
+async def escalate_opinion(connection: AsyncConnection, message_id: int, by: str) -> None:
+    """End the second review of a message without an opinion: it was escalated."""
+    own = sa.select(_deal.subject).where(_deal.message_id == message_id).scalar_subquery()
+    ended = sa.update(second_reviews).where(_deal.subject == own).values(escalated_by=by)
+    await connection.execute(ended)
+
+
+def as_dealt(held: HeldMessage, second: SecondReview, now: datetime) -> HeldMessage:
+    """Return a message as its second reviewer sees it: held, or as that person has decided."""
+    opinion = second.opinion
+    shown = replace(
+        held,
+        state=HoldState.HELD,
+        receipt=ReceiptState.NONE,
+        smsc_message_id="",
+        note=second.note,
+        decision="",
+        is_reviewed=False,
+    )
+    if opinion is None or now < opinion.not_before:
+        return shown
+    act, state = _ENDS[opinion.decision]
+    left = decided_move(act, opinion.not_before, opinion.by, opinion.why)
+    return replace(shown, state=state, note=left["note"], decision=left["decision"])
+
+
+def as_decided(decision: ReviewDecision, now: datetime) -> ReviewDecision:
+    """Return a decision as the person sees it: an opinion can be undone as long as any other."""
+    if decision.is_second and decision.state is ReviewState.TAKEN and now < decision.not_before:
+        return replace(decision, state=ReviewState.WAITING)
+    return decision
+
+
+@dataclass(frozen=True, slots=True)
+class DealtMessages:
+    """What is dealt to a second reviewer, by message_id, as it is at `now`."""
+
+    reviews: Mapping[int, SecondReview]
+    now: datetime
+
+    @property
+    def as_held(self) -> tuple[int, ...]:
+        """Return the messages that the reviewer sees among those that are held."""
+        return tuple(number for number, one in self.reviews.items() if one.is_open)
+
+    def message(self, held: HeldMessage) -> HeldMessage:
+        """Return a message as the reviewer sees it."""
+        second = self.reviews.get(held.message_id)
+        return held if second is None else as_dealt(held, second, self.now)
+
+
+class SecondReviewStore(SqlStore):
+    """Tells what is dealt to a second reviewer. Every call raises StoreUnavailable."""
+
+    async def seen_by(self, by: str, held: HeldMessage, now: datetime) -> HeldMessage:
+        """Return a message as a person sees it; as it is for the name "", who gets none."""
+        if not by:
+            return held
+        of_message = partial(second_review_of, held=held, by=by, now=now)
+        second = await self._database.read(of_message)
+        return held if second is None else as_dealt(held, second, now)
+
+    async def waiting_on(self, held: HeldMessage, by: str, now: datetime) -> ReviewDecision | None:
+        """Return the opinion of a person on a message while it can be undone, else None."""
+        query = sa.select(review_decisions).where(
+            IS_OPINION, _decision.subject == subject_of(held), _decision.by == by
+        )
+        found = await self._database.record(ReviewDecision, query.where(_decision.not_before > now))
+        return None if found is None else as_decided(found, now)
+
+    async def dealt_to(self, by: str, now: datetime) -> DealtMessages:
+        """Return what is dealt to a person, the newest MOST_DEALT that are open; none to "".
+
+        Those on which the person gave an opinion within the last hour are among them.
+        """
+        if not by:
+            return DealtMessages({}, now)
+        is_as_dealt = sa.and_(
+            _held.state.not_in(sorted(_OTHERWISE)),
+            _held.reason == _deal.reason,
+            _held.rule == _deal.rule,
+        )
+        unanswered = (
+            sa.select(_deal.message_id, _deal.note)
+            .join(held_messages, sa.and_(_held.message_id == _deal.message_id, is_as_dealt))
+            .where(_deal.until > now, _deal.by != by, _deal.escalated_by == "", ~_IS_ANSWERED)
+            .where(~_took_part(by, _deal.subject, _deal.message_id))
+            .order_by(_deal.message_id.desc())
+            .limit(MOST_DEALT)
+        )
+        last = (
+            sa.select(review_decisions)
+            .where(_decision.by == by)
+            .order_by(_decision.number.desc())
+            .limit(_MOST_OPINIONS)
+            .subquery()
+        )
+        answered = (
+            sa.select(last, _deal.message_id.label("dealt"), _deal.note.label("dealt_note"))
+            .join(second_reviews, _deal.subject == last.c.subject)
+            .where(last.c.is_second, last.c.state == ReviewState.TAKEN)
+            .where(last.c.not_before > now - SHOWN_FOR)
+        )
+        found: dict[int, SecondReview] = {
+            row["message_id"]: SecondReview(row["note"], None)
+            for row in await self._database.rows(unanswered)
+        }
+        for row in await self._database.rows(answered):
+            fields = dict(row)
+            number, note = fields.pop("dealt"), fields.pop("dealt_note")
+            found[number] = SecondReview(note, ReviewDecision(**fields))
+        return DealtMessages(found, now)
