@@ -39,6 +39,7 @@ from gateway.systems.quarantine.campaigns import CampaignStore
 from gateway.systems.quarantine.decisions import ReviewStore
 from gateway.systems.quarantine.exceptions import ExceptionStore
 from gateway.systems.quarantine.leases import LeaseStore
+from gateway.systems.quarantine.review_limits import OverdueStore
 from gateway.systems.quarantine.second_reviews import SecondReviewStore
 from gateway.systems.quarantine.sql import QuarantineStore
 from gateway.systems.scheduled_messages import ScheduledStore
@@ -69,6 +70,7 @@ class Stores:
     exceptions: ExceptionStore
     second_reviews: SecondReviewStore
     agreement: AgreementStore
+    overdue: OverdueStore
     cases: CaseStore
     consent: ConsentStore
     consent_lists: ConsentLists

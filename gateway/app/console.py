@@ -32,6 +32,7 @@ from gateway.console.record_pages import record_access
 from gateway.console.records_api import RecordParts, records
 from gateway.console.user_rules import first_link, session_limits, two_person_rule
 from gateway.domain.live import LiveLimits
+from gateway.domain.policy import ContentRule
 from gateway.domain.sender import PortOwners
 from gateway.domain.subscription import Hub, Service
 from gateway.domain.suspension import ComplaintThreshold
@@ -174,6 +175,7 @@ class ConsoleProcess:
         self.hours = usual_hours()
         self.announce: Callable[[str], object] | None = None
         self.cited: Mapping[str, RuleCitation] = {}
+        self.content = ContentRule()
         self.settings = settings
         self._store_url = store_url
         self.store_max_octets: int | None = None
@@ -306,10 +308,8 @@ class ConsoleProcess:
     def review_tools(self, stores: Stores) -> ReviewTools:
         """Return what a review asks of other parts."""
         learns = self.gateway is not None and self.gateway.learning.samples
-        return review_tools(stores.journals, stores.samples, self._cite, learns=learns)
-
-    def _cite(self, rule: str) -> RuleCitation | None:
-        return self.cited.get(rule)
+        cite, limit_of = lambda one: self.cited.get(one), lambda one: self.content.limit_of(one)  # noqa: PLW0108 - a reload exchanges both
+        return review_tools(stores.journals, stores.samples, cite, limit_of, learns=learns)
 
     async def ask(self, do: str, answer: type[T], **said: object) -> T:
         """Return what the running gateway answers. Raises CommandError."""
@@ -446,7 +446,7 @@ async def _serve(config: Path, policies: Path, announce: Callable[[str], object]
     console.threshold = settings.complaints.threshold
     console.owners = load_port_owners(config / "senders.yaml")
     if of_policy is not None:
-        console.hours, console.cited = of_policy
+        console.hours, console.cited, console.content = of_policy
     console.store_max_octets = settings.store.max_octets
     try:
         await console.start()
@@ -470,9 +470,9 @@ def _told_by(hours: AskingHours) -> tuple[object, ...]:
     return hours.windows, hours.calendar, hours.zones.default
 
 
-def _of_policy(policies: Path) -> tuple[AskingHours, dict[str, RuleCitation]]:
+def _of_policy(policies: Path) -> tuple[AskingHours, dict[str, RuleCitation], ContentRule]:
     bundle = load_bundle(policies)
-    return asking_hours(bundle.rules, bundle.surroundings), citations_of(bundle)
+    return asking_hours(bundle.rules, bundle.surroundings), citations_of(bundle), bundle.content
 
 
 async def _reload_on(
@@ -492,7 +492,7 @@ async def _reload_on(
             console.know(*known)
         # For itself: a fault in a policy must not keep a client that was taken off.
         try:
-            hours, console.cited = await asyncio.to_thread(_of_policy, policies)
+            hours, console.cited, console.content = await asyncio.to_thread(_of_policy, policies)
         except SettingsError as error:
             faults = [str(fault) for fault in error.faults[:_SHOWN_FAULTS]]
             log.error("api.policy_refused", faults=faults, count=len(error.faults))

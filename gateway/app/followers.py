@@ -36,6 +36,7 @@ from gateway.systems.consent.follower import ConsentFollower
 from gateway.systems.filings.service import FilingsFollower
 from gateway.systems.preferences.service import PreferencesFollower
 from gateway.systems.quarantine.exceptions import ExceptionReleaser
+from gateway.systems.quarantine.review_limits import OverdueMessages
 from gateway.systems.quarantine.service import QuarantineDesk
 from gateway.systems.users.model import SessionLimits
 
@@ -238,6 +239,7 @@ class Followers:
         self._exceptions = ExceptionReleaser(
             stores.exceptions, stores.quarantine, parts.desk, parts.releasing.stands_besides
         )
+        self._overdue = OverdueMessages(stores.overdue, parts.desk, parts.releasing.content)
         self._seen = 0
         self._is_failing = False
         self.rounds = rounds
@@ -344,6 +346,7 @@ class Followers:
             _FollowStep("undelivered", parts.undelivered.deliver_due),
             _FollowStep("receipts", parts.receipts.send_due, _RECEIPTS_EVERY),
             _FollowStep("expiry", self._expire, _EXPIRY_EVERY),
+            _FollowStep("overdue_reviews", self._end_overdue, _EXPIRY_EVERY),
             _FollowStep("overdue_replies", parts.replies.end_overdue, _EXPIRY_EVERY),
             _FollowStep("count", self._count, _EXPIRY_EVERY),
             _FollowStep("released_reports", self._settle_reports, _REPORTS_EVERY),
@@ -387,6 +390,11 @@ class Followers:
         expired = await self._parts.desk.expire_due(utcnow())
         if expired:
             log.info("quarantine.expired", messages=len(expired))
+
+    async def _end_overdue(self) -> None:
+        done = await self._overdue.look(utcnow())
+        if done:
+            log.info("quarantine.overdue", **{one.value: count for one, count in done.items()})
 
     async def _count(self) -> None:
         counts = await self._stores.quarantine.count_by_state()

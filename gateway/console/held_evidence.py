@@ -25,6 +25,7 @@ from gateway.storage.journals import SqlJournals
 from gateway.systems.learning.model import SampleLabel
 from gateway.systems.learning.sql import SampleStore
 from gateway.systems.quarantine.model import PersonDecision
+from gateway.systems.quarantine.review_limits import UNLIMITED, FindLimit
 from gateway.systems.quarantine.review_tools import (
     OctetDump,
     OctetRow,
@@ -223,7 +224,12 @@ def _unknown(_rule: str) -> None:
 
 
 def review_tools(
-    journals: SqlJournals, samples: SampleStore, cite: CiteRule = _unknown, *, learns: bool
+    journals: SqlJournals,
+    samples: SampleStore,
+    cite: CiteRule = _unknown,
+    limit_of: FindLimit = UNLIMITED,
+    *,
+    learns: bool,
 ) -> ReviewTools:
     """Return what the review pages use; `learns` is what learning.samples says."""
     writer = SampleWriter(samples, _log_unkept, is_on=learns)
@@ -234,8 +240,9 @@ def review_tools(
     async def learn(messages: Sequence[HeldMessage], decision: PersonDecision, by: str) -> None:
         await writer.learn_from_reviews(messages, _LABELS[decision], by)
 
+    journal = journals.note_access
     return ReviewTools(
-        texts, masked_numbers, evidence_places, octet_dump, cite, learn, journals.note_access
+        texts, masked_numbers, evidence_places, octet_dump, cite, learn, journal, limit_of
     )
 
 

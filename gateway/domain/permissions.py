@@ -30,7 +30,7 @@ class Permission(StrEnum):
     READ_HELD = "quarantine.read"
     DECIDE_HELD = "quarantine.decide"
     DECIDE_CAMPAIGN = "quarantine.decide_campaign"
-    READ_AGREEMENT = "quarantine.agreement"  # of reviewers, on what was dealt to two of them
+    READ_AGREEMENT = "agreement.read"  # of reviewers, on what was dealt to two of them
     WRITE_EXCEPTION = "exceptions.write"  # "and from now on"
     READ_POLICIES = "policies.read"
     CHANGE_POLICIES = "policies.change"

@@ -1,9 +1,11 @@
 """What a policy bundle says of words, limits, texts, replies and its own tests."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 
+from gateway.domain.categories import lineage_of
 from gateway.domain.consent import Answer
 from gateway.domain.sender import Purpose
 from gateway.domain.verdict import Action
@@ -186,13 +188,35 @@ class LongMessages(StrEnum):
     ASSEMBLE = "assemble"
 
 
+class OverdueAction(StrEnum):
+    """What becomes of a held message that no person decided on in time."""
+
+    RELEASE = "release"
+    DISCARD = "discard"
+    KEEP = "keep"  # it waits on, till it expires
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewLimit:
+    """Within how many seconds people decide on held messages of a category, and what follows."""
+
+    within_s: float
+    then: OverdueAction = OverdueAction.KEEP
+
+    def __str__(self) -> str:
+        """Return it as a difference of two policies shows it."""
+        return f"within {self.within_s:g} s, then {self.then}"
+
+
 @dataclass(frozen=True, slots=True)
 class ContentRule:
     """How texts are judged. `unreadable` is FORWARD, QUARANTINE or REJECT.
 
     `parts_ttl_s` limits how long the parts of a long message are remembered and wait for the
     others. `late_parts_s` is how long after that a late part is judged with them.
-    `quarantine_ttl_s` is how long a held message waits for a person.
+    `quarantine_ttl_s` is how long a held message waits for a person, and `code_life_s` how long a
+    one-time code does whose text does not say how long it is of use. `review` has the limits of
+    categories, which hold for the categories below them, too, but for those with one of their own.
     """
 
     unreadable: Action = Action.QUARANTINE
@@ -200,6 +224,13 @@ class ContentRule:
     quarantine_ttl_s: float = 24 * _HOUR_S
     long_messages: LongMessages = LongMessages.PROGRESSIVE
     late_parts_s: float = 7 * 24 * _HOUR_S
+    code_life_s: float = 600
+    review: Mapping[str, ReviewLimit] = field(default_factory=dict)
+
+    def limit_of(self, category: str) -> ReviewLimit | None:
+        """Return the limit for messages of a category, None without one."""
+        own = (category, *lineage_of(category))
+        return next((self.review[one] for one in own if one in self.review), None)
 
 
 class Expectation(StrEnum):

@@ -39,26 +39,27 @@ _MINUTE_S = 60
 _HAN = {han: value for value, han in enumerate("一二三四五六七八九十", start=1)} | {"两": 2}
 
 
-def life_s_of(facts: TextFacts) -> float | None:
+def life_s_of(facts: TextFacts, usual_s: float = USUAL_LIFE_S) -> float | None:
     """Return for how many seconds a message is of use if it is a code; None for any other.
 
+    `usual_s` is for a code that does not say it.
     An endless text has none: what it shows is not asked, for that takes up to a second.
     """
     if facts.is_endless or not any(map(may_name_code, facts.texts)):
         return None
     is_code = facts.shown().traffic is TrafficClass.VERIFICATION
-    return code_life_s(facts.texts) if is_code else None
+    return code_life_s(facts.texts, usual_s) if is_code else None
 
 
-def code_life_s(texts: Iterable[str]) -> float:
+def code_life_s(texts: Iterable[str], usual_s: float = USUAL_LIFE_S) -> float:
     """Return how many seconds a code is of use; `texts` are the readings of its text.
 
     Of one reading it is the shortest life that it states, else its shortest deadline; of several
-    the longest. USUAL_LIFE_S where none says it; never more than a week.
+    the longest. `usual_s` where none says it; never more than a week.
     """
     plain = [folded(text) for text in texts]
     stated = [min(_times(_LIFE, one) or _times(_DEADLINE, one), default=0.0) for one in plain]
-    return min(max(stated, default=0.0) or USUAL_LIFE_S, _MOST_LIFE_S)
+    return min(max(stated, default=0.0) or usual_s, _MOST_LIFE_S)
 
 
 def _times(pattern: re.Pattern[str], plain: str) -> list[float]:

@@ -17,6 +17,7 @@ from gateway.domain.verdict import Action, Verdict
 from gateway.policy.submission import DeliveryTimes, Submission
 from gateway.proxy.held_campaigns import with_campaigns
 from gateway.proxy.hold_writer import HeldCounts
+from gateway.proxy.rejudge import end_of_life
 from gateway.proxy.tick import Tick
 from gateway.runtime.clock import epoch, monotonic, utcnow
 from gateway.runtime.tasks import KeyedLock, spawn
@@ -156,6 +157,10 @@ class Operations:
             tlvs.append(Tlv(Tag.MESSAGE_PAYLOAD, request.octets("short_message")))
         tlvs += (tlv for tlv in request.tlvs if tlv.tag in TEXT_TAGS)
         pdu = encode(replace(before, fields=fields, tlvs=tuple(tlvs)))
+        # A code that takes the place of another text is of use from now on.
+        fresh = replace(held, pdu=pdu, joined="", held_at=utcnow())
+        over_at = end_of_life(self._tick.pipeline.plane, (fresh,))
+        expires_at = _expiry(held, request)
         # Who decides on a campaign has not seen this text.
         (renamed,) = await with_campaigns((replace(held, pdu=pdu, joined="", campaign=""),))
         replacement = Replacement(
@@ -166,7 +171,7 @@ class Operations:
             evidence=held.evidence,
             digest=self._tick.pipeline.plane.rules.digest,
             receipt_asked=held.receipt_asked,
-            expires_at=_expiry(held, request),
+            expires_at=expires_at if over_at is None else min(expires_at, over_at),
             campaign=renamed.campaign,
         )
         more = len(replacement.pdu) - len(held.pdu)

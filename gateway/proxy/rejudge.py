@@ -229,7 +229,8 @@ def end_of_life(plane: Plane, together: Sequence[HeldMessage]) -> datetime | Non
     try:
         carriers = [read_carrier(held.pdu) for held in together]
         joined = tuple(held.joined for held in together if held.joined)
-        life_s = life_s_of(_facts_of(plane, carriers, joined))
+        usual_s = plane.rules.bundle.content.code_life_s
+        life_s = life_s_of(_facts_of(plane, carriers, joined), usual_s)
     except Exception:  # noqa: BLE001 - what the filter fails on is held for a person as any other
         return None
     return None if life_s is None else together[0].held_at + timedelta(seconds=life_s)

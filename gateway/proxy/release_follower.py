@@ -8,6 +8,7 @@ import structlog
 
 from gateway.dataplane.request_reader import route_of
 from gateway.domain.authority_report import prohibited_in
+from gateway.domain.policy import ContentRule
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.domain.sender import RouteTable
 from gateway.domain.verdict import Action, Reason, Verdict
@@ -105,6 +106,10 @@ class ReleaseFollower:
     def stands_besides(self, held: HeldMessage, others: Sequence[HeldMessage], rule: str) -> bool:
         """Tell whether anything but `rule` would hold or refuse a message now."""
         return stands_besides(self._tick.pipeline.plane, held, others, rule)
+
+    def content(self) -> ContentRule:
+        """Return what the policy in force says of texts and of what is held."""
+        return self._tick.pipeline.plane.rules.bundle.content
 
     def is_behind(self, system_id: str) -> bool:
         """Tell whether so much of a sender waits for the SMSC that it should send less."""
@@ -208,7 +213,7 @@ class ReleaseFollower:
         plane, now = self._tick.pipeline.plane, utcnow()
         held = together[0]
         account = plane.rules.accounts.get(held.system_id)
-        if account is None or any(one.expires_at <= now for one in together):
+        if account is None or _is_over(together):
             # It waits: its sender's sessions may not have left yet, but it sends no more. Or
             # its time is over, and what comes too late must not come.
             return
@@ -229,7 +234,7 @@ class ReleaseFollower:
         self.queue.drop(ids)
         if not isinstance(outcome, ActResult):
             counted.difference_update(ids)
-        elif self._is_stopped_now(held, beside):
+        elif self._is_stopped_now(held, beside) or _is_over(together):
             await self.submitting.postpone(outcome.together, "something came up meanwhile")
         else:
             await self.submitting.write(outcome.together)
@@ -289,3 +294,9 @@ class ReleaseFollower:
         if finding is not None:
             text = text_of(self._tick.pipeline.plane, together)
             self._tick.report(told_of_held(together[0], verdict, finding, text, epoch()))
+
+
+def _is_over(together: Sequence[HeldMessage]) -> bool:
+    """Tell whether a message or a part has expired: what comes too late must not come."""
+    now = utcnow()
+    return any(one.expires_at <= now for one in together)

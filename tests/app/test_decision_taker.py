@@ -65,7 +65,7 @@ async def test_a_decision_without_effect_teaches_nothing(
     await DecisionTaker(stores.reviews, stores.campaigns, learn, Rounds()).look()
 
     assert learnt == []
-    assert [one.outcome for one, _ in await reviews.last_ten("lin")] == ["it has expired"]
+    assert [one.outcome for one, _ in await reviews.last_ten("lin", now)] == ["it has expired"]
 
 
 async def test_a_campaign_is_worked_off_in_steps_and_teaches_by_some_of_its_texts(

@@ -79,6 +79,7 @@ SHOWING: dict[str, list[tuple[str, ...]]] = {
     "quarantine undo": [(DECIDED,), (DECIDED, "--json"), ("--job", "1")],
     "quarantine campaigns": [(), ("--json",)],
     "quarantine jobs": [(), ("--json",)],
+    "quarantine agreement": [(), ("--json",), ("--days", "366", "--json")],
     "quarantine except": [(HELD, "--note", f"asked {NUMBER}", "--json")],
     "quarantine exceptions": [(), ("--json",)],
     "quarantine revoke": [("1",)],

@@ -21,6 +21,7 @@ from gateway.console.policies.workshop import PolicyWorkshop
 from gateway.console.record_pages import RecordAccess
 from gateway.domain.live import LiveModels, LivePolicy, LiveRates, LiveSmsc, LiveStatus
 from gateway.domain.permissions import UserRole
+from gateway.domain.policy import ContentRule, ReviewLimit
 from gateway.domain.quarantine import HeldMessage
 from gateway.domain.sender import PortOwners
 from gateway.policy.hours import HolidayCalendar
@@ -103,6 +104,7 @@ class Site:
     config: Path | None = None
     wait_s: float = 0.0
     learning: LearningSettings | None = None
+    content: ContentRule = field(default_factory=ContentRule)
 
     def __post_init__(self) -> None:
         self.jobs = CommandJobs(self.clock.clocks.utcnow)
@@ -133,7 +135,13 @@ class Site:
             self.stores.exceptions,
             self.stores.second_reviews,
             self.stores.agreement,
-            review_tools(self.stores.journals, self.stores.samples, CITED.get, learns=True),
+            review_tools(
+                self.stores.journals,
+                self.stores.samples,
+                CITED.get,
+                self.limit_of,
+                learns=True,
+            ),
             self.stores.journals,
             lambda system_id: system_id == "sp1",
             self.limits,
@@ -150,6 +158,10 @@ class Site:
         pages = console_pages(parts)
         self.people, self.streams = pages.people, pages.streams
         return Console(build_api(ClientAccess((), clocks.now), ()), pages.app)
+
+    def limit_of(self, category: str) -> ReviewLimit | None:
+        """Return the time limit of a category by what `content` says now."""
+        return self.content.limit_of(category)
 
     async def ask(self, do: str, answer: type[T], **said: object) -> T:
         """Answer as the gateway does; a text in place of an answer is why there is none."""

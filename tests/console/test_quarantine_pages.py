@@ -635,7 +635,8 @@ async def test_a_decision_keeps_what_was_said_and_for_what_it_was_taken(
     await decide(browser, FIRST, "spam", reason="same as yesterday", category="fraud")
     await decide(browser, FIRST + 1, "discard", category="<b>")
 
-    discarded, confirmed = (one.decision for one in await site.stores.reviews.latest("user: lin"))
+    last = await site.stores.reviews.latest("user: lin", site.clock.at)
+    discarded, confirmed = (one.decision for one in last)
     assert (confirmed.reason, confirmed.note) == ("spam confirmed", "same as yesterday")
     assert confirmed.category == "fraud"
     assert (discarded.reason, discarded.category) == ("", "")

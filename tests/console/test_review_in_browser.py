@@ -9,8 +9,10 @@ import pytest
 from playwright.async_api import BrowserContext
 
 from gateway.domain.permissions import UserRole
+from gateway.domain.policy import ContentRule, OverdueAction, ReviewLimit
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.systems.quarantine.decisions import UNDO_FOR
+from gateway.systems.quarantine.model import NewReview, PersonDecision
 from tests.console.browsing import CAMPAIGN, FIRST, Site, held_with
 from tests.console.test_pages_in_browser import (
     Screen,
@@ -25,6 +27,7 @@ from tests.systems.users.people import PASSWORD, enrolled
 
 __all__ = ["base", "pytestmark", "site"]
 
+RELEASED, REJECTED = PersonDecision.RELEASED, PersonDecision.REJECTED
 LOCALES = {"zh": "zh-CN", "en": "en-GB"}
 LOOKS = pytest.mark.parametrize(
     ("language", "width"), [("zh", 1280), ("zh", 390), ("en", 1280), ("en", 390)]
@@ -190,7 +193,7 @@ async def test_keys_that_decide_rest_for_a_moment_after_a_message_came_up(
         async with page.expect_navigation():
             await page.keyboard.press("r")
 
-    decided = await site.stores.reviews.latest("user: lin")
+    decided = await site.stores.reviews.latest("user: lin", site.clock.at)
     assert [one.decision.message_id for one in decided] == [FIRST + 2]
 
 
@@ -256,4 +259,44 @@ async def test_such_messages_are_let_go_from_now_on(
 
     (one,) = await site.stores.exceptions.listed()
     assert one.revoked_by == "user: lin"
+    assert screen.faults == []
+
+
+async def test_what_is_dealt_twice_is_decided_by_keys_and_compared(site: Site, base: str) -> None:
+    limit = ReviewLimit(12 * 3600, OverdueAction.DISCARD)
+    site.content = ContentRule(review={"commercial": limit})
+    kinds, numbers = ("loan", "education"), range(4)
+    held = [
+        held_now(site, message_id=FIRST + one, category=kinds[one % 2], held_at=site.clock.at)
+        for one in numbers
+    ]
+    await site.stores.quarantine.hold(held)
+    decisions, at = site.stores.reviews, site.clock.at - UNDO_FOR
+    for number, decided in enumerate((RELEASED, REJECTED, REJECTED, REJECTED)):
+        await decisions.add(NewReview(FIRST + number, decided, "user: mei", note="x"), at, UNDO_FOR)
+    await decisions.take_up(site.clock.at, dealt_twice=1.0)
+    before = [await site.stores.quarantine.get(FIRST + one) for one in numbers]
+    async with reviewer(site, base) as screen:
+        page = screen.page
+        assert await page.locator(".sw-held a").count() == len(before)
+        await press(screen, "j")
+        await screen.see("dealt-twice")
+        for key in "rsd":
+            await press(screen, key)
+        assert await page.locator(".sw-strip [data-act=undo]").count() == 3
+        await press(screen, "z")
+        await press(screen, "r")
+        site.clock.at += UNDO_FOR
+        for language, width in (("en", 1280), ("zh", 390)):
+            await page.set_viewport_size({"width": width, "height": 800})
+            await page.context.add_cookies([{"name": "language", "value": language, "url": base}])
+            await page.goto(f"{base}/quarantine/agreement")
+            screen.look = f"{language}-{width}"
+            await screen.see("agreement")
+            wide = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
+            assert not await page.evaluate(wide)
+
+    assert [await site.stores.quarantine.get(FIRST + one) for one in numbers] == before
+    report = await site.stores.agreement.report(at - UNDO_FOR, site.clock.at)
+    assert (report.dealt, report.rate.compared) == (4, 3)
     assert screen.faults == []

@@ -26,7 +26,7 @@ numbers.unmask_bulk         . . . . . . . x | . . . . .
 quarantine.read             . x x x . . x x | . . . . .
 quarantine.decide           . x x . . . . x | . . . . .
 quarantine.decide_campaign  . . x . . . . x | . . . . .
-quarantine.agreement        . . x . . . x x | . . . . .
+agreement.read              . . x . . . x x | . . . . .
 exceptions.write            . . x . . . . x | . . . . .
 policies.read               x x x x . x x x | . . . . .
 policies.change             . . . x . . . x | . . . . .

@@ -1,7 +1,7 @@
 """One directory of policy files: loaded whole or refused with all its faults; their schemas."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from enum import StrEnum
@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, Field, Strict
 
+from gateway.domain.categories import CATEGORIES, category_of, likely_category, lineage_of
 from gateway.domain.detector import (
     MOST_LAG_DAYS,
     Baseline,
@@ -25,12 +26,15 @@ from gateway.domain.policy import (
     KeywordList,
     ListAction,
     LongMessages,
+    OverdueAction,
     RefusalScope,
     RepliesRule,
+    ReviewLimit,
     SelfTestCase,
 )
 from gateway.domain.verdict import Action
 from gateway.domain.warning import WarningCode
+from gateway.filter.one_time_code import USUAL_LIFE_S
 from gateway.policy.bundle import Bundle
 from gateway.policy.hours import CalendarError, HolidayCalendar, RuleLocale, parse
 from gateway.settings import yaml
@@ -50,7 +54,9 @@ from gateway.settings.schema import Count, Id, Reply, Shape, Text, Version, vali
 from gateway.settings.yaml import Document, FaultCollector, SettingsError
 
 _DAY_S = 86_400
-_MAX_DETECTORS = 100
+_MAX_DETECTORS = _MAX_LIMITS = 100
+# The category of what may be against the law, fraud and phishing among it.
+UNLAWFUL = "illegal"
 # A key costs 4 to 450 octets (gateway.policy.checks.too_often).
 MAX_CAPACITY = 20_000_000
 
@@ -104,6 +110,13 @@ class RepliesFile(Shape):
     scope: Annotated[RefusalScope, Strict(False)] = RefusalScope.SENDER
 
 
+class ReviewLimitShape(Shape):
+    """`review.CATEGORY`."""
+
+    within: Duration
+    then: Annotated[OverdueAction, Strict(False)] = OverdueAction.KEEP
+
+
 class ContentFile(Shape):
     """`content.yaml`."""
 
@@ -113,6 +126,8 @@ class ContentFile(Shape):
     late_parts_s: Annotated[float, Field(ge=_DAY_S, le=30 * _DAY_S)] = 7 * _DAY_S
     quarantine_ttl_s: Annotated[float, Field(ge=60, le=90 * _DAY_S)] = _DAY_S
     long_messages: Annotated[LongMessages, Strict(False)] = LongMessages.PROGRESSIVE
+    code_life_s: Annotated[float, Field(ge=60, le=3600)] = USUAL_LIFE_S
+    review: dict[Text, ReviewLimitShape] = Field(default_factory=dict, max_length=_MAX_LIMITS)
 
 
 class DetectorShape(Shape):
@@ -251,8 +266,41 @@ def _content(layers: Layers, lists: tuple[KeywordList, ...]) -> ContentRule:
         judges = any(words.action is not ListAction.SHADOW for words in lists)
         return ContentRule(unreadable=Action.QUARANTINE if judges else Action.FORWARD)
     file = validate(document, ContentFile)
-    said = dict(file) | {"unreadable": Action(file.unreadable)}
+    known = frozenset(words.category for words in lists)
+    faults = [
+        document.fault(("review", *where), f"review.{'.'.join(where)}: {problem}", at_key=at_key)
+        for where, problem, at_key in _limit_problems(file, known)
+    ]
+    if faults:
+        raise SettingsError(faults)
+    limits = {
+        name: ReviewLimit(one.within.total_seconds(), one.then) for name, one in file.review.items()
+    }
+    said = dict(file) | {"unreadable": Action(file.unreadable), "review": limits}
     return ContentRule(**{one.name: said[one.name] for one in fields(ContentRule)})
+
+
+def _limit_problems(
+    file: ContentFile, known: Collection[str]
+) -> Iterator[tuple[tuple[str, ...], str, bool]]:
+    """Yield what is wrong with the limits: where, what to write, and whether the key is meant."""
+    for name, limit in file.review.items():
+        category = category_of(name)
+        if category is not None and category.id != name:
+            yield (name,), f"is another name of a category: write {category.id}", True
+        elif category is None and name not in known:
+            like = likely_category(name)
+            hint = like.id if like is not None else ", ".join(one.id for one in _ROOTS)
+            yield (name,), f"is no category, nor that of a list: write {hint}", True
+        elif limit.then is OverdueAction.RELEASE and UNLAWFUL in lineage_of(name):
+            unread = "what may be against the law is not released unread: write discard or keep"
+            yield (name, "then"), unread, False
+        if limit.within.total_seconds() >= file.quarantine_ttl_s:
+            late = f"a held message expires after {file.quarantine_ttl_s:g} s (quarantine_ttl_s)"
+            yield (name, "within"), f"{late}: write less, or raise that", False
+
+
+_ROOTS = [one for one in CATEGORIES if not one.parent]
 
 
 def _detectors(layers: Layers) -> tuple[Detector, ...]:

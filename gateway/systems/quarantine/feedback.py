@@ -13,7 +13,7 @@ from gateway.domain.quarantine import BETWEEN_WORDS, HoldState
 from gateway.domain.verdict import Reason
 from gateway.storage.database import SqlStore
 from gateway.storage.tables import held_messages
-from gateway.systems.quarantine.model import PersonDecision, lowest_id_at
+from gateway.systems.quarantine.model import BY_TIME_LIMIT, PersonDecision, lowest_id_at
 
 _BAND = 10  # percent
 _column = held_messages.c
@@ -48,6 +48,7 @@ class FeedbackStore(SqlStore):
         query = (
             sa.select(*alike, is_rejected, sa.func.count().label("messages"))
             .where(_column.message_id >= first, sa.or_(_column.is_reviewed, _IS_REJECTED))
+            .where(~_column.decision.contains(f" by {BY_TIME_LIMIT}", autoescape=True))
             .group_by(*alike, is_rejected)
         )
         return [

@@ -1,9 +1,11 @@
 """What a page shows of a held message: masked, bounded, and with its evidence marked."""
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 
 from gateway.domain.msisdn import is_mobile, masked
 from gateway.domain.quarantine import HeldMessage
+from gateway.systems.quarantine.review_limits import FindLimit, review_by
 from gateway.systems.quarantine.review_tools import Place, ReviewTools, RuleCitation
 from gateway.systems.quarantine.text_pieces import (
     MAX_OTHER_CHARS,
@@ -30,6 +32,22 @@ def listed_message(held: HeldMessage, mask: Callable[[str], str]) -> dict[str, o
         "evidence": visible(mask(held.evidence)),
         "campaign": held.campaign,
         "held_at": held.held_at,
+    }
+
+
+def shown_limit(held: HeldMessage, limit_of: FindLimit, now: datetime) -> dict[str, object]:
+    """Return until when people decide on a message, minutes that are left, and what follows.
+
+    `decide_by` is None where there is no limit, or the message is not held.
+    """
+    limit = limit_of(held.category)
+    ends = review_by(held, limit)
+    left_s = 0.0 if ends is None else (ends - now).total_seconds()
+    return {
+        "decide_by": ends,
+        "minutes_left": max(0, int(left_s // 60)),
+        "is_overdue": left_s <= 0,
+        "then": "" if limit is None else limit.then.value,
     }
 
 

@@ -16,6 +16,10 @@ EXPIRING_STATES = frozenset({HoldState.HELD, HoldState.DEFERRED, HoldState.RELEA
 REPLACEABLE_STATES = frozenset({HoldState.HELD, HoldState.DEFERRED})
 
 
+# Who decided where no person did in time, before the category; see review_limits.
+BY_TIME_LIMIT = "the time limit of "
+
+
 class PersonDecision(StrEnum):
     """A decision of the operator's staff on a held message."""
 
@@ -27,8 +31,10 @@ def decision_on(held: HeldMessage) -> PersonDecision | None:
     """Return the decision of the operator's staff on a message, None without one.
 
     It stands even if the message was refused later. Decisions of its subscriber and its SP do not
-    count.
+    count, nor what a time limit did.
     """
+    if f" by {BY_TIME_LIMIT}" in held.decision:
+        return None
     if held.state is HoldState.DISCARDED and held.decision:
         return PersonDecision.REJECTED
     return PersonDecision.RELEASED if held.is_reviewed else None

@@ -31,7 +31,7 @@ from gateway.systems.quarantine.held_query import (
     held_query,
 )
 from gateway.systems.quarantine.leases import LeaseStore
-from gateway.systems.quarantine.message_view import listed_message, shown_message
+from gateway.systems.quarantine.message_view import listed_message, shown_limit, shown_message
 from gateway.systems.quarantine.model import (
     TRANSITIONS,
     HeldMessageAct,
@@ -161,6 +161,7 @@ class HeldReview:
             "found": [
                 {
                     **listed_message(held, self.tools.mask),
+                    **shown_limit(held, self.tools.limit_of, self.utcnow()),
                     "path": query.path(held.message_id),
                     "leased_by": leased.get(held.message_id, ""),
                 }
@@ -224,7 +225,8 @@ class HeldReview:
         before, top = _id_of(query.before), _id_of(query.top)
         if before is None and top is not None:
             before = top + 1
-        seen = await self.seconds.dealt_to(_second_reviewer(request), self.utcnow())
+        by, limit_of = _second_reviewer(request), self.tools.limit_of
+        seen = await self.seconds.dealt_to(by, self.utcnow(), limit_of)
         found = await find_held(self.store, replace(wanted, as_held=seen.as_held), before, limit)
         return list(map(seen.message, found))
 
@@ -267,6 +269,7 @@ class HeldReview:
         language = language_of(request)
         return {
             **await asyncio.to_thread(shown_message, held, parts, self.tools, language),
+            **shown_limit(held, self.tools.limit_of, self.utcnow()),
             "seen": seen_digest(held),
             "leased_by": leased_by,
             "waits": waits,

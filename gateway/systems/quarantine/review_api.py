@@ -13,11 +13,13 @@ from pydantic import Field
 from gateway.domain.api_client import ApiClient
 from gateway.domain.msisdn import masked
 from gateway.domain.permissions import Permission
+from gateway.domain.policy import OverdueAction
 from gateway.domain.quarantine import HeldMessage, HoldState, ReceiptState
 from gateway.domain.records import NewAccess
 from gateway.systems.quarantine.decisions import ReviewDesk, seen_digest
 from gateway.systems.quarantine.decisions_api import DecisionItem, decision_item
 from gateway.systems.quarantine.model import NewReview, PersonDecision
+from gateway.systems.quarantine.review_limits import review_by
 from gateway.systems.quarantine.review_tools import ReviewTools
 from gateway.systems.quarantine.service import (
     HeldFilter,
@@ -70,6 +72,12 @@ class HeldMessageItem(RequestBody):
     held_at: datetime
     expires_at: datetime
     due_at: datetime | None
+    decide_by: Annotated[
+        datetime | None, Field(description="The time limit of its category ends then.")
+    ]
+    then: Annotated[
+        OverdueAction | None, Field(description="What becomes of it if nobody decides by then.")
+    ]
     decision: Annotated[str, Field(description="What a person decided last, who and why.")]
 
 
@@ -258,7 +266,11 @@ def _item(held: HeldMessage, tools: ReviewTools) -> HeldMessageItem:
 
 
 def _fields(held: HeldMessage, tools: ReviewTools) -> dict[str, Any]:
+    limit = tools.limit_of(held.category)
+    ends = review_by(held, limit)
     return {
+        "decide_by": ends,
+        "then": limit.then if limit is not None and ends is not None else None,
         "id": str(held.message_id),
         "state": held.state,
         "system_id": held.system_id,

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from gateway.domain.quarantine import HeldMessage
 from gateway.domain.records import NewAccess
 from gateway.systems.quarantine.model import PersonDecision
+from gateway.systems.quarantine.review_limits import FindLimit
 
 Place = tuple[int, int]
 """The start and the end of a span of a text."""
@@ -51,7 +52,8 @@ class ReviewTools:
     text that the reason and the evidence of a message are about. `octets_of` returns the octets of
     a request without the numbers in it. `cite` returns what a rule of the policy in force is, None
     for an id that it does not have. `learn` keeps what a decision teaches, and never fails.
-    `journal` notes a look, and raises StoreUnavailable: then nothing may be shown.
+    `journal` notes a look, and raises StoreUnavailable: then nothing may be shown. `limit_of`
+    returns until when people decide on messages of a category, by the policy in force.
     """
 
     texts_of: Callable[[HeldMessage, Sequence[HeldMessage]], tuple[str, ...]]
@@ -61,3 +63,4 @@ class ReviewTools:
     cite: Callable[[str], RuleCitation | None]
     learn: Callable[[Sequence[HeldMessage], PersonDecision, str], Awaitable[None]]
     journal: Callable[[NewAccess], Awaitable[object]]
+    limit_of: FindLimit

@@ -26,6 +26,7 @@ from gateway.systems.quarantine.model import (
     ReviewDecision,
     ReviewState,
 )
+from gateway.systems.quarantine.review_limits import UNLIMITED, FindLimit, is_over
 from gateway.systems.quarantine.service import decided_move
 from gateway.systems.quarantine.tables import (
     IS_OPINION,
@@ -78,7 +79,8 @@ def is_dealt_twice(key: bytes, subject: int, share: float) -> bool:
     without the key.
     """
     drawn = hmac.digest(key, str(subject).encode(), sha256)[:_DRAWN_OCTETS]
-    return int.from_bytes(drawn) < share * 2 ** (8 * _DRAWN_OCTETS)
+    limit: float = share * 2 ** (8 * _DRAWN_OCTETS)
+    return int.from_bytes(drawn) < limit
 
 
 async def deal(
@@ -239,10 +241,13 @@ class SecondReviewStore(SqlStore):
         found = await self._database.record(ReviewDecision, query.where(_decision.not_before > now))
         return None if found is None else as_decided(found, now)
 
-    async def dealt_to(self, by: str, now: datetime) -> DealtMessages:
+    async def dealt_to(
+        self, by: str, now: datetime, limit_of: FindLimit = UNLIMITED
+    ) -> DealtMessages:
         """Return what is dealt to a person, the newest MOST_DEALT that are open; none to "".
 
-        Those on which the person gave an opinion within the last hour are among them.
+        Those on which the person gave an opinion within the last hour are among them. What would
+        have been released or discarded by now, by a limit of its category, is dealt no more.
         """
         if not by:
             return DealtMessages({}, now)
@@ -252,7 +257,7 @@ class SecondReviewStore(SqlStore):
             _held.rule == _deal.rule,
         )
         unanswered = (
-            sa.select(_deal.message_id, _deal.note)
+            sa.select(_deal.message_id, _deal.note, _held.category, _held.held_at)
             .join(held_messages, sa.and_(_held.message_id == _deal.message_id, is_as_dealt))
             .where(_deal.until > now, _deal.by != by, _deal.escalated_by == "", ~_IS_ANSWERED)
             .where(~_took_part(by, _deal.subject, _deal.message_id))
@@ -275,6 +280,7 @@ class SecondReviewStore(SqlStore):
         found: dict[int, SecondReview] = {
             row["message_id"]: SecondReview(row["note"], None)
             for row in await self._database.rows(unanswered)
+            if not is_over(row["held_at"], limit_of(row["category"]), now)
         }
         for row in await self._database.rows(answered):
             fields = dict(row)

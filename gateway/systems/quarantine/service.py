@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeAlias
 
+import sqlalchemy as sa
+
 from gateway.domain.categories import covered_by
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.domain.records import NewAccess
@@ -107,7 +109,9 @@ async def find_held(
     bounds = [one for one in (before_id, wanted.below_id) if one is not None]
     as_held = held_messages.c.message_id.in_(wanted.as_held)
     states = _OF_INTEREST if wanted.state is None else (wanted.state,)
-    looks = [(one, ~as_held if wanted.as_held else None) for one in states]
+    looks: list[tuple[HoldState | None, sa.ColumnElement[bool] | None]] = [
+        (one, ~as_held if wanted.as_held else None) for one in states
+    ]
     if wanted.as_held and HoldState.HELD in states:
         looks.append((None, as_held))
     for state, among in looks:

@@ -39,6 +39,7 @@ from gateway.domain.live import (
     LiveStatus,
     SuspendedSender,
 )
+from gateway.domain.policy import ContentRule, OverdueAction, ReviewLimit
 from gateway.domain.sender import PortOwners
 from gateway.domain.subscription import Cycle, Service, Terms
 from gateway.policy.checks.outside_window import usual_hours
@@ -61,6 +62,7 @@ from gateway.systems.number_codes.api import Subscribers, sessions
 from gateway.systems.number_codes.service import Chance, Guesses, NumberCodeDesk
 from gateway.systems.optout_notices.api import notices
 from gateway.systems.preferences.api import preferences
+from gateway.systems.quarantine.agreement.api import agreement
 from gateway.systems.quarantine.api import own_holds
 from gateway.systems.quarantine.decisions import ReviewDesk
 from gateway.systems.quarantine.decisions_api import DecisionStores, decision_routers
@@ -76,6 +78,7 @@ from tests.memory_stores import memory_stores
 from tests.policy.conftest import sender
 
 NOON = datetime(2025, 11, 25, 12, tzinfo=UTC)
+REVIEW_LIMITS = {"loan": ReviewLimit(4 * 3600, OverdueAction.RELEASE)}
 HUB, CODE = "10086", "482913"
 OWNERS = PortOwners([sender()])  # 10690001 with four digits more
 PORTS = {"sp1": ("10690001",), "sp2": ("10690009",)}
@@ -233,13 +236,15 @@ class Desk:
     def of_staff(self) -> list[APIRouter]:
         """Return the routes for programs that do what people do on pages."""
         stores, utcnow = self.stores, lambda: self.now
-        tools = review_tools(stores.journals, stores.samples, learns=True)
+        limit_of = ContentRule(review=REVIEW_LIMITS).limit_of
+        tools = review_tools(stores.journals, stores.samples, limit_of=limit_of, learns=True)
         desk = ReviewDesk(stores.reviews, tools.mask)
         decided = DecisionStores(stores.quarantine, stores.campaigns, stores.exceptions)
         return [
             operations(self.gateway.ask),
             audit(stores.journals, utcnow),
             held_review(stores.quarantine, desk, tools, utcnow),
+            agreement(stores.agreement, utcnow),
             *decision_routers(desk, decided, tools.mask, utcnow),
             suspensions(stores.suspensions, stores.suspended_ports, lambda: PORTS, utcnow),
             filings(stores.filings, lambda: PORTS),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.domain.policy import ContentRule, KeywordList, ListAction
+from gateway.domain.policy import ContentRule, KeywordList, ListAction, OverdueAction, ReviewLimit
 from gateway.domain.verdict import Action
 from gateway.policy.hours import HolidayCalendar, RuleLocale
 from gateway.settings.bundles import keyword_lists
@@ -102,6 +102,37 @@ def test_a_content_file_may_set_all_of_its_rule(bundle: WriteBundle) -> None:
     found = load_bundle(bundle({"content.yaml": text}))
 
     assert found.content == ContentRule(Action.REJECT, 2.5, 3600, late_parts_s=30 * 86_400)
+
+
+def test_a_content_file_sets_limits_by_category_of_the_tree_or_of_a_list(
+    bundle: WriteBundle,
+) -> None:
+    text = (
+        "version: 1\ncode_life_s: 300\nreview:\n"
+        "  commercial: {within: 12h, then: release}\n"
+        "  loan: {within: 30m, then: discard}\n"
+        "  ours: {within: 1h}\n"
+    )
+    own = "version: 1\nid: K-OURS\ncategory: ours\naction: quarantine\nwords: [暗语]\n"
+
+    found = load_bundle(bundle({"content.yaml": text, "keywords/ours.yaml": own})).content
+
+    assert found.code_life_s == 300
+    assert found.review == {
+        "commercial": ReviewLimit(43_200, OverdueAction.RELEASE),
+        "loan": ReviewLimit(1800, OverdueAction.DISCARD),
+        "ours": ReviewLimit(3600, OverdueAction.KEEP),
+    }
+    for category, limit in (
+        ("loan", "loan"),
+        ("travel", "commercial"),
+        ("commercial", "commercial"),
+        ("ours", "ours"),
+        ("fraud", ""),
+        ("", ""),
+    ):
+        assert found.limit_of(category) == found.review.get(limit)
+    assert str(found.review["loan"]) == "within 1800 s, then discard"
 
 
 @pytest.mark.parametrize(
@@ -263,6 +294,46 @@ BROKEN = {
     "no time": (
         {"content.yaml": "version: 1\nquarantine_ttl_s: 0\n"},
         "content.yaml:2:19 quarantine_ttl_s: Input should be greater than or equal to 60",
+    ),
+    "a limit of no category": (
+        {"content.yaml": "version: 1\nreview:\n  loann: {within: 4h}\n"},
+        "content.yaml:3:3 review.loann: is no category, nor that of a list: write loan",
+    ),
+    "a limit of nothing like a category": (
+        {"content.yaml": "version: 1\nreview:\n  xyz: {within: 4h}\n"},
+        (
+            "content.yaml:3:3 review.xyz: is no category, nor that of a list:"
+            " write commercial, illegal, nuisance"
+        ),
+    ),
+    "a limit of a category by another name": (
+        {"content.yaml": "version: 1\nreview:\n  贷款: {within: 4h}\n"},
+        "content.yaml:3:3 review.贷款: is another name of a category: write loan",
+    ),
+    "fraud released unread": (
+        {"content.yaml": "version: 1\nreview:\n  fraud_prize: {within: 4h, then: release}\n"},
+        (
+            "content.yaml:3:35 review.fraud_prize.then: what may be against the law is not"
+            " released unread: write discard or keep"
+        ),
+    ),
+    "a limit after the end": (
+        {"content.yaml": "version: 1\nreview:\n  loan: {within: 2d, then: discard}\n"},
+        (
+            "content.yaml:3:18 review.loan.within: a held message expires after 86400 s"
+            " (quarantine_ttl_s): write less, or raise that"
+        ),
+    ),
+    "a limit in seconds": (
+        {"content.yaml": "version: 1\nreview:\n  loan: {within: 3600}\n"},
+        (
+            "content.yaml:3:18 review.loan.within: must be a duration in quotes:"
+            ' "90s", "30m", "24h" or "7d"'
+        ),
+    ),
+    "a code for days": (
+        {"content.yaml": "version: 1\ncode_life_s: 86400\n"},
+        "content.yaml:2:14 code_life_s: Input should be less than or equal to 3600",
     ),
     "a name that is not read": (
         {"consents.yaml": "version: 1\n"},

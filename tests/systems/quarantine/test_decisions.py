@@ -375,7 +375,7 @@ async def test_a_decision_is_on_the_text_that_was_seen(
     decision = kept(await reviews.decide(NewReview(1, RELEASED, LIN, seen=seen), noon))
     assert await stores.quarantine.replace_pdu(1, replacement)
     taken = await stores.reviews.take_up(noon + UNDO_FOR)
-    (last,) = await reviews.last_ten(LIN)
+    (last,) = await reviews.last_ten(LIN, noon)
     late = await reviews.decide(NewReview(1, RELEASED, LIN, seen=seen), noon)
 
     assert taken == []
@@ -397,7 +397,7 @@ async def test_the_last_ten_decisions_of_a_person_come_newest_first_with_what_be
     await reviews.decide(NewReview(13, REJECTED, MEI), noon)
     await stores.reviews.take_up(noon + UNDO_FOR + 11 * SECOND)
 
-    last = await reviews.last_ten(LIN)
+    last = await reviews.last_ten(LIN, noon)
 
     assert [one.decision.message_id for one in last] == list(range(12, 2, -1))
     assert [(one.decision.state, one.state) for one in last[:2]] == [
@@ -437,7 +437,7 @@ async def test_decisions_go_with_their_message(
         [1], NewPurge(what="messages", since=noon, until=noon, count=0, at=noon, by="zhao")
     )
 
-    assert await reviews.last_ten(LIN) == []
+    assert await reviews.last_ten(LIN, noon) == []
 
 
 ACTORS = (
@@ -509,7 +509,7 @@ class Desk:
         done = await self.reviews.undo(one.number, LIN, self.now, may_undo_others=True)
         (stands,) = [
             each.decision
-            for each in await self.reviews.last_ten(one.by)
+            for each in await self.reviews.last_ten(one.by, self.now)
             if each.decision.number == one.number
         ]
         assert (stands.state is ReviewState.UNDONE) == (

@@ -350,13 +350,13 @@ async def test_the_parts_of_a_long_message_are_dealt_together(
 async def test_all_of_it_goes_with_its_message(
     stores: Stores, reviews: ReviewDesk, held: Builder, noon: datetime
 ) -> None:
-    await stores.quarantine.hold([held(message_id=1)])
+    await stores.quarantine.hold([held(message_id=1, receipt_asked=False)])
     after = await decided_by_lin(stores, reviews, noon, REJECTED)
     await opinion(reviews, after, decision=RELEASED)
     late = after + UNDO_FOR
     assert len(await stores.agreement.disagreements(noon, late)) == 1
 
-    gone = await stores.quarantine.forget([1], NewPurge("held_messages", noon, late, late, "x"))
+    gone = await stores.quarantine.forget([1], NewPurge("held_messages", noon, late, 1, late, "x"))
 
     assert gone == 1
     assert (await stores.agreement.report(noon, late)).dealt == 0
