@@ -155,9 +155,10 @@ class Listeners:
                     opened.callback(each.close)
             opened.pop_all()
         self.take(prepared)
-        for one in self.passed:
-            log.warning("listener.unclaimed", name=one.name, address=str(one.socket.getsockname()))
-            one.socket.close()
+        for left in self.passed:
+            address = str(left.socket.getsockname())
+            log.warning("listener.unclaimed", name=left.name, address=address)
+            left.socket.close()
         self.passed = []
 
     async def prepare(self, listener: Listener, handshake_s: float) -> PreparedListener:
