@@ -215,8 +215,8 @@ class ContentRule:
     `parts_ttl_s` limits how long the parts of a long message are remembered and wait for the
     others. `late_parts_s` is how long after that a late part is judged with them.
     `quarantine_ttl_s` is how long a held message waits for a person, and `code_life_s` how long a
-    one-time code does whose text does not say how long it is of use. `review` has the limits of
-    categories, which hold for the categories below them, too, but for those with one of their own.
+    one-time code does if its text does not say how long it is of use. `review` has the limits of
+    categories; a category without one has that of the next category above it.
     """
 
     unreadable: Action = Action.QUARANTINE

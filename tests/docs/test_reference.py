@@ -70,8 +70,9 @@ def settings_of(shape: type[Model], before: str = "") -> Iterator[tuple[str, str
             )
             yield f"{before}{name}", default
         else:
-            is_many = "list[" in str(annotation)
-            yield from settings_of(inner, f"{before}{name}{'[]' if is_many else ''}.")
+            is_many, is_map = "list[" in str(annotation), "dict[" in str(annotation)
+            each = "[]" if is_many else ".CATEGORY" if is_map else ""
+            yield from settings_of(inner, f"{before}{name}{each}.")
 
 
 def fields_of(shape: type[Model]) -> dict[str, FieldInfo]:

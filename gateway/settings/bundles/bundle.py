@@ -34,7 +34,6 @@ from gateway.domain.policy import (
 )
 from gateway.domain.verdict import Action
 from gateway.domain.warning import WarningCode
-from gateway.filter.one_time_code import USUAL_LIFE_S
 from gateway.policy.bundle import Bundle
 from gateway.policy.hours import CalendarError, HolidayCalendar, RuleLocale, parse
 from gateway.settings import yaml
@@ -126,7 +125,7 @@ class ContentFile(Shape):
     late_parts_s: Annotated[float, Field(ge=_DAY_S, le=30 * _DAY_S)] = 7 * _DAY_S
     quarantine_ttl_s: Annotated[float, Field(ge=60, le=90 * _DAY_S)] = _DAY_S
     long_messages: Annotated[LongMessages, Strict(False)] = LongMessages.PROGRESSIVE
-    code_life_s: Annotated[float, Field(ge=60, le=3600)] = USUAL_LIFE_S
+    code_life_s: Annotated[float, Field(ge=60, le=3600)] = 600
     review: dict[Text, ReviewLimitShape] = Field(default_factory=dict, max_length=_MAX_LIMITS)
 
 

@@ -56,7 +56,7 @@ class CategoryAgreementItem(AgreementRateItem):
     category: Annotated[str, Field(examples=["loan"])]
 
 
-class AgreementItem(RequestBody):
+class AgreementReportItem(RequestBody):
     """What became of all held messages that were dealt to a second reviewer."""
 
     since: datetime
@@ -103,13 +103,13 @@ def agreement(store: AgreementStore, utcnow: Callable[[], datetime]) -> APIRoute
     router = APIRouter(tags=["quarantine"])
 
     @router.get("/v1/agreement", summary="Look at how reviewers agree")
-    async def report(_client: Reader, days: Days = 30) -> AgreementItem:
+    async def report(_client: Reader, days: Days = 30) -> AgreementReportItem:
         """Return how often two reviewers decided alike on what was dealt to both."""
         now = utcnow()
         found = await store.report(now - timedelta(days=days), now)
         counts = {end.value: messages for end, messages in found.ends.items()}
         del counts["compared"]
-        return AgreementItem(
+        return AgreementReportItem(
             since=found.since,
             dealt=found.dealt,
             **counts,

@@ -98,7 +98,7 @@ def described_rate(rate: AgreementRate) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class ReviewerAgreement:
-    """How often a reviewer and others decided alike, whoever was first.
+    """How often a reviewer and others decided alike; the reviewer may have been first or second.
 
     `released_alone` counts what the reviewer released and the other rejected, `rejected_alone` the
     opposite. `dealt_first` messages of the reviewer's decisions were dealt to others.
