@@ -21,29 +21,29 @@ from gateway.cli.held_messages import (
 from gateway.console.held_review import SampleWriter, masked_numbers
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.runtime.clock import monotonic, utcnow
-from gateway.runtime.masking import masked_text
 from gateway.settings.gateway import GatewaySettings
 from gateway.storage.errors import StoreUnavailable
 from gateway.stores import stores_of
 from gateway.systems.learning.model import SampleLabel
-from gateway.systems.quarantine.campaigns import CampaignDesk
+from gateway.systems.quarantine.campaigns import CampaignDesk, JobNotMade
 from gateway.systems.quarantine.decisions import NotUndone, ReviewDesk
 from gateway.systems.quarantine.exceptions import LONGEST, ExceptionDesk, HoldException
-from gateway.systems.quarantine.feedback import (
-    DecisionCount,
-    Feedback,
-    FeedbackKey,
-    FeedbackKind,
-    FeedbackStore,
-)
 from gateway.systems.quarantine.model import (
     MessageIds,
+    NewCampaignReview,
     NewReview,
     PersonDecision,
     ReviewDecision,
     ReviewJob,
 )
-from gateway.systems.quarantine.service import ActResult, NotDone, Outcome, QuarantineDesk
+from gateway.systems.quarantine.service import (
+    OF_CAMPAIGN,
+    OF_MESSAGE,
+    ActResult,
+    NotDone,
+    Outcome,
+    QuarantineDesk,
+)
 from gateway.systems.quarantine.sql import QuarantineStore
 from gateway.terminal.arguments import said
 from gateway.terminal.failure import CommandError, ExitCode, misused
@@ -81,6 +81,7 @@ async def release_messages(
         )
     name, outcomes = acting(decided.by), Outcomes(chosen.campaign, chosen.system_id)
     why = said(decided.note)
+    overruling = OF_MESSAGE if chosen.campaign is None else OF_CAMPAIGN
     asked = array("q")
     async with opened_store(settings, stores_of) as stores:
         desk, found = _desk(stores.quarantine), await chosen.found_in(stores.quarantine)
@@ -88,7 +89,7 @@ async def release_messages(
         async for some in _each(
             "asking for release",
             found,
-            lambda numbers: desk.request_release_each(numbers, name, utcnow(), why),
+            lambda numbers: desk.request_release_each(numbers, name, utcnow(), why, overruling),
         ):
             let_go = _done(some)
             await samples.learn_from_reviews(let_go, SampleLabel.HAM, name)
@@ -185,9 +186,13 @@ async def add_exception(
     decided: DecisionOptions,
     days: int,
     *,
+    are_held_released: bool,
     as_json: bool,
 ) -> int:
-    """Make an exception of what a message is, print it; return the exit code."""
+    """Make an exception of what a message is, print it; return the exit code.
+
+    With `are_held_released` a job releases what is held of it by now; else it is counted.
+    """
     note, now = said(decided.note), utcnow()
     if not note:
         raise misused("--note: say why, for those who read the list of exceptions")
@@ -203,9 +208,29 @@ async def add_exception(
             )
         desk = ExceptionDesk(stores.exceptions, masked_numbers)
         made = await desk.add(held, acting(decided.by), note, now, now + timedelta(days=days))
-    if isinstance(made, NotDone):
-        raise CommandError(f"no exception was made: {made.why}")
+        if isinstance(made, NotDone):
+            raise CommandError(f"no exception was made: {made.why}")
+        each = await stores.campaigns.held_of_each(made.campaign, made.rule)
+        count, job = each.get(made.system_id, 0), None
+        if are_held_released and count:
+            new = NewCampaignReview(
+                *(made.campaign, PersonDecision.RELEASED, acting(decided.by), count),
+                *(made.system_id, "", note, "", made.rule),
+            )
+            job = await CampaignDesk(stores.campaigns, masked_numbers).decide(new, now)
     _print_exceptions([made], now, as_json=as_json)
+    return _say_of_held(count, job)
+
+
+def _say_of_held(count: int, job: ReviewJob | JobNotMade | None) -> int:
+    """Say what becomes of what is held already of an exception; return the exit code."""
+    if isinstance(job, ReviewJob):
+        warn(f"job {job.number} releases {counted(job.expected_count, 'message')} held by now")
+    elif isinstance(job, JobNotMade):
+        warn(f"what is held by now stays held: {job.why}")
+        return ExitCode.FAILED
+    elif count:
+        warn(f"{counted(count, 'message')} of it stay held: --held releases them, too")
     return ExitCode.FINE
 
 
@@ -442,52 +467,3 @@ def _described(outcome: Outcome) -> dict[str, object]:
         "state": state,
         "note": note,
     }
-
-
-# With fewer decisions nothing is proposed.
-_LEAST_DECIDED = 5
-_MOST_RELEASED, _MANY_RELEASED = 0.5, 0.2
-
-
-async def show_feedback(settings: GatewaySettings, since: datetime, *, as_json: bool) -> int:
-    """Print what people made of messages that were held since then; return the exit code."""
-    async with opened_store(settings, FeedbackStore) as store:
-        decided = await store.decided_since(since)
-    feedback = Feedback()
-    feedback.add(decided)
-    of_rules = feedback.by_rule()
-    listed = sorted(
-        feedback.counts.items(), key=lambda item: (-of_rules[item[0].rule], item[0].rule, item[0])
-    )
-    shown = [
-        {
-            "by": key.kind,
-            "rule": key.rule,
-            "what": masked_text(key.detail),
-            "released": count.released,
-            "rejected": count.rejected,
-            "share_released": round(count.share_released, 3),
-            "to_do": _to_do(key, count),
-        }
-        for key, count in listed
-    ]
-    names = ("rule", "what", "released", "rejected", "share_released", "to_do")
-    rows = [[str(one[name]) for name in names] for one in shown]
-    columns = [name.replace("_", " ") for name in names]
-    print_listed(shown, columns, rows, "nobody has decided yet", as_json=as_json)
-    return ExitCode.FINE
-
-
-def _to_do(key: FeedbackKey, count: DecisionCount) -> str:
-    is_enough = count.released + count.rejected >= _LEAST_DECIDED
-    if not is_enough or count.share_released < _MANY_RELEASED:
-        return ""
-    match key.kind:
-        case FeedbackKind.WORD:
-            return "take the word out of the list, or give the list an exception"
-        case FeedbackKind.SCORE:
-            return "train with the decisions: smsward filter train --add-samples"
-        case FeedbackKind.RULE:
-            if count.share_released < _MOST_RELEASED:
-                return "look at its words or scores below"
-            return f"it errs more than it helps: smsward policy shadow {key.rule}"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gateway.console.held_review import masked_numbers, texts_of, texts_together
 from gateway.domain.categories import CATEGORIES, category_of, covered_by
+from gateway.domain.held_findings import told_items
 from gateway.domain.msisdn import masked
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.runtime.clock import utcnow
@@ -116,6 +117,7 @@ async def list_jobs(settings: GatewaySettings, limit: int, *, as_json: bool) -> 
             "number": one.number,
             "campaign": one.campaign,
             "system_id": one.system_id,
+            "rule": one.rule,
             "decision": one.decision.value,
             "by": one.by,
             "reason": one.reason,
@@ -245,8 +247,8 @@ def described(held: HeldMessage, *, unmask: bool = False) -> dict[str, object]:
     return shown_fields(
         held,
         "message_id state note decision system_id source destination reason rule category severity"
-        " rule_severity rule_owner score campaign evidence digest held_at due_at expires_at"
-        " receipt_asked receipt smsc_message_id",
+        " rule_severity rule_owner score campaign evidence found overruled digest held_at due_at"
+        " expires_at receipt_asked receipt smsc_message_id",
         message_id=str(held.message_id),  # which a program may round as a JSON number
         decision=held.decision if unmask else masked_numbers(held.decision),
         source=held.source if unmask else masked_source(held.source),
@@ -255,7 +257,15 @@ def described(held: HeldMessage, *, unmask: bool = False) -> dict[str, object]:
         rule_severity=held.severity,
         rule_owner=held.owner,
         evidence=held.evidence if unmask else masked_numbers(held.evidence),
+        found=_told(held.found, unmask=unmask),
+        overruled=_told(held.overruled, unmask=unmask),
     )
+
+
+def _told(lines: str, *, unmask: bool) -> list[str]:
+    """Return what holds a message, or was overruled, as rule and what it found."""
+    told = [": ".join(filter(None, one)) for one in told_items(lines)]
+    return told if unmask else list(map(masked_numbers, told))
 
 
 def told_counts(counts: Mapping[HoldState, int] | Mapping[str, int]) -> str:
@@ -357,7 +367,7 @@ def _shown(value: object) -> str:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return str(value)
+    return "; ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 # So many are read, decided on and told of at a time, however many there are.

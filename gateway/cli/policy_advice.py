@@ -1,7 +1,8 @@
-"""`smsward policy advise`: which rules in shadow mode may be enforced, by what records say."""
+"""`smsward policy advise` and `filter feedback`: rules as records and people judge them."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
@@ -9,13 +10,21 @@ from gateway.cli.policy_hits import ShownSample, count_findings, shown_samples
 from gateway.domain.policy import Enforcement
 from gateway.policy.bundle import Bundle
 from gateway.records.finding_counts import FindingCounter, RuleHits
+from gateway.runtime.masking import masked_text
 from gateway.settings.gateway import GatewaySettings
+from gateway.systems.quarantine.feedback import (
+    DecisionCount,
+    Feedback,
+    FeedbackKey,
+    FeedbackKind,
+    FeedbackStore,
+)
 from gateway.systems.quarantine.model import PersonDecision, decision_on
 from gateway.systems.quarantine.sql import QuarantineStore
 from gateway.terminal.deployment import bundle_in
 from gateway.terminal.failure import ExitCode, run_async
 from gateway.terminal.options import AdviceOptions, HitOptions
-from gateway.terminal.screen import counted, print_json, print_table, say
+from gateway.terminal.screen import counted, print_json, print_listed, print_table, say
 from gateway.terminal.store import opened_store, sealer_of
 
 # The criterion; docs/howto/policies.md has it in words.
@@ -161,3 +170,50 @@ def _row(one: RuleAdvice) -> tuple[str | tuple[str, ...], ...]:
     ids = tuple(sample.message_id for sample in one.samples if sample.message_id)
     counts = (str(one.messages), str(one.would_stop))
     return (one.rule, one.proposal, *counts, tuple(senders)[:3], one.because, ids[:2])
+
+
+_ERRS, _IS_DOUBTFUL = 0.5, 0.2
+
+
+async def show_feedback(settings: GatewaySettings, since: datetime, *, as_json: bool) -> int:
+    """Print what people made of messages that were held since then; return the exit code."""
+    async with opened_store(settings, FeedbackStore) as store:
+        decided = await store.decided_since(since)
+    feedback = Feedback()
+    feedback.add(decided)
+    of_rules = feedback.by_rule()
+    listed = sorted(
+        feedback.counts.items(), key=lambda item: (-of_rules[item[0].rule], item[0].rule, item[0])
+    )
+    shown = [
+        {
+            "by": key.kind,
+            "rule": key.rule,
+            "what": masked_text(key.detail),
+            "released": count.released,
+            "rejected": count.rejected,
+            "share_released": round(count.share_released, 3),
+            "to_do": _to_do(key, count),
+        }
+        for key, count in listed
+    ]
+    names = ("rule", "what", "released", "rejected", "share_released", "to_do")
+    rows = [[str(one[name]) for name in names] for one in shown]
+    columns = [name.replace("_", " ") for name in names]
+    print_listed(shown, columns, rows, "nobody has decided yet", as_json=as_json)
+    return ExitCode.FINE
+
+
+def _to_do(key: FeedbackKey, count: DecisionCount) -> str:
+    is_enough = count.released + count.rejected >= LEAST_DECIDED
+    if not is_enough or count.share_released < _IS_DOUBTFUL:
+        return ""
+    match key.kind:
+        case FeedbackKind.WORD:
+            return "take the word out of the list, or give the list an exception"
+        case FeedbackKind.SCORE:
+            return "train with the decisions: smsward filter train --add-samples"
+        case FeedbackKind.RULE:
+            if count.share_released < _ERRS:
+                return "look at its words or scores below"
+            return f"it errs more than it helps: smsward policy shadow {key.rule}"

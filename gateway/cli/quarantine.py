@@ -14,6 +14,7 @@ from gateway.systems.preferences.cli import preferences
 from gateway.terminal.failure import ExitCode
 from gateway.terminal.options import (
     EVERYTHING,
+    FLAG,
     MASKED,
     NOT_NEGATIVE,
     NOT_SAID_WHY,
@@ -236,7 +237,7 @@ async def undo(
 
 
 @quarantine.command(name="except")
-async def make_exception(
+async def make_exception(  # noqa: PLR0913 - the parameters of the command
     message_id: Annotated[str, Parameter(name="ID")],
     /,
     *,
@@ -245,21 +246,27 @@ async def make_exception(
         str | None, Parameter(help="Who makes it; noted as said by your account.")
     ] = None,
     note: Annotated[str, Parameter(show_default=False, help="Why; must be said.")] = "",
+    held: Annotated[bool, FLAG, Parameter(help="Release what is held of it by now, too.")] = False,
     config: ConfigDirectory = None,
     as_json: AsJson = False,
 ) -> int:
     """Release from now on what the rule that holds a message holds of its SP and its campaign.
 
     The running gateway releases such messages within seconds, unless another rule would hold or
-    refuse them, too. The message itself, and others that are held by now, are not released.
+    refuse them, too. The campaign may be of any size. The message itself, and others that are held
+    by now, are released with --held only, as a job that begins after ten seconds.
 
     Example: smsward quarantine except 8176404480000000000 --days 30 --note "the bank's own notice"
+
+    Example: smsward quarantine except 8176404480000000000 --held --note "the bank's own notice"
     """
     from gateway.cli.held_decisions import add_exception
     from gateway.terminal.deployment import load_settings
 
     settings, decided = load_settings(config), DecisionOptions(by, note)
-    return await add_exception(settings, message_id, decided, days, as_json=as_json)
+    return await add_exception(
+        settings, message_id, decided, days, are_held_released=held, as_json=as_json
+    )
 
 
 @quarantine.command
@@ -385,7 +392,7 @@ async def feedback(
 
     Example: smsward filter feedback --since 30d
     """
-    from gateway.cli.held_decisions import show_feedback
+    from gateway.cli.policy_advice import show_feedback
     from gateway.terminal.arguments import moment_since
     from gateway.terminal.deployment import load_settings
 

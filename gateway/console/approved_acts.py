@@ -51,11 +51,13 @@ class ReleaseApprovals:
         given = {
             "campaign": new.campaign,
             "system_id": new.system_id,
+            "rule": new.rule,
             "count": str(new.expected_count),
             "reason": new.reason,
             "note": new.note,
         }
         of = f" of {new.system_id}" if new.system_id else ""
+        of += f", rule {new.rule}" if new.rule else ""
         about = f"{new.campaign}, {new.expected_count} messages{of}"
         act, why = ApprovalAct.RELEASE_CAMPAIGN, new.note or new.reason
         await self._approvals.ask(act, given, about, why, new.by, at)
@@ -70,6 +72,7 @@ class ReleaseApprovals:
             system_id=given["system_id"],
             reason=given["reason"],
             note=given["note"],
+            rule=given.get("rule", ""),  # a request of before had none
         )
         outcome = await self._campaigns.decide(new, at)
         if isinstance(outcome, JobNotMade):

@@ -223,7 +223,9 @@ def console_pages(parts: PageParts) -> ConsolePages:
         ReleaseApprovals(parts.approvals, whole),
     )
     made = ExceptionDesk(parts.exceptions, tools.mask)
-    exceptions = ExceptionReview(parts.quarantine, parts.exceptions, made, templates, utcnow)
+    exceptions = ExceptionReview(
+        *(parts.quarantine, parts.campaigns, parts.exceptions, made, templates, utcnow)
+    )
     agreement = AgreementPage(parts.agreement, tools.mask, templates, utcnow)
     asks = admin_approvals(parts.approvals, UserDesk(parts.users))
     administration = UserAdministration(

@@ -109,6 +109,7 @@ class Hold:
     submit_multi if other destinations were rejected. `place` is set for a part that waits for
     the other parts of its long message. `prohibited` is the report to the authority. With
     `is_refused` the message was rejected, and its SP hears that in a receipt only (`accept`).
+    `known` is what else is known to be in its text, besides what decided.
     """
 
     session: Link
@@ -125,6 +126,7 @@ class Hold:
     place: PartPosition | None = None
     prohibited: ProhibitedMessage | None = None
     is_refused: bool = False
+    known: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -234,7 +234,8 @@ def _stop(turn: Turn, message: SubmitRequest, verdict: Verdict, data: bytes) -> 
         pdu = care.rebuilt or data[message.start : message.end]
         told = _told(turn, message, verdict, destinations, message_id)
         session.held += 1
-        turn.batch.attention.append(_hold(message, verdict, pdu, message_id, told))
+        known = turn.plane.rules.known_of(message) if action is Action.QUARANTINE else ()
+        turn.batch.attention.append(_hold(message, verdict, pdu, message_id, told, known))
     elif not (care.addressees and _accept_each(turn, message, care, verdict)):
         _refuse(turn, message, verdict.deciding, status)
     _record_turned_away(turn, message, care)
@@ -302,6 +303,7 @@ def _hold(
     pdu: bytes,
     message_id: int,
     told: ProhibitedMessage | None,
+    known: Sequence[Finding] = (),
 ) -> Hold:
     care = message.care or _NO_CARE
     destination = care.reached[0] if care.reached else message.destination
@@ -322,6 +324,7 @@ def _hold(
         place=care.places[0] if awaits else None,
         prohibited=told,
         is_refused=verdict.action is Action.REJECT,
+        known=tuple(known),
     )
 
 

@@ -57,9 +57,10 @@ class HeldMessage:
     `message_id` is the gateway's own; the SP was given its decimal text. `pdu` is the whole request
     as received, header included. `joined` is the text of a long message, as far as its parts were
     seen. `smsc_message_id` is set once released. `due_at` is the hour that it waits for, or waited
-    for last. `is_reviewed`: a person released it, so findings that only ask for a person no longer
-    count. `is_wanted`: the addressee released it, so the addressee's own preferences no longer
-    count, but all else does (R50). Its repr shows neither text nor numbers. The parts of a long
+    for last. `is_reviewed`: a person released it, so what was `overruled` no longer counts; `found`
+    is what it is held for, or was last. Both are lines of domain.held_findings. `is_wanted`: the
+    addressee released it, so the addressee's own preferences no longer count, but all else does
+    (R50). Its repr shows neither text nor numbers. The parts of a long
     message that go on together or not at all share an `assembly`, the id of the one that came
     first; `part` is the number of this one. `campaign` is the id of its campaign: if no rule named
     one, that of its own text. `severity` and `owner` are those of the list or rule that decided,
@@ -96,6 +97,8 @@ class HeldMessage:
     severity: str = ""
     owner: str = ""
     score: int | None = None
+    found: str = ""
+    overruled: str = ""
 
     @property
     def octets(self) -> int:

@@ -5,8 +5,10 @@ message is counted after those that came before it, and not at all if something 
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
+from gateway.domain.held_findings import OverruledFindings
 from gateway.domain.verdict import Action, Finding, Verdict, deciding_of
 from gateway.filter.facts import TextFacts
 from gateway.policy.findings import ASKING
@@ -183,26 +185,57 @@ def _asked_all(asked: Iterable[ReadyRule], submission: Submission, at: float) ->
     return found
 
 
-def judge_again(
-    rules: RuleSet, submission: Submission, facts: TextFacts, now: float, at: float
-) -> None:
-    """Judge a message that a person released; a refusal received meanwhile wins.
+_NOTHING = OverruledFindings()
 
-    A person outranks findings that only ask for a person, so only findings that reject count. The
-    hour is the subscriber's right, and no person outranks it (R40, R61). The message was charged
-    when it came.
+
+def judge_again(  # noqa: PLR0913 - what the other ways take, and what people decided
+    rules: RuleSet,
+    submission: Submission,
+    facts: TextFacts,
+    now: float,
+    at: float,
+    overruled: OverruledFindings = _NOTHING,
+    *,
+    is_counted: bool = False,
+) -> None:
+    """Judge a message that a person released: all that was not `overruled` is asked again.
+
+    What refuses the message comes before what holds it: a refusal received meanwhile wins. The
+    hour is the subscriber's right, and no person outranks it (R40, R61). The sender's rate was
+    charged when the message came; it counts now (R42), unless it `is_counted`.
     """
-    submission.units = 0
+    units, submission.units = submission.units, 0
     if not rules.judge_address(submission, now):
         return
-    found = ask_all(rules, submission, facts, at)
-    found += rules.of_words(facts)
-    rules.hold_against(submission, [f for f in found if f.action is Action.REJECT])
-    if submission.verdict is None and submission.deferral is not None:
+    submission.units = units
+    found = [*ask_all(rules, submission, facts, at), *rules.of_words(facts)]
+    left = [f for f in found if f.action is not Action.DEFER and not overruled.covers(f)]
+    submission.findings += tuple(left)
+    deciding = deciding_of(left)
+    if deciding is not None:
+        submission.verdict = rules.verdict(submission, deciding)
+    elif submission.deferral is not None:
         submission.findings += (submission.deferral[0],)
         submission.verdict = rules.verdict(submission, *submission.deferral)
-    elif submission.verdict is None and submission.asks_consent:
+    elif (is_counted or _counts_in(rules, submission, at, overruled)) and submission.asks_consent:
         rules.ask_first(submission)
+
+
+def _counts_in(
+    rules: RuleSet, submission: Submission, at: float, overruled: OverruledFindings
+) -> bool:
+    """Count a message with all its counters; return False if one stops it that may."""
+    for one in rules.counting_of(submission, at):
+        evidence = one.ask(submission, at)
+        if evidence is None:
+            continue
+        finding = one.findings.of(submission, evidence)
+        if overruled.covers(finding):
+            # It counted nothing, so that nothing of it is taken back where a later one stops it.
+            submission.findings += (replace(finding, shadow=True),)
+        elif rules.counts_out(submission, one, evidence, at):
+            return False
+    return True
 
 
 def judge_due(

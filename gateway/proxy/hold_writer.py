@@ -336,7 +336,7 @@ def _reports_of(items: Sequence[Hold]) -> list[NewAuthorityReport]:
 
 def held_message(item: Hold, now: datetime, ttl_s: float) -> HeldMessage:
     """Return what the store keeps of a message that is flagged, or waits for its hour."""
-    grounds = grounds_of(item.verdict, item.pdu, (now, now), ttl_s)
+    grounds = grounds_of(item.verdict, item.pdu, (now, now), ttl_s, item.known)
     state = HoldState.DEFERRED if item.verdict.action is Action.DEFER else HoldState.HELD
     receipt, note = ReceiptState.NONE, ""
     if item.is_refused:
@@ -365,6 +365,7 @@ def held_message(item: Hold, now: datetime, ttl_s: float) -> HeldMessage:
         severity=grounds.severity,
         owner=grounds.owner,
         score=grounds.score,
+        found=grounds.found,
     )
 
 

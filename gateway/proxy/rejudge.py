@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from gateway.dataplane.attention import Hold
 from gateway.dataplane.carriers import Carrier, assembled, read_carrier
@@ -12,6 +13,7 @@ from gateway.dataplane.request_reader import schedule_of, timing_of
 from gateway.dataplane.submit_request import Schedule
 from gateway.domain.authority_report import prohibited_in
 from gateway.domain.categories import TrafficClass
+from gateway.domain.held_findings import OverruledFindings, lines_of
 from gateway.domain.msisdn import msisdn_of, with_plus
 from gateway.domain.quarantine import BETWEEN_WORDS, HeldMessage
 from gateway.domain.records import EventRow
@@ -53,12 +55,13 @@ def grounds_of(
     pdu: bytes,
     times: tuple[datetime, datetime],
     ttl_s: float,
+    known: Iterable[Finding] = (),
 ) -> Grounds:
     """Return what the store keeps of a verdict that keeps a message.
 
     `times` are when the message came, which its validity_period counts from, and now. What
     a person is to see waits for at most `ttl_s`; what waits for its hour, as long as it is
-    valid (R40).
+    valid (R40). `known` are further findings against its text, which that person is to see, too.
     """
     came_at, now = times
     deciding = verdict.deciding
@@ -80,6 +83,7 @@ def grounds_of(
         severity=(deciding and deciding.severity) or "",
         owner=deciding.owner if deciding is not None else "",
         score=next((one.score for one in verdict.findings if one.score is not None), None),
+        found=lines_of(verdict.findings, known),
     )
 
 
@@ -115,16 +119,19 @@ def judge_leaving(
 ) -> Verdict | None:
     """Judge a message that is about to leave; return the verdict that stops it, or None.
 
-    A message that a person released is judged only for refusals since then. A deferred message
-    was not reviewed: it is judged in full, and counted unless `is_counted` (R42). A message that
-    its addressee released is judged in full except for the addressee's preferences (R50), and
+    Of a message that a person released, what was overruled is not asked again. A deferred message
+    was not reviewed: it is judged in full. Both are counted unless `is_counted` (R42). A message
+    that its addressee released is judged in full except for the addressee's preferences (R50), and
     limits do not apply. `others` are the other parts of a long message, which has one verdict
     (R62).
     """
     source, destination = held.source.encode("latin-1"), held.destination.encode("latin-1")
     submission = RequestedMessage if held.is_wanted else Submission
     one = submission(account, source, destination)
-    judge = judge_again if held.is_reviewed else judge_due
+    judge = judge_due
+    if held.is_reviewed:
+        overruled = OverruledFindings(held.overruled)
+        judge = partial(judge_again, overruled=overruled, is_counted=is_counted or held.is_wanted)
     try:
         carrier = read_carrier(held.pdu)
         carriers = [carrier, *(read_carrier(other.pdu) for other in others)]
@@ -151,11 +158,11 @@ def judge_leaving(
 
 
 def stands_besides(
-    plane: Plane, held: HeldMessage, others: Sequence[HeldMessage], rule: str
+    plane: Plane, held: HeldMessage, others: Sequence[HeldMessage], overruled: OverruledFindings
 ) -> bool:
-    """Tell whether anything but `rule` would hold or refuse a message now, or cannot be asked.
+    """Tell whether more than what is `overruled` would hold or refuse a message now.
 
-    Counters are not asked: the message was counted when it came.
+    That is so, too, where it cannot be asked. Counters are asked when it leaves: they count.
     """
     account = plane.rules.accounts.get(held.system_id)
     if account is None:
@@ -172,7 +179,8 @@ def stands_besides(
                 if not plane.rules.judge_address(one, now):
                     return True
                 found = [*ask_all(plane.rules, one, facts, epoch()), *plane.rules.of_words(facts)]
-            if any(f.action in _STOPS and f.rule != rule and not f.shadow for f in found):
+            stops = (f for f in found if f.action in _STOPS and not f.shadow)
+            if not all(map(overruled.covers, stops)):
                 return True
     except Exception:  # noqa: BLE001 - as above: what cannot be judged stays held
         plane.tally.filter_failures += 1

@@ -8,6 +8,7 @@ import structlog
 
 from gateway.dataplane.request_reader import route_of
 from gateway.domain.authority_report import prohibited_in
+from gateway.domain.held_findings import OverruledFindings
 from gateway.domain.policy import ContentRule
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.domain.sender import RouteTable
@@ -39,6 +40,7 @@ from gateway.proxy.tick import Tick
 from gateway.runtime.clock import epoch, utcnow
 from gateway.runtime.tasks import spawn
 from gateway.storage.errors import StoreUnavailable
+from gateway.systems.quarantine.model import Grounds
 from gateway.systems.quarantine.service import ActResult, LeavingParts, QuarantineDesk
 from gateway.systems.quarantine.sql import QuarantineStore
 
@@ -46,7 +48,6 @@ log = structlog.get_logger()
 
 # Where parts may stand that will never reach the SMSC: then no others of theirs must.
 _ENDED = frozenset({HoldState.REFUSED, HoldState.DISCARDED, HoldState.CANCELLED, HoldState.EXPIRED})
-_KEPT = frozenset({Action.DEFER, Action.QUARANTINE})
 # What stands against a message for reasons of ours, or for a moment: it waits its turn.
 _NOT_NOW = frozenset({Reason.RATE, Reason.FREQUENCY_UNCOUNTED, Reason.CONSENT_UNCHECKED})
 
@@ -103,9 +104,11 @@ class ReleaseFollower:
         for held in await self._due.take(utcnow(), senders):
             self.queue.follow(held)
 
-    def stands_besides(self, held: HeldMessage, others: Sequence[HeldMessage], rule: str) -> bool:
-        """Tell whether anything but `rule` would hold or refuse a message now."""
-        return stands_besides(self._tick.pipeline.plane, held, others, rule)
+    def stands_besides(
+        self, held: HeldMessage, others: Sequence[HeldMessage], overruled: OverruledFindings
+    ) -> bool:
+        """Tell whether more than what is `overruled` would hold or refuse a message now."""
+        return stands_besides(self._tick.pipeline.plane, held, others, overruled)
 
     def content(self) -> ContentRule:
         """Return what the policy in force says of texts and of what is held."""
@@ -228,7 +231,7 @@ class ReleaseFollower:
         if verdict is not None:
             await self._keep(together, outranked(plane, verdict, held, beside), now)
             return
-        if not is_asked_for(held):
+        if not held.is_wanted:  # no limit applies to what its addressee asks for
             counted.update(ids)
         outcome = await self._desk.begin_release(ids[0], now, others=tuple(ids[1:]))
         self.queue.drop(ids)
@@ -249,7 +252,7 @@ class ReleaseFollower:
         account = plane.rules.accounts.get(held.system_id)
         if account is None:
             return True
-        seen = replace(held, is_reviewed=True)  # the text was judged, and it was counted
+        seen = replace(held, is_reviewed=True)  # it was counted, and is not counted twice
         verdict = judge_leaving(plane, account, seen, beside, is_counted=True)
         return verdict is not None and not is_asking(verdict)
 
@@ -280,13 +283,21 @@ class ReleaseFollower:
                 await self._desk.refuse(message_id, why, now, others=rest)
         self._report(together, verdict)
         self.queue.drop((message_id, *rest))
+        self._note(together, verdict, grounds, why)
+
+    def _note(
+        self, together: Sequence[HeldMessage], verdict: Verdict, grounds: Grounds, why: str
+    ) -> None:
+        """Put on record and in the log what became of messages that may not leave."""
         for one in together:
             row = judged_again(one, verdict.action, grounds, verdict.findings)
             self._tick.records.rows.append(row)
-            if is_asked_for(one) and verdict.action not in _KEPT:
-                log.info("quarantine.refused", message_id=str(one.message_id), why=why)
-            else:
+            if not is_asked_for(one) or verdict.action is Action.DEFER:
                 self.queue.came_of[verdict.action.value] += 1
+            elif verdict.action is Action.QUARANTINE:
+                log.info("quarantine.held_again", message_id=str(one.message_id), why=why)
+            else:
+                log.info("quarantine.refused", message_id=str(one.message_id), why=why)
 
     def _report(self, together: Sequence[HeldMessage], verdict: Verdict) -> None:
         """Have the authority told of prohibited content that was found only now (R60)."""

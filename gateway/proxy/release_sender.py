@@ -161,6 +161,7 @@ class Release(OwnRequest):
     message_id: int
     destination: str = field(repr=False)
     is_reviewed: bool
+    is_asked_for: bool
     schedule: Schedule | None = field(default=None, repr=False)
     group: str = ""  # that a route led it to
 
@@ -183,7 +184,8 @@ class ReleaseSender:
         self._receipts = receipts
         self._queue = queue
         self._under_way: set[int] = set()
-        self._unconfirmed: dict[int, str] = {}  # message_id to the SMSC's: it has them
+        # The SMSC has them: message_id to its own, and whether a release was asked for.
+        self._unconfirmed: dict[int, tuple[str, bool]] = {}
 
     @property
     def under_way(self) -> int:
@@ -215,6 +217,7 @@ class ReleaseSender:
             held.message_id,
             held.destination,
             held.is_reviewed,
+            is_asked_for(held),
             schedule_of_leaving(self._tick.pipeline.plane, held),
             group,
         )
@@ -266,8 +269,8 @@ class ReleaseSender:
                 await desk.lose(message_id, "the SMSC did not answer", now)
                 log.warning("quarantine.in_doubt", message_id=str(message_id))
             elif status == CommandStatus.ESME_ROK:
-                self._unconfirmed[message_id] = smsc_id
-                await self._confirm(message_id, smsc_id)
+                self._unconfirmed[message_id] = smsc_id, context.is_asked_for
+                await self._confirm(message_id, smsc_id, is_told=context.is_asked_for)
             elif status in _LATER:
                 await desk.postpone(message_id, f"the SMSC answered 0x{status:X}", now)
                 self._queue.want(message_id, context.system_id, context.group)
@@ -283,11 +286,11 @@ class ReleaseSender:
 
     async def confirm_late(self) -> None:
         """Note what the SMSC took while the store could not. Raises StoreUnavailable."""
-        for message_id, smsc_id in list(self._unconfirmed.items()):
-            await self._confirm(message_id, smsc_id)
+        for message_id, (smsc_id, is_asked) in list(self._unconfirmed.items()):
+            await self._confirm(message_id, smsc_id, is_told=is_asked)
 
-    async def _confirm(self, message_id: int, smsc_id: str) -> None:
-        is_due = message_id in self._queue.counted  # thousands are: they are counted, not listed
+    async def _confirm(self, message_id: int, smsc_id: str, *, is_told: bool) -> None:
+        # Thousands of those whose hour has come are confirmed at once: they are counted, not told.
         await self._desk.confirm(message_id, smsc_id, utcnow())
-        if self._unconfirmed.pop(message_id, None) is not None and not is_due:
+        if self._unconfirmed.pop(message_id, None) is not None and is_told:
             log.info("quarantine.released", message_id=str(message_id))

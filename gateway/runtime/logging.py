@@ -56,8 +56,8 @@ port.suspended
 ports.behind
 preferences.behind preferences.loaded
 probes.opened
-quarantine.due quarantine.expired quarantine.in_doubt quarantine.overdue quarantine.refused
-quarantine.released
+quarantine.due quarantine.expired quarantine.held_again quarantine.in_doubt quarantine.overdue
+quarantine.refused quarantine.released
 receipt.unowned
 records.failed records.housekeeping_failed records.lost records.purged records.recovered
 records.repaired records.sealed

@@ -69,6 +69,8 @@ IS_UNSETTLED = sa.text("state NOT IN ('cancelled', 'discarded', 'expired', 'refu
 IS_TOLD = sa.text("answer <> 'asserted'")
 ENDS = sa.text("until IS NOT NULL")
 
+_OF_RELEASE = ("found", "overruled")
+
 # One column for each field of domain.quarantine.HeldMessage.
 held_messages = sa.Table(
     "held_messages",
@@ -98,6 +100,7 @@ held_messages = sa.Table(
     sa.Column("severity", sa.String(8), nullable=False, server_default=""),
     sa.Column("owner", sa.Text, nullable=False, server_default=""),
     sa.Column("score", sa.SmallInteger, nullable=True),
+    *(sa.Column(name, sa.Text, nullable=False, server_default="") for name in _OF_RELEASE),
     # The lists people look through, and the count per state.
     sa.Index(None, "state", "message_id"),
     sa.Index(None, "system_id", "message_id"),

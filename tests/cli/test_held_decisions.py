@@ -501,3 +501,26 @@ def test_an_exception_is_made_of_a_message_listed_and_revoked(
     assert "there is such an exception" in wrong[2].stderr
     assert [one.returncode for one in revoked] == [0, 1]
     assert json.loads(revoked[1].stdout) == {"number": 1, "revoked": False}
+
+
+def test_what_is_held_of_an_exception_by_now_is_told_and_released_only_if_asked_for(
+    quarantine: Command, hold: Hold
+) -> None:
+    for number in range(3):
+        hold(message_id=FIRST + number, campaign=CAMPAIGN, rule="R28")
+    hold(message_id=FIRST + 3, campaign=CAMPAIGN, rule="R29")
+
+    told = quarantine("except", str(FIRST), "--note", "its own")
+    quarantine("revoke", "1")
+    released = quarantine("except", str(FIRST), "--note", "its own", "--held", "--json")
+    quarantine("revoke", "2")
+    busy = quarantine("except", str(FIRST), "--note", "its own", "--held")
+    (job,) = json.loads(quarantine("jobs", "--json").stdout)
+    shown = json.loads(quarantine("show", str(FIRST), "--json").stdout)
+
+    assert "3 messages of it stay held: --held releases them, too" in told.stderr
+    assert "job 1 releases 3 messages held by now" in released.stderr
+    assert (job["rule"], job["system_id"], job["expected_count"]) == ("R28", "shop", 3)
+    assert [told.returncode, released.returncode, busy.returncode] == [0, 0, 1]
+    assert "stays held: another decision on this campaign is not done yet" in busy.stderr
+    assert (shown["found"], shown["overruled"]) == ([], [])

@@ -108,6 +108,9 @@ async def test_r73_numbers_are_masked_everywhere(
         evidence="13900139001",
         note="13900139002",
         decision="13900139003",
+        found="F\tK-A\t13900139004\n",
+        overruled="F\tK-B\t13900139005\n",
+        is_reviewed=True,
     )
 
     page = (await browser.get(f"/quarantine/{FIRST}")).text
@@ -777,12 +780,87 @@ async def test_and_from_now_on_writes_an_exception_that_can_be_revoked(
     revoked = [await post(browser, revoke) for _ in range(2)]
 
     assert [answer.status_code for answer in wrong] == [422, 422, 422]
-    assert (made.headers["location"], again.status_code) == ("/quarantine/exceptions", 409)
+    where = f"/quarantine/campaigns/{CAMPAIGN}?system_id=shop&rule=K-LOAN"
+    assert (made.headers["location"], again.status_code) == (where, 409)
     assert (unknown.status_code, got.status_code) == (404, 404)
     assert (one.rule, one.system_id, one.campaign) == ("K-LOAN", "shop", CAMPAIGN)
     assert one.until == site.clock.at + timedelta(days=7)
     assert "&lt;b&gt;agreed&lt;/b&gt;, case 7" in page
     assert [answer.status_code for answer in revoked] == [303, 404]
+    assert await site.stores.exceptions.in_force(site.clock.at) == []
+
+
+async def test_what_was_held_before_an_exception_is_released_by_a_job_with_its_number_typed_in(
+    browser: httpx.AsyncClient, site: Site, hold: Hold
+) -> None:
+    await sign_in(browser, site, UserRole.SENIOR_REVIEWER)
+    for number, changes in enumerate(
+        ({}, {"reason": "CAMPAIGN", "rule": "R61"}, {"rule": "K-NEW"})
+    ):
+        await hold(message_id=FIRST + number, **changes)
+    await hold(message_id=FIRST + 3, system_id="bank")
+    given = {"note": "agreed", "days": "7"}
+
+    made = await post(browser, f"/quarantine/{FIRST}/exception", given)
+    path = made.headers["location"]
+    page = (await browser.get(path)).text
+    listed = (await browser.get("/quarantine/exceptions")).text
+    answers = [
+        await post(browser, path, {"act": "release", "count": count}) for count in ("4", "2")
+    ]
+    late = await site.stores.campaigns.advance(site.clock.at + UNDO_FOR)
+    after = (await browser.get(path)).text
+    wrong = [
+        await browser.get(f"/quarantine/campaigns/{CAMPAIGN}?{query}")
+        for query in ("rule=K-LOAN", "system_id=shop", f"system_id=shop&rule={'K' * 65}")
+    ]
+    jobs = (await browser.get("/quarantine/jobs")).text
+
+    assert '<strong class="sw-number">2</strong>' in page
+    assert 'value="discard"' not in page
+    assert path.replace("&", "&amp;") in listed
+    assert [one.status_code for one in answers] == [409, 303]
+    assert late is not None
+    assert [one.message_id for one in late.moved] == [FIRST, FIRST + 1]
+    assert "Nothing is held of it." in after
+    assert [one.status_code for one in wrong] == [404, 404, 404]
+    assert "<bdi>K-LOAN</bdi>" in jobs
+
+
+async def test_what_came_back_from_a_release_says_what_holds_it_now_and_what_was_overruled(
+    browser: httpx.AsyncClient, site: Site, hold: Hold
+) -> None:
+    await sign_in(browser, site, UserRole.REVIEWER)
+    await hold(
+        rule="R61",
+        reason="CAMPAIGN",
+        note="judged again: CAMPAIGN",
+        decision="release asked by user: mei",
+        is_reviewed=True,
+        found="F\tR61\t\nF\tK-NEW\t<b>词</b>\n",
+        overruled="F\tK-LOAN\t贷款\n",
+    )
+
+    page = (await browser.get(f"/quarantine/{FIRST}")).text
+
+    assert "Also found: <bdi>K-NEW</bdi> (<bdi>&lt;b&gt;词&lt;/b&gt;</bdi>)" in page
+    assert "came back: <bdi>judged again: CAMPAIGN</bdi>" in page
+    assert "Overruled before: <bdi>K-LOAN</bdi> (<bdi>贷款</bdi>)" in page
+    assert '<span class="badge sw-state">came back</span>' in page
+
+
+@pytest.mark.parametrize("reason", ["OPTED_OUT", "USER_PREF", "CONSENT_NONE"])
+async def test_no_exception_is_offered_of_what_the_law_holds(
+    browser: httpx.AsyncClient, site: Site, hold: Hold, reason: str
+) -> None:
+    await sign_in(browser, site, UserRole.SENIOR_REVIEWER)
+    await hold(reason=reason)
+
+    page = (await browser.get(f"/quarantine/{FIRST}")).text
+    answer = await post(browser, f"/quarantine/{FIRST}/exception", {"note": "agreed", "days": "7"})
+
+    assert 'id="exception"' not in page
+    assert answer.status_code == 409
     assert await site.stores.exceptions.in_force(site.clock.at) == []
 
 

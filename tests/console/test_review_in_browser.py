@@ -243,22 +243,37 @@ async def test_a_whole_campaign_is_discarded_and_undone(
 async def test_such_messages_are_let_go_from_now_on(
     site: Site, base: str, language: str, width: int
 ) -> None:
-    await site.stores.quarantine.hold([held_now(site)])
+    back = {
+        "is_reviewed": True,
+        "note": "judged again: CONTENT",
+        "decision": "release asked by user: mei: the bank's own notice",
+        "found": "F\tK-LOAN\t黑户贷款\nF\tR61\tloan\n",
+        "overruled": "F\tK-LINK\tlinks to what is blocked: evil.example\n",
+    }
+    await site.stores.quarantine.hold([held_now(site, **back)])
     async with reviewer(site, base, language, width) as screen:
         page = screen.page
         await press(screen, "j")
+        await screen.see("held-message-back")
         await page.click("[commandfor=exception]")
         await page.fill("#exception-note", "agreed with the bank")
         await screen.see("exception-dialog")
         async with page.expect_navigation():
             await page.press("#exception-note", "Enter")
+        await screen.see("exception-before")
+        await page.fill("#count", "1")
+        async with page.expect_navigation():
+            await page.click("button[value=release]")
+        await page.goto(f"{base}/quarantine/exceptions")
         await screen.see("exceptions")
         async with page.expect_navigation():
             await page.click("main form button")
         await screen.see("exceptions-revoked")
 
     (one,) = await site.stores.exceptions.listed()
+    (job,) = await site.stores.campaigns.latest()
     assert one.revoked_by == "user: lin"
+    assert (job.rule, job.system_id, job.expected_count) == (one.rule, one.system_id, 1)
     assert screen.faults == []
 
 

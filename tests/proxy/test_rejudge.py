@@ -10,6 +10,7 @@ import pytest
 from gateway.dataplane.plane import Plane
 from gateway.domain.categories import TrafficClass
 from gateway.domain.consent import Answer
+from gateway.domain.held_findings import OverruledFindings, rule_line
 from gateway.domain.policy import ROLLING_DAY, CountDimension, Enforcement, Limit
 from gateway.domain.quarantine import HeldMessage
 from gateway.domain.sender import Sender
@@ -25,7 +26,7 @@ from gateway.policy.checks.too_often import TooOften
 from gateway.policy.hours import Window, WindowSet
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.ruleset import RuleSet
-from gateway.proxy.rejudge import judge_leaving, outranked
+from gateway.proxy.rejudge import judge_leaving, outranked, stands_besides
 from simulators import builders
 
 BuildSender = Callable[..., Sender]
@@ -59,7 +60,9 @@ def plane(bundle: Bundle, sender: BuildSender, wall: Wall) -> Plane:
     return Plane(compiled, 64 * 1024, 100, 10, int)
 
 
-def held(pdu: bytes, *, is_reviewed: bool = False, joined: str = "") -> HeldMessage:
+def held(
+    pdu: bytes, *, is_reviewed: bool = False, joined: str = "", overruled: str = ""
+) -> HeldMessage:
     return HeldMessage(
         message_id=8_1764072000000_01_000,
         system_id="sp1",
@@ -76,7 +79,13 @@ def held(pdu: bytes, *, is_reviewed: bool = False, joined: str = "") -> HeldMess
         expires_at=EVENING + timedelta(days=2),
         joined=joined,
         is_reviewed=is_reviewed,
+        overruled=overruled,
     )
+
+
+def reviewed(pdu: bytes) -> HeldMessage:
+    """Return a message that K-LOAN held, and a person let go."""
+    return held(pdu, is_reviewed=True, overruled=rule_line("K-LOAN"))
 
 
 def advert(text: str = ADVERT, *, schedule: str = "", validity: str = "") -> bytes:
@@ -134,13 +143,14 @@ def test_what_waited_for_its_hour_passes_in_its_hour_and_counts(plane: Plane) ->
 
 def test_what_nobody_has_seen_is_held_for_a_person_and_what_one_let_go_is_not(plane: Plane) -> None:
     assert why(judged(plane, held(advert(LOAN)))) == (Action.QUARANTINE, "K-LOAN")
-    assert judged(plane, held(advert(LOAN), is_reviewed=True)) is None
+    assert judged(plane, reviewed(advert(LOAN))) is None
+    assert why(judged(plane, held(advert(LOAN), is_reviewed=True))) == (Action.QUARANTINE, "K-LOAN")
 
 
 def test_r61_what_a_person_let_go_waits_for_the_hours_too(plane: Plane, wall: Wall) -> None:
     wall.set("2025-11-26T22:00:00+08:00")
 
-    verdict = judged(plane, held(advert(LOAN), is_reviewed=True))
+    verdict = judged(plane, reviewed(advert(LOAN)))
 
     assert why(verdict) == (Action.DEFER, "R40")
     assert verdict is not None
@@ -255,3 +265,20 @@ def test_r50_that_consent_cannot_be_looked_up_for_a_moment_makes_no_message_a_pe
     assert verdict.deciding is not None
     assert verdict.deciding.reason is Reason.CONSENT_UNCHECKED
     assert outranked(unread, alone, held(advert())) is alone
+
+
+@pytest.mark.parametrize(
+    ("text", "overruled", "stands"),
+    [
+        (LOAN, rule_line("K-LOAN"), False),
+        (LOAN, rule_line("K-OTHER"), True),
+        (LOAN, "", True),
+        (ADVERT, "", False),
+    ],
+)
+def test_more_than_what_is_overruled_stands_against_a_message(
+    plane: Plane, text: str, overruled: str, *, stands: bool
+) -> None:
+    message = held(advert(text))
+
+    assert stands_besides(plane, message, (), OverruledFindings(overruled)) is stands

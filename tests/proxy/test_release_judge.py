@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.app.gateway import Gateway
+from gateway.domain.held_findings import told_items
 from gateway.domain.policy import KeywordList, ListAction
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.policy.bundle import Bundle
@@ -108,3 +109,59 @@ async def test_r61_a_release_to_many_is_judged_for_each(
     await reach(gateway, refused, HoldState.REFUSED)
 
     assert [entry.destinations for entry in smsc.journal] == [tuple(many)]
+
+
+async def test_what_another_word_holds_by_now_comes_back_and_goes_when_that_is_overruled_too(
+    gateway: Gateway, attach: Attach, smsc: SimulatedSmsc, bundle: Bundle, reach: Reach
+) -> None:
+    esme = await attach(gateway)
+    message_id = await hold(esme, f"{LOAN} 百家乐")
+    words = KeywordList("K-NEW", "gambling", ListAction.QUARANTINE, ("百家乐",))
+    stricter = replace(bundle, digest="1" * 12, keyword_lists=(*bundle.keyword_lists, words))
+    rules = gateway.plane.rules
+    gateway.tick.pipeline.load(
+        type(rules)(stricter, [rules.accounts["sp1"].sender], gateway._knowledge, rules)
+    )
+
+    await release(gateway, message_id)
+    back = await reach(gateway, message_id, HoldState.HELD)
+    nothing_sent = not smsc.journal
+    await release(gateway, message_id)
+    gone = await reach(gateway, message_id, HoldState.RELEASED)
+
+    assert nothing_sent
+    assert (back.rule, back.reason, back.evidence) == ("K-NEW", "CONTENT", "百家乐")
+    assert (back.note, back.is_reviewed) == ("judged again: CONTENT", True)
+    assert back.decision == "release asked by lin"
+    assert told_items(back.found) == [("K-NEW", "百家乐")]
+    assert told_items(back.overruled) == [("K-LOAN", "低息贷款")]
+    assert told_items(gone.overruled) == [("K-LOAN", "低息贷款"), ("K-NEW", "百家乐")]
+    assert len(smsc.journal) == 1
+
+
+async def test_a_refusal_wins_over_what_came_back_as_well(
+    gateway: Gateway,
+    attach: Attach,
+    smsc: SimulatedSmsc,
+    bundle: Bundle,
+    refuse: Refuse,
+    reach: Reach,
+) -> None:
+    esme = await attach(gateway)
+    message_id = await hold(esme, f"{LOAN} 百家乐")
+    words = KeywordList("K-NEW", "gambling", ListAction.QUARANTINE, ("百家乐",))
+    stricter = replace(bundle, digest="1" * 12, keyword_lists=(*bundle.keyword_lists, words))
+    rules = gateway.plane.rules
+    gateway.tick.pipeline.load(
+        type(rules)(stricter, [rules.accounts["sp1"].sender], gateway._knowledge, rules)
+    )
+    await release(gateway, message_id)
+    await reach(gateway, message_id, HoldState.HELD)
+    await refuse(gateway, SUBSCRIBER)
+
+    await release(gateway, message_id)
+    held = await reach(gateway, message_id, HoldState.REFUSED)
+
+    assert held.note == "judged again: OPTED_OUT"
+    assert receipt_of(await esme.next_pdu()) == (message_id, message_id, "REJECTD")
+    assert smsc.journal == []

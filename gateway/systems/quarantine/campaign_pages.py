@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
@@ -46,7 +47,7 @@ JOB_STATES = {
     ReviewJobState.UNDONE: marked("undone"),
 }
 _DECISIONS = {"release": PersonDecision.RELEASED, "discard": PersonDecision.REJECTED}
-_MAX_DIGITS = 15
+_MAX_DIGITS, _MAX_NAME_CHARS = 15, 64
 _NOT_TYPED = marked("Type in how many messages are held of it: the number below.")
 _NOT_CHOSEN = marked("Choose what becomes of the campaign.")
 
@@ -129,6 +130,7 @@ class CampaignReview:
             "number": job.number,
             "campaign": job.campaign,
             "path": HeldQuery(state="any", campaign=job.campaign).path(),
+            "rule": visible(job.rule),
             "by": visible(job.by),
             "is_release": job.decision is PersonDecision.RELEASED,
             "state": self.templates.said(request, JOB_STATES[job.state]),
@@ -142,13 +144,21 @@ class CampaignReview:
     async def whole(
         self, request: Request, campaign: str, problem: str = "", status: int = 200
     ) -> Response:
-        """Return how much of a campaign is held, by SP, and the form to decide on all of it."""
+        """Return how much of a campaign is held, by SP, and the form to decide on all of it.
+
+        With a rule and an SP in the query only what an exception of these is about.
+        """
         if not is_campaign_id(campaign):
             raise HTTPException(404)
-        each = await self.store.held_of_each(campaign)
+        rule, system_id = _excepted(request)
+        each = await self.store.held_of_each(campaign, rule)
+        if rule:
+            each = {one: count for one, count in each.items() if one == system_id}
         senders = sorted(each.items(), key=lambda one: (-one[1], one[0]))
         values = {
             "campaign": campaign,
+            "rule": visible(rule),
+            "exceptions_path": f"{HELD.path}/exceptions",
             "total": sum(each.values()),
             "senders": [(one, visible(one), count) for one, count in senders],
             "list_path": HeldQuery(campaign=campaign).path(),
@@ -167,16 +177,18 @@ class CampaignReview:
             return await self.whole(request, campaign, _NOT_CHOSEN, 422)
         if not (typed.isascii() and typed.isdigit() and len(typed) <= _MAX_DIGITS):
             return await self.whole(request, campaign, _NOT_TYPED, 422)
+        rule, system_id = _excepted(request)
         new = NewCampaignReview(
             campaign,
             decision,
             name_of(request.state.user),
             int(typed),
-            system_id=given.get("system_id", ""),
+            system_id=system_id if rule else given.get("system_id", ""),
             note=said(given.get("note", "")),
+            rule=rule,
         )
         if self.approvals is not None and self.approvals.are_needed(new):
-            each = await self.store.held_of_each(campaign)
+            each = await self.store.held_of_each(campaign, rule)
             held = each.get(new.system_id, 0) if new.system_id else sum(each.values())
             if held != new.expected_count:
                 return await self.whole(request, campaign, OTHER_COUNT, 409)
@@ -198,6 +210,19 @@ class CampaignReview:
                 raise HTTPException(404)
             return await self.shown(request, outcome.why, 409)
         return RedirectResponse(HELD.path, status_code=303)
+
+
+def excepted_path(campaign: str, system_id: str, rule: str) -> str:
+    """Return the address of what is held of an exception."""
+    return f"{HELD.path}/campaigns/{campaign}?{urlencode({'system_id': system_id, 'rule': rule})}"
+
+
+def _excepted(request: Request) -> tuple[str, str]:
+    """Return of which rule and SP a page is, both empty for a whole campaign; 404 for one alone."""
+    rule, system_id = (request.query_params.get(name, "") for name in ("rule", "system_id"))
+    if bool(rule) != bool(system_id) or max(len(rule), len(system_id)) > _MAX_NAME_CHARS:
+        raise HTTPException(404)
+    return rule, system_id
 
 
 def add_campaign_pages(router: APIRouter, review: CampaignReview) -> None:

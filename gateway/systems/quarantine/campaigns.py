@@ -27,7 +27,13 @@ from gateway.systems.quarantine.model import (
     is_campaign_id,
 )
 from gateway.systems.quarantine.moves import moved_in
-from gateway.systems.quarantine.tables import IS_OPEN_JOB, IS_UNDECIDED, review_jobs
+from gateway.systems.quarantine.service import OF_CAMPAIGN, of_exception
+from gateway.systems.quarantine.tables import (
+    IS_OPEN_JOB,
+    IS_UNDECIDED,
+    is_excepted,
+    review_jobs,
+)
 
 # So many of the newest held messages are looked at for open campaigns.
 CAMPAIGN_WINDOW = 20_000
@@ -148,11 +154,14 @@ class CampaignStore(SqlStore):
             if row["newest"] in examples  # else it was deleted between the two looks
         ]
 
-    async def held_of_each(self, campaign: str) -> dict[str, int]:
-        """Return how many messages of a campaign are held of each SP, and no decision waits on."""
+    async def held_of_each(self, campaign: str, rule: str = "") -> dict[str, int]:
+        """Return how many messages of a campaign are held of each SP, and no decision waits on.
+
+        With a `rule` only what an exception of it is about; see `is_excepted`.
+        """
         query = (
             sa.select(_held.system_id, sa.func.count().label("messages"))
-            .where(*_open_messages(campaign, ""))
+            .where(*_open_messages(campaign, "", rule))
             .group_by(_held.system_id)
         )
         return {row["system_id"]: row["messages"] for row in await self._database.rows(query)}
@@ -161,7 +170,7 @@ class CampaignStore(SqlStore):
         self, new: NewCampaignReview, at: datetime, undo_for: timedelta
     ) -> ReviewJob | JobNotMade:
         """Keep a job, if `expected_count` messages are held and no other job is open."""
-        ours = _open_messages(new.campaign, new.system_id)
+        ours = _open_messages(new.campaign, new.system_id, new.rule)
         count = sa.select(
             sa.func.count().label("messages"), sa.func.max(_held.message_id).label("newest")
         ).where(*ours)
@@ -177,6 +186,7 @@ class CampaignStore(SqlStore):
             values: dict[str, object] = {
                 "campaign": new.campaign,
                 "system_id": new.system_id,
+                "rule": new.rule,
                 "decision": new.decision,
                 "by": new.by,
                 "reason": new.reason,
@@ -195,6 +205,7 @@ class CampaignStore(SqlStore):
             number = await added(connection, review_jobs, values)
             job = await _job_of(connection, number)
             about = f"job {number}: {new.decision.value}, {held} messages, campaign {new.campaign}"
+            about += f", rule {new.rule}" if new.rule else ""
             act = NewAccess(new.by, "quarantine campaign", job.why, about, at)
             await note_access(connection, act)
             return job
@@ -304,10 +315,14 @@ class CampaignDesk:
         return await self._store.end(number, by, at, of_others=may_undo_others)
 
 
-def _open_messages(campaign: str, system_id: str) -> list[sa.ColumnElement[bool]]:
-    """Return the conditions for what a person may decide on of a campaign, of an SP or of all."""
+def _open_messages(campaign: str, system_id: str, rule: str) -> list[sa.ColumnElement[bool]]:
+    """Return the conditions for what a person may decide on of a campaign.
+
+    Of an SP or of all, and of all rules or what an exception of one is about.
+    """
     ours = [_IS_HELD, sa.and_(IS_CAMPAIGN, _held.campaign == campaign), IS_UNDECIDED]
-    return [*ours, _held.system_id == system_id] if system_id else ours
+    ours += [_held.system_id == system_id] if system_id else []
+    return [*ours, is_excepted(rule)] if rule else ours
 
 
 async def _job_of(connection: AsyncConnection, number: int) -> ReviewJob:
@@ -319,7 +334,7 @@ async def _step(connection: AsyncConnection, job: ReviewJob, now: datetime, limi
     page = (
         sa.select(_held.message_id, _held.assembly)
         .where(
-            *_open_messages(job.campaign, job.system_id),
+            *_open_messages(job.campaign, job.system_id, job.rule),
             _held.message_id > job.last_id,
             _held.message_id <= job.upto_id,
             _held.expires_at > now,
@@ -343,7 +358,8 @@ async def _moved(
     connection: AsyncConnection, job: ReviewJob, rows: Sequence[sa.RowMapping], now: datetime
 ) -> list[HeldMessage]:
     """Move messages, and the other parts of the long ones among them that may be moved."""
-    move = move_for(job.decision, job.by, job.why, now)
+    overruling = of_exception(job.rule) if job.rule else OF_CAMPAIGN
+    move = move_for(job.decision, job.by, job.why, now, overruling)
     spared = {HoldState.IN_DOUBT}  # the SMSC may have it: that is decided on by its id
     move["allowed"] -= spared
     ids = [row["message_id"] for row in rows]

@@ -22,6 +22,7 @@ from gateway.systems.quarantine.model import (
     HeldMessageAct,
     HoldMove,
     NewReview,
+    Overruling,
     PersonDecision,
     ReviewDecision,
     ReviewJobState,
@@ -36,7 +37,7 @@ from gateway.systems.quarantine.second_reviews import (
     escalate_opinion,
     second_review_of,
 )
-from gateway.systems.quarantine.service import STANDING, NotDone, decided_move
+from gateway.systems.quarantine.service import OF_MESSAGE, STANDING, NotDone, decided_move
 from gateway.systems.quarantine.sql import TEXT_REPLACED
 from gateway.systems.quarantine.tables import (
     IS_OPEN,
@@ -104,8 +105,9 @@ class NotUndone:
 
 
 def seen_digest(held: HeldMessage) -> str:
-    """Return what tells the text of a message from a later one: 16 hexadecimal digits."""
-    return sha256(held.pdu + held.joined.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    """Return what tells a text, and what holds it, from later ones: 16 hexadecimal digits."""
+    seen = f"{held.joined}\0{held.found}\0{held.rule}"
+    return sha256(held.pdu + seen.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 class ReviewStore(SqlStore):
@@ -443,9 +445,15 @@ async def _let_others(connection: AsyncConnection, subject: int) -> None:
     await connection.execute(sa.delete(review_leases).where(review_leases.c.subject == subject))
 
 
-def move_for(decision: PersonDecision, by: str, why: str, at: datetime) -> HoldMove:
+def move_for(
+    decision: PersonDecision,
+    by: str,
+    why: str,
+    at: datetime,
+    overruling: Overruling = OF_MESSAGE,
+) -> HoldMove:
     """Return what a decision does to a message, and leaves on it."""
-    return decided_move(_ACTS[decision], at, by, why)
+    return decided_move(_ACTS[decision], at, by, why, overruling)
 
 
 async def close_escalations(connection: AsyncConnection, moved: Sequence[HeldMessage]) -> None:

@@ -115,6 +115,9 @@ class CampaignDecisionBody(RequestBody):
     system_id: Annotated[
         str, Field(max_length=15, description="Only what this SP sent.", examples=[""])
     ] = ""
+    rule: Annotated[
+        str, Field(max_length=64, description="Only what its exceptions are about.", examples=[""])
+    ] = ""
     category: Annotated[str, Field(max_length=32, examples=["loan"])] = ""
     note: Note
 
@@ -125,6 +128,7 @@ class CampaignJobItem(RequestBody):
     number: Annotated[int, Field(examples=[3])]
     campaign: Annotated[str, Field(examples=["c3f1d9a07b2e4c55f"])]
     system_id: str
+    rule: str
     decision: PersonDecision
     by: Annotated[str, Field(examples=["api: soc"])]
     note: str
@@ -234,6 +238,7 @@ def _campaigns(store: CampaignStore, desk: CampaignDesk, utcnow: Now) -> APIRout
             *(campaign, body.decision, acting_as(client), body.expected_count, body.system_id),
             note=body.note.strip(),
             category=body.category,
+            rule=body.rule,
         )
         try:
             made = await desk.decide(new, utcnow())

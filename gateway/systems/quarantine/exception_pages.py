@@ -8,7 +8,8 @@ from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 
 from gateway.domain.permissions import Permission
-from gateway.systems.quarantine.campaign_pages import name_of
+from gateway.systems.quarantine.campaign_pages import excepted_path, name_of
+from gateway.systems.quarantine.campaigns import CampaignStore
 from gateway.systems.quarantine.exceptions import (
     LONGEST,
     ExceptionDesk,
@@ -21,7 +22,7 @@ from gateway.systems.quarantine.service import NotDone
 from gateway.systems.quarantine.sql import QuarantineStore
 from gateway.terminal.arguments import said
 from gateway.terminal.screen import visible
-from gateway.web.pages import Templates, allowed, form_of, marked
+from gateway.web.pages import PageUser, Templates, allowed, form_of, marked
 
 EXCEPTIONS = f"{HELD_PATH}/exceptions"
 USUAL_DAYS = 30
@@ -36,6 +37,7 @@ class ExceptionReview:
     """Answers the requests of those who may write exceptions, and of those who read them."""
 
     messages: QuarantineStore
+    campaigns: CampaignStore
     store: ExceptionStore
     desk: ExceptionDesk
     templates: Templates
@@ -43,16 +45,17 @@ class ExceptionReview:
 
     async def shown(self, request: Request, problem: str = "", status: int = 200) -> Response:
         """Return the newest exceptions, those that ended too."""
-        now, may_revoke = self.utcnow(), request.state.user.may(Permission.WRITE_EXCEPTION)
+        now, user = self.utcnow(), request.state.user
         listed = await self.store.listed()
         values = {
-            "found": [self._listed(one, now, may_revoke=may_revoke) for one in listed],
+            "found": [self._listed(one, now, user) for one in listed],
             "problem": self.templates.said(request, problem) if problem else "",
         }
         return self.templates.page(request, "quarantine/exceptions.html", values, status)
 
-    def _listed(self, one: HoldException, now: datetime, *, may_revoke: bool) -> dict[str, object]:
-        in_force = one.is_in_force(now)
+    def _listed(self, one: HoldException, now: datetime, user: PageUser) -> dict[str, object]:
+        in_force, may_revoke = one.is_in_force(now), user.may(Permission.WRITE_EXCEPTION)
+        may_release = in_force and user.may(Permission.DECIDE_CAMPAIGN)
         return {
             "number": one.number,
             "rule": visible(one.rule),
@@ -64,11 +67,15 @@ class ExceptionReview:
             "until": one.until,
             "is_in_force": in_force,
             "revoked_by": visible(one.revoked_by),
+            "before": excepted_path(one.campaign, one.system_id, one.rule) if may_release else "",
             "revoke": f"{EXCEPTIONS}/{one.number}/revoke" if in_force and may_revoke else "",
         }
 
     async def made(self, request: Request, message_id: str) -> Response:
-        """Make an exception of what holds a message; 409 where it can be none."""
+        """Make an exception of what holds a message; 409 where it can be none.
+
+        Then lead to what is held of it by now, for who may release that.
+        """
         held = await self.messages.get(int(message_id)) if is_message_id(message_id) else None
         if held is None:
             raise HTTPException(404)
@@ -83,7 +90,12 @@ class ExceptionReview:
         outcome = await self.desk.add(held, by, note, now, until)
         if isinstance(outcome, NotDone):
             return await self.shown(request, outcome.why, 409)
-        return RedirectResponse(EXCEPTIONS, status_code=303)
+        where, rule = EXCEPTIONS, outcome.rule
+        if request.state.user.may(Permission.DECIDE_CAMPAIGN):
+            each = await self.campaigns.held_of_each(outcome.campaign, rule)
+            if each.get(outcome.system_id):
+                where = excepted_path(outcome.campaign, outcome.system_id, rule)
+        return RedirectResponse(where, status_code=303)
 
     async def revoked(self, request: Request, number: str) -> Response:
         """End an exception; 404 for one that is not in force."""

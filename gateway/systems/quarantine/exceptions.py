@@ -1,4 +1,7 @@
-"""Exceptions: what one rule holds of a campaign of an SP is released by itself from now on."""
+"""Exceptions: what one rule holds of a campaign of an SP is released by itself from now on.
+
+So is what is held for the size of that campaign: it may be of any.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,6 +10,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.domain.held_findings import NEVER_EXCEPTED, OverruledFindings
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.domain.records import NewAccess
 from gateway.domain.verdict import Reason
@@ -15,14 +19,15 @@ from gateway.storage.journals import note_access
 from gateway.storage.tables import IS_CAMPAIGN, held_messages
 from gateway.systems.quarantine.decisions import MAX_NOTE_CHARS
 from gateway.systems.quarantine.model import lowest_id_at
-from gateway.systems.quarantine.service import ActResult, NotDone, QuarantineDesk
+from gateway.systems.quarantine.service import ActResult, NotDone, QuarantineDesk, of_exception
 from gateway.systems.quarantine.sql import QuarantineStore
-from gateway.systems.quarantine.tables import IS_UNDECIDED, hold_exceptions
+from gateway.systems.quarantine.tables import IS_UNDECIDED, hold_exceptions, is_excepted
 
 LONGEST = timedelta(days=366)
 MAX_IN_FORCE = 200
 
 NOT_OF_A_RULE = "no rule of the policy holds it, or it has no campaign"
+OF_LAW = "what subscribers have a right to, and who may send at all, is not for exceptions"
 TOO_MANY = f"{MAX_IN_FORCE} exceptions are in force: revoke some first"
 IN_FORCE = "there is such an exception"
 
@@ -147,7 +152,7 @@ class ExceptionStore(SqlStore):
                 _held.state == HoldState.HELD,
                 _held.message_id > after_id,
                 _held.system_id == one.system_id,
-                _held.rule == one.rule,
+                is_excepted(one.rule),
                 _held.is_reviewed.is_(False),
                 _held.expires_at > now,
                 IS_UNDECIDED,
@@ -180,9 +185,9 @@ class ExceptionDesk:
             raise ValueError(f"an exception ends within {LONGEST.days} days")
         if not 0 < len(note) <= MAX_NOTE_CHARS:
             raise ValueError(f"a note has 1 to {MAX_NOTE_CHARS} characters")
-        # What a subscriber wants is not for people of the operator to overrule (R50).
-        if not held.rule or not held.campaign or held.reason == Reason.USER_PREF:
-            return NotDone(held.message_id, held.state, NOT_OF_A_RULE)
+        if not may_be_excepted(held):
+            why = OF_LAW if held.reason in NEVER_EXCEPTED else NOT_OF_A_RULE
+            return NotDone(held.message_id, held.state, why)
         return await self._store.add(held, by, self._mask(note), at, until)
 
     async def revoke(self, number: int, by: str, at: datetime) -> bool:
@@ -190,8 +195,13 @@ class ExceptionDesk:
         return await self._store.revoke(number, by, at)
 
 
-# Tells whether anything but a rule stands against a message; given its other parts, and the rule.
-Besides = Callable[[HeldMessage, Sequence[HeldMessage], str], bool]
+def may_be_excepted(held: HeldMessage) -> bool:
+    """Tell whether an exception can be made of what holds a message."""
+    return bool(held.rule and held.campaign) and held.reason not in NEVER_EXCEPTED
+
+
+# Tells whether more than what is overruled stands against a message; given its other parts.
+Besides = Callable[[HeldMessage, Sequence[HeldMessage], OverruledFindings], bool]
 
 
 class ExceptionReleaser:
@@ -232,23 +242,34 @@ class ExceptionReleaser:
 
     async def _release(self, one: HoldException, now: datetime) -> int:
         after = self._seen.get(one.number, one.after_id)
-        asked = 0
+        overruling = of_exception(one.rule)
+        overruled = OverruledFindings(overruling.lines)
         newest_settled = lowest_id_at(int((now - _LATE_BY).timestamp() * 1000))
+        ready: list[int] = []
+        last = after
         for held in await self._store.held_by(one, after, now):
             if held.message_id not in self._kept:
-                if await self._may_go(held, one.rule):
-                    by = f"exception {one.number} of {one.by}"
-                    done = await self._desk.request_release(held.message_id, by, now, one.note)
-                    asked += isinstance(done, ActResult)
+                if await self._may_go(held, one.rule, overruled):
+                    ready.append(held.message_id)
                 else:
                     self._kept[held.message_id] = now
             if held.message_id < newest_settled:
-                self._seen[one.number] = held.message_id
+                last = held.message_id
+        by = f"exception {one.number} of {one.by}"
+        asked = 0
+        if ready:
+            done = await self._desk.request_release_each(ready, by, now, one.note, overruling)
+            asked = sum(isinstance(outcome, ActResult) for outcome in done)
+        self._seen[one.number] = last
         return asked
 
-    async def _may_go(self, held: HeldMessage, rule: str) -> bool:
+    async def _may_go(self, held: HeldMessage, rule: str, overruled: OverruledFindings) -> bool:
         parts = await self._messages.parts_of(held.assembly) if held.assembly else []
         others = [part for part in parts if part.message_id != held.message_id]
-        if any(part.state is not HoldState.HELD or part.rule != rule for part in others):
+        if not all(part.state is HoldState.HELD and _is_of(part, rule) for part in others):
             return False
-        return not self._besides(held, others, rule)
+        return not self._besides(held, others, overruled)
+
+
+def _is_of(held: HeldMessage, rule: str) -> bool:
+    return held.rule == rule or held.reason == Reason.CAMPAIGN

@@ -18,6 +18,8 @@ from gateway.systems.quarantine.model import BY_TIME_LIMIT, PersonDecision, lowe
 _BAND = 10  # percent
 _column = held_messages.c
 _IS_REJECTED = sa.and_(_column.state == HoldState.DISCARDED, _column.decision != "")
+# What came back from a release is held for another rule: nobody has decided on that yet.
+_IS_LET_GO = sa.and_(_column.is_reviewed, _column.state != HoldState.HELD)
 
 
 class DecidedHolds(NamedTuple):
@@ -47,7 +49,7 @@ class FeedbackStore(SqlStore):
         first = lowest_id_at(int(since.timestamp() * 1000))
         query = (
             sa.select(*alike, is_rejected, sa.func.count().label("messages"))
-            .where(_column.message_id >= first, sa.or_(_column.is_reviewed, _IS_REJECTED))
+            .where(_column.message_id >= first, sa.or_(_IS_LET_GO, _IS_REJECTED))
             .where(~_column.decision.contains(f" by {BY_TIME_LIMIT}", autoescape=True))
             .group_by(*alike, is_rejected)
         )

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
+from gateway.domain.held_findings import told_items
 from gateway.domain.msisdn import is_mobile, masked
-from gateway.domain.quarantine import HeldMessage
+from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.systems.quarantine.review_limits import FindLimit, review_by
 from gateway.systems.quarantine.review_tools import Place, ReviewTools, RuleCitation
 from gateway.systems.quarantine.text_pieces import (
@@ -32,6 +33,7 @@ def listed_message(held: HeldMessage, mask: Callable[[str], str]) -> dict[str, o
         "evidence": visible(mask(held.evidence)),
         "campaign": held.campaign,
         "held_at": held.held_at,
+        "is_back": held.is_reviewed and held.state is HoldState.HELD,
     }
 
 
@@ -66,6 +68,8 @@ def shown_message(
         "others_left": max(0, len(others) - MAX_OTHER_READINGS),
         "title": "" if cited is None else _title_of(cited, language),
         "article": "" if cited is None else visible(cited.article),
+        "also_found": [one for one in _told(held.found, tools) if one[0] != visible(held.rule)],
+        "overruled": _told(held.overruled, tools),
         "note": visible(tools.mask(held.note)),
         "decision": visible(tools.mask(held.decision)),
         "digest": held.digest,
@@ -78,6 +82,11 @@ def shown_message(
         "smsc_message_id": visible(held.smsc_message_id),
         "has_personal_source": is_mobile(held.source.encode("latin-1", "replace")),
     }
+
+
+def _told(lines: str, tools: ReviewTools) -> list[tuple[str, str]]:
+    """Return rules with what they found, as they are shown."""
+    return [(visible(rule), visible(tools.mask(item))) for rule, item in told_items(lines)]
 
 
 def _title_of(cited: RuleCitation, language: str) -> str:

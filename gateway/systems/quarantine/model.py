@@ -134,8 +134,9 @@ class ReviewJobState(StrEnum):
 class NewCampaignReview:
     """What a person decides on all that is held of a campaign, and why; see NewReview.
 
-    With a `system_id` only what that SP sent is meant. `expected_count` is how many messages
-    the person was told of, and has typed in.
+    With a `system_id` only what that SP sent is meant, with a `rule` only what an exception of
+    that rule is about. `expected_count` is how many messages the person was told of, and has typed
+    in.
     """
 
     campaign: str
@@ -146,6 +147,7 @@ class NewCampaignReview:
     reason: str = ""
     note: str = ""
     category: str = ""
+    rule: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +175,7 @@ class ReviewJob:
     done: int
     ended_at: datetime | None
     outcome: str
+    rule: str = ""
 
     @property
     def why(self) -> str:
@@ -195,6 +198,7 @@ class Grounds:
     severity: str = ""
     owner: str = ""
     score: int | None = None
+    found: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +214,7 @@ class Replacement:
     receipt_asked: bool
     expires_at: datetime
     campaign: str = ""
+    overruled: str = ""  # nobody has read the new text
 
 
 class HeldTotals(NamedTuple):
@@ -228,10 +233,18 @@ class ReleasedId(NamedTuple):
     destination: str
 
 
+class Overruling(NamedTuple):
+    """What a release overrules: `lines`, and with `of_message` all that the message is held for."""
+
+    of_message: bool = True
+    lines: str = ""
+
+
 class HoldMove(TypedDict):
     """From which states a message moves, and the columns that this sets at once.
 
-    `audited` is kept in the audit with the move; the store says there about which messages.
+    `audited` is kept in the audit with the move; the store says there about which messages. What a
+    move `overrules` is added to what was overruled before.
     """
 
     allowed: frozenset[HoldState]
@@ -245,6 +258,7 @@ class HoldMove(TypedDict):
     is_reviewed: NotRequired[bool]
     is_wanted: NotRequired[bool]
     held_for: NotRequired[Reason | None]
+    overrules: NotRequired[Overruling]
     audited: NotRequired[NewAccess]
 
 

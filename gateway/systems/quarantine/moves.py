@@ -7,15 +7,19 @@ from operator import attrgetter
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.domain.quarantine import HeldMessage, ReceiptState
+from gateway.domain.held_findings import rule_line
+from gateway.domain.quarantine import HeldMessage, HoldState, ReceiptState
 from gateway.storage.change_feed import ChangeKind, note_changes
 from gateway.storage.database import values_of
 from gateway.storage.journals import note_access
 from gateway.storage.tables import held_messages
-from gateway.systems.quarantine.model import HoldMove
+from gateway.systems.quarantine.model import HoldMove, Overruling
+from gateway.systems.quarantine.tables import voided
 
 _column = held_messages.c
 _MOST_NAMED = 20  # messages in one entry of the audit
+
+HELD_AGAIN = "something else holds it now"
 
 
 async def moved_in(
@@ -35,6 +39,9 @@ async def moved_in(
     moved = sorted((HeldMessage(**row) for row in rows), key=attrgetter("message_id"))
     keys = [str(one.message_id) for one in moved]
     await note_changes(connection, ChangeKind.QUARANTINE, keys, move["at"])
+    if move["to"] is HoldState.HELD and move.get("grounds"):
+        for one in moved:  # a decision is on what held it when it was read
+            await connection.execute(voided(one.message_id, move["at"], HELD_AGAIN))
     if moved and (entry := move.get("audited")) is not None:
         await note_access(connection, replace(entry, about=_about(moved)))
     return moved
@@ -54,11 +61,26 @@ def _columns_of_move(move: HoldMove) -> dict[str, object]:
     values |= {name: value for name in names if (value := move.get(name))}
     if grounds := move.get("grounds"):
         values |= values_of(grounds)
+    if overruling := move.get("overrules"):
+        values["overruled"] = _overruled(overruling)
     if move.get("receipt") is ReceiptState.DUE:
         values["receipt"] = sa.case(
             (_column.receipt_asked, ReceiptState.DUE.value), else_=_column.receipt
         )
     return values
+
+
+def _overruled(overruling: Overruling) -> sa.ColumnElement[str]:
+    """Return what is overruled of a message then, with what was overruled before.
+
+    What was held before findings were kept is held by one rule, all that it finds.
+    """
+    lines = _column.overruled + overruling.lines
+    if not overruling.of_message:
+        return lines
+    before, _, after = rule_line("|").partition("|")
+    own = sa.case((_column.found != "", _column.found), else_=before + _column.rule + after)
+    return lines + own
 
 
 def _about(moved: Sequence[HeldMessage]) -> str:

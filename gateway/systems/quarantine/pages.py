@@ -23,6 +23,7 @@ from gateway.systems.quarantine.campaign_pages import (
 )
 from gateway.systems.quarantine.decisions import NotUndone, ReviewDesk, seen_digest
 from gateway.systems.quarantine.exception_pages import ExceptionReview, add_exception_pages
+from gateway.systems.quarantine.exceptions import may_be_excepted
 from gateway.systems.quarantine.held_query import (
     ANY,
     LIST_PATH,
@@ -280,7 +281,7 @@ class HeldReview:
             if held.campaign and user.may(Permission.DECIDE_CAMPAIGN)
             else "",
             "exception_path": query.path(held.message_id, "exception")
-            if held.rule and held.campaign and user.may(Permission.WRITE_EXCEPTION)
+            if may_be_excepted(held) and user.may(Permission.WRITE_EXCEPTION)
             else "",
             "octets_path": query.path(held.message_id, "octets"),
             "unmask_path": query.path(held.message_id, "number")

@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from hashlib import sha256
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Response
 from pydantic import Field
 
 from gateway.domain.api_client import ApiClient
+from gateway.domain.held_findings import told_items
 from gateway.domain.msisdn import masked
 from gateway.domain.permissions import Permission
 from gateway.domain.policy import OverdueAction
@@ -92,6 +92,10 @@ class HeldDetail(HeldMessageItem):
 
     texts: Annotated[list[str], Field(description="Every reading of its octets, the best first.")]
     parts: Annotated[list[str], Field(description="Ids of all parts of a long message.")]
+    found: Annotated[
+        list[str], Field(description="All that it is held for: a release overrules just this.")
+    ]
+    overruled: Annotated[list[str], Field(description="What people overruled of it.")]
     note: str
     owner: str
     receipt: ReceiptState
@@ -214,7 +218,8 @@ def _decide_held(router: APIRouter, review: _ReviewParts) -> None:
     async def show(message_id: MessageId, client: Reader, response: Response) -> HeldDetail:
         """Return a message with its texts, numbers masked. The look is in the journal first.
 
-        Its ETag is that of its state and octets: a sender may replace them.
+        Its ETag is that of its state, of its octets, which a sender may replace, and of what holds
+        it, which may be another after a release.
         """
         held = await review.get(message_id)
         look = NewAccess(
@@ -258,7 +263,7 @@ def _decide_held(router: APIRouter, review: _ReviewParts) -> None:
 
 
 def _etag(held: HeldMessage) -> str:
-    return etag_of(held.message_id, held.state, held.digest, sha256(held.pdu).hexdigest())
+    return etag_of(held.message_id, held.state, held.digest, seen_digest(held))
 
 
 def _item(held: HeldMessage, tools: ReviewTools) -> HeldMessageItem:
@@ -290,11 +295,17 @@ def _fields(held: HeldMessage, tools: ReviewTools) -> dict[str, Any]:
     }
 
 
+def _told(lines: str, tools: ReviewTools) -> list[str]:
+    return [tools.mask(": ".join(filter(None, one))) for one in told_items(lines)]
+
+
 def _detail(held: HeldMessage, parts: Sequence[HeldMessage], tools: ReviewTools) -> HeldDetail:
     return HeldDetail(
         **_fields(held, tools),
         texts=[tools.mask(text) for text in tools.texts_of(held, parts)],
         parts=[str(one.message_id) for one in parts],
+        found=_told(held.found, tools),
+        overruled=_told(held.overruled, tools),
         note=tools.mask(held.note),
         owner=held.owner,
         receipt=held.receipt,

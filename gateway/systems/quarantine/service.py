@@ -9,6 +9,7 @@ from typing import TypeAlias
 import sqlalchemy as sa
 
 from gateway.domain.categories import covered_by
+from gateway.domain.held_findings import CAMPAIGN_LINE, rule_line
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.domain.records import NewAccess
 from gateway.storage.tables import held_messages
@@ -18,6 +19,7 @@ from gateway.systems.quarantine.model import (
     HeldMessageAct,
     HoldMove,
     MessageIds,
+    Overruling,
 )
 from gateway.systems.quarantine.sql import QuarantineStore
 from gateway.systems.quarantine.tables import also_wanted
@@ -138,6 +140,15 @@ async def find_held(
 
 Ids: TypeAlias = tuple[int, ...]
 
+OF_MESSAGE = Overruling()
+# Who decides on a whole campaign was told how large it is.
+OF_CAMPAIGN = Overruling(lines=CAMPAIGN_LINE)
+
+
+def of_exception(rule: str) -> Overruling:
+    """Return what an exception of a rule overrules, for a campaign of any size."""
+    return Overruling(of_message=False, lines=rule_line(rule) + CAMPAIGN_LINE)
+
 
 class QuarantineDesk:
     """Moves held messages, each to exactly one final state, also with concurrent callers.
@@ -159,10 +170,18 @@ class QuarantineDesk:
         return self._ids.next_id(int(at.timestamp() * 1000))
 
     async def request_release(
-        self, message_id: int, by: str, at: datetime, why: str = ""
+        self,
+        message_id: int,
+        by: str,
+        at: datetime,
+        why: str = "",
+        overruling: Overruling = OF_MESSAGE,
     ) -> Outcome:
-        """Request the release of a message: the gateway judges it again, then sends it."""
-        move = decided_move(HeldMessageAct.REQUEST_RELEASE, at, by, why)
+        """Request the release of a message: the gateway judges it again, then sends it.
+
+        What is overruled is not asked again; all else is.
+        """
+        move = decided_move(HeldMessageAct.REQUEST_RELEASE, at, by, why, overruling)
         return await self._move_all(message_id, move)
 
     async def discard(self, message_id: int, by: str, at: datetime, why: str = "") -> Outcome:
@@ -171,13 +190,18 @@ class QuarantineDesk:
         return await self._move_all(message_id, move)
 
     async def request_release_each(
-        self, message_ids: Collection[int], by: str, at: datetime, why: str = ""
+        self,
+        message_ids: Collection[int],
+        by: str,
+        at: datetime,
+        why: str = "",
+        overruling: Overruling = OF_MESSAGE,
     ) -> list[Outcome]:
         """Request the release of at most 1000 messages, in as few commits as possible.
 
         Returns the outcome of each, and of each part moved with one of them, by id.
         """
-        move = decided_move(HeldMessageAct.REQUEST_RELEASE, at, by, why)
+        move = decided_move(HeldMessageAct.REQUEST_RELEASE, at, by, why, overruling)
         return await self._move_each(message_ids, move)
 
     async def discard_each(
@@ -257,7 +281,7 @@ class QuarantineDesk:
     async def hold(
         self, message_id: int, grounds: Grounds, why: str, at: datetime, *, others: Ids = ()
     ) -> Outcome:
-        """Hold for review a deferred message that was stopped when judged again."""
+        """Hold for review a message that was stopped when judged again."""
         return await self._act(
             HeldMessageAct.HOLD, message_id, at, why, grounds=grounds, others=others
         )
@@ -391,13 +415,17 @@ _DECISIONS = {
 }
 
 
-def decided_move(act: HeldMessageAct, at: datetime, by: str, why: str) -> HoldMove:
+def decided_move(
+    act: HeldMessageAct, at: datetime, by: str, why: str, overruling: Overruling = OF_MESSAGE
+) -> HoldMove:
     """Return what an operator's act does: the decision stays when the note changes."""
     said, action = _DECISIONS[act]
     note = f"{said} by {by}"
     move = _move_of(act, at, note)
     move["decision"] = f"{note}: {why}" if why else note
     move["audited"] = NewAccess(by, action, why, "", at)
+    if act is HeldMessageAct.REQUEST_RELEASE:
+        move["overrules"] = overruling
     return move
 
 

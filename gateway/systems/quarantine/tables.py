@@ -5,7 +5,9 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from gateway.domain.held_findings import NEVER_EXCEPTED
 from gateway.domain.quarantine import HeldMessage, HoldState
+from gateway.domain.verdict import Reason
 from gateway.storage.dialect import NEVER_REUSED, ROW_NUMBER, columns, partial_index
 from gateway.storage.tables import IS_WAITING, UtcTime, held_messages, metadata, word
 from gateway.systems.quarantine.model import PersonDecision, ReviewJobState, ReviewState
@@ -81,6 +83,7 @@ review_jobs = sa.Table(
     *columns(sa.BigInteger, "upto_id", "last_id", "done"),
     sa.Column("ended_at", UtcTime, nullable=True),
     sa.Column("outcome", sa.Text, nullable=False),
+    sa.Column("rule", sa.Text, nullable=False, server_default=""),
     sa.Index(None, "by", "number"),
     # What the gateway asks every few moments; a campaign has one job at a time.
     partial_index("ix_review_jobs_open", "not_before", "number", where=IS_OPEN_JOB),
@@ -149,6 +152,16 @@ IS_UNDECIDED = ~(
 
 # It was put before a senior reviewer, and has not been decided on since.
 IS_ESCALATED = _held.message_id.in_(sa.select(review_escalations.c.message_id).where(IS_OPEN))
+
+
+def is_excepted(rule: str) -> sa.ColumnElement[bool]:
+    """Return the condition for messages of a campaign that an exception of a rule is about.
+
+    Those are what the rule holds, and what is held for the size of the campaign, by whichever
+    rule; never what is held for what a subscriber has a right to.
+    """
+    is_of_rule = sa.or_(_held.rule == rule, _held.reason == Reason.CAMPAIGN)
+    return sa.and_(is_of_rule, _held.reason.not_in(sorted(NEVER_EXCEPTED)))
 
 
 def voided(message_id: int, at: datetime, outcome: str) -> sa.Update:

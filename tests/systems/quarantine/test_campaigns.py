@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.domain.held_findings import lines_of, told_items
 from gateway.domain.quarantine import HeldMessage, HoldState
+from gateway.domain.verdict import Action, Finding, Reason
 from gateway.stores import Stores
 from gateway.systems.quarantine.campaigns import (
     JOB_WAITS,
@@ -330,3 +332,58 @@ def test_in_any_order_each_message_is_moved_once_and_an_undone_job_moves_none(
     held: Builder, noon: datetime, steps: list[str]
 ) -> None:
     asyncio.run(_live(held, noon, steps))
+
+
+FOUND = lines_of([Finding("K-LOAN", Reason.CONTENT, Action.QUARANTINE, "低息贷款")])
+
+
+async def overruled(stores: Stores) -> dict[int, list[tuple[str, str]]]:
+    found = await stores.quarantine.find(state=HoldState.RELEASE_REQUESTED)
+    return {one.message_id: told_items(one.overruled) for one in found}
+
+
+async def test_who_releases_a_campaign_overrules_what_holds_each_message_and_how_large_it_is(
+    campaigns: CampaignDesk, stores: Stores, held: Builder, noon: datetime
+) -> None:
+    await stores.quarantine.hold(
+        [
+            held(message_id=1, campaign=ONE, rule="K-LOAN", found=FOUND),
+            held(message_id=2, campaign=ONE, rule="K-OLD"),
+        ]
+    )
+
+    made(await campaigns.decide(NewCampaignReview(ONE, RELEASED, LIN, 2), noon, timedelta()))
+    await work(stores, noon)
+
+    size = ("CAMPAIGN", "")
+    assert await overruled(stores) == {
+        1: [size, ("K-LOAN", "低息贷款")],
+        2: [size, ("K-OLD", "")],
+    }
+
+
+async def test_of_a_campaign_only_what_an_exception_is_about(
+    campaigns: CampaignDesk, stores: Stores, held: Builder, noon: datetime
+) -> None:
+    await stores.quarantine.hold(
+        [
+            held(message_id=1, campaign=ONE, rule="K-LOAN", found=FOUND),
+            held(message_id=2, campaign=ONE, rule="K-OTHER"),
+            held(message_id=3, campaign=ONE, rule="R61", reason="CAMPAIGN"),
+            held(message_id=4, campaign=ONE, rule="K-LOAN", system_id="bank"),
+            held(message_id=5, campaign=ONE, rule="K-LOAN", reason="OPTED_OUT"),
+        ]
+    )
+    whole = NewCampaignReview(ONE, RELEASED, LIN, 2, "sp1", rule="K-LOAN")
+
+    wrong = await campaigns.decide(NewCampaignReview(ONE, RELEASED, LIN, 2, "sp1"), noon)
+    job = made(await campaigns.decide(whole, noon, timedelta()))
+    moved = await work(stores, noon)
+
+    assert await stores.campaigns.held_of_each(ONE, "K-LOAN") == {"bank": 1}
+    assert isinstance(wrong, JobNotMade)
+    assert (wrong.held, job.rule, moved) == (4, "K-LOAN", [1, 3])
+    let_go = [("K-LOAN", ""), ("CAMPAIGN", "")]
+    assert await overruled(stores) == {1: let_go, 3: let_go}
+    (about, *_) = [one.about for one in await stores.journals.accesses() if "job" in one.about]
+    assert about == f"job {job.number}: released, 2 messages, campaign {ONE}, rule K-LOAN"

@@ -24,6 +24,7 @@ from gateway.systems.quarantine.decisions import (
     seen_digest,
 )
 from gateway.systems.quarantine.model import (
+    Grounds,
     MessageIds,
     NewReview,
     PersonDecision,
@@ -549,3 +550,60 @@ def test_in_any_order_a_message_ends_once_and_what_took_effect_is_not_undone(
 def test_a_message_is_its_own_subject_and_a_part_that_of_the_whole(held: Builder) -> None:
     assert subject_of(held(message_id=7)) == 7
     assert subject_of(held(message_id=7, assembly=5, part=2)) == 5
+
+
+async def test_a_release_overrules_what_holds_the_message_and_adds_it_to_what_was_before(
+    desk: QuarantineDesk, reviews: ReviewDesk, stores: Stores, held: Builder, noon: datetime
+) -> None:
+    grounds = Grounds("CAMPAIGN", "R61", "", "", "d", noon + timedelta(days=1), found="F\tR61\t\n")
+    await stores.quarantine.hold([held(message_id=1, rule="K", found="F\tK\tword\n")])
+    before = seen_digest(held(message_id=1, rule="K", found="F\tK\tword\n"))
+
+    await desk.request_release(1, LIN, noon)
+    first = await stores.quarantine.get(1)
+    await desk.hold(1, grounds, "judged again: CAMPAIGN", noon)
+    stale = await reviews.decide(NewReview(1, RELEASED, LIN, seen=before), noon)
+    await desk.request_release(1, LIN, noon)
+    second = await stores.quarantine.get(1)
+
+    assert first is not None
+    assert second is not None
+    assert (first.overruled, first.found) == ("F\tK\tword\n", "F\tK\tword\n")
+    assert (second.overruled, second.found) == ("F\tK\tword\nF\tR61\t\n", "F\tR61\t\n")
+    assert isinstance(stale, NotDone)
+
+
+async def test_a_decision_that_waits_ends_when_something_else_holds_the_message(
+    desk: QuarantineDesk, reviews: ReviewDesk, stores: Stores, held: Builder, noon: datetime
+) -> None:
+    grounds = Grounds("CAMPAIGN", "R61", "", "", "d", noon + timedelta(days=1), found="F\tR61\t\n")
+    await stores.quarantine.hold([held(message_id=1)])
+    kept(await reviews.decide(NewReview(1, RELEASED, LIN), noon))
+
+    await desk.request_release(1, "mei", noon)  # a command does not wait
+    await desk.hold(1, grounds, "judged again: CAMPAIGN", noon)
+    taken = await stores.reviews.take_up(noon + UNDO_FOR)
+    (last,) = await reviews.last_ten(LIN)
+
+    assert taken == []
+    assert (last.decision.state, last.decision.outcome) == (
+        ReviewState.VOID,
+        "something else holds it now",
+    )
+    assert last.state is HoldState.HELD
+
+
+async def test_of_a_text_that_its_sender_replaced_nothing_is_overruled(
+    stores: Stores, held: Builder, noon: datetime
+) -> None:
+    deferred = held(message_id=1, state=HoldState.DEFERRED, is_reviewed=True, overruled="R\tK\n")
+    await stores.quarantine.hold([deferred])
+
+    assert await stores.quarantine.replace_pdu(
+        1,
+        Replacement(b"new", "R", "K", "", "", "d", receipt_asked=False, expires_at=noon),
+    )
+
+    one = await stores.quarantine.get(1)
+    assert one is not None
+    assert one.overruled == ""

@@ -6,7 +6,9 @@ from typing import TypeAlias
 
 import pytest
 
+from gateway.domain.held_findings import NEVER_EXCEPTED, OverruledFindings, told_items
 from gateway.domain.quarantine import HeldMessage, HoldState
+from gateway.domain.verdict import Action, Finding, Reason
 from gateway.stores import Stores
 from gateway.systems.quarantine import exceptions
 from gateway.systems.quarantine.decisions import ReviewDesk
@@ -14,6 +16,7 @@ from gateway.systems.quarantine.exceptions import (
     IN_FORCE,
     LONGEST,
     NOT_OF_A_RULE,
+    OF_LAW,
     TOO_MANY,
     ExceptionDesk,
     ExceptionReleaser,
@@ -30,7 +33,9 @@ CAMPAIGN, OTHER = "c0000000000000001", "c0000000000000002"
 LIN, DAY = "user: lin", timedelta(days=1)
 
 
-def nothing_besides(_held: HeldMessage, _others: Sequence[HeldMessage], _rule: str) -> bool:
+def nothing_besides(
+    _held: HeldMessage, _others: Sequence[HeldMessage], _overruled: OverruledFindings
+) -> bool:
     return False
 
 
@@ -107,10 +112,13 @@ async def test_what_comes_later_for_the_same_rule_sp_and_campaign_is_released_an
 async def test_what_something_else_holds_too_stays_held(
     grants: ExceptionDesk, stores: Stores, desk: QuarantineDesk, message: Builder, noon: datetime
 ) -> None:
-    asked: list[tuple[int, str]] = []
+    asked: list[tuple[int, bool]] = []
+    finding = Finding("R", Reason.BAD_LINK, Action.QUARANTINE, "a link")
 
-    def besides(held: HeldMessage, _others: Sequence[HeldMessage], rule: str) -> bool:
-        asked.append((held.message_id % 1000, rule))
+    def besides(
+        held: HeldMessage, _others: Sequence[HeldMessage], overruled: OverruledFindings
+    ) -> bool:
+        asked.append((held.message_id % 1000, overruled.covers(finding)))
         return held.message_id % 1000 == 2
 
     await granted(grants, stores, message(1), noon)
@@ -120,7 +128,7 @@ async def test_what_something_else_holds_too_stays_held(
     for turn in range(4):
         await releaser.look(noon + turn * timedelta(seconds=15))
 
-    assert asked == [(2, "R"), (3, "R")]
+    assert asked == [(2, True), (3, True)]
     assert await released(stores) == [3]
 
 
@@ -138,12 +146,14 @@ async def test_a_long_message_goes_whole_or_not_at_all(
             message(3, assembly=2, part=2),
             message(4, assembly=4, part=1),
             message(5, assembly=4, part=2, rule="Q"),
+            message(6, assembly=6, part=1),
+            message(7, assembly=6, part=2, rule="Q", reason="CAMPAIGN"),
         ]
     )
 
     await releaser.look(noon)
 
-    assert await released(stores) == [2, 3]
+    assert await released(stores) == [2, 3, 6, 7]
 
 
 async def test_an_exception_ends_by_its_time_and_at_once_when_it_is_revoked(
@@ -213,7 +223,7 @@ async def test_who_may_be_excepted_and_how_is_limited(
             message(2, rule="Q"),
             message(3, campaign=""),
             message(4, rule=""),
-            message(5, reason="USER_PREF"),
+            *(message(5, reason=reason) for reason in sorted(NEVER_EXCEPTED)),
         )
     ]
 
@@ -224,7 +234,7 @@ async def test_who_may_be_excepted_and_how_is_limited(
         TOO_MANY,
         NOT_OF_A_RULE,
         NOT_OF_A_RULE,
-        NOT_OF_A_RULE,
+        *[OF_LAW] * len(NEVER_EXCEPTED),
     ]
     for note, until in (("", noon + DAY), ("字" * 1001, noon + DAY)):
         with pytest.raises(ValueError, match="a note has"):
@@ -232,3 +242,41 @@ async def test_who_may_be_excepted_and_how_is_limited(
     for until in (noon, noon + LONGEST + DAY):
         with pytest.raises(ValueError, match="an exception ends"):
             await grants.add(ours, LIN, "why", noon, until)
+
+
+async def test_what_is_held_for_the_size_of_the_campaign_goes_too_and_what_the_law_holds_never(
+    grants: ExceptionDesk,
+    releaser: ExceptionReleaser,
+    stores: Stores,
+    message: Builder,
+    noon: datetime,
+) -> None:
+    await granted(grants, stores, message(1), noon)
+    law = sorted(NEVER_EXCEPTED)
+    await stores.quarantine.hold(
+        [
+            message(2, rule="R61-BULK", reason="CAMPAIGN"),
+            message(3, rule="R61-BULK", reason="CAMPAIGN", campaign=OTHER),
+            *(message(10 + at, reason=reason) for at, reason in enumerate(law)),
+        ]
+    )
+
+    await releaser.look(noon)
+
+    assert await released(stores) == [2]
+    one = await stores.quarantine.get(message(2).message_id)
+    assert one is not None
+    assert told_items(one.overruled) == [("R", ""), ("CAMPAIGN", "")]
+
+
+async def test_what_people_let_go_and_what_came_back_is_not_let_go_by_an_exception(
+    grants: ExceptionDesk,
+    releaser: ExceptionReleaser,
+    stores: Stores,
+    message: Builder,
+    noon: datetime,
+) -> None:
+    await granted(grants, stores, message(1), noon)
+    await stores.quarantine.hold([message(2, is_reviewed=True, overruled="R\tQ\n")])
+
+    assert await releaser.look(noon) == 0
