@@ -583,7 +583,7 @@ async def test_a_decision_that_waits_ends_when_something_else_holds_the_message(
     await desk.request_release(1, "mei", noon)  # a command does not wait
     await desk.hold(1, grounds, "judged again: CAMPAIGN", noon)
     taken = await stores.reviews.take_up(noon + UNDO_FOR)
-    (last,) = await reviews.last_ten(LIN)
+    (last,) = await reviews.last_ten(LIN, noon)
 
     assert taken == []
     assert (last.decision.state, last.decision.outcome) == (
