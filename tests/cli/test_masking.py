@@ -1,6 +1,7 @@
 """Who may see whole numbers: of every command, what it prints and what it writes (R73)."""
 
 import json
+import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -379,10 +380,38 @@ async def decide(stores: Stores) -> None:
     )
 
 
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return where the first test keeps the data of its deployment for the others."""
+    return tmp_path_factory.mktemp("filled") / "var"
+
+
 @pytest.fixture
-def ask(cli: Cli, deployment: Path, in_store: InStore, hold: Hold) -> Cli:
+def ask(cli: Cli, deployment: Path, in_store: InStore, hold: Hold, filled: Path) -> Cli:
     """Return what runs one command in a deployment that knows one subscriber everywhere."""
     config = ("--config", str(deployment / "config"))
+    if filled.exists():
+        shutil.copytree(filled, deployment / "var")
+    else:
+        fill_deployment(cli, deployment, in_store, hold)
+        shutil.copytree(deployment / "var", filled)
+    (deployment / "list.txt").write_text(f"{NUMBER}\n", encoding="ascii")
+    (deployment / "complaints.txt").write_text(
+        "source_id,sender,text,reported_at,reporter\n"
+        f"1,{FRIEND},spam,2013-09-30T12:00:00Z,{NUMBER}\n",
+        encoding="ascii",
+    )
+
+    def ask(command: str, given: tuple[str, ...], *more: str) -> CompletedProcess[str]:
+        arguments = (one.format(deployment) for one in given)
+        where = () if command == "explain mo" else config
+        return cli(*command.split(), *arguments, *more, *where)
+
+    return ask
+
+
+def fill_deployment(cli: Cli, deployment: Path, in_store: InStore, hold: Hold) -> None:
+    """Let the store and the records know one subscriber everywhere."""
     in_store(fill)
     hold(message_id=int(HELD), campaign=CAMPAIGN)
     hold(message_id=int(OF_A_PERSON), source=f"+86{FRIEND}")
@@ -405,21 +434,9 @@ def ask(cli: Cli, deployment: Path, in_store: InStore, hold: Hold) -> Cli:
     for hour, _, written in RecordLines().by_hour(rows):
         files.append(hour, written)
     files.close()
-    (deployment / "list.txt").write_text(f"{NUMBER}\n", encoding="ascii")
-    (deployment / "complaints.txt").write_text(
-        "source_id,sender,text,reported_at,reporter\n"
-        f"1,{FRIEND},spam,2013-09-30T12:00:00Z,{NUMBER}\n",
-        encoding="ascii",
-    )
     wanted = ("--number", NUMBER, "--kind", "number", "--value", FRIEND)
+    config = ("--config", str(deployment / "config"))
     assert cli("preferences", "set", *wanted, *config).returncode == 0
-
-    def ask(command: str, given: tuple[str, ...], *more: str) -> CompletedProcess[str]:
-        arguments = (one.format(deployment) for one in given)
-        where = () if command == "explain mo" else config
-        return cli(*command.split(), *arguments, *more, *where)
-
-    return ask
 
 
 def written(deployment: Path) -> str:
