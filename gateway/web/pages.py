@@ -7,6 +7,7 @@ ask who is there. What changes something is a POST, and comes from a page of thi
 
 import gettext
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from functools import cache
 from importlib.resources import files
 from io import BytesIO
 from typing import Any, NamedTuple, Protocol
@@ -16,7 +17,8 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from fastapi import Depends, FastAPI, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
-from jinja2 import Environment, PackageLoader, PrefixLoader, StrictUndefined
+from jinja2 import BytecodeCache, Environment, PackageLoader, PrefixLoader, StrictUndefined
+from jinja2.bccache import Bucket
 from markupsafe import Markup
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -139,9 +141,27 @@ class Templates:
         return self._words[language_of(request)].gettext(text)
 
 
+class _CompiledTemplates(BytecodeCache):
+    """Keeps the code of templates in memory: both languages use the same code."""
+
+    def __init__(self) -> None:
+        self._code: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if (code := self._code.get(bucket.key)) is not None:
+            bucket.bytecode_from_string(code)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._code[bucket.key] = bucket.bytecode_to_string()
+
+
+_compiled = _CompiledTemplates()
+
+
 def _environment(loader: PrefixLoader, words: gettext.NullTranslations) -> Environment:
     made = Environment(
         loader=loader,
+        bytecode_cache=_compiled,
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -155,14 +175,19 @@ def _environment(loader: PrefixLoader, words: gettext.NullTranslations) -> Envir
 def _catalogue(packages: Collection[str]) -> gettext.NullTranslations:
     found: gettext.NullTranslations = gettext.NullTranslations()
     for package in packages:
-        source = files(package) / "templates" / "zh.po"
-        compiled = BytesIO()
-        write_mo(compiled, read_po(BytesIO(source.read_bytes()), locale="zh"))
-        compiled.seek(0)
-        words = gettext.GNUTranslations(compiled)
+        words = gettext.GNUTranslations(BytesIO(_messages(package)))
         words.add_fallback(found)
         found = words
     return found
+
+
+@cache
+def _messages(package: str) -> bytes:
+    """Return the catalogue of a package in the format of gettext."""
+    source = files(package) / "templates" / "zh.po"
+    compiled = BytesIO()
+    write_mo(compiled, read_po(BytesIO(source.read_bytes()), locale="zh"))
+    return compiled.getvalue()
 
 
 def allowed(permission: Permission, *, keeps_limits: bool = False) -> Any:
