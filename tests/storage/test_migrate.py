@@ -27,7 +27,14 @@ VERSIONS = Path(__file__).resolve().parents[2] / "gateway/storage/migrations/ver
 
 def made_by(sql: str | None) -> list[str]:
     """Return the words of a statement, which two ways of making a table may space differently."""
-    return (sql or "").replace('"', "").replace("(", " ( ").replace(",", " , ").split()
+    return (
+        (sql or "")
+        .replace('"', "")
+        .replace("(", " ( ")
+        .replace(")", " ) ")
+        .replace(",", " , ")
+        .split()
+    )
 
 
 def schema_of(connection: Connection) -> dict[str, list[str]]:

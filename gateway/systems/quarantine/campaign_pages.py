@@ -218,7 +218,7 @@ def excepted_path(campaign: str, system_id: str, rule: str) -> str:
 
 
 def _excepted(request: Request) -> tuple[str, str]:
-    """Return of which rule and SP a page is, both empty for a whole campaign; 404 for one alone."""
+    """Return the rule and the SP of a page, both empty for a whole campaign; 404 for one alone."""
     rule, system_id = (request.query_params.get(name, "") for name in ("rule", "system_id"))
     if bool(rule) != bool(system_id) or max(len(rule), len(system_id)) > _MAX_NAME_CHARS:
         raise HTTPException(404)

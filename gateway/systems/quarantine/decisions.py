@@ -22,8 +22,8 @@ from gateway.systems.quarantine.model import (
     HeldMessageAct,
     HoldMove,
     NewReview,
-    Overruling,
     PersonDecision,
+    ReleaseScope,
     ReviewDecision,
     ReviewJobState,
     ReviewState,
@@ -450,7 +450,7 @@ def move_for(
     by: str,
     why: str,
     at: datetime,
-    overruling: Overruling = OF_MESSAGE,
+    overruling: ReleaseScope = OF_MESSAGE,
 ) -> HoldMove:
     """Return what a decision does to a message, and leaves on it."""
     return decided_move(_ACTS[decision], at, by, why, overruling)

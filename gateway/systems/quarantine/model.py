@@ -233,7 +233,7 @@ class ReleasedId(NamedTuple):
     destination: str
 
 
-class Overruling(NamedTuple):
+class ReleaseScope(NamedTuple):
     """What a release overrules: `lines`, and with `of_message` all that the message is held for."""
 
     of_message: bool = True
@@ -258,7 +258,7 @@ class HoldMove(TypedDict):
     is_reviewed: NotRequired[bool]
     is_wanted: NotRequired[bool]
     held_for: NotRequired[Reason | None]
-    overrules: NotRequired[Overruling]
+    overrules: NotRequired[ReleaseScope]
     audited: NotRequired[NewAccess]
 
 

@@ -13,7 +13,7 @@ from gateway.storage.change_feed import ChangeKind, note_changes
 from gateway.storage.database import values_of
 from gateway.storage.journals import note_access
 from gateway.storage.tables import held_messages
-from gateway.systems.quarantine.model import HoldMove, Overruling
+from gateway.systems.quarantine.model import HoldMove, ReleaseScope
 from gateway.systems.quarantine.tables import voided
 
 _column = held_messages.c
@@ -70,7 +70,7 @@ def _columns_of_move(move: HoldMove) -> dict[str, object]:
     return values
 
 
-def _overruled(overruling: Overruling) -> sa.ColumnElement[str]:
+def _overruled(overruling: ReleaseScope) -> sa.ColumnElement[str]:
     """Return what is overruled of a message then, with what was overruled before.
 
     What was held before findings were kept is held by one rule, all that it finds.

@@ -19,7 +19,7 @@ from gateway.systems.quarantine.model import (
     HeldMessageAct,
     HoldMove,
     MessageIds,
-    Overruling,
+    ReleaseScope,
 )
 from gateway.systems.quarantine.sql import QuarantineStore
 from gateway.systems.quarantine.tables import also_wanted
@@ -140,14 +140,14 @@ async def find_held(
 
 Ids: TypeAlias = tuple[int, ...]
 
-OF_MESSAGE = Overruling()
+OF_MESSAGE = ReleaseScope()
 # Who decides on a whole campaign was told how large it is.
-OF_CAMPAIGN = Overruling(lines=CAMPAIGN_LINE)
+OF_CAMPAIGN = ReleaseScope(lines=CAMPAIGN_LINE)
 
 
-def of_exception(rule: str) -> Overruling:
+def of_exception(rule: str) -> ReleaseScope:
     """Return what an exception of a rule overrules, for a campaign of any size."""
-    return Overruling(of_message=False, lines=rule_line(rule) + CAMPAIGN_LINE)
+    return ReleaseScope(of_message=False, lines=rule_line(rule) + CAMPAIGN_LINE)
 
 
 class QuarantineDesk:
@@ -175,7 +175,7 @@ class QuarantineDesk:
         by: str,
         at: datetime,
         why: str = "",
-        overruling: Overruling = OF_MESSAGE,
+        overruling: ReleaseScope = OF_MESSAGE,
     ) -> Outcome:
         """Request the release of a message: the gateway judges it again, then sends it.
 
@@ -195,7 +195,7 @@ class QuarantineDesk:
         by: str,
         at: datetime,
         why: str = "",
-        overruling: Overruling = OF_MESSAGE,
+        overruling: ReleaseScope = OF_MESSAGE,
     ) -> list[Outcome]:
         """Request the release of at most 1000 messages, in as few commits as possible.
 
@@ -416,7 +416,7 @@ _DECISIONS = {
 
 
 def decided_move(
-    act: HeldMessageAct, at: datetime, by: str, why: str, overruling: Overruling = OF_MESSAGE
+    act: HeldMessageAct, at: datetime, by: str, why: str, overruling: ReleaseScope = OF_MESSAGE
 ) -> HoldMove:
     """Return what an operator's act does: the decision stays when the note changes."""
     said, action = _DECISIONS[act]

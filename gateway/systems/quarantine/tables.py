@@ -157,8 +157,8 @@ IS_ESCALATED = _held.message_id.in_(sa.select(review_escalations.c.message_id).w
 def is_excepted(rule: str) -> sa.ColumnElement[bool]:
     """Return the condition for messages of a campaign that an exception of a rule is about.
 
-    Those are what the rule holds, and what is held for the size of the campaign, by whichever
-    rule; never what is held for what a subscriber has a right to.
+    Those are what the rule holds, and what any rule holds for the size of the campaign; never what
+    is held for what a subscriber has a right to.
     """
     is_of_rule = sa.or_(_held.rule == rule, _held.reason == Reason.CAMPAIGN)
     return sa.and_(is_of_rule, _held.reason.not_in(sorted(NEVER_EXCEPTED)))
