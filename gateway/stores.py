@@ -38,7 +38,7 @@ from gateway.systems.quarantine.agreement.counts import AgreementStore
 from gateway.systems.quarantine.campaigns import CampaignStore
 from gateway.systems.quarantine.decisions import ReviewStore
 from gateway.systems.quarantine.exceptions import ExceptionStore
-from gateway.systems.quarantine.leases import LeaseStore
+from gateway.systems.quarantine.leases.store import LeaseStore
 from gateway.systems.quarantine.review_limits import OverdueStore
 from gateway.systems.quarantine.second_reviews import SecondReviewStore
 from gateway.systems.quarantine.sql import QuarantineStore

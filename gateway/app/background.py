@@ -354,8 +354,8 @@ _LEARNT_OF_STEP = 20
 class DecisionTaker:
     """Takes up what people decided on held messages once it can be undone no more.
 
-    A decision on a campaign is taken up in steps. `learn` keeps what a decision teaches, and
-    never fails.
+    A decision on a campaign, or on chosen messages, is taken up in steps. `learn` keeps what a
+    decision teaches, and never fails.
     """
 
     def __init__(
@@ -393,7 +393,8 @@ class DecisionTaker:
         step = await self._campaigns.advance(utcnow())
         if step is not None and step.moved:
             # The texts of a campaign are alike, and to read them takes time from the traffic.
-            await self._learn(step.moved[:_LEARNT_OF_STEP], step.job.decision, step.job.by)
+            some = step.moved[:_LEARNT_OF_STEP] if step.job.campaign else step.moved
+            await self._learn(some, step.job.decision, step.job.by)
 
 
 def _peers_of(plane: Plane) -> list[str]:

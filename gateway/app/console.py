@@ -375,8 +375,8 @@ def routers_of_staff(stores: Stores, console: ConsoleProcess) -> list[APIRouter]
     return [
         operations(console.ask),
         audit(stores.journals, utcnow),
-        held_review(stores.quarantine, desk, tools, utcnow),
         agreement(stores.agreement, utcnow),
+        held_review(stores.quarantine, desk, tools, stores.leases, utcnow),
         *decision_routers(desk, decided, tools.mask, utcnow),
         suspensions(stores.suspensions, stores.suspended_ports, lambda: ports_of(console), utcnow),
         filings(stores.filings, lambda: ports_of(console)),

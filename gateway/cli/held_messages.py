@@ -108,7 +108,7 @@ async def list_campaigns(settings: GatewaySettings, limit: int, *, as_json: bool
 
 
 async def list_jobs(settings: GatewaySettings, limit: int, *, as_json: bool) -> int:
-    """Print decisions on whole campaigns, the newest first; return the exit code."""
+    """Print decisions on many messages, the newest first; return the exit code."""
     limited(limit, "older ones are done")
     async with opened_store(settings, stores_of) as stores:
         found = await stores.campaigns.latest(limit=limit)
@@ -132,7 +132,7 @@ async def list_jobs(settings: GatewaySettings, limit: int, *, as_json: bool) -> 
     ]
     rows = [[str(one[name]) for name in _JOBS] for one in described_ones]
     names = [name.replace("_", " ") for name in _JOBS]
-    print_listed(described_ones, names, rows, "no campaign was decided on", as_json=as_json)
+    print_listed(described_ones, names, rows, "no job was made of a decision", as_json=as_json)
     return ExitCode.FINE
 
 

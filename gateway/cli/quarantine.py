@@ -105,7 +105,7 @@ async def campaigns(
 async def jobs(
     *, limit: Limit = 20, config: ConfigDirectory = None, as_json: AsJson = False
 ) -> int:
-    """List decisions of the console on whole campaigns, the newest first, with their progress.
+    """List decisions of the console on many messages, the newest first, with their progress.
 
     Example: smsward quarantine jobs --json
     """

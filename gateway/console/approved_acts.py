@@ -40,11 +40,10 @@ class ReleaseApprovals:
         self._campaigns = campaigns
         approvals.register(ApprovalAct.RELEASE_CAMPAIGN, self._release)
 
-    def are_needed(self, new: NewCampaignReview) -> bool:
-        """Tell whether a decision releases more messages than one person may."""
+    def are_needed(self, decision: PersonDecision, count: int) -> bool:
+        """Tell whether a decision on so many messages releases more than one person may."""
         most = self._approvals.rule.release_campaign_above
-        is_release = new.decision is PersonDecision.RELEASED
-        return most is not None and is_release and new.expected_count > most
+        return most is not None and decision is PersonDecision.RELEASED and count > most
 
     async def ask(self, new: NewCampaignReview, at: datetime) -> str:
         """Ask for an approval; return the address of the page on which it waits."""

@@ -64,7 +64,8 @@ from gateway.systems.quarantine.campaigns import CampaignDesk, CampaignStore
 from gateway.systems.quarantine.decisions import ReviewDesk, ReviewStore
 from gateway.systems.quarantine.exception_pages import ExceptionReview
 from gateway.systems.quarantine.exceptions import ExceptionDesk, ExceptionStore
-from gateway.systems.quarantine.leases import LeaseStore
+from gateway.systems.quarantine.leases.pages import LEASE, ShownLeases
+from gateway.systems.quarantine.leases.store import LeaseStore
 from gateway.systems.quarantine.pages import ARRIVALS, HELD, HeldReview, held_pages
 from gateway.systems.quarantine.review_tools import ReviewTools
 from gateway.systems.quarantine.second_reviews import SecondReviewStore
@@ -84,7 +85,7 @@ from gateway.terminal.control import AskGateway
 from gateway.web.pages import SESSION_COOKIE, Templates
 
 # A page that is open asks for these by itself: nobody need be there.
-_ASKED_BY_PAGES = frozenset({LIVE, EVENTS, CHAIN, ARRIVALS, JOBS})
+_ASKED_BY_PAGES = frozenset({LIVE, EVENTS, CHAIN, ARRIVALS, JOBS, LEASE})
 
 LINKS = (
     START,
@@ -204,15 +205,6 @@ def console_pages(parts: PageParts) -> ConsolePages:
     people = SignedInUsers(desk)
     decisions = ReviewDesk(parts.reviews, parts.review.mask)
     tools, utcnow = parts.review, parts.utcnow
-    review = HeldReview(
-        parts.quarantine,
-        decisions,
-        parts.second_reviews,
-        parts.leases,
-        tools,
-        templates,
-        utcnow,
-    )
     whole = CampaignDesk(parts.campaigns, tools.mask)
     campaigns = CampaignReview(
         parts.campaigns,
@@ -222,6 +214,10 @@ def console_pages(parts: PageParts) -> ConsolePages:
         utcnow,
         ReleaseApprovals(parts.approvals, whole),
     )
+    seconds = parts.second_reviews
+    leases = ShownLeases(parts.leases, decisions, seconds, parts.campaigns, templates, utcnow)
+    held = parts.quarantine, decisions, seconds, leases
+    review = HeldReview(*held, tools, templates, utcnow, campaigns)
     made = ExceptionDesk(parts.exceptions, tools.mask)
     exceptions = ExceptionReview(
         *(parts.quarantine, parts.campaigns, parts.exceptions, made, templates, utcnow)
@@ -246,7 +242,7 @@ def console_pages(parts: PageParts) -> ConsolePages:
         number_pages(
             NumberDesk(parts.numbers, parts.journals.note_access, templates, parts.utcnow)
         ),
-        held_pages(review, campaigns, exceptions, agreement),
+        held_pages(review, exceptions, agreement),
         *casework_pages(
             parts.casework,
             parts.calendar,

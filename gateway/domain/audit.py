@@ -63,6 +63,7 @@ ACTIONS: Mapping[AuditKind, frozenset[str]] = {
     AuditKind.DECISION: frozenset(
         {
             "quarantine campaign",
+            "quarantine chosen",
             "quarantine discard",
             "quarantine escalate",
             "quarantine except",

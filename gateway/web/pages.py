@@ -255,14 +255,16 @@ def language_of(request: Request) -> str:
 
 async def form_of(request: Request) -> dict[str, str]:
     """Return the fields of a form. Raises FormError for too many, or what is no text."""
+    return dict(await form_fields(request))
+
+
+async def form_fields(request: Request, most: int = MAX_FORM_FIELDS) -> list[tuple[str, str]]:
+    """Return names and values of a form, at most so many. Raises FormError as `form_of`."""
     try:
         body = (await request.body()).decode("ascii")
-        fields = parse_qsl(
-            body, keep_blank_values=True, max_num_fields=MAX_FORM_FIELDS, errors="strict"
-        )
+        return parse_qsl(body, keep_blank_values=True, max_num_fields=most, errors="strict")
     except ValueError as error:
         raise FormError from error
-    return dict(fields)
 
 
 class FormError(Exception):

@@ -14,7 +14,13 @@ from gateway.stores import Stores
 from gateway.systems.learning.model import SampleLabel
 from gateway.systems.quarantine.campaigns import JOB_STEP, CampaignDesk
 from gateway.systems.quarantine.decisions import UNDO_FOR, ReviewDesk
-from gateway.systems.quarantine.model import NewCampaignReview, NewReview, PersonDecision
+from gateway.systems.quarantine.model import (
+    ChosenMessage,
+    NewCampaignReview,
+    NewChosenReview,
+    NewReview,
+    PersonDecision,
+)
 from tests.console.browsing import FIRST, held_with
 
 
@@ -91,3 +97,22 @@ async def test_a_campaign_is_worked_off_in_steps_and_teaches_by_some_of_its_text
     assert learnt == [20, 20]
     counts = await stores.quarantine.count_by_state()
     assert counts[HoldState.DISCARDED] == count
+
+
+async def test_each_of_the_chosen_messages_teaches(
+    stores: Stores, held: Callable[..., HeldMessage]
+) -> None:
+    learnt: list[int] = []
+
+    async def learn(messages: Sequence[HeldMessage], _decision: PersonDecision, _by: str) -> None:
+        learnt.append(len(messages))
+
+    now = utcnow()
+    ends, ids = now + timedelta(days=1), range(1, 31)
+    await stores.quarantine.hold([held(message_id=one, expires_at=ends) for one in ids])
+    new = NewChosenReview(tuple(map(ChosenMessage, ids)), PersonDecision.REJECTED, "lin")
+    await CampaignDesk(stores.campaigns, str).decide_chosen(new, now - UNDO_FOR)
+
+    await DecisionTaker(stores.reviews, stores.campaigns, learn, Rounds()).look()
+
+    assert learnt == [30]

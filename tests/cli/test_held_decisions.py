@@ -463,7 +463,7 @@ def test_open_campaigns_are_listed_and_a_decision_on_one_is_undone_by_its_number
     (campaign,) = json.loads(listed.stdout)
     assert (campaign["campaign"], campaign["messages"], campaign["senders"]) == (CAMPAIGN, 3, 1)
     assert campaign["example"] == str(FIRST + 2)
-    assert "no campaign was decided on" in nothing.stdout
+    assert "no job was made of a decision" in nothing.stdout
     assert (job["state"], job["done"], job["expected_count"]) == ("waiting", 0, 3)
     assert "user: lin" in shown.stdout
     assert (undone.returncode, again.returncode) == (0, 1)

@@ -71,6 +71,27 @@ async def press(screen: Screen, key: str) -> None:
     await ready(screen)
 
 
+async def choose_two_and_undo(screen: Screen) -> None:
+    """Choose the message that is shown and the next, call them spam, undo: by the keyboard."""
+    page = screen.page
+    await page.keyboard.press("x")
+    await press(screen, "j")
+    await page.keyboard.press("x")
+    assert await page.inner_text("#choosing-count") == "2"
+    await page.keyboard.press("b")
+    await page.keyboard.type("same words as yesterday")
+    await page.keyboard.press("Enter")  # decides nothing
+    await screen.see("held-chosen")
+    for _ in range(3):
+        await page.keyboard.press("Tab")
+    await press(screen, "Enter")
+    assert "0 / 2" in await page.inner_text("#jobs")
+    assert await page.locator(".sw-held a").count() == 9
+    await screen.see("held-chosen-waits")
+    await press(screen, "z")
+    assert await page.locator(".sw-held a").count() == 11
+
+
 @LOOKS
 async def test_a_reviewer_decides_with_plain_keys_which_rest_while_somebody_types(
     site: Site, base: str, language: str, width: int
@@ -91,6 +112,9 @@ async def test_a_reviewer_decides_with_plain_keys_which_rest_while_somebody_type
         await press(screen, "d")
         assert f"/{FIRST + 10}?" in page.url
         await screen.see("held-message-next")
+        await choose_two_and_undo(screen)
+        await press(screen, "j")
+        assert f"/{FIRST + 10}?" in page.url
         await page.keyboard.press("v")
         await page.wait_for_selector(".sw-octets")
         await screen.see("held-message-octets")

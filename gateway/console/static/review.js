@@ -68,7 +68,9 @@
     return found;
   };
   const press = (act) => {
-    const found = document.querySelector(`main [data-act="${act}"]:not([disabled])`);
+    const all = [...document.querySelectorAll(`main [data-act="${act}"]:not([disabled])`)];
+    // What was decided last is undone first.
+    const found = all.sort((one, other) => (other.dataset.at ?? "").localeCompare(one.dataset.at ?? ""))[0];
     if (!found) return false;
     found.click();
     return found.type === "submit" || found instanceof HTMLAnchorElement;
@@ -77,6 +79,15 @@
     next: () => step(1),
     previous: () => step(-1),
     octets: () => { const found = toggle("octets"); if (found?.open) found.scrollIntoView({ block: "nearest" }); return false; },
+    select: () => {
+      document.querySelector(".sw-held [aria-current]")?.closest(".sw-row").querySelector("[type=checkbox]")?.click();
+      return false;
+    },
+    chosen: () => {
+      const found = document.getElementById("on-chosen");
+      if (found) { found.open = true; document.getElementById("chosen-note").focus(); }
+      return false;
+    },
     search: () => {
       const found = document.getElementById("filters");
       if (found) { found.open = true; found.querySelector("input, select")?.focus(); }

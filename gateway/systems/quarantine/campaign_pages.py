@@ -1,7 +1,8 @@
-"""Pages: campaigns of held messages, and decisions on a whole one, which run as jobs."""
+"""Pages: campaigns of held messages, and decisions on many messages, which run as jobs."""
 
 import asyncio
-from collections.abc import Callable
+import re
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -10,10 +11,12 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 
+from gateway.domain.categories import category_of
 from gateway.domain.permissions import Permission
-from gateway.domain.quarantine import HoldState
+from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.domain.records import NewAccess
 from gateway.systems.quarantine.campaigns import (
+    FEWER_ALONE,
     OTHER_COUNT,
     CampaignDesk,
     CampaignStore,
@@ -21,10 +24,14 @@ from gateway.systems.quarantine.campaigns import (
     JobNotUndone,
     OpenCampaign,
 )
-from gateway.systems.quarantine.held_query import HELD_PATH, HeldQuery
+from gateway.systems.quarantine.decisions import seen_digest
+from gateway.systems.quarantine.held_query import HELD_PATH, HeldQuery, held_query
 from gateway.systems.quarantine.message_view import listed_message
 from gateway.systems.quarantine.model import (
+    MOST_CHOSEN,
+    ChosenMessage,
     NewCampaignReview,
+    NewChosenReview,
     PersonDecision,
     ReviewJob,
     ReviewJobState,
@@ -34,7 +41,17 @@ from gateway.systems.quarantine.review_tools import ReviewTools
 from gateway.systems.quarantine.text_pieces import ShownText, shown_text
 from gateway.terminal.arguments import said
 from gateway.terminal.screen import visible
-from gateway.web.pages import PageLink, PageUser, Templates, allowed, form_of, marked
+from gateway.web.pages import (
+    MAX_FORM_FIELDS,
+    FormError,
+    PageLink,
+    PageUser,
+    Templates,
+    allowed,
+    form_fields,
+    form_of,
+    marked,
+)
 
 HELD = PageLink(HELD_PATH, marked("Held messages"), Permission.READ_HELD)
 JOBS = f"{HELD_PATH}/jobs"
@@ -46,10 +63,15 @@ JOB_STATES = {
     ReviewJobState.DONE: marked("done"),
     ReviewJobState.UNDONE: marked("undone"),
 }
+SPAM_CONFIRMED = "spam confirmed"
 _DECISIONS = {"release": PersonDecision.RELEASED, "discard": PersonDecision.REJECTED}
+_DECISIONS_ON_CHOSEN = {**_DECISIONS, "spam": PersonDecision.REJECTED}
+_CHOSEN = re.compile(r"(8[0-9]{18})\.([0-9a-f]{16})")
 _MAX_DIGITS, _MAX_NAME_CHARS = 15, 64
 _NOT_TYPED = marked("Type in how many messages are held of it: the number below.")
 _NOT_CHOSEN = marked("Choose what becomes of the campaign.")
+_NONE_CHOSEN = marked("Choose one message or more, 500 at most.")
+_NO_WHY = marked("Many messages are decided on for a reason only: say why.")
 
 
 def name_of(user: PageUser) -> str:
@@ -57,11 +79,41 @@ def name_of(user: PageUser) -> str:
     return f"user: {user.name}"
 
 
+def choice_of(held: HeldMessage) -> str:
+    """Return what a form says of a message that was chosen: its id, and what was seen of it."""
+    return f"{held.message_id}.{seen_digest(held)}"
+
+
+def choosing(
+    request: Request, query: HeldQuery, found: Sequence[HeldMessage], picked: frozenset[str]
+) -> dict[str, object]:
+    """Return what a list shows by which messages are chosen, {} to who may not decide on them.
+
+    `picked` are those that were chosen, by `choice_of` each; `found` are those in the list.
+    """
+    if not request.state.user.may(Permission.DECIDE_HELD):
+        return {}
+    left = request.query_params.get("left", "")
+    return {
+        "path": query.path("chosen"),
+        "all_path": query.path(pick="all"),
+        "is_all": request.query_params.get("pick") == "all",
+        "picked": picked,
+        "elsewhere": sorted(picked.difference(map(choice_of, found))),
+        "most": MOST_CHOSEN,
+        "left": int(left) if left.isascii() and left.isdigit() and len(left) <= _MAX_DIGITS else 0,
+    }
+
+
+ShowProblem = Callable[[Request, str, int, frozenset[str]], Awaitable[Response]]
+"""Shows the list with a problem, a status, and what was chosen, by `choice_of` each."""
+
+
 class CampaignApprovals(Protocol):
     """Puts decisions on campaigns before a second person where the settings say so."""
 
-    def are_needed(self, new: NewCampaignReview) -> bool:
-        """Tell whether one person alone may not decide so."""
+    def are_needed(self, decision: PersonDecision, count: int) -> bool:
+        """Tell whether one person alone may not decide so on so many messages."""
 
     async def ask(self, new: NewCampaignReview, at: datetime) -> str:
         """Ask for an approval; return the address of the page on which it waits."""
@@ -112,20 +164,28 @@ class CampaignReview:
         return shown_text(self.tools.mask(text[: 2 * EXAMPLE_CHARS]), (), EXAMPLE_CHARS)
 
     async def jobs(self, request: Request) -> Response:
-        """Return how the last jobs stand, as a part of a page."""
-        return self.templates.page(request, "quarantine/jobs.html", await self._jobs(request))
+        """Return how the last jobs stand, of all or the user's own, as a part of a page."""
+        own = request.query_params.get("own")
+        jobs = await self._jobs(request) if own is None else await self.own_jobs(request, own)
+        return self.templates.page(request, "quarantine/jobs.html", jobs)
+
+    async def own_jobs(self, request: Request, number: str) -> dict[str, object]:
+        """Return how the user's jobs stand that are open, and the one of a number."""
+        found = await self.store.latest(name_of(request.state.user))
+        some = [one for one in found if one.ended_at is None or str(one.number) == number]
+        return {"jobs": self._shown_jobs(request, some)}
 
     async def _jobs(self, request: Request) -> dict[str, object]:
+        return {"jobs": self._shown_jobs(request, await self.store.latest())}
+
+    def _shown_jobs(self, request: Request, jobs: Iterable[ReviewJob]) -> list[dict[str, object]]:
         user: PageUser = request.state.user
-        jobs = await self.store.latest()
-        may_undo = user.may(Permission.DECIDE_CAMPAIGN)
-        return {
-            "jobs": [self._job(request, one, may_undo=may_undo) for one in jobs],
-            "is_open": any(one.ended_at is None for one in jobs),
-        }
+        may_undo_others, by = user.may(Permission.DECIDE_CAMPAIGN), name_of(user)
+        return [self._job(request, one, may_undo=may_undo_others or one.by == by) for one in jobs]
 
     def _job(self, request: Request, job: ReviewJob, *, may_undo: bool) -> dict[str, object]:
         is_waiting = job.state is ReviewJobState.WAITING
+        undo = held_query(request.query_params).path("jobs", job.number, "undo")
         return {
             "number": job.number,
             "campaign": job.campaign,
@@ -138,7 +198,8 @@ class CampaignReview:
             "not_before": job.not_before,
             "done": job.done,
             "expected": job.expected_count,
-            "undo": f"{JOBS}/{job.number}/undo" if is_waiting and may_undo else "",
+            "undo": undo if is_waiting and may_undo else "",
+            "decided_at": job.decided_at,
         }
 
     async def whole(
@@ -187,7 +248,7 @@ class CampaignReview:
             note=said(given.get("note", "")),
             rule=rule,
         )
-        if self.approvals is not None and self.approvals.are_needed(new):
+        if self.approvals is not None and self.approvals.are_needed(decision, new.expected_count):
             each = await self.store.held_of_each(campaign, rule)
             held = each.get(new.system_id, 0) if new.system_id else sum(each.values())
             if held != new.expected_count:
@@ -199,17 +260,61 @@ class CampaignReview:
             return await self.whole(request, campaign, outcome.why, 409)
         return RedirectResponse(HELD.path, status_code=303)
 
+    async def chosen(self, request: Request, show: ShowProblem) -> Response:
+        """Make a job of a decision on chosen messages; 409 if none of them can be decided on.
+
+        The others of them stay in the list, and the page tells how many these are.
+        """
+        fields = await form_fields(request, MOST_CHOSEN + MAX_FORM_FIELDS)
+        given, picked = dict(fields), frozenset(value for name, value in fields if name == "m")
+        decision, note = _DECISIONS_ON_CHOSEN.get(given.get("act", "")), said(given.get("note", ""))
+        category = given.get("category", "")
+        if decision is None:
+            raise FormError
+        if not 0 < len(picked) <= MOST_CHOSEN:
+            return await show(request, _NONE_CHOSEN, 422, picked)
+        new = NewChosenReview(
+            tuple(map(_chosen_message, sorted(picked))),
+            decision,
+            name_of(request.state.user),
+            reason=SPAM_CONFIRMED if given["act"] == "spam" else "",
+            note=note,
+            category=category if category_of(category) else "",
+        )
+        if not note:
+            return await show(request, _NO_WHY, 422, picked)
+        if self.approvals is not None and self.approvals.are_needed(decision, len(picked)):
+            return await show(request, FEWER_ALONE, 409, picked)
+        outcome = await self.desk.decide_chosen(new, self.utcnow())
+        if isinstance(outcome, JobNotMade):
+            return await show(request, outcome.why, 409, picked)
+        about = {"own": str(outcome.job.number), "left": str(len(outcome.left))}
+        where = held_query(request.query_params).path(**about)
+        return RedirectResponse(where, status_code=303)
+
     async def undone(self, request: Request, number: str) -> Response:
         """Undo a job that has not begun; 409 if it has."""
         if not (number.isascii() and number.isdigit() and len(number) <= _MAX_DIGITS):
             raise HTTPException(404)
-        by = name_of(request.state.user)
-        outcome = await self.desk.undo(int(number), by, self.utcnow(), may_undo_others=True)
+        user: PageUser = request.state.user
+        may_undo_others = user.may(Permission.DECIDE_CAMPAIGN)
+        outcome = await self.desk.undo(
+            int(number), name_of(user), self.utcnow(), may_undo_others=may_undo_others
+        )
         if isinstance(outcome, JobNotUndone):
             if outcome.job is None:
                 raise HTTPException(404)
             return await self.shown(request, outcome.why, 409)
-        return RedirectResponse(HELD.path, status_code=303)
+        back = HELD.path if outcome.campaign else held_query(request.query_params).path()
+        return RedirectResponse(back, status_code=303)
+
+
+def _chosen_message(text: str) -> ChosenMessage:
+    """Return what `choice_of` said. Raises FormError for another text."""
+    found = _CHOSEN.fullmatch(text)
+    if found is None:
+        raise FormError
+    return ChosenMessage(int(found[1]), found[2])
 
 
 def excepted_path(campaign: str, system_id: str, rule: str) -> str:
@@ -228,6 +333,7 @@ def _excepted(request: Request) -> tuple[str, str]:
 def add_campaign_pages(router: APIRouter, review: CampaignReview) -> None:
     """Add the pages of campaigns to a router, before paths that would take their names for ids."""
     may_read, may_decide = allowed(Permission.READ_HELD), allowed(Permission.DECIDE_CAMPAIGN)
+    may_undo = allowed(Permission.DECIDE_HELD)
 
     @router.get(HELD.path, dependencies=[may_read])
     async def show_campaigns(request: Request) -> Response:
@@ -245,6 +351,6 @@ def add_campaign_pages(router: APIRouter, review: CampaignReview) -> None:
     async def decide(request: Request, campaign: str) -> Response:
         return await review.decided(request, campaign)
 
-    @router.post(JOBS + "/{number}/undo", dependencies=[may_decide])
+    @router.post(JOBS + "/{number}/undo", dependencies=[may_undo])
     async def undo(request: Request, number: str) -> Response:
         return await review.undone(request, number)

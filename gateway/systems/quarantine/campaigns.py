@@ -1,8 +1,9 @@
-"""Campaigns of held messages: which are open, and decisions on a whole one, as a job."""
+"""Campaigns of held messages: which are open. Decisions on many messages at once, as a job."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -19,7 +20,9 @@ from gateway.systems.quarantine.decisions import (
     said_wrong,
 )
 from gateway.systems.quarantine.model import (
+    MOST_CHOSEN,
     NewCampaignReview,
+    NewChosenReview,
     NewReview,
     PersonDecision,
     ReviewJob,
@@ -27,18 +30,22 @@ from gateway.systems.quarantine.model import (
     is_campaign_id,
 )
 from gateway.systems.quarantine.moves import moved_in
-from gateway.systems.quarantine.service import OF_CAMPAIGN, of_exception
+from gateway.systems.quarantine.selections import end_job, of_job, put_into_job, sorted_out
+from gateway.systems.quarantine.service import OF_CAMPAIGN, OF_MESSAGE, NotDone, of_exception
 from gateway.systems.quarantine.tables import (
     IS_OPEN_JOB,
     IS_UNDECIDED,
     is_excepted,
+    review_job_messages,
     review_jobs,
+    subject_of,
 )
 
 # So many of the newest held messages are looked at for open campaigns.
 CAMPAIGN_WINDOW = 20_000
-# So many messages a job moves in one commit.
-JOB_STEP = 250
+# So many messages a job moves in one commit. Chosen ones are each of another text, and what is
+# learnt of them takes time from the traffic.
+JOB_STEP, CHOSEN_STEP = 250, 100
 
 _IDS_AT_ONCE = 1000
 
@@ -74,14 +81,26 @@ class OpenCampaign:
 
 
 SECOND_PERSON = "a second person must approve so large a release: ask for it in the console"
+FEWER_ALONE = "so many at once are released by two persons only: choose fewer"
 
 
 @dataclass(frozen=True, slots=True)
 class JobNotMade:
-    """Nothing changed. `held` is how many messages of the campaign are held now."""
+    """Nothing changed. `held` is how many messages of the campaign are held now.
+
+    Of chosen messages it is 0, and `left` tells why of each.
+    """
 
     held: int
     why: str
+    left: tuple[NotDone, ...] = ()
+
+
+class ChosenJob(NamedTuple):
+    """A job on the chosen messages that could be decided on, and why the others were `left`."""
+
+    job: ReviewJob
+    left: tuple[NotDone, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,34 +202,49 @@ class CampaignStore(SqlStore):
                 return JobNotMade(held, JOB_WAITS)
             if not held or held != new.expected_count:
                 return JobNotMade(held, OTHER_COUNT if held else NOTHING_HELD)
-            values: dict[str, object] = {
+            values = {
+                **_job_values(new, at, undo_for),
                 "campaign": new.campaign,
                 "system_id": new.system_id,
                 "rule": new.rule,
-                "decision": new.decision,
-                "by": new.by,
-                "reason": new.reason,
-                "note": new.note,
-                "category": new.category,
                 "expected_count": held,
-                "decided_at": at,
-                "not_before": at + undo_for,
-                "state": ReviewJobState.WAITING,
                 "upto_id": found["newest"],
-                "last_id": 0,
-                "done": 0,
-                "ended_at": None,
-                "outcome": "",
             }
-            number = await added(connection, review_jobs, values)
-            job = await _job_of(connection, number)
-            about = f"job {number}: {new.decision.value}, {held} messages, campaign {new.campaign}"
+            job = await _job_of(connection, await added(connection, review_jobs, values))
+            about = f"{_said_of(job)}, campaign {new.campaign}"
             about += f", rule {new.rule}" if new.rule else ""
             act = NewAccess(new.by, "quarantine campaign", job.why, about, at)
             await note_access(connection, act)
             return job
 
         return await self._database.writer.write(run)
+
+    async def add_chosen(
+        self, new: NewChosenReview, at: datetime, undo_for: timedelta
+    ) -> ChosenJob | JobNotMade:
+        """Keep a job on those of the chosen messages that can be decided on, if any can."""
+
+        async def run(connection: AsyncConnection) -> ChosenJob | JobNotMade:
+            free, left = await sorted_out(connection, new, at)
+            if not free:
+                return JobNotMade(0, left[0].why, left)
+            ids = [one.message_id for one in free]
+            values = {
+                **_job_values(new, at, undo_for),
+                "campaign": "",
+                "system_id": "",
+                "rule": "",
+                "expected_count": len(free),
+                "upto_id": max(ids),
+            }
+            job = await _job_of(connection, await added(connection, review_jobs, values))
+            await put_into_job(connection, job.number, free)
+            about = f"{_said_of(job)}, {min(ids)} to {max(ids)}"
+            act = NewAccess(new.by, "quarantine chosen", job.why, about, at)
+            await note_access(connection, act)
+            return ChosenJob(job, left)
+
+        return await self._database.writer.write(run, rows=len(new.chosen))
 
     async def end(
         self, number: int, by: str, at: datetime, *, of_others: bool
@@ -230,7 +264,9 @@ class CampaignStore(SqlStore):
                 return JobNotUndone(None, UNKNOWN_JOB)
             found = await _job_of(connection, number)
             if is_done:
-                about = f"job {number}, campaign {found.campaign}"
+                await end_job(connection, number)
+                of = f"campaign {found.campaign}" if found.campaign else "chosen messages"
+                about = f"job {number}, {of}"
                 await note_access(connection, NewAccess(by, "quarantine undo", "", about, at))
                 return found
             return JobNotUndone(found, _ENDINGS[found.state] or NOT_YOUR_JOB)
@@ -269,16 +305,27 @@ class CampaignStore(SqlStore):
         query = sa.select(review_jobs).where(_job.number == number)
         return await self._database.record(ReviewJob, query)
 
+    async def job_on(self, held: HeldMessage) -> ReviewJob | None:
+        """Return the open job that a message was chosen for, None without one."""
+        own = review_job_messages.c.number == review_jobs.c.number
+        query = (
+            sa.select(review_jobs)
+            .join(review_job_messages, own)
+            .where(review_job_messages.c.subject == subject_of(held))
+        )
+        return await self._database.record(ReviewJob, query)
+
     async def latest(self, by: str | None = None, limit: int = 10) -> list[ReviewJob]:
         """Return the newest jobs, of a person or of all, newest first."""
         return await self._database.records(ReviewJob, newest(review_jobs, limit, by=by))
 
 
 class CampaignDesk:
-    """Decides on whole campaigns; for who may do so (DECIDE_CAMPAIGN), which the caller checks.
+    """Decides on whole campaigns and on chosen messages; the caller checks who may do so.
 
-    `mask` hides numbers in what people write; None for `most_released` releases any number of
-    messages. Every call raises StoreUnavailable.
+    That is DECIDE_CAMPAIGN, and for chosen messages DECIDE_HELD. `mask` hides numbers in what
+    people write; None for `most_released` releases any number of messages. Every call raises
+    StoreUnavailable.
     """
 
     def __init__(
@@ -297,22 +344,70 @@ class CampaignDesk:
         than was typed in: the person has not seen that. Raises ValueError for what `said_wrong`
         finds, and for a campaign that can be none.
         """
-        about = NewReview(0, new.decision, new.by, new.reason, new.note, new.category)
-        if problem := said_wrong(about):
-            raise ValueError(problem)
+        _require_sound(new)
         if not is_campaign_id(new.campaign):
             raise ValueError("no id of a campaign")
-        most = self._most_released if new.decision is PersonDecision.RELEASED else None
-        if most is not None and new.expected_count > most:
+        if self._is_too_much(new.decision, new.expected_count):
             return JobNotMade(new.expected_count, SECOND_PERSON)
         masked = replace(new, reason=self._mask(new.reason), note=self._mask(new.note))
         return await self._store.add(masked, at, undo_for)
+
+    async def decide_chosen(
+        self, new: NewChosenReview, at: datetime, undo_for: timedelta = UNDO_FOR
+    ) -> ChosenJob | JobNotMade:
+        """Decide on chosen messages, each with all parts of a long one; it waits for `undo_for`.
+
+        Those are left as they are that no longer stand as they were shown, that a decision waits
+        on, or that another reviewer has; nothing is decided where all are. Raises ValueError for
+        what `said_wrong` finds, and for another number than 1 to MOST_CHOSEN.
+        """
+        _require_sound(new)
+        chosen = len(set(new.chosen))
+        if not 0 < chosen <= MOST_CHOSEN:
+            raise ValueError(f"1 to {MOST_CHOSEN} messages are decided on at once")
+        if self._is_too_much(new.decision, chosen):
+            return JobNotMade(0, FEWER_ALONE)
+        masked = replace(new, reason=self._mask(new.reason), note=self._mask(new.note))
+        return await self._store.add_chosen(masked, at, undo_for)
+
+    def _is_too_much(self, decision: PersonDecision, count: int) -> bool:
+        is_release = decision is PersonDecision.RELEASED
+        return is_release and self._most_released is not None and count > self._most_released
 
     async def undo(
         self, number: int, by: str, at: datetime, *, may_undo_others: bool = False
     ) -> ReviewJob | JobNotUndone:
         """Undo a job that has not begun: all its messages are held as they were."""
         return await self._store.end(number, by, at, of_others=may_undo_others)
+
+
+def _require_sound(new: NewCampaignReview | NewChosenReview) -> None:
+    about = NewReview(0, new.decision, new.by, new.reason, new.note, new.category)
+    if problem := said_wrong(about):
+        raise ValueError(problem)
+
+
+def _job_values(
+    new: NewCampaignReview | NewChosenReview, at: datetime, undo_for: timedelta
+) -> dict[str, object]:
+    return {
+        "decision": new.decision,
+        "by": new.by,
+        "reason": new.reason,
+        "note": new.note,
+        "category": new.category,
+        "decided_at": at,
+        "not_before": at + undo_for,
+        "state": ReviewJobState.WAITING,
+        "last_id": 0,
+        "done": 0,
+        "ended_at": None,
+        "outcome": "",
+    }
+
+
+def _said_of(job: ReviewJob) -> str:
+    return f"job {job.number}: {job.decision.value}, {job.expected_count} messages"
 
 
 def _open_messages(campaign: str, system_id: str, rule: str) -> list[sa.ColumnElement[bool]]:
@@ -331,10 +426,14 @@ async def _job_of(connection: AsyncConnection, number: int) -> ReviewJob:
 
 
 async def _step(connection: AsyncConnection, job: ReviewJob, now: datetime, limit: int) -> JobStep:
+    if job.campaign:
+        ours = _open_messages(job.campaign, job.system_id, job.rule)
+    else:
+        ours, limit = of_job(job.number), min(limit, CHOSEN_STEP)
     page = (
         sa.select(_held.message_id, _held.assembly)
         .where(
-            *_open_messages(job.campaign, job.system_id, job.rule),
+            *ours,
             _held.message_id > job.last_id,
             _held.message_id <= job.upto_id,
             _held.expires_at > now,
@@ -344,11 +443,13 @@ async def _step(connection: AsyncConnection, job: ReviewJob, now: datetime, limi
     )
     rows = (await connection.execute(page)).mappings().all()
     moved = await _moved(connection, job, rows, now)
-    values: dict[str, object] = {"state": ReviewJobState.RUNNING, "done": job.done + len(moved)}
+    done = len(moved) if job.campaign else len({subject_of(one) for one in moved})
+    values: dict[str, object] = {"state": ReviewJobState.RUNNING, "done": job.done + done}
     if rows:
         values["last_id"] = rows[-1]["message_id"]
     if len(rows) < limit:
         values |= {"state": ReviewJobState.DONE, "ended_at": now}
+        await end_job(connection, job.number)
     own = sa.update(review_jobs).where(_job.number == job.number)
     await connection.execute(own.values(values))
     return JobStep(await _job_of(connection, job.number), tuple(moved))
@@ -358,7 +459,8 @@ async def _moved(
     connection: AsyncConnection, job: ReviewJob, rows: Sequence[sa.RowMapping], now: datetime
 ) -> list[HeldMessage]:
     """Move messages, and the other parts of the long ones among them that may be moved."""
-    overruling = of_exception(job.rule) if job.rule else OF_CAMPAIGN
+    of_many = OF_CAMPAIGN if job.campaign else OF_MESSAGE
+    overruling = of_exception(job.rule) if job.rule else of_many
     move = move_for(job.decision, job.by, job.why, now, overruling)
     spared = {HoldState.IN_DOUBT}  # the SMSC may have it: that is decided on by its id
     move["allowed"] -= spared

@@ -43,9 +43,11 @@ from gateway.systems.quarantine.tables import (
     IS_OPEN,
     IS_OPEN_JOB,
     IS_OPINION,
-    SUBJECT,
+    chosen_among,
+    may_have_left,
     review_decisions,
     review_escalations,
+    review_job_messages,
     review_jobs,
     review_leases,
     subject_of,
@@ -273,13 +275,14 @@ class ReviewStore(SqlStore):
 
         async def run(connection: AsyncConnection) -> int:
             moved = await connection.execute(
-                sa.update(held_messages).where(_may_have_left(now)).values(state=_DOUBTED)
+                sa.update(held_messages).where(may_have_left(now)).values(state=_DOUBTED)
             )
             ended = {"ended_at": now, "outcome": RESTORED}
             waiting = sa.update(review_decisions).where(_column.state == ReviewState.WAITING)
             await connection.execute(waiting.values(state=ReviewState.VOID, **ended))
             jobs = sa.update(review_jobs).where(IS_OPEN_JOB)
             await connection.execute(jobs.values(state=ReviewJobState.UNDONE, **ended))
+            await connection.execute(sa.delete(review_job_messages))
             return moved.rowcount
 
         return await self._database.writer.write(run)
@@ -363,29 +366,6 @@ def said_wrong(new: NewReview) -> str:
     return ""
 
 
-def _may_have_left(now: datetime) -> sa.ColumnElement[bool]:
-    job, released = review_jobs.c, PersonDecision.RELEASED
-    decided = sa.select(_column.subject).where(
-        _column.state == ReviewState.WAITING, _column.decision == released
-    )
-    of_job = (
-        sa.exists()
-        .where(
-            job.state.in_([ReviewJobState.WAITING, ReviewJobState.RUNNING]),
-            job.decision == released,
-            job.campaign == _held.campaign,
-            job.system_id.in_(["", _held.system_id]),
-            _held.message_id <= job.upto_id,
-        )
-        .correlate(held_messages)
-    )
-    return sa.or_(
-        _held.state.in_([HoldState.RELEASE_REQUESTED, HoldState.RELEASING]),
-        sa.and_(_held.state == HoldState.DEFERRED, _held.due_at <= now),
-        sa.and_(_held.state == HoldState.HELD, sa.or_(SUBJECT.in_(decided), of_job)),
-    )
-
-
 async def _message(connection: AsyncConnection, message_id: int) -> HeldMessage | None:
     query = sa.select(held_messages).where(_held.message_id == message_id)
     row = (await connection.execute(query)).mappings().one_or_none()
@@ -432,9 +412,10 @@ async def _hindrance(
 
 
 async def _waits(connection: AsyncConnection, held: HeldMessage, at: datetime) -> bool:
-    """Tell whether a decision waits on a message, or an opinion that can still be undone."""
+    """Tell whether a decision waits on a message, a job, or what can still be undone."""
     own = sa.select(_column.number).where(_column.subject == subject_of(held))
-    for waiting in (own.where(IS_WAITING), own.where(IS_OPINION, _column.not_before > at)):
+    opinion = own.where(IS_OPINION, _column.not_before > at)
+    for waiting in (own.where(IS_WAITING), opinion, chosen_among((subject_of(held),))):
         if (await connection.execute(waiting)).first() is not None:
             return True
     return False

@@ -21,7 +21,10 @@ from gateway.systems.quarantine.campaigns import (
 from gateway.systems.quarantine.decisions import NotUndone, ReviewDesk
 from gateway.systems.quarantine.exceptions import ExceptionDesk, ExceptionStore, HoldException
 from gateway.systems.quarantine.model import (
+    MOST_CHOSEN,
+    ChosenMessage,
     NewCampaignReview,
+    NewChosenReview,
     PersonDecision,
     ReviewDecision,
     ReviewJob,
@@ -122,11 +125,22 @@ class CampaignDecisionBody(RequestBody):
     note: Note
 
 
+class ChosenDecisionBody(RequestBody):
+    """What is decided on messages that were chosen one by one."""
+
+    decision: PersonDecision
+    message_ids: Annotated[list[MessageId], Field(min_length=1, max_length=MOST_CHOSEN)]
+    category: Annotated[str, Field(max_length=32, examples=["loan"])] = ""
+    note: Note
+
+
 class CampaignJobItem(RequestBody):
     """A decision on a campaign, worked off by the gateway: `done` of `expected_count`."""
 
     number: Annotated[int, Field(examples=[3])]
-    campaign: Annotated[str, Field(examples=["c3f1d9a07b2e4c55f"])]
+    campaign: Annotated[
+        str, Field(description="Empty: on chosen messages.", examples=["c3f1d9a07b2e4c55f"])
+    ]
     system_id: str
     rule: str
     decision: PersonDecision
@@ -146,6 +160,20 @@ class CampaignJobList(RequestBody):
     """Decisions on campaigns, the newest first."""
 
     jobs: list[CampaignJobItem]
+
+
+class LeftMessage(RequestBody):
+    """A message that a job is not on, and why."""
+
+    message_id: MessageId
+    why: Annotated[str, Field(examples=["another reviewer is looking at it"])]
+
+
+class ChosenJobItem(RequestBody):
+    """A decision on chosen messages as a job, and those that were left as they are."""
+
+    job: CampaignJobItem
+    left: list[LeftMessage]
 
 
 class ExceptionBody(RequestBody):
@@ -248,6 +276,31 @@ def _campaigns(store: CampaignStore, desk: CampaignDesk, utcnow: Now) -> APIRout
             raise ProblemError(Problem.CONFLICT, f"{made.why}: {made.held}")
         return _job(made)
 
+    @router.post("/v1/quarantine/decide", summary="Decide on chosen messages", status_code=202)
+    async def decide_on_chosen(body: ChosenDecisionBody, client: Reviewer) -> ChosenJobItem:
+        """Release or discard up to 500 messages as one job of the gateway, with one reason.
+
+        It waits for ten seconds, in which it can be undone as one on a campaign. Messages that
+        are not held, that a decision waits on, or that another reviewer has are `left`; where all
+        are, it is a 409.
+        """
+        chosen = tuple(ChosenMessage(int(one)) for one in sorted(set(body.message_ids)))
+        new = NewChosenReview(
+            chosen,
+            body.decision,
+            acting_as(client),
+            note=body.note.strip(),
+            category=body.category,
+        )
+        try:
+            made = await desk.decide_chosen(new, utcnow())
+        except ValueError as error:
+            raise ProblemError(Problem.NOT_AS_DESCRIBED, str(error)) from error
+        if isinstance(made, JobNotMade):
+            raise ProblemError(Problem.CONFLICT, made.why)
+        left = [LeftMessage(message_id=str(one.message_id), why=one.why) for one in made.left]
+        return ChosenJobItem(job=_job(made.job), left=left)
+
     _campaign_jobs(router, store, desk, utcnow)
     return router
 
@@ -258,12 +311,12 @@ def _campaign_jobs(
     desk: CampaignDesk,
     utcnow: Now,
 ) -> None:
-    @router.get("/v1/campaigns/decisions", summary="List decisions on campaigns")
+    @router.get("/v1/campaigns/decisions", summary="List decisions on many")
     async def jobs(_client: Reader) -> CampaignJobList:
-        """Return the newest decisions on campaigns, of all reviewers, with their progress."""
+        """Return the newest decisions on campaigns and on chosen messages, with their progress."""
         return CampaignJobList(jobs=list(map(_job, await store.latest(limit=_MOST_LISTED))))
 
-    @router.get("/v1/campaigns/decisions/{number}", summary="Look at a decision on a campaign")
+    @router.get("/v1/campaigns/decisions/{number}", summary="Look at a decision on many")
     async def job(number: Number, _client: Reader) -> CampaignJobItem:
         """Return how far the gateway is with it."""
         found = await store.job(number)
@@ -271,10 +324,15 @@ def _campaign_jobs(
             raise ProblemError(Problem.NOT_FOUND)
         return _job(found)
 
-    @router.post("/v1/campaigns/decisions/{number}/undo", summary="Undo a decision on a campaign")
-    async def undo(number: Number, client: SeniorReviewer) -> CampaignJobItem:
-        """Undo a decision that has not begun: all its messages are held as they were."""
-        found = await desk.undo(number, acting_as(client), utcnow(), may_undo_others=True)
+    @router.post("/v1/campaigns/decisions/{number}/undo", summary="Undo a decision on many")
+    async def undo(number: Number, client: Reviewer) -> CampaignJobItem:
+        """Undo a decision that has not begun: all its messages are held as they were.
+
+        That of another is undone by who may decide on campaigns.
+        """
+        found = await desk.undo(
+            number, acting_as(client), utcnow(), may_undo_others=_may_undo_others(client)
+        )
         if isinstance(found, JobNotUndone):
             raise _not(found.why, is_known=found.job is not None)
         return _job(found)

@@ -1,11 +1,13 @@
-"""What a page shows of a held message: masked, bounded, and with its evidence marked."""
+"""What pages say of held messages: masked, bounded, with evidence marked; words, and keys."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
+from gateway.domain.categories import CATEGORIES
 from gateway.domain.held_findings import told_items
 from gateway.domain.msisdn import is_mobile, masked
 from gateway.domain.quarantine import HeldMessage, HoldState
+from gateway.systems.quarantine.model import ReviewState
 from gateway.systems.quarantine.review_limits import FindLimit, review_by
 from gateway.systems.quarantine.review_tools import Place, ReviewTools, RuleCitation
 from gateway.systems.quarantine.text_pieces import (
@@ -15,8 +17,60 @@ from gateway.systems.quarantine.text_pieces import (
     shown_text,
 )
 from gateway.terminal.screen import masked_source, told_category, visible
+from gateway.web.pages import marked
 
 MAX_OTHER_READINGS = 3
+
+STATES = {
+    HoldState.HELD: marked("Held"),
+    HoldState.DEFERRED: marked("Deferred"),
+    HoldState.RELEASE_REQUESTED: marked("Release requested"),
+    HoldState.RELEASING: marked("Releasing"),
+    HoldState.IN_DOUBT: marked("In doubt"),
+    HoldState.RELEASED: marked("Released"),
+    HoldState.REFUSED: marked("Refused"),
+    HoldState.DISCARDED: marked("Discarded"),
+    HoldState.EXPIRED: marked("Expired"),
+    HoldState.CANCELLED: marked("Cancelled"),
+}
+# How a decision stands, in the strip of the last ones.
+DECISION_STATES = {
+    ReviewState.WAITING: marked("takes effect at"),
+    ReviewState.TAKEN: marked("in effect"),
+    ReviewState.UNDONE: marked("undone"),
+    ReviewState.VOID: marked("without effect"),
+}
+# What a plain key does, in words, and the key that is usual for it; static/review.js obeys them.
+KEYS = (
+    ("next", marked("next message"), "j"),
+    ("previous", marked("previous message"), "k"),
+    ("release", marked("release"), "r"),
+    ("spam", marked("confirm spam"), "s"),
+    ("discard", marked("discard"), "d"),
+    ("escalate", marked("escalate, with a note"), "e"),
+    ("undo", marked("undo the last decision"), "z"),
+    ("campaign", marked("the whole campaign"), "c"),
+    ("unmask", marked("show a number"), "u"),
+    ("octets", marked("show the octets"), "v"),
+    ("select", marked("choose the message, or not"), "x"),
+    ("chosen", marked("decide on the chosen ones"), "b"),
+    ("search", marked("search"), "/"),
+    ("help", marked("this help"), "?"),
+)
+# What keys 1 to 9 stand for, as ids of the tree of categories.
+CATEGORY_KEYS = (
+    *("fraud", "phishing", "gambling", "pornography", "loan"),
+    *("forged_documents", "harassment", "commercial", "nuisance"),
+)
+
+
+def categories(language: str) -> list[tuple[int, str, str]]:
+    """Return the number, the id and the name of each category that has a key."""
+    names = {one.id: one.name for one in CATEGORIES}
+    return [
+        (number, one, names[one] if language == "zh" else one.replace("_", " "))
+        for number, one in enumerate(CATEGORY_KEYS, start=1)
+    ]
 
 
 def listed_message(held: HeldMessage, mask: Callable[[str], str]) -> dict[str, object]:

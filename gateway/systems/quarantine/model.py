@@ -122,7 +122,7 @@ class ReviewLease:
 
 
 class ReviewJobState(StrEnum):
-    """State of a decision on a whole campaign. The last two are final."""
+    """State of a decision on many messages. The last two are final."""
 
     WAITING = "waiting"  # it can be undone
     RUNNING = "running"  # the gateway moves its messages
@@ -150,12 +150,35 @@ class NewCampaignReview:
     rule: str = ""
 
 
+MOST_CHOSEN = 500
+
+
+class ChosenMessage(NamedTuple):
+    """A message that a person chose; `seen` is as in NewReview."""
+
+    message_id: int
+    seen: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NewChosenReview:
+    """What a person decides on messages chosen one by one, 1 to MOST_CHOSEN, and why."""
+
+    chosen: tuple[ChosenMessage, ...]
+    decision: PersonDecision
+    by: str
+    reason: str = ""
+    note: str = ""
+    category: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class ReviewJob:
-    """A decision on a campaign. It has no effect before `not_before`.
+    """A decision on a campaign, or on chosen messages: then `campaign` is empty.
 
-    It is on what was held up to the message `upto_id`, `expected_count` messages; `last_id` is
-    the last that was looked at, `done` counts those that were moved.
+    It has no effect before `not_before`. It is on what was held up to the message `upto_id`,
+    `expected_count` messages; `last_id` is the last that was looked at, `done` counts those that
+    were moved. Each part of a long message counts, but of chosen ones it is one message.
     """
 
     number: int

@@ -9,16 +9,19 @@ from typing import TypeAlias
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 
-from gateway.domain.categories import CATEGORIES, category_of
+from gateway.domain.categories import category_of
 from gateway.domain.msisdn import msisdn_of, spellings_of
 from gateway.domain.permissions import Permission
-from gateway.domain.quarantine import HeldMessage, HoldState
+from gateway.domain.quarantine import HeldMessage
 from gateway.domain.records import NewAccess
 from gateway.systems.quarantine.agreement.pages import AgreementPage, add_agreement_page
 from gateway.systems.quarantine.campaign_pages import (
     HELD,
+    SPAM_CONFIRMED,
     CampaignReview,
     add_campaign_pages,
+    choice_of,
+    choosing,
     name_of,
 )
 from gateway.systems.quarantine.decisions import NotUndone, ReviewDesk, seen_digest
@@ -31,8 +34,16 @@ from gateway.systems.quarantine.held_query import (
     NumberSearches,
     held_query,
 )
-from gateway.systems.quarantine.leases import LeaseStore
-from gateway.systems.quarantine.message_view import listed_message, shown_limit, shown_message
+from gateway.systems.quarantine.leases.pages import LEASE, ShownLeases
+from gateway.systems.quarantine.message_view import (
+    DECISION_STATES,
+    KEYS,
+    STATES,
+    categories,
+    listed_message,
+    shown_limit,
+    shown_message,
+)
 from gateway.systems.quarantine.model import (
     TRANSITIONS,
     HeldMessageAct,
@@ -56,45 +67,6 @@ PAGE_ROWS = 50
 ARRIVALS = f"{HELD.path}/new"
 MOST_ARRIVALS = 99
 
-STATES = {
-    HoldState.HELD: marked("Held"),
-    HoldState.DEFERRED: marked("Deferred"),
-    HoldState.RELEASE_REQUESTED: marked("Release requested"),
-    HoldState.RELEASING: marked("Releasing"),
-    HoldState.IN_DOUBT: marked("In doubt"),
-    HoldState.RELEASED: marked("Released"),
-    HoldState.REFUSED: marked("Refused"),
-    HoldState.DISCARDED: marked("Discarded"),
-    HoldState.EXPIRED: marked("Expired"),
-    HoldState.CANCELLED: marked("Cancelled"),
-}
-# How a decision stands, in the strip of the last ones.
-DECISION_STATES = {
-    ReviewState.WAITING: marked("takes effect at"),
-    ReviewState.TAKEN: marked("in effect"),
-    ReviewState.UNDONE: marked("undone"),
-    ReviewState.VOID: marked("without effect"),
-}
-# What a plain key does, in words, and the key that is usual for it; static/review.js obeys them.
-KEYS = (
-    ("next", marked("next message"), "j"),
-    ("previous", marked("previous message"), "k"),
-    ("release", marked("release"), "r"),
-    ("spam", marked("confirm spam"), "s"),
-    ("discard", marked("discard"), "d"),
-    ("escalate", marked("escalate, with a note"), "e"),
-    ("undo", marked("undo the last decision"), "z"),
-    ("campaign", marked("the whole campaign"), "c"),
-    ("unmask", marked("show a number"), "u"),
-    ("octets", marked("show the octets"), "v"),
-    ("search", marked("search"), "/"),
-    ("help", marked("this help"), "?"),
-)
-# What keys 1 to 9 stand for, as ids of the tree of categories.
-CATEGORY_KEYS = (
-    *("fraud", "phishing", "gambling", "pornography", "loan"),
-    *("forged_documents", "harassment", "commercial", "nuisance"),
-)
 _NO_SUCH = marked("No message can fit this: check each field of the search.")
 _NO_NUMBER = marked("This is no number of a subscriber.")
 _NOT_SEARCHED = marked("The number has to be searched for again.")
@@ -103,7 +75,6 @@ _NO_REASON = marked("A number is shown for a reason only: say why.")
 _NO_NOTE = marked("To escalate a message, say in a note what is doubtful.")
 _TO, _FROM = "destination", "source"
 _RELEASE, _SPAM, _DISCARD = "release", "spam", "discard"
-_CONFIRMED = "spam confirmed"
 
 _Shown: TypeAlias = dict[str, object]
 _ACTS = {
@@ -120,10 +91,11 @@ class HeldReview:
     store: QuarantineStore
     decisions: ReviewDesk
     seconds: SecondReviewStore
-    leases: LeaseStore
+    leases: ShownLeases
     tools: ReviewTools
     templates: Templates
     utcnow: Callable[[], datetime]
+    campaigns: CampaignReview
     searches: NumberSearches = field(default_factory=NumberSearches)
 
     async def message_of(self, request: Request, message_id: str) -> HeldMessage:
@@ -144,8 +116,12 @@ class HeldReview:
         problem: str = "",
         status: int = 200,
         whole: dict[str, str] | None = None,
+        picked: frozenset[str] = frozenset(),
     ) -> Response:
-        """Return the list, beside it the message that is chosen, with a `whole` number."""
+        """Return the list, beside it the message that is chosen, with a `whole` number.
+
+        `picked` are those chosen for one decision, by `choice_of` each.
+        """
         query, user = held_query(request.query_params), request.state.user
         if not query.is_sound:
             problem, status = _NO_SUCH, 422
@@ -154,7 +130,7 @@ class HeldReview:
         found = await self._rows(request, query)
         if not query.top and found:
             query = replace(query, top=str(found[0].message_id))
-        leased = await self._leased_by_others(user, found)
+        leased = await self.leases.others(user, found)
         values = {
             "query": query,
             "keys": [(act, self.templates.said(request, word), key) for act, word, key in KEYS],
@@ -164,6 +140,7 @@ class HeldReview:
                     **listed_message(held, self.tools.mask),
                     **shown_limit(held, self.tools.limit_of, self.utcnow()),
                     "path": query.path(held.message_id),
+                    "choice": choice_of(held),
                     "leased_by": leased.get(held.message_id, ""),
                 }
                 for held in found
@@ -179,7 +156,9 @@ class HeldReview:
             if query.campaign and query.is_sound and user.may(Permission.DECIDE_CAMPAIGN)
             else "",
             "strip": await self._strip(request, query),
-            "categories": _categories(language_of(request)),
+            **await self.campaigns.own_jobs(request, request.query_params.get("own", "")),
+            "choose": choosing(request, query, found, picked),
+            "categories": categories(language_of(request)),
             "problem": self.templates.said(request, problem) if problem else "",
         }
         return self.templates.page(request, "quarantine/held.html", values, status)
@@ -231,12 +210,6 @@ class HeldReview:
         found = await find_held(self.store, replace(wanted, as_held=seen.as_held), before, limit)
         return list(map(seen.message, found))
 
-    async def _leased_by_others(self, user: PageUser, found: list[HeldMessage]) -> dict[int, str]:
-        # Of what was decided on, a second reviewer may have the lease.
-        open_ones = [one for one in found if one.state is HoldState.HELD]
-        leases = await self.leases.of(open_ones, self.utcnow()) if open_ones else {}
-        return {one: lease.by for one, lease in leases.items() if lease.by != name_of(user)}
-
     async def _strip(self, request: Request, query: HeldQuery) -> list[_Shown]:
         """Return what this person decided last, newest first."""
         return [
@@ -247,6 +220,7 @@ class HeldReview:
                 "is_release": one.decision.decision is PersonDecision.RELEASED,
                 "state": self.templates.said(request, DECISION_STATES[one.decision.state]),
                 "not_before": one.decision.not_before,
+                "decided_at": one.decision.decided_at,
                 "undo": query.path("decisions", one.decision.number, "undo")
                 if one.decision.state is ReviewState.WAITING
                 else "",
@@ -259,21 +233,15 @@ class HeldReview:
         user: PageUser = request.state.user
         await self._journal(user, "quarantine show", held)
         parts = await self.store.parts_of(held.assembly) if held.assembly else []
-        waits = await self.decisions.waiting_on(held)
-        if waits is None:
-            waits = await self.seconds.waiting_on(held, name_of(user), self.utcnow())
-        leased_by = ""
-        if user.may(Permission.DECIDE_HELD) and held.state is HoldState.HELD and waits is None:
-            lease = await self.leases.take(held, name_of(user), self.utcnow())
-            leased_by = "" if lease.by == name_of(user) else lease.by
-        may_act = user.may(Permission.DECIDE_HELD) and waits is None and not leased_by
+        lease = await self.leases.shown(user, held, moves_on=True)
+        is_free = lease["waits"] is None and not lease["leased_by"]
+        may_act = user.may(Permission.DECIDE_HELD) and is_free
         language = language_of(request)
         return {
             **await asyncio.to_thread(shown_message, held, parts, self.tools, language),
             **shown_limit(held, self.tools.limit_of, self.utcnow()),
             "seen": seen_digest(held),
-            "leased_by": leased_by,
-            "waits": waits,
+            **lease,
             "escalations": await self.decisions.escalations_of(held.message_id),
             "parts": [(one.message_id, query.path(one.message_id)) for one in parts],
             "campaign_path": HeldQuery(state=ANY, campaign=held.campaign).path(),
@@ -337,7 +305,7 @@ class HeldReview:
             held.message_id,
             _ACTS[name][1],
             by,
-            reason=_CONFIRMED if name == _SPAM else "",
+            reason=SPAM_CONFIRMED if name == _SPAM else "",
             note=said(given.get("reason", "")),
             category=category if category_of(category) else "",
             seen=given.get("seen", "") or seen_digest(held),
@@ -370,7 +338,7 @@ class HeldReview:
     ) -> Response:
         """Lead to the message after one of a list that no other reviewer has."""
         query = held_query(request.query_params)
-        leased = await self._leased_by_others(request.state.user, listed)
+        leased = await self.leases.others(request.state.user, listed)
         left = [
             one
             for one in listed
@@ -410,18 +378,16 @@ _MAX_DIGITS = 15
 
 
 def held_pages(
-    review: HeldReview,
-    campaigns: CampaignReview,
-    exceptions: ExceptionReview,
-    agreement: AgreementPage,
+    review: HeldReview, exceptions: ExceptionReview, agreement: AgreementPage
 ) -> APIRouter:
     """Return the pages on which people review held messages."""
     router = APIRouter(include_in_schema=False)
-    add_campaign_pages(router, campaigns)
+    add_campaign_pages(router, review.campaigns)
     add_exception_pages(router, exceptions)
     add_agreement_page(router, agreement)
     _add_list(router, review)
     _add_decisions(router, review)
+    _add_choices(router, review)
     return router
 
 
@@ -485,13 +451,27 @@ def _second_reviewer(request: Request) -> str:
     return name_of(user) if is_one else ""
 
 
-def _categories(language: str) -> list[tuple[int, str, str]]:
-    """Return the number, the id and the name of each category that has a key."""
-    names = {one.id: one.name for one in CATEGORIES}
-    return [
-        (number, one, names[one] if language == "zh" else one.replace("_", " "))
-        for number, one in enumerate(CATEGORY_KEYS, start=1)
-    ]
+def _add_choices(router: APIRouter, review: HeldReview) -> None:
+    """Add what is decided on chosen messages, and who has which one."""
+    may_decide = allowed(Permission.DECIDE_HELD)
+
+    async def problem(request: Request, why: str, status: int, picked: frozenset[str]) -> Response:
+        return await review.shown(request, problem=why, status=status, picked=picked)
+
+    async def of_form(request: Request) -> HeldMessage:
+        return await review.message_of(request, (await form_of(request)).get("message", ""))
+
+    @router.post(HELD.path + "/chosen", dependencies=[may_decide])
+    async def decide_on_chosen(request: Request) -> Response:
+        return await review.campaigns.chosen(request, problem)
+
+    @router.post(LEASE, dependencies=[may_decide])
+    async def renew_lease(request: Request) -> Response:
+        return await review.leases.renewed(request, await of_form(request))
+
+    @router.post(LEASE + "/end", dependencies=[may_decide])
+    async def give_lease_back(request: Request) -> Response:
+        return await review.leases.given_back(request, await of_form(request))
 
 
 def _id_of(text: str) -> int | None:

@@ -16,17 +16,20 @@ from gateway.domain.permissions import Permission
 from gateway.domain.policy import OverdueAction
 from gateway.domain.quarantine import HeldMessage, HoldState, ReceiptState
 from gateway.domain.records import NewAccess
-from gateway.systems.quarantine.decisions import ReviewDesk, seen_digest
+from gateway.systems.quarantine.decisions import LEASED, ReviewDesk, seen_digest
 from gateway.systems.quarantine.decisions_api import DecisionItem, decision_item
-from gateway.systems.quarantine.model import NewReview, PersonDecision
+from gateway.systems.quarantine.leases.store import LEASE_FOR, LeaseStore
+from gateway.systems.quarantine.model import NewReview, PersonDecision, ReviewLease
 from gateway.systems.quarantine.review_limits import review_by
 from gateway.systems.quarantine.review_tools import ReviewTools
 from gateway.systems.quarantine.service import (
+    STANDING,
     HeldFilter,
     NotDone,
     find_held,
 )
 from gateway.systems.quarantine.sql import QuarantineStore
+from gateway.systems.quarantine.tables import subject_of
 from gateway.terminal.arguments import said
 from gateway.terminal.screen import masked_source
 from gateway.web.access import acting_as, may
@@ -51,6 +54,9 @@ Reader = Annotated[ApiClient, Depends(may(Permission.READ_HELD))]
 Reviewer = Annotated[ApiClient, Depends(may(Permission.DECIDE_HELD))]
 # As text: JSON numbers of nineteen digits lose their last ones in browsers.
 MessageId = Annotated[str, Path(pattern="^8[0-9]{18}$", examples=["8176407200000001000"])]
+Before = Annotated[
+    str | None, Query(pattern="^8[0-9]{18}$", description="Only older ones than this message.")
+]
 Campaign = Annotated[str, Field(pattern="^c[0-9a-f]{16}$", examples=["c3f1d9a07b2e4c55f"])]
 
 
@@ -132,16 +138,34 @@ class EscalationItem(RequestBody):
     is_open: bool
 
 
+class LeaseItem(RequestBody):
+    """Until when who has a message: no other reviewer is given it, or decides on it."""
+
+    message_id: Annotated[str, Field(examples=["8176407200000001000"])]
+    by: Annotated[str, Field(examples=["api: soc"])]
+    until: datetime
+
+
+class NextMessage(RequestBody):
+    """The message that is leased to this client, nothing where no other is free."""
+
+    message: HeldMessageItem | None
+    lease: LeaseItem | None
+
+
 def held_review(
     store: QuarantineStore,
     desk: ReviewDesk,
     tools: ReviewTools,
+    leases: LeaseStore,
     utcnow: Callable[[], datetime],
 ) -> APIRouter:
     """Return the routes by which programs review held messages."""
     router = APIRouter(tags=["quarantine"])
+    review = _ReviewParts(store, desk, tools, utcnow)
     _list_held(router, store, tools)
-    _decide_held(router, _ReviewParts(store, desk, tools, utcnow))
+    _decide_held(router, review)
+    _lease_held(router, review, leases)
     return router
 
 
@@ -260,6 +284,46 @@ def _decide_held(router: APIRouter, review: _ReviewParts) -> None:
             raise ProblemError(problem, found.why)
         fields = asdict(found) | {"message_id": str(found.message_id)}
         return EscalationItem(**fields)
+
+
+def _lease_held(router: APIRouter, review: _ReviewParts, leases: LeaseStore) -> None:
+    tools, utcnow = review.tools, review.utcnow
+
+    @router.post("/v1/quarantine/next", summary="Lease the next held message")
+    async def take_next(client: Reviewer, before: Before = None) -> NextMessage:
+        """Give the newest held message that no other reviewer has, for 90 seconds.
+
+        It is the same one until it is decided on, or another one is asked for with `before`.
+        """
+        now, by = utcnow(), acting_as(client)
+        older = None if before is None else int(before)
+        held = await leases.take_next(by, now, before_id=older)
+        if held is None:
+            return NextMessage(message=None, lease=None)
+        lease = ReviewLease(subject_of(held), by, now + LEASE_FOR)
+        return NextMessage(message=_item(held, tools), lease=_lease_item(held, lease))
+
+    @router.post("/v1/quarantine/{message_id}/lease", summary="Lease a held message")
+    async def take(message_id: MessageId, client: Reviewer) -> LeaseItem:
+        """Take a held message for 90 seconds, or renew that; 409 if another reviewer has it."""
+        held, by = await review.get(message_id), acting_as(client)
+        if held.state is not HoldState.HELD:
+            raise ProblemError(Problem.CONFLICT, STANDING[held.state])
+        lease = await leases.take(held, by, utcnow())
+        if lease.by != by:
+            raise ProblemError(Problem.CONFLICT, f"{LEASED}: {lease.by}")
+        return _lease_item(held, lease)
+
+    @router.delete(
+        "/v1/quarantine/{message_id}/lease", summary="Give a held message back", status_code=204
+    )
+    async def give_back(message_id: MessageId, client: Reviewer) -> None:
+        """End the lease that this client has on a message; without one nothing happens."""
+        await leases.give_back(await review.get(message_id), acting_as(client))
+
+
+def _lease_item(held: HeldMessage, lease: ReviewLease) -> LeaseItem:
+    return LeaseItem(message_id=str(held.message_id), by=lease.by, until=lease.until)
 
 
 def _etag(held: HeldMessage) -> str:

@@ -39,6 +39,7 @@ from gateway.systems.quarantine.moves import is_among, moved_in
 from gateway.systems.quarantine.tables import (
     IS_ESCALATED,
     IS_UNDECIDED,
+    left_out,
     review_decisions,
     review_escalations,
     second_reviews,
@@ -306,6 +307,7 @@ class QuarantineStore(SqlStore):
             is_done = (await connection.execute(statement)).rowcount == 1
             if is_done:  # a decision is on a text that was read
                 await connection.execute(voided(message_id, self._utcnow(), TEXT_REPLACED))
+                await connection.execute(left_out(message_id))
             return is_done
 
         return await self._database.writer.write(run, rows=rows)

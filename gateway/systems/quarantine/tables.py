@@ -66,6 +66,7 @@ second_review_key = sa.Table(
 )
 
 IS_OPEN_JOB = sa.text("state IN ('waiting', 'running')")
+IS_CAMPAIGN_JOB = sa.text("state IN ('waiting', 'running') AND campaign <> ''")
 
 # The fields of ReviewJob.
 review_jobs = sa.Table(
@@ -87,8 +88,20 @@ review_jobs = sa.Table(
     sa.Index(None, "by", "number"),
     # What the gateway asks every few moments; a campaign has one job at a time.
     partial_index("ix_review_jobs_open", "not_before", "number", where=IS_OPEN_JOB),
-    partial_index("uq_review_jobs_open", "campaign", "system_id", where=IS_OPEN_JOB, unique=True),
+    partial_index(
+        "uq_review_jobs_campaign", "campaign", "system_id", where=IS_CAMPAIGN_JOB, unique=True
+    ),
     **NEVER_REUSED,
+)
+
+# What open jobs on chosen messages are on; the rows go when their job ends. A message, with the
+# other parts of a long one, is in one such job.
+review_job_messages = sa.Table(
+    "review_job_messages",
+    metadata,
+    sa.Column("subject", ROW_NUMBER, primary_key=True, autoincrement=False),
+    sa.Column("message_id", sa.BigInteger, nullable=False),
+    sa.Column("number", sa.BigInteger, nullable=False, index=True),
 )
 
 # Until when a reviewer has a message, by `subject_of` it: nobody else decides on it then.
@@ -143,11 +156,15 @@ def subject_of(held: HeldMessage) -> int:
 
 # The same as a column of held_messages.
 SUBJECT = sa.case((_held.assembly != 0, _held.assembly), else_=_held.message_id)
-# No decision on it waits. The words are those of the indexes, or SQLite does not take these.
-IS_UNDECIDED = ~(
-    sa.exists()
-    .where(sa.text("review_decisions.state = 'waiting'"), _decision.subject == SUBJECT)
-    .correlate(held_messages)
+# No decision on it waits, and no job on chosen messages. The words are those of the indexes, or
+# SQLite does not take these.
+IS_UNDECIDED = sa.and_(
+    ~(
+        sa.exists()
+        .where(sa.text("review_decisions.state = 'waiting'"), _decision.subject == SUBJECT)
+        .correlate(held_messages)
+    ),
+    ~(sa.exists().where(review_job_messages.c.subject == SUBJECT).correlate(held_messages)),
 )
 
 # It was put before a senior reviewer, and has not been decided on since.
@@ -164,6 +181,42 @@ def is_excepted(rule: str) -> sa.ColumnElement[bool]:
     return sa.and_(is_of_rule, _held.reason.not_in(sorted(NEVER_EXCEPTED)))
 
 
+def may_have_left(now: datetime) -> sa.ColumnElement[bool]:
+    """Return the condition for what the gateway sends by itself, or has sent already."""
+    job, released = review_jobs.c, PersonDecision.RELEASED
+    decided = sa.select(_decision.subject).where(
+        _decision.state == ReviewState.WAITING, _decision.decision == released
+    )
+    of_job = (
+        sa.exists()
+        .where(
+            job.state.in_([ReviewJobState.WAITING, ReviewJobState.RUNNING]),
+            job.decision == released,
+            job.campaign == _held.campaign,
+            job.system_id.in_(["", _held.system_id]),
+            _held.message_id <= job.upto_id,
+        )
+        .correlate(held_messages)
+    )
+    chosen = (
+        sa.select(review_job_messages.c.subject)
+        .join(review_jobs, job.number == review_job_messages.c.number)
+        .where(job.decision == released)
+    )
+    wanted = sa.or_(SUBJECT.in_(decided), SUBJECT.in_(chosen), of_job)
+    return sa.or_(
+        _held.state.in_([HoldState.RELEASE_REQUESTED, HoldState.RELEASING]),
+        sa.and_(_held.state == HoldState.DEFERRED, _held.due_at <= now),
+        sa.and_(_held.state == HoldState.HELD, wanted),
+    )
+
+
+def chosen_among(subjects: Sequence[int]) -> sa.Select[tuple[int]]:
+    """Return the query for those of `subjects` that open jobs on chosen messages are on."""
+    chosen = review_job_messages.c.subject
+    return sa.select(chosen).where(chosen.in_(subjects))
+
+
 def voided(message_id: int, at: datetime, outcome: str) -> sa.Update:
     """Return the statement that ends the decision which waits on a message without effect."""
     own = sa.select(SUBJECT).where(_held.message_id == message_id).scalar_subquery()
@@ -172,6 +225,12 @@ def voided(message_id: int, at: datetime, outcome: str) -> sa.Update:
         .where(IS_WAITING, _decision.subject == own)
         .values(state=ReviewState.VOID, ended_at=at, outcome=outcome)
     )
+
+
+def left_out(message_id: int) -> sa.Delete:
+    """Return the statement that takes a message out of the job on chosen ones that it is in."""
+    own = sa.select(SUBJECT).where(_held.message_id == message_id).scalar_subquery()
+    return sa.delete(review_job_messages).where(review_job_messages.c.subject == own)
 
 
 def also_wanted(

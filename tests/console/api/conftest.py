@@ -243,8 +243,8 @@ class Desk:
         return [
             operations(self.gateway.ask),
             audit(stores.journals, utcnow),
-            held_review(stores.quarantine, desk, tools, utcnow),
             agreement(stores.agreement, utcnow),
+            held_review(stores.quarantine, desk, tools, stores.leases, utcnow),
             *decision_routers(desk, decided, tools.mask, utcnow),
             suspensions(stores.suspensions, stores.suspended_ports, lambda: PORTS, utcnow),
             filings(stores.filings, lambda: PORTS),

@@ -241,3 +241,71 @@ async def test_what_there_is_not_is_a_404_or_a_422(ask: Ask, number: str) -> Non
     answer: httpx.Response = await ask("reviewer", "GET", f"/v1/quarantine/{number}")
 
     assert answer.status_code in {404, 422}
+
+
+async def test_chosen_messages_are_decided_on_as_one_job(ask: Ask, hold: Hold, desk: Desk) -> None:
+    for number in range(3):
+        await hold(message_id=FIRST + number)
+    ids = [str(FIRST + number) for number in (0, 1, 9)]
+    body = {"decision": "released", "message_ids": ids, "note": "已致电 13900139000 核实"}
+    path = "/v1/quarantine/decide"
+
+    refused = [
+        await ask("auditor", "POST", path, json=body),
+        await ask("reviewer", "POST", path, json=body | {"message_ids": []}),
+        await ask("reviewer", "POST", path, json=body | {"message_ids": ids[:1] * 501}),
+        await ask("reviewer", "POST", path, json=body | {"message_ids": ["x"]}),
+        await ask("reviewer", "POST", path, json=body | {"category": "x"}),
+        await ask("reviewer", "POST", path, json=body | {"message_ids": ids[2:]}),
+    ]
+    made = await ask("reviewer", "POST", path, json=body)
+    undo = f"/v1/campaigns/decisions/{made.json()['job']['number']}/undo"
+    second = await ask("admin", "POST", path, json=body)
+    undone = await ask("reviewer", "POST", undo)
+    of_another = await ask("admin", "POST", path, json=body)
+    number = of_another.json()["job"]["number"]
+    foreign = await ask("reviewer", "POST", f"/v1/campaigns/decisions/{number}/undo")
+    await desk.stores.campaigns.advance(NOON + timedelta(seconds=10))
+    ended = (await ask("reviewer", "GET", f"/v1/campaigns/decisions/{number}")).json()
+
+    assert [one.status_code for one in refused] == [403, 422, 422, 422, 422, 409]
+    assert (made.status_code, second.status_code) == (202, 409)
+    assert made.json()["left"] == [{"message_id": ids[2], "why": "there is no such message"}]
+    assert "13900139000" not in made.text
+    assert (undone.status_code, foreign.status_code) == (200, 409)
+    assert (ended["campaign"], ended["state"], ended["done"]) == ("", "done", 2)
+
+
+async def test_programs_that_review_have_each_another_message(ask: Ask, hold: Hold) -> None:
+    for number in range(2):
+        await hold(message_id=FIRST + number)
+    lease = f"/v1/quarantine/{FIRST + 1}/lease"
+
+    mine = (await ask("reviewer", "POST", "/v1/quarantine/next")).json()
+    other = (await ask("admin", "POST", "/v1/quarantine/next")).json()
+    nothing = (await ask("admin", "POST", f"/v1/quarantine/next?before={FIRST}")).json()
+    renewed = await ask("reviewer", "POST", lease)
+    foreign = await ask("admin", "POST", lease)
+    decided = await ask(
+        "admin", "POST", lease[:-5] + "discard", json=WHY, headers={"If-Match": "*"}
+    )
+    back = [await ask(name, "DELETE", lease) for name in ("admin", "reviewer")]
+    taken = await ask("admin", "POST", lease)
+
+    assert [one["message"]["id"] for one in (mine, other)] == [str(FIRST + 1), str(FIRST)]
+    assert mine["lease"] == renewed.json()
+    assert mine["lease"]["by"] == "api: reviewer"
+    assert nothing == {"message": None, "lease": None}
+    assert (foreign.status_code, decided.status_code) == (409, 409)
+    assert "another reviewer is looking at it: api: reviewer" in foreign.text
+    assert [one.status_code for one in back] == [204, 204]
+    assert (taken.status_code, taken.json()["by"]) == (200, "api: admin")
+
+
+async def test_what_is_not_held_is_not_leased(ask: Ask, hold: Hold) -> None:
+    await hold(state=HoldState.DISCARDED)
+
+    gone = await ask("reviewer", "POST", f"/v1/quarantine/{FIRST}/lease")
+    unknown = await ask("reviewer", "POST", f"/v1/quarantine/{FIRST + 1}/lease")
+
+    assert (gone.status_code, unknown.status_code) == (409, 404)

@@ -17,7 +17,7 @@ from gateway.systems.quarantine.decisions import (
     UNDO_FOR,
     ReviewDesk,
 )
-from gateway.systems.quarantine.leases import LEASE_FOR
+from gateway.systems.quarantine.leases.store import LEASE_FOR
 from gateway.systems.quarantine.model import (
     Escalation,
     NewCampaignReview,
@@ -182,3 +182,21 @@ async def test_what_nobody_can_decide_on_is_not_escalated(
     for note in ("", "字" * (MAX_NOTE_CHARS + 1)):
         with pytest.raises(ValueError, match="a note has"):
             await reviews.escalate(1, LIN, note, noon)
+
+
+async def test_who_moves_on_has_no_other_lease_and_gives_back_only_what_was_not_renewed(
+    stores: Stores, held: Builder, noon: datetime
+) -> None:
+    messages = [held(message_id=one) for one in (1, 2, 3)]
+    await stores.quarantine.hold(messages)
+    await stores.leases.take(messages[0], LIN, noon)
+    await stores.leases.take(messages[2], MEI, noon)
+
+    first = await stores.leases.take(messages[1], LIN, noon, moves_on=True)
+    after = {one: lease.by for one, lease in (await stores.leases.of(messages, noon)).items()}
+    await stores.leases.take(messages[1], LIN, noon + MOMENT)
+    late = await stores.leases.give_back(messages[1], LIN, first.until)
+    own = await stores.leases.give_back(messages[1], LIN, first.until + MOMENT)
+
+    assert after == {2: LIN, 3: MEI}
+    assert (late, own) == (False, True)

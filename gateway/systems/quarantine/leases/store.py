@@ -26,13 +26,19 @@ class LeaseStore(SqlStore):
     StoreUnavailable.
     """
 
-    async def take(self, held: HeldMessage, by: str, now: datetime) -> ReviewLease:
+    async def take(
+        self, held: HeldMessage, by: str, now: datetime, *, moves_on: bool = False
+    ) -> ReviewLease:
         """Take or renew the lease of a message for `by`; return the lease in force.
 
-        It is another person's where that one was faster: ask who it is `by`.
+        It is another person's where that one was faster: ask who it is `by`. Who `moves_on` has
+        no other lease from then on.
         """
+        others = _lease.by == by, _lease.subject != subject_of(held)
 
         async def run(connection: AsyncConnection) -> ReviewLease:
+            if moves_on:
+                await connection.execute(sa.delete(review_leases).where(*others))
             return await _take(connection, subject_of(held), by, now)
 
         return await self._database.writer.write(run)
@@ -68,9 +74,14 @@ class LeaseStore(SqlStore):
 
         return await self._database.writer.write(run)
 
-    async def give_back(self, held: HeldMessage, by: str) -> bool:
-        """End the lease that `by` has on a message; tell whether it had one."""
-        own = _lease.subject == subject_of(held), _lease.by == by
+    async def give_back(self, held: HeldMessage, by: str, until: datetime | None = None) -> bool:
+        """End the lease that `by` has on a message; tell whether it had one.
+
+        With `until` only the lease that ends then: one that was renewed since stays.
+        """
+        own = [_lease.subject == subject_of(held), _lease.by == by]
+        if until is not None:
+            own.append(_lease.until == until)
         return await self._database.change(sa.delete(review_leases).where(*own)) == 1
 
     async def of(self, some: Sequence[HeldMessage], now: datetime) -> dict[int, ReviewLease]:

@@ -1,0 +1,1 @@
+"""Who has which held message: for 90 seconds no other reviewer gets the same one."""
