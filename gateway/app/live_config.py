@@ -195,6 +195,7 @@ class LiveConfig:
             node=before.node,
             store=before.store,
             mail=before.mail,
+            review=before.review,
             records=replace(settings.records, directory=before.records.directory),
             privacy=settings.privacy if before.privacy and settings.privacy else before.privacy,
             metrics=replace(settings.metrics, address=before.metrics.address),

@@ -151,6 +151,7 @@ async def test_what_needs_a_restart_is_said_by_name_and_left_as_it_is(
         ('smsward.db"', 'smsward.db", max_octets: 1073741824', "store.max_octets"),
         ("var/cdr", "var/other", "records.directory"),
         ('metrics: {address: "127', 'metrics: {address: "127.0.0.1:1"} #', "metrics.address"),
+        ("webhooks:", "review: {dealt_twice: 0.1}\nwebhooks:", "review.dealt_twice"),
         ("webhooks:", 'mail: {server: "m:25", sender: "a@b.example"}\nwebhooks:', "mail"),
     ],
 )
@@ -182,6 +183,7 @@ def test_no_setting_that_waits_for_a_restart_is_left_out_above() -> None:
         "store.max_octets",
         "records.directory",
         "metrics.address",
+        "review.dealt_twice",
     }
 
     waiting = {name for name, effect in settings_in_the_reference() if effect == "restart"}
