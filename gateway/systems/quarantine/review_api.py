@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -11,13 +11,14 @@ from pydantic import Field
 
 from gateway.domain.api_client import ApiClient
 from gateway.domain.held_findings import told_items
-from gateway.domain.msisdn import masked
+from gateway.domain.msisdn import masked, spellings_of
 from gateway.domain.permissions import Permission
 from gateway.domain.policy import OverdueAction
 from gateway.domain.quarantine import HeldMessage, HoldState, ReceiptState
 from gateway.domain.records import NewAccess
 from gateway.systems.quarantine.decisions import LEASED, ReviewDesk, seen_digest
 from gateway.systems.quarantine.decisions_api import DecisionItem, decision_item
+from gateway.systems.quarantine.held_query import ANY, HeldQuery
 from gateway.systems.quarantine.leases.store import LEASE_FOR, LeaseStore
 from gateway.systems.quarantine.model import NewReview, PersonDecision, ReviewLease
 from gateway.systems.quarantine.review_limits import review_by
@@ -33,9 +34,10 @@ from gateway.systems.quarantine.tables import subject_of
 from gateway.terminal.arguments import said
 from gateway.terminal.screen import masked_source
 from gateway.web.access import acting_as, may
-from gateway.web.fields import Reason, RequestBody, Words
-from gateway.web.problems import Problem, ProblemError
+from gateway.web.fields import Day, Number, Reason, RequestBody, Words, example
+from gateway.web.problems import Problem, ProblemError, not_as_described
 from gateway.web.resources import (
+    MOST_LISTED,
     Cursor,
     CursorPage,
     IfMatch,
@@ -108,6 +110,64 @@ class HeldDetail(HeldMessageItem):
     smsc_message_id: str
 
 
+class HeldSearchBody(RequestBody):
+    """Which messages are wanted, as on the page of held messages; all that is given must fit."""
+
+    model_config = example({"state": "held", "rule": "K-LOAN", "since": "2025-11-25", "limit": 50})
+
+    state: Annotated[
+        HoldState | None,
+        Field(
+            description="Any but deferred without. Of held ones those are left out on which a"
+            " decision waits."
+        ),
+    ] = None
+    system_id: Annotated[Words | None, Field(max_length=15, examples=["shop"])] = None
+    source: Annotated[Words | None, Field(description="A port.", examples=["10690001"])] = None
+    rule: Annotated[Words | None, Field(examples=["K-LOAN"])] = None
+    category: Annotated[
+        Words | None, Field(description="With what lies below it.", examples=["loan"])
+    ] = None
+    campaign: Campaign | None = None
+    since: Annotated[Day | None, Field(description="The first day, UTC.")] = None
+    until: Annotated[Day | None, Field(description="The last day, UTC.")] = None
+    is_escalated: Annotated[bool, Field(description="Only what waits for a senior.")] = False
+    number: Annotated[Number | None, Field(description="To this number.")] = None
+    message_id: Annotated[
+        str | None,
+        Field(
+            pattern="^8[0-9]{18}$",
+            description="That message, in any state; nothing else is asked for then.",
+            examples=["8176407200000001000"],
+        ),
+    ] = None
+    cursor: Annotated[
+        str | None,
+        Field(
+            max_length=256,
+            pattern="^[A-Za-z0-9_-]+$",
+            description="The `next` of the page before.",
+        ),
+    ] = None
+    limit: Annotated[int, Field(ge=1, le=MOST_LISTED)] = 50
+
+    @property
+    def wanted(self) -> HeldFilter:
+        """Return what the store is asked for. Raises ProblemError for days that cannot be."""
+        query = HeldQuery(
+            self.state or ANY,
+            *(self.system_id or "", self.source or "", self.rule or "", self.category or ""),
+            campaign=self.campaign or "",
+            since=self.since.isoformat() if self.since else "",
+            until=self.until.isoformat() if self.until else "",
+            escalated="yes" if self.is_escalated else "",
+        )
+        if not query.is_sound:
+            raise ProblemError(Problem.NOT_AS_DESCRIBED, "days are of the years 2000 to 2199")
+        to = None if self.number is None else spellings_of(self.number)
+        return replace(query.wanted, destinations=to)
+
+
 class HeldStateCounts(RequestBody):
     """How many messages are in each state."""
 
@@ -163,7 +223,7 @@ def held_review(
     """Return the routes by which programs review held messages."""
     router = APIRouter(tags=["quarantine"])
     review = _ReviewParts(store, desk, tools, utcnow)
-    _list_held(router, store, tools)
+    _list_held(router, review)
     _decide_held(router, review)
     _lease_held(router, review, leases)
     return router
@@ -182,6 +242,12 @@ class _ReviewParts:
         if held is None:
             raise ProblemError(Problem.NOT_FOUND)
         return held
+
+    async def listed(self, wanted: HeldFilter, cursor: str | None, limit: int) -> HeldList:
+        """Return a page of the messages that fit. Raises ProblemError for another's cursor."""
+        found = await find_held(self.store, wanted, number_in(_HELD, cursor), limit)
+        behind = cursor_of(_HELD, found[-1].message_id) if len(found) == limit else None
+        return HeldList(messages=[_item(one, self.tools) for one in found], next=behind)
 
     async def decided(
         self, message_id: str, if_match: str | None, body: ReviewReason, given: DecisionGiven
@@ -207,7 +273,9 @@ class _ReviewParts:
         return decision_item(outcome)
 
 
-def _list_held(router: APIRouter, store: QuarantineStore, tools: ReviewTools) -> None:
+def _list_held(router: APIRouter, review: _ReviewParts) -> None:
+    store, tools = review.store, review.tools
+
     @router.get("/v1/quarantine", summary="List held messages (隔离区)")
     async def listed(
         _client: Reader,
@@ -220,9 +288,25 @@ def _list_held(router: APIRouter, store: QuarantineStore, tools: ReviewTools) ->
     ) -> HeldList:
         """Return messages that fit, the newest first; with a category also what lies below it."""
         wanted = HeldFilter(state, system_id, campaign, category)
-        found = await find_held(store, wanted, number_in(_HELD, cursor), limit)
-        behind = cursor_of(_HELD, found[-1].message_id) if len(found) == limit else None
-        return HeldList(messages=[_item(one, tools) for one in found], next=behind)
+        return await review.listed(wanted, cursor, limit)
+
+    @router.post("/v1/quarantine/search", summary="Search held messages")
+    async def search(body: HeldSearchBody, client: Reader) -> HeldList:
+        """Return messages that fit, the newest first.
+
+        No number is in an address. That one was searched for is in the journal first.
+        """
+        if body.message_id is not None:
+            if body.model_fields_set != {"message_id"}:
+                raise not_as_described("/message_id", "stands alone")
+            held = await store.get(int(body.message_id))
+            return HeldList(messages=[] if held is None else [_item(held, tools)])
+        wanted = body.wanted
+        if body.number is not None:
+            about = "held messages to a number"
+            look = NewAccess(acting_as(client), "quarantine number", "", about, review.utcnow())
+            await tools.journal(look)
+        return await review.listed(wanted, body.cursor, body.limit)
 
     @router.get("/v1/quarantine/counts", summary="Count held messages")
     async def counts(
