@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from io import BytesIO
+from secrets import token_urlsafe
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import parse_qsl, quote, urlsplit
 
@@ -37,6 +38,7 @@ MAX_FORM_FIELDS, MAX_FORM_OCTETS = 50, 256 * 1024
 
 _LIMITS = frozenset(UserScope)
 _SAFE = frozenset({"GET", "HEAD"})
+_NONCE_OCTETS = 16
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
     " font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none';"
@@ -97,6 +99,7 @@ class Templates:
     `packages` maps a prefix to a package that has a folder `templates`: ``users/sign_in.html`` is
     templates/sign_in.html of the package of `users`. Its zh.po has the Chinese of all that they
     say. `links` are the pages that the frame leads to. A value that a template misses is an error.
+    Each page has a `nonce` of its own: attributes of htmx without it do nothing (hx-csp).
     """
 
     def __init__(self, packages: Mapping[str, str], links: Sequence[PageLink] = ()) -> None:
@@ -120,6 +123,7 @@ class Templates:
             "path": request.url.path,
             "here": _page_shown(request),
             "links": self._links,
+            "nonce": token_urlsafe(_NONCE_OCTETS),
         }
         text = self._by_language[language].get_template(name).render(context)
         return HTMLResponse(text, status_code=status)
@@ -236,6 +240,15 @@ def answer_page_errors(app: FastAPI, templates: Templates) -> None:
     app.add_exception_handler(StoreUnavailable, unavailable)
     app.add_exception_handler(FormError, not_understood)
     app.add_exception_handler(Exception, broken)
+
+
+def last_part(answer: Response) -> Response:
+    """Return a part that takes the place of the element that asks for it, and so ends the asking.
+
+    No part has attributes of htmx: they need the nonce of the page, which only that one knows.
+    """
+    answer.headers["HX-Reswap"] = "outerHTML"
+    return answer
 
 
 def marked(text: str) -> str:

@@ -1,6 +1,7 @@
 """Pages: who gets to them, what they say in both languages, and what others' sites may do."""
 
 import asyncio
+import re
 from io import BytesIO
 from pathlib import Path
 
@@ -199,6 +200,22 @@ async def test_every_page_says_what_a_browser_may_load(
     assert headers["content-security-policy"].startswith("default-src 'none'; script-src 'self';")
     assert "unsafe" not in headers["content-security-policy"]
     assert headers["x-content-type-options"] == "nosniff"
+
+
+async def test_attributes_of_htmx_bear_the_nonce_of_their_page_and_each_page_has_another(
+    browser: httpx.AsyncClient, site: Site
+) -> None:
+    await sign_in(browser, site)
+
+    pages = [(await browser.get("/")).text for _ in range(2)]
+
+    nonces = [set(re.findall(r'nonce="([\w-]{22})"', page)) for page in pages]
+    assert [len(found) for found in nonces] == [1, 1]
+    assert nonces[0] != nonces[1]
+    for page in pages:
+        elements = re.findall(r"<[^>]+ hx-[^>]+>", page)
+        assert elements
+        assert all(" hx-nonce=" in element for element in elements)
 
 
 @pytest.mark.parametrize("path", ["/static/../pages.py", "/static/%2e%2e/pages.py", "/static/"])

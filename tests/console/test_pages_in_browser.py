@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
@@ -22,7 +23,9 @@ from gateway.stores import Stores
 from gateway.systems.users.model import UserAct
 from gateway.systems.users.service import UserDesk
 from tests.console.browsing import Site
-from tests.systems.users.people import PASSWORD, StillClock, code_of
+from tests.systems.users.people import PASSWORD, StillClock, code_of, enrolled
+
+Theme: TypeAlias = Literal["light", "dark"]
 
 CHROMIUM = shutil.which("chromium")
 PICTURES = Path(__file__).resolve().parents[2] / "build" / "screenshots"
@@ -53,11 +56,12 @@ class Screen:
     base: str
     look: str
     faults: list[str] = field(default_factory=list)
+    themes: tuple[Theme, ...] = ("light", "dark")
 
     async def see(self, name: str) -> None:
-        """Take a picture in either theme, and let axe look at it."""
+        """Take a picture in each theme, and let axe look at it."""
         PICTURES.mkdir(parents=True, exist_ok=True)
-        for theme in ("light", "dark"):
+        for theme in self.themes:
             await self.page.emulate_media(color_scheme=theme, reduced_motion="reduce")
             await self.page.wait_for_selector(f"html[data-bs-theme={theme}]")
             picture = PICTURES / f"{name}-{self.look}-{theme}.png"
@@ -172,3 +176,31 @@ async def test_a_person_enrols_signs_in_looks_and_signs_out(
 
         assert await page.get_attribute("html", "data-bs-theme") == "dark"
     assert screen.faults == []
+
+
+async def test_htmx_obeys_no_attributes_that_were_slipped_into_a_page(
+    site: Site, base: str
+) -> None:
+    asked: list[str] = []
+    slipped = """
+        document.querySelector("main").insertAdjacentHTML(
+            "beforeend", '<p id="slipped" hx-post="/sign-out" hx-trigger="load">x</p>');
+        htmx.process(document.querySelector("#slipped"));
+    """
+    person = await enrolled(site.stores, "lin", site.clock.at, role=UserRole.ADMIN)
+    async with browser() as found:
+        context = await found.new_context(locale="en-GB")
+        screen = await screen_of(context, base, "en-slipped")
+        page = screen.page
+        page.on("request", lambda request: asked.append(request.url))
+        await page.goto(f"{base}/")
+        await submit(screen, name="lin", password=PASSWORD, code=person.code(site.clock.at))
+        await page.wait_for_selector(".sw-chart canvas")
+        await page.evaluate(slipped)
+        await page.wait_for_selector("#slipped:not([hx-post])")
+        site.status = "it is still shown what comes"
+        await page.wait_for_selector("text=it is still shown what comes", timeout=30_000)
+
+    assert f"{base}/sign-out" not in asked
+    (fault,) = screen.faults
+    assert "[hx-csp] blocked <p#slipped>: no hx-nonce attribute" in fault

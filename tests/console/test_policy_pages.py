@@ -534,7 +534,7 @@ async def test_a_replay_counts_what_would_change_by_verdict_and_rule(
         answer = await post(browser, "/policies/replay", sent)
         await ended(site, "replay")
         page = (await browser.get(answer.headers["location"])).text
-        state = (await browser.get(answer.headers["location"] + "/state")).text
+        state = await browser.get(answer.headers["location"] + "/state")
 
     assert 'value="2025-11-24T16:00"' in form
     assert answer.headers["location"] == "/policies/replay/1"
@@ -545,7 +545,8 @@ async def test_a_replay_counts_what_would_change_by_verdict_and_rule(
         "rate, overload",
     ):
         assert word in page
-    assert "hx-get" not in state
+    assert state.headers["hx-reswap"] == "outerHTML"
+    assert "hx-get" not in state.text
     job = site.jobs.get(1)
     assert job is not None
     asked = job.answer["warnings"]

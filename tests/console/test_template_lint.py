@@ -47,6 +47,8 @@ def _refused(tag: str, attributes: dict[str, str | None]) -> Iterator[str]:
         yield "a script that is no file of this console"
     if tag == "form" and attributes.get("method") not in {"get", "post", "dialog"}:
         yield "a form that does not say how it is sent"
+    if any(name.startswith("hx-") for name in attributes) and "hx-nonce" not in attributes:
+        yield "attributes of htmx without the nonce of the page"
     if tag == "meta" and "http-equiv" in attributes:
         yield "an answer's header in a page"
     for name, value in attributes.items():
@@ -88,7 +90,8 @@ def test_a_template_has_neither_code_nor_style_nor_addresses_of_others(path: Pat
         '<script src="https://cdn.example/x.js"></script>',
         '<a href="javascript:act()">x</a>',
         '<a href=" JavaScript:act()">x</a>',
-        "<div hx-vals='js:{one: 1}'></div>",
+        "<div hx-vals='js:{one: 1}' hx-nonce='x'></div>",
+        '<div hx-get="/live" hx-trigger="load"></div>',
         '<a href="//elsewhere.example">x</a>',
         '<a href="https://elsewhere.example">x</a>',
         '<form action="/act"><button>x</button></form>',

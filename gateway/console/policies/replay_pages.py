@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 
-from gateway.console.policies.jobs import CommandJobs, JobRunningError, JobState
+from gateway.console.policies.jobs import CommandJob, CommandJobs, JobRunningError, JobState
 from gateway.console.policies.pages import (
     POLICIES,
     PolicyPages,
@@ -32,7 +32,7 @@ from gateway.settings.schema import is_id
 from gateway.storage.journals import SqlJournals
 from gateway.systems.policy_history import PolicyStore
 from gateway.terminal.screen import visible
-from gateway.web.pages import Templates, allowed, form_of, language_of, marked
+from gateway.web.pages import Templates, allowed, form_of, language_of, last_part, marked
 
 REPLAY, RULES = "/policies/replay", "/policies/rules"
 REPLAY_JOB, HITS_JOB = "replay", "hits"
@@ -188,11 +188,23 @@ class ReplayPages:
         where = f"{REPLAY}/{job.number}" if kind == REPLAY_JOB else RULES
         return RedirectResponse(where, status_code=303)
 
-    async def job(self, request: Request, number: int, name: str) -> Response:
+    async def job(self, request: Request, number: int) -> Response:
         """Return how far a replay is, and what came of it."""
+        return self._shown(request, self._found(number), "policies/replay_job.html")
+
+    async def state(self, request: Request, number: int) -> Response:
+        """Return the same as a part of the page."""
+        found = self._found(number)
+        answer = self._shown(request, found, "policies/replay_result.html")
+        return answer if found.state is JobState.RUNNING else last_part(answer)
+
+    def _found(self, number: int) -> CommandJob:
         found = self.jobs.get(number)
         if found is None or found.kind != REPLAY_JOB:
             raise HTTPException(404)
+        return found
+
+    def _shown(self, request: Request, found: CommandJob, name: str) -> Response:
         answer = found.answer
         again = {name: value for name, value in found.about.items() if name != "drafts"}
         values = {
@@ -318,11 +330,11 @@ def replay_pages(pages: ReplayPages) -> APIRouter:
 
     @router.get(REPLAY + "/{number}", dependencies=[may_read, may_replay])
     async def job(request: Request, number: str) -> Response:
-        return await pages.job(request, number_of(number), "policies/replay_job.html")
+        return await pages.job(request, number_of(number))
 
     @router.get(REPLAY + "/{number}/state", dependencies=[may_read, may_replay])
     async def state(request: Request, number: str) -> Response:
-        return await pages.job(request, number_of(number), "policies/replay_state.html")
+        return await pages.state(request, number_of(number))
 
     @router.post(REPLAY + "/{number}/stop", dependencies=[may_read, may_replay])
     async def stopped(request: Request, number: str) -> Response:

@@ -14,7 +14,7 @@ from gateway.domain.records import Access, NewAccess
 from gateway.storage.journals import SqlJournals
 from gateway.systems.audit.service import ChainVerification, export_lines
 from gateway.terminal.screen import visible
-from gateway.web.pages import PageLink, Templates, allowed, form_of, marked
+from gateway.web.pages import PageLink, Templates, allowed, form_of, last_part, marked
 
 AUDIT = PageLink("/audit", marked("Audit"), Permission.READ_AUDIT)
 CHAIN = "/audit/chain"
@@ -128,7 +128,8 @@ class AuditReading:
 
     def chain_shown(self, request: Request) -> Response:
         """Return the part of the page that tells of the chain."""
-        return self.templates.page(request, "audit/chain.html", self._of_chain(request))
+        answer = self.templates.page(request, "audit/chain.html", self._of_chain(request))
+        return answer if self.chain.is_running else last_part(answer)
 
     def _of_chain(self, request: Request) -> dict[str, object]:
         said = self.templates.said
