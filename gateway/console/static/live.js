@@ -13,6 +13,8 @@
 
   const STROKES = ["#2f9e44", "#e8890c", "#e03131", "#4263eb"];
   const DASHES = [[], [6, 3], [2, 3], [10, 4]];
+  const FEW = 20;  // times; the minute alone would stand there twice
+  const upTo = (plot, least, most) => [0, most > 0 ? most * 1.1 : 1];
   const charts = new Map();
   const ink = () => getComputedStyle(document.body).color;
 
@@ -41,9 +43,10 @@
     kept.plot = new uPlot({
       width: box.clientWidth, height: 240,
       cursor: { show: false }, select: { show: false },
-      scales: { x: { time: false } },
+      // Where next to nothing happens, a scale to a hundred would say nothing.
+      scales: { x: { time: false }, y: { range: upTo }, ms: { range: upTo } },
       axes: [
-        { ...axis, values: (_, marks) => marks.map((mark) => (kept.times[mark] || "").slice(0, 5)) },
+        { ...axis, values: (_, marks) => marks.map((mark) => (kept.times[mark] || "").slice(0, kept.times.length < FEW ? 8 : 5)) },
         { ...axis, size: 56 },
         { ...axis, size: 56, side: 1, scale: "ms", grid: { show: false } },
       ],
