@@ -21,6 +21,7 @@ from gateway.domain.quarantine import HoldState
 from gateway.runtime.clock import utcnow
 from gateway.runtime.logging import LogLevel, configure_logging
 from gateway.settings.directories import policies_directory
+from gateway.settings.schema import Address
 from gateway.storage.errors import StoreUnavailable
 from gateway.stores import open_store
 from gateway.systems.users.model import UserAct
@@ -96,6 +97,7 @@ class Scene:
 _MAX_SECONDS = 86_400
 _MAX_PORT = 65_535
 _FAULTS_TOLD = 5
+_LOOK_AGAIN_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +158,7 @@ def _announce(wishes: Wishes, stage: Stage, screen: Console) -> None:
 async def _open_console(
     stage: Stage, gateway: Gateway, screen: Console, stack: AsyncExitStack
 ) -> None:
-    """Run the console of the demo as a process, and print how to sign in to it, once."""
+    """Run the console of the demo as a process; once it answers, print how to sign in to it."""
     log = stack.enter_context(stage.log.open("ab", buffering=0))
     places = ("--config", str(stage.config), "--policies", str(stage.policies))
     command = (sys.executable, "-m", "gateway", "console", *places)
@@ -164,8 +166,25 @@ async def _open_console(
     stack.push_async_callback(_end, process)
     link = await first_link(gateway.stores.users, UserAct(acting(None), utcnow()))
     url = f"http://{stage.console}"
-    screen.print(f"console: {url}/ opens in some seconds; the first sign-in is by this link, once:")
+    screen.print("console: it starts ...")
+    if not await _opened(stage.console, process):
+        screen.print(f"console: it did not open; see {stage.log}", soft_wrap=True)
+        return
+    screen.print(f"console: {url}/ is open. To sign in the first time, open this link, once:")
     screen.print(f"  {url}/enrol/{link.token}", soft_wrap=True)
+
+
+async def _opened(where: Address, process: asyncio.subprocess.Process) -> bool:
+    """Wait until the console answers; tell whether it does, and has not ended."""
+    while process.returncode is None:
+        try:
+            _, writer = await asyncio.open_connection(where.host, where.port)
+        except OSError:
+            await asyncio.sleep(_LOOK_AGAIN_S)
+        else:
+            writer.close()
+            return True
+    return False
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
