@@ -844,7 +844,7 @@ async def test_what_came_back_from_a_release_says_what_holds_it_now_and_what_was
     page = (await browser.get(f"/quarantine/{FIRST}")).text
 
     assert "Also found: <bdi>K-NEW</bdi> (<bdi>&lt;b&gt;词&lt;/b&gt;</bdi>)" in page
-    assert "came back: <bdi>judged again: CAMPAIGN</bdi>" in page
+    assert "<bdi>judged again: CAMPAIGN</bdi>; <bdi>release asked by user: mei</bdi>" in page
     assert "Overruled before: <bdi>K-LOAN</bdi> (<bdi>贷款</bdi>)" in page
     assert '<span class="badge sw-state">came back</span>' in page
 
