@@ -228,6 +228,16 @@ def test_a_campaign_goes_on_at_any_size_only_where_that_was_overruled(
     assert results[-1] == (None if passes else (Action.QUARANTINE, "R61-BULK"))
 
 
+def test_a_counter_in_shadow_mode_notes_and_stops_nothing() -> None:
+    on_trial = replace(BULK, mode=Enforcement.SHADOW)
+    compiled = rules(replace(BUNDLE, keyword_lists=(), rules=(on_trial,)))
+
+    results = [judged_again(compiled, ADVERT, destination=to) for to in people(30)]
+
+    assert [one.verdict for one in results] == [None] * 30
+    assert [one.rule for one in results[-1].findings] == ["R61-BULK"]
+
+
 def test_a_counter_that_was_overruled_is_no_reason_to_take_anything_back() -> None:
     rolling = Limit((CountDimension.SENDER,), 2, RollingWindow(60))
     shared = rule("R42", TooOften((rolling,)), action=Action.QUARANTINE)
