@@ -354,8 +354,7 @@ _LEARNT_OF_STEP = 20
 class DecisionTaker:
     """Takes up what people decided on held messages once it can be undone no more.
 
-    A decision on a campaign, or on chosen messages, is taken up in steps. `learn` keeps what a
-    decision teaches, and never fails.
+    A decision on many is taken up in steps. `learn` keeps what a decision teaches, and never fails.
     """
 
     def __init__(
