@@ -189,12 +189,15 @@ def as_dealt(held: HeldMessage, second: SecondReview, now: datetime) -> HeldMess
         note=second.note,
         decision="",
         is_reviewed=False,
+        overruled="",
     )
     if opinion is None or now < opinion.not_before:
         return shown
     act, state = _ENDS[opinion.decision]
     left = decided_move(act, opinion.not_before, opinion.by, opinion.why)
-    return replace(shown, state=state, note=left["note"], decision=left["decision"])
+    overruled = held.found if opinion.decision is PersonDecision.RELEASED else ""
+    note, decided = left["note"], left["decision"]
+    return replace(shown, state=state, note=note, decision=decided, overruled=overruled)
 
 
 def as_decided(decision: ReviewDecision, now: datetime) -> ReviewDecision:

@@ -16,6 +16,7 @@ from gateway.systems.quarantine.decisions import (
     seen_digest,
 )
 from gateway.systems.quarantine.model import NewChosenReview
+from gateway.systems.quarantine.second_reviews import second_review_of
 from gateway.systems.quarantine.service import STANDING, NotDone
 from gateway.systems.quarantine.sql import TEXT_REPLACED
 from gateway.systems.quarantine.tables import (
@@ -56,13 +57,24 @@ async def sorted_out(
         if held is None:
             left.append(NotDone(number, None, UNKNOWN_MESSAGE))
         elif why := _changed(held, seen[number], at):
-            left.append(NotDone(number, held.state, why))
+            is_dealt = await _is_dealt(connection, held, new.by, at)
+            left.append(NotDone(number, held.state, LEASED if is_dealt else why))
         elif subject_of(held) in taken or subject_of(held) in leased:
             why = DECISION_WAITS if subject_of(held) in taken else LEASED
             left.append(NotDone(number, held.state, why))
         else:
             free.setdefault(subject_of(held), held)
     return SortedMessages(list(free.values()), tuple(left))
+
+
+async def _is_dealt(connection: AsyncConnection, held: HeldMessage, by: str, at: datetime) -> bool:
+    """Tell whether a person sees a message as held that another one has decided on.
+
+    It is decided on by itself alone, and nothing here may tell that person why.
+    """
+    if not by.startswith("user: "):
+        return False
+    return await second_review_of(connection, held, by, at) is not None
 
 
 def _changed(held: HeldMessage, seen: str, at: datetime) -> str:
