@@ -96,8 +96,9 @@ def demo(
     A bank sends codes and notices, a retailer adverts that some subscribers refused, and a
     spammer what it hopes to get past the filter. At the end everything the SPs were told is
     compared with what the SMSC got and what is in quarantine; the exit code is 1 unless it
-    agrees. Configuration, policies, store and records stay in a temporary directory. Needs the
-    extra `demo`.
+    agrees. On a terminal it opens the console (控制台), prints a one-time link to sign in, and
+    keeps the pages open until Ctrl-C; elsewhere, and with --json, it ends by itself. Configuration,
+    policies, store and records stay in a temporary directory. Needs the extra `demo`.
 
     With --linkage two carriers and a hub play instead: a subscriber of one reports a message that
     an SP of the other sent. The case goes to that carrier, the port is suspended, and the

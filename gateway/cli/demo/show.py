@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import sys
-from asyncio.subprocess import DEVNULL
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -13,20 +13,25 @@ from watchfiles import awatch
 
 from gateway.app.gateway import Gateway
 from gateway.cli.demo.cast import PACES, Audit, Ledger, Performer, Stage, build_stage, enter
-from gateway.cli.demo.view import DemoSummary, DemoView, Moment, hints, percentile_ms, print_ending
-from gateway.console.user_rules import first_link
+from gateway.cli.demo.view import (
+    DemoSummary,
+    DemoView,
+    Moment,
+    hints,
+    percentile_ms,
+    print_ending,
+    program,
+)
 from gateway.domain.consent import Answer, ConsentAnswer
 from gateway.domain.msisdn import msisdn_of
 from gateway.domain.quarantine import HoldState
 from gateway.runtime.clock import utcnow
 from gateway.runtime.logging import LogLevel, configure_logging
+from gateway.runtime.tasks import asked_to_stop, spawn
 from gateway.settings.directories import policies_directory
-from gateway.settings.schema import Address
 from gateway.storage.errors import StoreUnavailable
 from gateway.stores import open_store
-from gateway.systems.users.model import UserAct
 from gateway.terminal.failure import CommandError, ExitCode, misused
-from gateway.terminal.options import acting
 from gateway.terminal.screen import console
 from simulators.smsc import Behaviour, SimulatedSmsc
 from simulators.traffic import OPTED_OUT, PERSONAS, SUBSCRIBERS, PersonaName
@@ -97,7 +102,6 @@ class Scene:
 _MAX_SECONDS = 86_400
 _MAX_PORT = 65_535
 _FAULTS_TOLD = 5
-_LOOK_AGAIN_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,14 +124,16 @@ async def run_demo(wishes: Wishes) -> int:
     async with SimulatedSmsc(behaviour=Behaviour(receipts=True, verify=True)) as smsc:
         try:
             stage = build_stage(wishes.port, smsc.port)
-            ending = await _play(wishes, stage, smsc, screen)
+            audit = await _play(wishes, stage, smsc, screen)
         except (OSError, StoreUnavailable, TimeoutError) as error:
             raise CommandError(f"the demo cannot go on: {error}") from error
-    print_ending(ending, stage, keep=wishes.keep, as_json=wishes.as_json)
-    return ExitCode.FINE if ending.audit.is_balanced else ExitCode.FAILED
+    return ExitCode.FINE if audit.is_balanced else ExitCode.FAILED
 
 
-async def _play(wishes: Wishes, stage: Stage, smsc: SimulatedSmsc, screen: Console) -> DemoSummary:
+async def _play(wishes: Wishes, stage: Stage, smsc: SimulatedSmsc, screen: Console) -> Audit:
+    """Play, and print how it ended; on a terminal the console stays open after that."""
+    view = DemoView(screen)
+    is_attended = view.is_live and not wishes.as_json
     async with AsyncExitStack() as stack:
         _log_to(stage, stack)
         gateway = await stack.enter_async_context(_running(stage))
@@ -136,14 +142,19 @@ async def _play(wishes: Wishes, stage: Stage, smsc: SimulatedSmsc, screen: Conso
             await stack.enter_async_context(_bound(name, stage, ledger)) for name in PACES
         ]
         _announce(wishes, stage, screen)
-        if wishes.keep:
-            await _open_console(stage, gateway, screen, stack)
-        stopped = asyncio.Event()
+        pages = None
+        if wishes.keep or is_attended:
+            pages = await _open_console(stage, screen, stack)
+        else:
+            screen.print(f"console: {program()} demo --keep opens it, and prints a link to sign in")
         scene = Scene(gateway, smsc, ledger, performers)
-        view = DemoView(screen)
-        await _perform(scene, wishes, stage, view, stopped)
+        is_over = await _perform(scene, wishes, stage, view)
         audit = await scene.audit()
-        return DemoSummary(scene.moment(), audit, smsc.counters.disagreements)
+        ending = DemoSummary(scene.moment(), audit, smsc.counters.disagreements)
+        print_ending(ending, stage, keep=wishes.keep, as_json=wishes.as_json)
+        if pages is not None and is_over:
+            await _stay_open(pages, stage, screen)
+        return audit
 
 
 def _announce(wishes: Wishes, stage: Stage, screen: Console) -> None:
@@ -155,36 +166,46 @@ def _announce(wishes: Wishes, stage: Stage, screen: Console) -> None:
             screen.print(line, soft_wrap=True)
 
 
-async def _open_console(
-    stage: Stage, gateway: Gateway, screen: Console, stack: AsyncExitStack
-) -> None:
-    """Run the console of the demo as a process; once it answers, print how to sign in to it."""
+class DemoConsole:
+    """The process of the console, and what it said: where it is, and a one-time link."""
+
+    def __init__(self, process: asyncio.subprocess.Process, screen: Console) -> None:
+        self.process = process
+        self.said: list[str] = []
+        self._screen = screen
+
+    async def relay(self) -> None:
+        """Print each line of the process as it comes: the first ones when its pages are open."""
+        assert self.process.stdout is not None  # noqa: S101 - it is a pipe
+        async for line in self.process.stdout:
+            self.said.append(line.decode().rstrip())
+            self._screen.print(self.said[-1], soft_wrap=True)
+
+
+async def _open_console(stage: Stage, screen: Console, stack: AsyncExitStack) -> DemoConsole:
+    """Run the console of the demo as a process, which prints how to sign in to it, once."""
     log = stack.enter_context(stage.log.open("ab", buffering=0))
     places = ("--config", str(stage.config), "--policies", str(stage.policies))
-    command = (sys.executable, "-m", "gateway", "console", *places)
-    process = await asyncio.create_subprocess_exec(*command, stdout=DEVNULL, stderr=log)
+    command = (sys.executable, "-m", "gateway", "console", "--first-link", *places)
+    process = await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=log)
     stack.push_async_callback(_end, process)
-    link = await first_link(gateway.stores.users, UserAct(acting(None), utcnow()))
-    url = f"http://{stage.console}"
-    screen.print("console: it starts ...")
-    if not await _opened(stage.console, process):
-        screen.print(f"console: it did not open; see {stage.log}", soft_wrap=True)
-        return
-    screen.print(f"console: {url}/ is open. To sign in the first time, open this link, once:")
-    screen.print(f"  {url}/enrol/{link.token}", soft_wrap=True)
+    pages = DemoConsole(process, screen)
+    spawn(pages.relay(), name="demo.console")
+    return pages
 
 
-async def _opened(where: Address, process: asyncio.subprocess.Process) -> bool:
-    """Wait until the console answers; tell whether it does, and has not ended."""
-    while process.returncode is None:
-        try:
-            _, writer = await asyncio.open_connection(where.host, where.port)
-        except OSError:
-            await asyncio.sleep(_LOOK_AGAIN_S)
-        else:
-            writer.close()
-            return True
-    return False
+async def _stay_open(pages: DemoConsole, stage: Stage, screen: Console) -> None:
+    """Let people look at what was held until Ctrl-C: the gateway and the SMSC run on for it."""
+    asked = asked_to_stop()
+    screen.print("the console stays open until Ctrl-C:")
+    for line in pages.said:
+        screen.print(line, soft_wrap=True)
+    stopped = spawn(asked.wait(), name="demo.asked")
+    ended = spawn(pages.process.wait(), name="demo.ended")
+    await asyncio.wait((stopped, ended), return_when=asyncio.FIRST_COMPLETED)
+    if not asked.is_set():
+        stopped.cancel()
+        raise CommandError("the console of the demo has ended", advice=f"see {stage.log}")
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
@@ -193,11 +214,15 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     await process.wait()
 
 
-async def _perform(
-    scene: Scene, wishes: Wishes, stage: Stage, view: DemoView, stopped: asyncio.Event
-) -> None:
-    """Let everyone play until time is up or Ctrl-C is pressed."""
-    loop = asyncio.get_running_loop()
+async def _perform(scene: Scene, wishes: Wishes, stage: Stage, view: DemoView) -> bool:
+    """Let everyone play until time is up or Ctrl-C is pressed; tell whether time was up."""
+    loop, stopped, is_over = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
+
+    def end() -> None:
+        if not stopped.is_set():
+            is_over.set()
+            stopped.set()
+
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
     try:
@@ -208,13 +233,14 @@ async def _perform(
                 group.create_task(_follow_policies(stage, scene.gateway, view, stopped))
                 group.create_task(scene.watch(view, stopped))
                 if not wishes.keep:
-                    loop.call_later(wishes.seconds, stopped.set)
+                    loop.call_later(wishes.seconds, end)
     except* (ConnectionError, StoreUnavailable) as errors:
         first = errors.exceptions[0]
         raise CommandError(f"the demo broke off: {first}", advice=f"see {stage.log}") from errors
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)
+    return is_over.is_set()
 
 
 async def _follow_policies(

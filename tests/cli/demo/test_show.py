@@ -1,14 +1,17 @@
 import json
 import os
+import pty
+import re
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from subprocess import CompletedProcess
 
+import httpx
 import pytest
 
 Demo = Callable[..., CompletedProcess[str]]
@@ -39,6 +42,7 @@ def test_the_demo_shows_traffic_that_adds_up(demo: Demo) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert "msg/s" in done.stdout
     assert "sent with: yes" in done.stdout
+    assert "demo --keep opens it, and prints a link" in done.stdout
     for reason in ("CONTENT", "OPTED_OUT", "SOURCE_NOT_OWNED"):
         assert reason in done.stdout
 
@@ -92,6 +96,36 @@ def test_a_kept_demo_reloads_edited_policies_releases_what_people_let_go_and_end
     assert released == "released"
     assert "demo-reject.yaml:7:9 " in fault
     assert json.loads(out)["audit"]["balanced"] is True
+
+
+def test_on_a_terminal_the_console_stays_open_with_a_link_to_sign_in(tmp_path: Path) -> None:
+    mine, its = pty.openpty()
+    env = {name: value for name, value in os.environ.items() if name != "CI"}
+    with (
+        os.fdopen(mine, encoding="utf-8", newline="", errors="replace") as screen,
+        subprocess.Popen(
+            [sys.executable, "-m", "gateway", "demo", "--seconds", "1"],
+            env=env | {"TMPDIR": str(tmp_path), "TERM": "xterm", "COLUMNS": "200"},
+            stdin=its,
+            stdout=its,
+            stderr=its,
+        ) as process,
+    ):
+        os.close(its)
+        lines = iter(screen.readline, "")
+        next(line for line in lines if "stays open until Ctrl-C" in line)
+        (link,) = link_in(lines)
+        page = httpx.get(link, timeout=60, trust_env=False)
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=60)
+
+    assert (process.returncode, page.status_code) == (0, 200)
+    assert 'name="password"' in page.text
+
+
+def link_in(lines: Iterator[str]) -> list[str]:
+    line = next(line for line in lines if "/enrol/" in line)
+    return re.findall(r"http://127\.0\.0\.1:\d+/enrol/[\w-]+", line)
 
 
 def release_one(directory: Path) -> str:
