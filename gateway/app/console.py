@@ -20,10 +20,11 @@ from fastapi import APIRouter
 from gateway.app.event_dispatch import own_holds_in
 from gateway.app.run import ReloadTrigger, watch
 from gateway.console.application import Console, build_api, health
+from gateway.console.approved_acts import BulkUnmasking
 from gateway.console.held_evidence import citations_of, review_tools
 from gateway.console.http_server import HttpServer
 from gateway.console.operations_api import operations
-from gateway.console.own_traffic import own_traffic
+from gateway.console.own_traffic import traffic_of
 from gateway.console.pages import ConsolePages, PageParts, console_pages
 from gateway.console.policies.api import policies
 from gateway.console.policies.jobs import CommandJobs
@@ -31,7 +32,6 @@ from gateway.console.policies.replay_pages import PolicyTools
 from gateway.console.record_pages import record_access
 from gateway.console.records_api import RecordParts, records
 from gateway.console.user_rules import first_link, session_limits, two_person_rule
-from gateway.domain.live import LiveLimits
 from gateway.domain.policy import ContentRule
 from gateway.domain.sender import PortOwners
 from gateway.domain.subscription import Hub, Service
@@ -39,7 +39,6 @@ from gateway.domain.suspension import ComplaintThreshold
 from gateway.policy.checks.outside_window import AskingHours, asking_hours, usual_hours
 from gateway.proxy.listener import listener_context
 from gateway.records.archive import RecordArchive
-from gateway.records.sender_messages import SenderRecords
 from gateway.runtime.child_process import give_way
 from gateway.runtime.clock import monotonic, utcnow
 from gateway.runtime.sealing import Keys
@@ -99,7 +98,7 @@ from gateway.systems.users.sql import UserStore
 from gateway.terminal.control import ask
 from gateway.terminal.failure import CommandError, ExitCode
 from gateway.terminal.options import acting
-from gateway.web.access import ClientAccess
+from gateway.web.access import ClientAccess, NoteLook
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -228,7 +227,7 @@ class ConsoleProcess:
             stores.journals,
             lambda system_id: system_id in self.senders,
             self.session_limits,
-            ApprovalDesk(stores.approvals, two_person_rule(self.settings.two_persons)),
+            self.approval_desk(stores),
             tools,
             stores,
             lambda: self.hours.calendar,
@@ -303,7 +302,16 @@ class ConsoleProcess:
     def policy_tools_on(self, stores: Stores) -> PolicyTools:
         """Return what pages and API of the policy work with."""
         places = self.policies, self.config, self.jobs
-        return PolicyTools.on(stores.policies, stores.journals, *places)
+        is_shared = self.settings.two_persons.switch_rule_off
+        return PolicyTools.on(stores.policies, stores.journals, *places, two_persons=is_shared)
+
+    def approval_desk(self, stores: Stores) -> ApprovalDesk:
+        """Return what asks for approvals of acts that need two persons."""
+        return ApprovalDesk(stores.approvals, two_person_rule(self.settings.two_persons))
+
+    def note_unmasking(self, stores: Stores) -> NoteLook:
+        """Return what keeps in the audit that a program sees whole numbers, or refuses it."""
+        return BulkUnmasking(self.approval_desk(stores), stores.journals).note
 
     def review_tools(self, stores: Stores) -> ReviewTools:
         """Return what a review asks of other parts."""
@@ -349,7 +357,7 @@ def routers_of(stores: Stores, console: ConsoleProcess) -> list[APIRouter]:
     case_desk = CaseDesk(stores.cases, lambda: console.hours.calendar)
     routers = [
         *routers_of_staff(stores, console),
-        optouts(stores.consent, stores.journals, lambda: ports_of(console), utcnow),
+        optouts(stores.consent, console.note_unmasking(stores), lambda: ports_of(console), utcnow),
         consents(stores.consent, utcnow),
         notices(stores.notices),
         cases(stores.cases, case_desk, stores.journals, utcnow),
@@ -362,7 +370,9 @@ def routers_of(stores: Stores, console: ConsoleProcess) -> list[APIRouter]:
         ),
     ]
     return (
-        routers if console.gateway is None else [*routers, _own_traffic(console, console.gateway)]
+        routers
+        if console.gateway is None
+        else [*routers, traffic_of(console.gateway, lambda: console.ports)]
     )
 
 
@@ -385,28 +395,14 @@ def routers_of_staff(stores: Stores, console: ConsoleProcess) -> list[APIRouter]
             makes_admins=not console.settings.two_persons.make_admin,
             limits=console.session_limits,
         ),
-        *([] if console.gateway is None else [_records(stores, console.gateway)]),
+        *([] if console.gateway is None else [_records(stores, console, console.gateway)]),
         policies(console.policy_tools or console.policy_tools_on(stores), utcnow),
     ]
 
 
-def _records(stores: Stores, settings: GatewaySettings) -> APIRouter:
+def _records(stores: Stores, console: ConsoleProcess, settings: GatewaySettings) -> APIRouter:
     parts = RecordArchive(settings.records.directory), load_sealer(settings), stores.journals
-    return records(RecordParts(*parts, utcnow))
-
-
-def _own_traffic(console: ConsoleProcess, settings: GatewaySettings) -> APIRouter:
-    async def limits_of(system_id: str) -> LiveLimits | None:
-        control = settings.store.control
-        try:
-            return await asyncio.to_thread(ask, control, "limits", LiveLimits, system_id=system_id)
-        except CommandError as error:
-            log.warning("api.gateway_silent", said=str(error))
-            return None
-
-    archive, sealer = RecordArchive(settings.records.directory), load_sealer(settings)
-    own = SenderRecords(archive, sealer, lambda: console.ports, (monotonic, utcnow))
-    return own_traffic(own, limits_of, utcnow)
+    return records(RecordParts(*parts, console.note_unmasking(stores), utcnow))
 
 
 def serve_console(

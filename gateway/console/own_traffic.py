@@ -2,14 +2,16 @@
 
 import asyncio
 import zlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import date, datetime, timedelta
 from typing import Annotated, TypeVar
 
+import structlog
 from fastapi import APIRouter, Query, Request
 from pydantic import AfterValidator, ConfigDict, Field
 
 from gateway.domain.live import LiveLimits
+from gateway.records.archive import RecordArchive
 from gateway.records.sender_messages import (
     MAX_DAYS,
     MAX_MESSAGES,
@@ -19,10 +21,15 @@ from gateway.records.sender_messages import (
     RecordsTooManyError,
     SenderRecords,
 )
+from gateway.runtime.clock import monotonic, utcnow
+from gateway.settings.gateway import GatewaySettings, load_sealer
+from gateway.terminal.control import ask
+from gateway.terminal.failure import CommandError
 from gateway.web.access import ITEMS_PER_REQUEST, SpClient, charge
 from gateway.web.fields import Day, Moment, RequestBody
 from gateway.web.problems import Problem, ProblemError, not_as_described
 
+log = structlog.get_logger()
 T = TypeVar("T")
 
 # A look into records costs as much as so many requests.
@@ -146,6 +153,26 @@ class _RecordLooks:
         finally:
             self._looking.remove(system_id)
         raise ProblemError(Problem.NOT_NOW, detail, headers=_AGAIN)
+
+
+def traffic_of(
+    settings: GatewaySettings,
+    ports: Callable[[], Mapping[str, tuple[str, ...]]],
+    utcnow: Callable[[], datetime] = utcnow,
+) -> APIRouter:
+    """Return the routes on the records of a gateway and what it answers; `ports` are of each SP."""
+
+    async def limits_of(system_id: str) -> LiveLimits | None:
+        control = settings.store.control
+        try:
+            return await asyncio.to_thread(ask, control, "limits", LiveLimits, system_id=system_id)
+        except CommandError as error:
+            log.warning("api.gateway_silent", said=str(error))
+            return None
+
+    archive, sealer = RecordArchive(settings.records.directory), load_sealer(settings)
+    own = SenderRecords(archive, sealer, ports, (monotonic, utcnow))
+    return own_traffic(own, limits_of, utcnow)
 
 
 def own_traffic(

@@ -11,7 +11,12 @@ from fastapi import APIRouter, FastAPI
 from starlette.requests import cookie_parser
 
 from gateway.console.application import build_pages
-from gateway.console.approved_acts import ReleaseApprovals, admin_approvals
+from gateway.console.approved_acts import (
+    BulkUnmasking,
+    ReleaseApprovals,
+    RuleSwitchApprovals,
+    admin_approvals,
+)
 from gateway.console.casework import (
     CASEWORK_LINKS,
     CASEWORK_PACKAGES,
@@ -216,7 +221,8 @@ def console_pages(parts: PageParts) -> ConsolePages:
     )
     seconds = parts.second_reviews
     leases = ShownLeases(parts.leases, decisions, seconds, parts.campaigns, templates, utcnow)
-    held = parts.quarantine, decisions, seconds, leases
+    unmasking = BulkUnmasking(parts.approvals, parts.journals)
+    held = parts.quarantine, decisions, seconds, leases, unmasking
     review = HeldReview(*held, tools, templates, utcnow, campaigns)
     made = ExceptionDesk(parts.exceptions, tools.mask)
     exceptions = ExceptionReview(
@@ -251,7 +257,11 @@ def console_pages(parts: PageParts) -> ConsolePages:
             parts.utcnow,
             parts.review.mask,
         ),
-        *policy_routers(parts.policies, templates),
+        *policy_routers(
+            parts.policies,
+            templates,
+            RuleSwitchApprovals(parts.approvals, parts.policies.workshop, utcnow),
+        ),
         audit_pages(AuditReading(parts.journals, chain, templates, parts.utcnow)),
         approval_pages(ApprovalPage(parts.approvals, templates, parts.utcnow)),
         user_pages(administration),

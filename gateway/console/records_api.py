@@ -21,7 +21,14 @@ from gateway.records.sealed_values import Record, Subscriber, stamp_of
 from gateway.runtime.clock import monotonic
 from gateway.runtime.sealing import Sealer, SealError
 from gateway.storage.journals import SqlJournals
-from gateway.web.access import ITEMS_PER_REQUEST, acting_as, charge, may
+from gateway.web.access import (
+    ITEMS_PER_REQUEST,
+    NoteLook,
+    acting_as,
+    charge,
+    may,
+    note_whole_numbers,
+)
 from gateway.web.fields import Moment, Number, Reason, RequestBody, Words, example
 from gateway.web.problems import Problem, ProblemError, not_as_described
 from gateway.web.resources import CursorPage, cursor_of, name_in
@@ -107,11 +114,12 @@ class TraceResult(RequestBody):
 
 @dataclass(frozen=True, slots=True)
 class RecordParts:
-    """What the routes stand on: the archive, what opens it, the journal, a clock in UTC."""
+    """What the routes stand on: the archive, what opens it, the audit, a clock in UTC."""
 
     archive: RecordArchive
     sealer: Sealer | None
     journals: SqlJournals
+    note_unmasking: NoteLook
     utcnow: Callable[[], datetime]
 
 
@@ -163,9 +171,12 @@ def records(parts: RecordParts) -> APIRouter:
         since = asked.since or parts.utcnow() - _TRACED_SPAN
         if asked.reason is not None:
             about = asked.message_id or masked(asked.number or 0)
-            await parts.journals.note_access(
-                NewAccess(acting_as(client), "trace", asked.reason, about, parts.utcnow())
-            )
+            act = "trace unmask" if asked.unmask else "trace"
+            look = NewAccess(acting_as(client), act, asked.reason, about, parts.utcnow())
+            if asked.unmask:
+                await note_whole_numbers(parts.note_unmasking, look)
+            else:
+                await parts.journals.note_access(look)
         found, is_cut = await _looked(alone, lambda: _traced(parts, asked, since))
         return TraceResult(records=found, is_cut=is_cut)
 

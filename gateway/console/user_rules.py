@@ -21,7 +21,13 @@ def session_limits(said: SessionSettings) -> SessionLimits:
 def two_person_rule(said: TwoPersonSettings) -> TwoPersonRule:
     """Return which acts need two persons."""
     expires_after = timedelta(hours=said.expires_hours)
-    return TwoPersonRule(said.make_admin, expires_after, said.release_campaign_above)
+    return TwoPersonRule(
+        said.make_admin,
+        expires_after,
+        said.release_campaign_above,
+        said.switch_rule_off,
+        said.unmask_in_bulk_above,
+    )
 
 
 async def first_link(users: UserStore, act: UserAct) -> IssuedLink:

@@ -1,5 +1,6 @@
 """The audit: which kinds of acts it has, and which of its entries are meant."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -58,6 +59,7 @@ ACTIONS: Mapping[AuditKind, frozenset[str]] = {
             "records show",
             "reports show",
             "trace",
+            "trace unmask",
         }
     ),
     AuditKind.DECISION: frozenset(
@@ -104,6 +106,9 @@ ACTIONS: Mapping[AuditKind, frozenset[str]] = {
     ),
     AuditKind.APPROVAL: frozenset({"approval ask", "approval give", "approval decline"}),
 }
+# Acts that show whole numbers of subscribers to a person or a program of the console.
+UNMASKING = frozenset({"optouts query", "quarantine unmask", "trace unmask"})
+_COUNTED = re.compile(r"refusals of (\d{1,6}) numbers")
 _KINDS = {action: kind for kind, actions in ACTIONS.items() for action in actions}
 KNOWN_ACTIONS = frozenset(_KINDS)
 
@@ -111,6 +116,14 @@ KNOWN_ACTIONS = frozenset(_KINDS)
 def kind_of(action: str) -> AuditKind:
     """Return the kind of an act, OTHER for one that is not in `ACTIONS`."""
     return _KINDS.get(action, AuditKind.OTHER)
+
+
+def numbers_shown(action: str, about: str) -> int:
+    """Return how many whole numbers an act showed; 0 for an act that shows none."""
+    if action not in UNMASKING:
+        return 0
+    found = _COUNTED.match(about)
+    return int(found[1]) if found is not None else 1
 
 
 @dataclass(frozen=True, slots=True)

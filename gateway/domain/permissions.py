@@ -26,7 +26,7 @@ class Permission(StrEnum):
     ACT_ON_OPERATIONS = "operations.act"  # close sessions, suspend SPs, drain SMSCs
     READ_RECORDS = "records.read"  # records and traces, numbers masked
     UNMASK_NUMBER = "numbers.unmask"  # one number, with a reason that is journaled
-    UNMASK_IN_BULK = "numbers.unmask_bulk"
+    UNMASK_IN_BULK = "numbers.unmask_bulk"  # lets another person see many within an hour
     READ_HELD = "quarantine.read"
     DECIDE_HELD = "quarantine.decide"
     DECIDE_CAMPAIGN = "quarantine.decide_campaign"
@@ -51,6 +51,7 @@ class Permission(StrEnum):
     READ_USERS = "users.read"
     MANAGE_USERS = "users.manage"
     READ_AUDIT = "audit.read"
+    READ_APPROVALS = "approvals.read"  # of acts that the role asks for or decides on
 
 
 class UserScope(StrEnum):
@@ -74,8 +75,10 @@ _REVIEWER = _VIEWER | {
     _P.READ_HELD,
     _P.DECIDE_HELD,
     _P.READ_COMPLAINTS,
+    _P.READ_APPROVALS,
 }
 _SENIOR_REVIEWER = _REVIEWER | {
+    _P.UNMASK_IN_BULK,
     _P.DECIDE_CAMPAIGN,
     _P.READ_AGREEMENT,
     _P.WRITE_EXCEPTION,
@@ -94,6 +97,7 @@ _OPERATOR = _VIEWER | {
     _P.READ_CASES,
     _P.ANSWER_WARNINGS,
     _P.CLOSE_WARNINGS,
+    _P.READ_APPROVALS,
 }
 _SENDER = frozenset(
     {

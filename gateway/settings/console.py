@@ -139,6 +139,8 @@ class TwoPersonSettings(Section):
 
     make_admin: bool = False
     release_campaign_above: Annotated[int, Field(ge=1)] | None = None
+    switch_rule_off: bool = False
+    unmask_in_bulk_above: Annotated[int, Field(ge=1, le=10_000)] | None = None
     expires_hours: Annotated[int, Field(ge=1, le=168)] = 24
 
 

@@ -23,8 +23,10 @@ from gateway.domain.audit import (
     ACTIONS,
     EVERY_ENTRY,
     KNOWN_ACTIONS,
+    UNMASKING,
     ActFilter,
     AuditKind,
+    numbers_shown,
 )
 from gateway.domain.records import Access, JournalRow, JournalState, NewAccess, NewPurge, Purge
 from gateway.runtime.masking import masked_text
@@ -197,6 +199,27 @@ class SqlJournals(SqlStore):
         No whole number may be shown before this has returned (R73).
         """
         return await self._append(access_log, _entry(access))
+
+    async def note_unmasking(
+        self, access: NewAccess, numbers: int, most: int, since: datetime
+    ) -> bool:
+        """Keep the entry of an act that shows whole numbers; False, and nothing is kept, if many.
+
+        That is where `access.by` would have seen more than `most` of them after `since`.
+        """
+
+        async def run(connection: AsyncConnection) -> bool:
+            # The writer has the write lock from the start: nothing is shown in between.
+            entry = access_log.c
+            own = entry.by == access.by, entry.at > since, entry.action.in_(sorted(UNMASKING))
+            query = select(entry.action, entry.about).where(*own).limit(most)
+            rows = (await connection.execute(query)).all()
+            if numbers + sum(numbers_shown(*row) for row in rows) > most:
+                return False
+            await note_access(connection, access)
+            return True
+
+        return await self._database.writer.write(run)
 
     async def accesses(
         self, limit: int = 50, wanted: ActFilter = EVERY_ENTRY, before: int | None = None

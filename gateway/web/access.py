@@ -21,6 +21,7 @@ from gateway.domain.permissions import (
     UserScope,
     scope_of_client,
 )
+from gateway.domain.records import NewAccess
 from gateway.policy.submission import TokenBucket
 from gateway.session.stranger_limits import WINDOW_S, Lockouts
 from gateway.web.idempotency import KeptAnswers, OnceOnly, has_key
@@ -40,6 +41,8 @@ _MAX_TOKEN_CHARS = 512
 _HOW_TO_ASK = "the header reads: Authorization: Bearer, a space, and the token"
 # Whoever has a token need not guess, so guesses lock the address out for other guesses only.
 _GUESSING = "?"
+
+_TOO_MANY_NUMBERS = "so many whole numbers within an hour need a second person"
 
 # Guard has refused by then whoever has no token: this is for the description of the API.
 _BEARER = HTTPBearer(auto_error=False, description="The token of a client of console.yaml.")
@@ -188,6 +191,16 @@ def charge(request: Request, items: int) -> None:
     """
     access: ClientAccess = request.state.access
     access.charge(client_at(request), items)
+
+
+NoteLook = Callable[[NewAccess, int], Awaitable[bool]]
+"""Keeps in the audit that so many whole numbers are shown; False, and nothing may be, for many."""
+
+
+async def note_whole_numbers(note: NoteLook, look: NewAccess, numbers: int = 1) -> None:
+    """Keep in the audit that a program sees whole numbers. Raises ProblemError for too many."""
+    if not await note(look, numbers):
+        raise ProblemError(Problem.CONFLICT, _TOO_MANY_NUMBERS)
 
 
 SpClient = Annotated[ApiClient, Depends(by(ApiRole.SP))]

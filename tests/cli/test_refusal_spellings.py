@@ -9,11 +9,13 @@ import httpx
 import pytest
 
 from gateway.console.application import build_api
+from gateway.console.approved_acts import BulkUnmasking
 from gateway.domain.api_client import ApiClient, ApiRole
 from gateway.domain.msisdn import msisdn_of
 from gateway.policy.knowledge import ConsentSets
 from gateway.runtime.clock import utcnow
 from gateway.stores import Stores
+from gateway.systems.approvals.service import ApprovalDesk, TwoPersonRule
 from gateway.systems.consent.api import optouts
 from gateway.systems.consent.follower import ConsentFollower
 from gateway.web.access import ClientAccess
@@ -78,7 +80,8 @@ def is_refused(sets: ConsentSets, spelling: str) -> bool:
 
 
 async def _posted(stores: Stores, typed: str) -> None:
-    routes = optouts(stores.consent, stores.journals, lambda: {"shop": ()}, utcnow)
+    limit = BulkUnmasking(ApprovalDesk(stores.approvals, TwoPersonRule()), stores.journals)
+    routes = optouts(stores.consent, limit.note, lambda: {"shop": ()}, utcnow)
     transport = httpx.ASGITransport(build_api(ClientAccess([CLIENT], lambda: 0.0), [routes]))
     headers = {"Authorization": "Bearer token"}
     async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:

@@ -116,6 +116,7 @@ class Site:
             self.stores.journals,
             self.clock.clocks.utcnow,
             wait_s=self.wait_s,
+            two_persons=self.rule.switch_rule_off,
         )
         return PolicyTools(self.stores.policies, workshop, self.jobs, self.config)
 

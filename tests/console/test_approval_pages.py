@@ -1,12 +1,15 @@
 """The page of approvals: a user becomes an admin when two persons want it."""
 
+from datetime import timedelta
+
 import httpx
 import pytest
 
 from gateway.domain.permissions import UserRole
 from gateway.systems.approvals.model import ApprovalAct, ApprovalRefusal, ApprovalState
-from gateway.systems.approvals.pages import ACTS, REFUSALS, STATES
+from gateway.systems.approvals.pages import ABOUT, ACTS, REFUSALS, STATES
 from gateway.systems.approvals.service import TwoPersonRule
+from gateway.systems.users.model import SessionLimits
 from gateway.web.pages import Templates
 from tests.console.browsing import CAMPAIGN, FIRST, Site, held_with, post, sign_in
 from tests.systems.users.people import enrolled
@@ -209,6 +212,59 @@ async def test_a_campaign_that_has_grown_meanwhile_is_not_released(
     assert await site.stores.campaigns.latest() == []
 
 
+# Whole numbers
+
+
+async def unmask(browser: httpx.AsyncClient, reason: str = "工单 118") -> httpx.Response:
+    fields = {"which": "destination", "reason": reason}
+    return await post(browser, f"/quarantine/{FIRST}/number", fields)
+
+
+async def test_more_whole_numbers_than_the_settings_say_need_two_persons(
+    browser: httpx.AsyncClient, site: Site
+) -> None:
+    site.rule = TwoPersonRule(unmask_in_bulk_above=2)
+    await sign_in(browser, site, UserRole.REVIEWER)
+    other = await second(site, UserRole.SENIOR_REVIEWER)
+    await hold(site, 1)
+
+    seen = [await unmask(browser) for _ in range(3)]
+    own = (await browser.get("/approvals")).text
+    await post(other, "/approvals/1/approve", await digest_of(site))
+    page = (await browser.get("/approvals")).text
+    more = [await unmask(browser) for _ in range(3)]
+    of_other = await unmask(other)
+    await other.aclose()
+
+    assert [one.status_code for one in seen] == [200, 200, 303]
+    assert [one.status_code for one in more] == [200, 200, 303]
+    assert seen[-1].headers["location"] == more[-1].headers["location"] == "/approvals"
+    assert "13800138000" not in seen[-1].text + own
+    assert "Show more whole numbers: <bdi>2 more within an hour</bdi>" in own
+    assert "工单 118" in own
+    assert "Another person has to decide on it." in own
+    assert "2 more whole numbers may be shown within an hour" in page
+    assert "13800138000" in of_other.text
+    looks = await site.stores.journals.accesses()
+    shown = [one.by for one in looks if one.action == "quarantine unmask"]
+    assert (shown.count("user: lin"), shown.count("user: wu")) == (4, 1)
+
+
+async def test_an_hour_later_as_many_may_be_seen_again(
+    browser: httpx.AsyncClient, site: Site
+) -> None:
+    site.rule = TwoPersonRule(unmask_in_bulk_above=1)
+    site.limits = SessionLimits(idle=timedelta(hours=2))
+    await sign_in(browser, site, UserRole.REVIEWER)
+    await hold(site, 1)
+
+    seen = [await unmask(browser), await unmask(browser)]
+    site.clock.move(3600.0)
+    seen.append(await unmask(browser))
+
+    assert [one.status_code for one in seen] == [200, 303, 200]
+
+
 @pytest.mark.parametrize("number", ["0", "99", "x", "9" * 40, "%D9%A7"])
 async def test_a_request_that_there_is_not_is_not_found(
     browser: httpx.AsyncClient, site: Site, number: str
@@ -224,6 +280,6 @@ def test_every_word_is_there_in_chinese() -> None:
 
     words = (*ACTS.values(), *STATES.values(), *REFUSALS.values())
     assert all(said(word) != word for word in words)
-    assert ACTS.keys() == set(ApprovalAct)
+    assert ACTS.keys() == ABOUT.keys() == set(ApprovalAct)
     assert STATES.keys() == set(ApprovalState)
     assert REFUSALS.keys() == set(ApprovalRefusal)

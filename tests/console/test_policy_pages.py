@@ -17,6 +17,7 @@ from gateway.domain.permissions import UserRole
 from gateway.settings.bundles.archive import packed
 from gateway.settings.bundles.bundle import read_bundle
 from gateway.stores import Stores
+from gateway.systems.approvals.service import TwoPersonRule
 from gateway.systems.policy_history import (
     DRAFTS_KEPT,
     NewPolicyVersion,
@@ -432,6 +433,110 @@ async def test_a_rollback_writes_the_older_files_and_names_its_maker(
     assert (newest.number, newest.by, newest.note) == (3, "user: lin", "rollback to 1: 误拦")
     assert "version" in page
     assert running.asked[-1].force
+
+
+async def second_operator(site: Site) -> httpx.AsyncClient:
+    """Return the browser of another operator, who is signed in."""
+    transport = httpx.ASGITransport(site.app(), raise_app_exceptions=True)
+    browser = httpx.AsyncClient(transport=transport, base_url="http://console")
+    browser.headers["Accept-Language"] = "en"
+    await sign_in(browser, site, UserRole.OPERATOR, name="wu")
+    return browser
+
+
+async def approve(browser: httpx.AsyncClient, site: Site, number: int) -> str:
+    """Approve a request, and return the page of approvals."""
+    request = await site.stores.approvals.get(number)
+    assert request is not None
+    await post(browser, f"/approvals/{number}/approve", {"digest": request.digest})
+    return (await browser.get("/approvals")).text
+
+
+async def test_a_rule_is_switched_off_by_two_persons(
+    browser: httpx.AsyncClient, site: Site, policies: Path, running: RunningGateway
+) -> None:
+    site.rule = TwoPersonRule(switch_rule_off=True)
+    await sign_in(browser, site, UserRole.OPERATOR)
+    await save(browser, MINE)
+
+    asked = await activate(browser, force="1")
+    before = (policies / FILE).exists(), running.asked[:]
+    async with await second_operator(site) as other:
+        page = await approve(other, site, 1)
+
+    assert (asked.headers["location"], before) == ("/approvals", (False, []))
+    assert f"R21: changed in {FILE}" in page
+    assert "the gateway has taken it over: request 1" in page
+    newest, *_ = await site.stores.policies.versions()
+    assert (newest.by, newest.note) == ("user: lin (approved by user: wu)", "试运行")
+    assert (policies / FILE).read_text(encoding="utf-8") == MINE
+    assert await site.stores.policies.drafts() == []
+
+
+async def test_a_rollback_that_switches_a_list_off_needs_two_persons(
+    browser: httpx.AsyncClient, site: Site, policies: Path, running: RunningGateway
+) -> None:
+    site.rule = TwoPersonRule(switch_rule_off=True)
+    await sign_in(browser, site, UserRole.OPERATOR)
+    found = policies / "keywords/fraud.yaml"
+    found.write_text(FILES["keywords/fraud.yaml"].replace("reject", "shadow"), encoding="utf-8")
+    await running.record("watch first")
+    found.write_text(FILES["keywords/fraud.yaml"], encoding="utf-8")
+    await running.record("enforce")
+
+    stronger = await post(browser, "/policies/versions/3/rollback", {"reason": "x"})
+    asked = await post(browser, "/policies/versions/2/rollback", {"reason": "误拦"})
+    before = found.read_text(encoding="utf-8")
+    async with await second_operator(site) as other:
+        page = await approve(other, site, 1)
+
+    assert (stronger.status_code, stronger.headers["location"]) == (303, "/policies/requests/1")
+    assert (asked.headers["location"], before) == ("/approvals", FILES["keywords/fraud.yaml"])
+    assert "K-FRAUD: version 2 is put back" in page
+    assert "action: shadow" in found.read_text(encoding="utf-8")
+    newest, *_ = await site.stores.policies.versions()
+    assert newest.by == "user: lin (approved by user: wu)"
+
+
+@pytest.mark.parametrize("changed", ["draft", "file"])
+async def test_what_is_approved_is_what_was_asked_for(
+    browser: httpx.AsyncClient, site: Site, policies: Path, running: RunningGateway, changed: str
+) -> None:
+    site.rule = TwoPersonRule(switch_rule_off=True)
+    await sign_in(browser, site, UserRole.OPERATOR)
+    await save(browser, MINE)
+    await activate(browser, force="1")
+    if changed == "draft":
+        await save(browser, MINE + "# and more\n", revision=1)
+    else:
+        found = policies / "keywords/fraud.yaml"
+        found.write_text(FILES["keywords/fraud.yaml"].replace("免费", "免 费"), encoding="utf-8")
+
+    async with await second_operator(site) as other:
+        page = await approve(other, site, 1)
+
+    assert "could not be done" in page
+    assert "changed since" in page
+    assert not (policies / FILE).exists()
+    assert running.asked == []
+
+
+@pytest.mark.usefixtures("running")
+async def test_what_stops_more_needs_one_person(
+    browser: httpx.AsyncClient, site: Site, policies: Path
+) -> None:
+    site.rule = TwoPersonRule(switch_rule_off=True)
+    await sign_in(browser, site, UserRole.OPERATOR)
+    more = FILES["keywords/fraud.yaml"].replace("免费领奖]", "免费领奖, 刷单返利]")
+    base = sha256((policies / "keywords/fraud.yaml").read_bytes()).hexdigest()
+    fields = {"text": more, "base": base, "revision": "0"}
+    await post(browser, "/policies/edit/keywords/fraud.yaml", fields)
+
+    fields = {"revision:keywords/fraud.yaml": "1", "reason": "新骗术"}
+    answer = await post(browser, "/policies/activate", fields)
+
+    assert answer.headers["location"] == "/policies/requests/1"
+    assert await site.stores.approvals.listed() == []
 
 
 async def test_a_rollback_loses_no_work_that_was_never_in_force(

@@ -22,7 +22,7 @@ operations.read             x x x x x x x x | x . . . .
 operations.act              . . . x . . . x | . . . . .
 records.read                . x x x x . x x | x . . . .
 numbers.unmask              . x x . . . . x | . . . x .
-numbers.unmask_bulk         . . . . . . . x | . . . . .
+numbers.unmask_bulk         . . x . . . . x | . . . . .
 quarantine.read             . x x x . . x x | . . . . .
 quarantine.decide           . x x . . . . x | . . . . .
 quarantine.decide_campaign  . . x . . . . x | . . . . .
@@ -47,6 +47,7 @@ sanctions.decide            . . . . . . . x | . . . . x
 users.read                  . . . . . . x x | . . . . .
 users.manage                . . . . . . . x | . . . . .
 audit.read                  . . . . . . x x | . . . . .
+approvals.read              . x x x . . . x | . . . . .
 """
 
 

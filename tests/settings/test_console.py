@@ -322,7 +322,10 @@ def test_a_provider_is_asked_over_tls_with_a_secret(
 
 def test_which_acts_need_two_persons_is_settled(write_api: WriteApi) -> None:
     usual = load_console(write_api("version: 1\n"), None).two_persons
-    text = "version: 1\ntwo_persons: {make_admin: true, release_campaign_above: 100}\n"
+    text = (
+        "version: 1\ntwo_persons: {make_admin: true, release_campaign_above: 100,"
+        " switch_rule_off: true, unmask_in_bulk_above: 20}\n"
+    )
     strict = load_console(write_api(text), None).two_persons
 
     assert (usual.make_admin, usual.release_campaign_above, usual.expires_hours) == (
@@ -331,8 +334,20 @@ def test_which_acts_need_two_persons_is_settled(write_api: WriteApi) -> None:
         24,
     )
     assert (strict.make_admin, strict.release_campaign_above) == (True, 100)
+    assert (usual.switch_rule_off, usual.unmask_in_bulk_above) == (False, None)
+    assert (strict.switch_rule_off, strict.unmask_in_bulk_above) == (True, 20)
 
 
-@pytest.mark.parametrize("wrong", ["release_campaign_above: 0", "expires_hours: 0", "x: true"])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "release_campaign_above: 0",
+        "expires_hours: 0",
+        "unmask_in_bulk_above: 0",
+        "unmask_in_bulk_above: 10001",
+        "switch_rule_off: 1",
+        "x: true",
+    ],
+)
 def test_what_is_no_rule_of_two_persons_is_a_fault(write_api: WriteApi, wrong: str) -> None:
     assert faults_of(write_api(f"version: 1\ntwo_persons: {{{wrong}}}\n"))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 from urllib.parse import quote
 
 from fastapi import APIRouter, HTTPException, Request, Response
@@ -13,6 +14,7 @@ from gateway.console.policies.workshop import (
     LocatedFault,
     PolicyText,
     PolicyWorkshop,
+    SecondPersonError,
     WorkshopError,
 )
 from gateway.domain.permissions import Permission
@@ -61,6 +63,20 @@ class ShownFault:
     lines: tuple[tuple[int, str], ...]
 
 
+class SwitchApprovals(Protocol):
+    """Asks a second person for what switches rules off; each returns the page where it waits."""
+
+    async def ask_activation(
+        self, by: str, revisions: Mapping[str, int], reason: str, error: SecondPersonError
+    ) -> str:
+        """Ask to put the drafts of a user in force."""
+
+    async def ask_rollback(
+        self, by: str, number: int, reason: str, error: SecondPersonError, *, force: bool
+    ) -> str:
+        """Ask to put a version back."""
+
+
 def who(user: PageUser) -> str:
     """Return a user as journals and the history name one: an account of the machine is another."""
     return f"user: {user.name}"
@@ -78,6 +94,7 @@ class PolicyPages:
     workshop: PolicyWorkshop
     store: PolicyStore
     templates: Templates
+    approvals: SwitchApprovals | None = None
 
     # Look
 
@@ -214,10 +231,14 @@ class PolicyPages:
             for name, value in given.items()
             if name.startswith("revision:") and value.isascii() and value.isdigit()
         }
+        by = who(request.state.user)
         try:
-            answered = await self.workshop.activate(
-                who(request.state.user), revisions, reason, force="force" in given
-            )
+            answered = await self.workshop.activate(by, revisions, reason, force="force" in given)
+        except SecondPersonError as error:
+            if self.approvals is None:
+                return await self.draft(request, str(error), 409)
+            where = await self.approvals.ask_activation(by, revisions, reason, error)
+            return RedirectResponse(where, status_code=303)
         except WorkshopError as error:
             return await self.draft(request, str(error), 409 if error.is_conflict else 422)
         return _to_request(answered)
@@ -297,6 +318,11 @@ class PolicyPages:
         by, force = who(request.state.user), "force" in given
         try:
             answered = await self.workshop.roll_back(by, number, reason, force=force)
+        except SecondPersonError as error:
+            if self.approvals is None:
+                return await self.version(request, number, str(error), 409)
+            where = await self.approvals.ask_rollback(by, number, reason, error, force=force)
+            return RedirectResponse(where, status_code=303)
         except WorkshopError as error:
             return await self.version(request, number, str(error), 409)
         return _to_request(answered)

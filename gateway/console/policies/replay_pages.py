@@ -18,6 +18,7 @@ from gateway.console.policies.jobs import CommandJob, CommandJobs, JobRunningErr
 from gateway.console.policies.pages import (
     POLICIES,
     PolicyPages,
+    SwitchApprovals,
     number_of,
     path_of,
     policy_pages,
@@ -301,16 +302,21 @@ class PolicyTools:
         policies: Path,
         config: Path | None,
         jobs: CommandJobs,
+        *,
+        two_persons: bool = False,
     ) -> "PolicyTools":
         """Return the tools for the policy in a directory."""
-        return cls(store, PolicyWorkshop(policies, store, journals, utcnow), jobs, config)
+        workshop = PolicyWorkshop(policies, store, journals, utcnow, two_persons=two_persons)
+        return cls(store, workshop, jobs, config)
 
 
-def policy_routers(tools: PolicyTools, templates: Templates) -> tuple[APIRouter, APIRouter]:
+def policy_routers(
+    tools: PolicyTools, templates: Templates, approvals: SwitchApprovals | None = None
+) -> tuple[APIRouter, APIRouter]:
     """Return all pages of the policy."""
     return (
         replay_pages(ReplayPages(tools.workshop, tools.jobs, templates, tools.config)),
-        policy_pages(PolicyPages(tools.workshop, tools.store, templates)),
+        policy_pages(PolicyPages(tools.workshop, tools.store, templates, approvals)),
     )
 
 

@@ -4,12 +4,15 @@ Commands and pages use these: there is one way in which a policy comes into forc
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.domain.policy import KeywordList
+from gateway.policy.bundle import Bundle
 from gateway.runtime.clock import monotonic
-from gateway.settings.bundles.archive import unpacked
+from gateway.settings.bundles.archive import restore, unpacked
 from gateway.settings.bundles.bundle import load_bundle
 from gateway.settings.bundles.difference import BundleDifference, ListDifference, settings_of
 from gateway.settings.yaml import SettingsError
@@ -25,6 +28,15 @@ _SHOWN_WORDS = 20
 _SEE_HISTORY = "`smsward policy history` shows what there is"
 
 
+@dataclass(frozen=True, slots=True)
+class ApprovedSwitch:
+    """What two `persons` want: a bundle with this digest, which enforces these rules no more."""
+
+    digest: str
+    rules: frozenset[str]
+    persons: str
+
+
 async def files_of(store: PolicyStore, number: int) -> dict[str, bytes]:
     """Return the files of a version. Raises CommandError when they are not to be had."""
     # A number that no store could have given is unknown too.
@@ -37,6 +49,24 @@ async def files_of(store: PolicyStore, number: int) -> dict[str, bytes]:
         return unpacked(archive)
     except ValueError as error:
         raise CommandError(f"the files of version {number} cannot be used: it {error}") from error
+
+
+def bundle_in(directory: Path) -> Bundle | None:
+    """Return the bundle in a directory, None for one with faults."""
+    try:
+        return load_bundle(directory)
+    except SettingsError:
+        return None
+
+
+def restored_bundle(files: Mapping[str, bytes]) -> Bundle | None:
+    """Return the bundle that these files are, None where this program cannot read it."""
+    with tempfile.TemporaryDirectory(prefix="smsward-") as directory:
+        try:
+            restore(Path(directory), files)
+        except (OSError, ValueError):
+            return None
+        return bundle_in(Path(directory))
 
 
 async def refuse_to_lose_work(store: PolicyStore, directory: Path) -> None:

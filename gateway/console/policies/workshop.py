@@ -18,10 +18,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gateway.console.policies.versions import (
+    ApprovedSwitch,
     ask_reload,
+    bundle_in,
     difference_rows,
     files_of,
     refuse_to_lose_work,
+    restored_bundle,
     short_note,
 )
 from gateway.domain.policy import Enforcement
@@ -30,8 +33,8 @@ from gateway.policy.bundle import Bundle
 from gateway.records.archive import words_of
 from gateway.settings import yaml
 from gateway.settings.bundles.archive import restore
-from gateway.settings.bundles.bundle import load_bundle, load_proven
-from gateway.settings.bundles.difference import difference, shrunk
+from gateway.settings.bundles.bundle import load_proven
+from gateway.settings.bundles.difference import difference, shrunk, switched_off
 from gateway.settings.bundles.layers import stays_within
 from gateway.settings.bundles.local_files import write_mode
 from gateway.settings.directories import is_sample, stray_categories
@@ -45,10 +48,14 @@ from gateway.systems.policy_history import (
     ReloadRequestState,
 )
 from gateway.terminal.failure import CommandError
+from gateway.web.pages import marked
 
 WAIT_S = 15.0
 MAX_FILES = 2_000
 MAX_DIFF_LINES = 1_000
+CHANGED_SINCE = marked("the policy was changed since this was asked for: ask again")
+
+_NAMED = 10
 
 _TEXTS = frozenset({".yaml", ".yml", ".txt"})
 _NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
@@ -83,7 +90,8 @@ class DraftCheck:
 
     `digest` is that of the bundle that would be in force, "" where it has `faults`. `rows` say what
     its rules and lists say otherwise than those in force, `texts` the changed lines by file.
-    `loss` says that much of it is gone, "" if not: it may be an accident.
+    `loss` says that much of it is gone, "" if not: it may be an accident. `switched_off` are rules
+    and lists that would stop fewer messages, or none.
     """
 
     faults: tuple[LocatedFault, ...]
@@ -92,6 +100,7 @@ class DraftCheck:
     rows: Sequence[tuple[str, str, str]]
     texts: Mapping[str, Sequence[str]]
     loss: str
+    switched_off: tuple[str, ...] = ()
 
 
 class WorkshopError(Exception):
@@ -105,9 +114,29 @@ class WorkshopError(Exception):
         self.is_conflict = is_conflict
 
 
+class SecondPersonError(WorkshopError):
+    """A bundle that enforces `rules` no more needs the approval of a second person."""
+
+    def __init__(self, digest: str, rules: tuple[str, ...]) -> None:
+        super().__init__(
+            f"it switches off what is enforced ({named_in_short(rules)}): that needs a second"
+            " person, whom the pages of the console ask"
+        )
+        self.digest = digest
+        self.rules = rules
+
+
+def named_in_short(rules: Sequence[str]) -> str:
+    """Return the first of some ids, and how many there are more."""
+    more = f", … (+{len(rules) - _NAMED})" if len(rules) > _NAMED else ""
+    return ", ".join(rules[:_NAMED]) + more
+
+
 class PolicyWorkshop:
     """Edits the policy in `directory`. `store` has the drafts and asks the gateway.
 
+    With `two_persons` what switches off a rule that is enforced comes into force only with their
+    approval.
     Every call raises StoreUnavailable when the store does not answer.
     """
 
@@ -119,6 +148,7 @@ class PolicyWorkshop:
         utcnow: Callable[[], datetime],
         *,
         wait_s: float = WAIT_S,
+        two_persons: bool = False,
     ) -> None:
         self.directory = directory
         self.is_shipped = is_sample(directory)
@@ -126,6 +156,7 @@ class PolicyWorkshop:
         self._journals = journals
         self._utcnow = utcnow
         self._wait_s = wait_s
+        self._two_persons = two_persons
         self._act = asyncio.Lock()
         self._load = asyncio.Lock()
         self._active: tuple[int, Bundle] | None = None
@@ -218,10 +249,15 @@ class PolicyWorkshop:
         """Return what the version `number` says otherwise than the one in force."""
         async with self._load:
             before = await self._active_bundle()
-            other = await asyncio.to_thread(_restored, await files_of(self._store, number))
-            if other is None:
-                raise WorkshopError(f"version {number} cannot be read by this program")
+            other = await self._bundle_of(number)
             return [] if before is None else difference_rows(difference(before, other))
+
+    async def _bundle_of(self, number: int) -> Bundle:
+        """Return the bundle of a version. Raises WorkshopError and CommandError."""
+        found = await asyncio.to_thread(restored_bundle, await files_of(self._store, number))
+        if found is None:
+            raise WorkshopError(f"version {number} cannot be read by this program")
+        return found
 
     async def bundle(self) -> Bundle | None:
         """Return the bundle in force, that on disk where none is on record; None for a faulty."""
@@ -231,10 +267,10 @@ class PolicyWorkshop:
     async def _active_bundle(self) -> Bundle | None:
         newest = await self.active()
         if newest is None or not newest.archive_octets:
-            return await asyncio.to_thread(_loaded, self.directory)
+            return await asyncio.to_thread(bundle_in, self.directory)
         if self._active is None or self._active[0] != newest.number:
             files = await files_of(self._store, newest.number)
-            found = await asyncio.to_thread(_restored, files)
+            found = await asyncio.to_thread(restored_bundle, files)
             if found is None:
                 return None
             self._active = newest.number, found
@@ -253,7 +289,8 @@ class PolicyWorkshop:
             )
         rows = [] if before is None else difference_rows(difference(before, bundle))
         loss = None if before is None else shrunk(before, bundle)
-        return DraftCheck((), warnings, bundle.digest, rows, changed, loss or "")
+        off = () if before is None else switched_off(before, bundle)
+        return DraftCheck((), warnings, bundle.digest, rows, changed, loss or "", off)
 
     def _changed_lines(self, name: str, text: str) -> list[str]:
         found = self._file(name)
@@ -279,12 +316,19 @@ class PolicyWorkshop:
     # Activation
 
     async def activate(
-        self, by: str, revisions: Mapping[str, int], reason: str, *, force: bool = False
+        self,
+        by: str,
+        revisions: Mapping[str, int],
+        reason: str,
+        *,
+        force: bool = False,
+        approved: ApprovedSwitch | None = None,
     ) -> PolicyRequest:
         """Write the drafts of a user into the directory and have the gateway take them over.
 
         `revisions` are those that the user saw. Where the gateway refuses, the files are put back.
-        Raises WorkshopError: drafts that changed since, files that were changed by others, faults.
+        Raises WorkshopError: drafts that changed since, files that were changed by others, faults;
+        SecondPersonError where another person has to approve first.
         """
         async with self._act:
             drafts = await self.drafts_of(by)
@@ -297,10 +341,12 @@ class PolicyWorkshop:
                 raise WorkshopError("the drafts have faults")
             if check.loss and not force:
                 raise WorkshopError(f"{check.loss}: say that it is meant")
-            await self._note(by, reason, f"policy {check.digest}")
+            self._require_approval(check.digest, check.switched_off, approved)
+            actor = by if approved is None else approved.persons
+            await self._note(actor, reason, f"policy {check.digest}")
             texts = {one.name: one.text for one in drafts}
             before = await asyncio.to_thread(self._write, texts)
-            answered = await self._asked(by, reason, force=force)
+            answered = await self._asked(actor, reason, force=force)
             if answered.state is ReloadRequestState.REFUSED:
                 await asyncio.to_thread(self._put_back, before)
             else:
@@ -308,12 +354,18 @@ class PolicyWorkshop:
             return answered
 
     async def roll_back(
-        self, by: str, number: int, reason: str, *, force: bool = False
+        self,
+        by: str,
+        number: int,
+        reason: str,
+        *,
+        force: bool = False,
+        approved: ApprovedSwitch | None = None,
     ) -> PolicyRequest:
         """Write the files of a version back and have the gateway take them over.
 
         Raises WorkshopError, also where the directory holds what was never in force and there is
-        no `force`.
+        no `force`, and SecondPersonError where another person has to approve first.
         """
         async with self._act:
             self._refuse_shipped()
@@ -321,6 +373,9 @@ class PolicyWorkshop:
                 files = await files_of(self._store, number)
                 if not force:
                     await refuse_to_lose_work(self._store, self.directory)
+                if self._two_persons:
+                    self._require_approval(*await self._switched_off_by(number), approved)
+                by = by if approved is None else approved.persons
                 await self._note(by, reason, f"version {number}")
                 await asyncio.to_thread(restore, self.directory, files)
             except CommandError as error:
@@ -331,6 +386,24 @@ class PolicyWorkshop:
             note = f"rollback to {number}: {reason}".removesuffix(": ")
             # Going back is a decision: a list that gets shorter by it is no accident.
             return await self._asked(by, note, force=True)
+
+    async def _switched_off_by(self, number: int) -> tuple[str, tuple[str, ...]]:
+        """Return the digest of a version, and what it stops no more. Raises WorkshopError."""
+        async with self._load:
+            before, other = await self._active_bundle(), await self._bundle_of(number)
+        if before is None:
+            raise WorkshopError("the policy in force cannot be read by this program")
+        return other.digest, switched_off(before, other)
+
+    def _require_approval(
+        self, digest: str, rules: tuple[str, ...], approved: ApprovedSwitch | None
+    ) -> None:
+        """Raise WorkshopError unless two persons want what needs two before it is in force."""
+        if approved is None:
+            if rules and self._two_persons:
+                raise SecondPersonError(digest, rules)
+        elif digest != approved.digest or not approved.rules.issuperset(rules):
+            raise WorkshopError(CHANGED_SINCE, is_conflict=True)
 
     def _refuse_shipped(self) -> None:
         if self.is_shipped:
@@ -400,22 +473,6 @@ def _names_in(directory: Path) -> list[str]:
 
 def _hidden(_directory: str, names: list[str]) -> list[str]:
     return [name for name in names if name.startswith(".") or name == "schemas"]
-
-
-def _loaded(directory: Path) -> Bundle | None:
-    try:
-        return load_bundle(directory)
-    except SettingsError:
-        return None
-
-
-def _restored(files: Mapping[str, bytes]) -> Bundle | None:
-    with tempfile.TemporaryDirectory(prefix="smsward-") as directory:
-        try:
-            restore(Path(directory), files)
-        except (OSError, ValueError):
-            return None
-        return _loaded(Path(directory))
 
 
 def _located(fault: Fault, place: Path) -> LocatedFault:

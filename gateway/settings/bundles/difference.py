@@ -7,7 +7,14 @@ from hashlib import blake2b
 from operator import eq
 from typing import Any, get_args, get_type_hints
 
-from gateway.domain.policy import Clock, Enforcement, KeywordList, Limit, RollingWindow
+from gateway.domain.policy import (
+    Clock,
+    Enforcement,
+    KeywordList,
+    Limit,
+    ListAction,
+    RollingWindow,
+)
 from gateway.domain.suspension import SuspensionTerms
 from gateway.policy.bundle import Bundle, Rule
 from gateway.policy.check import Notation
@@ -190,6 +197,51 @@ def _fallen(old: Bundle, new: Bundle) -> Iterator[str]:
                 yield f"{rule.id} was enforced and is gone"
             elif mode is not Enforcement.ENFORCE:
                 yield f"{rule.id} was enforced and is {mode}"
+
+
+def switched_off(old: Bundle, new: Bundle) -> tuple[str, ...]:
+    """Return the ids of rules and lists that stop messages in `old`, and fewer or none in `new`.
+
+    A rule does if it is gone, off or in shadow mode where it was enforced: for everybody, for one
+    SP, for one port, or for a class of messages. A list does if it is gone or in shadow mode.
+    """
+    rules = {rule.id: rule for rule in new.rules}
+    actions = {words.id: words.action for words in new.keyword_lists}
+    found = [rule.id for rule in old.rules if _stops_less(rule, rules.get(rule.id))]
+    found += [
+        words.id
+        for words in old.keyword_lists
+        if words.action is not ListAction.SHADOW
+        and actions.get(words.id, ListAction.SHADOW) is ListAction.SHADOW
+    ]
+    return tuple(sorted(found))
+
+
+def _stops_less(old: Rule, new: Rule | None) -> bool:
+    if not old.can_stop:
+        return False
+    if new is None or not new.can_stop or old.applies_to - new.applies_to:
+        return True
+    before, after = _modes(old), _modes(new)
+    return any(
+        before.get(place, old.mode) is Enforcement.ENFORCE and not _is_enforced_at(place, after)
+        for place in before.keys() | after.keys()
+    )
+
+
+def _is_enforced_at(place: tuple[str, str], modes: Mapping[tuple[str, str], Enforcement]) -> bool:
+    """Tell whether a rule with these modes is surely enforced for a sender or one of its ports."""
+    sender, port = place
+    mode = modes.get(place) or modes.get((sender, "")) or modes["", ""]
+    # A port alone may be of any sender: senders.yaml says of which one.
+    others = [one for (name, number), one in modes.items() if name and not number]
+    is_unsure = place not in modes and bool(port) and not sender
+    return mode is Enforcement.ENFORCE and not (is_unsure and set(others) - {Enforcement.ENFORCE})
+
+
+def _modes(rule: Rule) -> dict[tuple[str, str], Enforcement]:
+    """Return the mode for everybody, at two empty texts, and those for senders and ports."""
+    return {("", ""): rule.mode, **{(one.sender, one.port): one.mode for one in rule.overrides}}
 
 
 def missing_senders(

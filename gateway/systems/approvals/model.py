@@ -13,6 +13,8 @@ class ApprovalAct(StrEnum):
 
     MAKE_ADMIN = "make_admin"
     RELEASE_CAMPAIGN = "release_campaign"
+    SWITCH_RULE_OFF = "switch_rule_off"
+    UNMASK_IN_BULK = "unmask_in_bulk"
 
 
 class ApprovalState(StrEnum):
@@ -23,6 +25,20 @@ class ApprovalState(StrEnum):
     DECLINED = "declined"
     DONE = "done"
     FAILED = "failed"  # it was approved, and could not be carried out
+
+
+def kept_words(text: str, **given: object) -> str:
+    """Return a text with the fields of `given` in braces, as it is kept to be translated later."""
+    return json.dumps([text, {name: str(one) for name, one in given.items()}], ensure_ascii=False)
+
+
+def words_kept(kept: str) -> tuple[str, dict[str, str]]:
+    """Return the text and the fields of `kept_words`; another text as it is, without fields."""
+    try:
+        text, given = json.loads(kept)
+    except (ValueError, TypeError):
+        return kept, {}
+    return str(text), {str(name): str(one) for name, one in given.items()}
 
 
 class ApprovalRefusal(StrEnum):

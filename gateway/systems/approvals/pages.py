@@ -1,8 +1,9 @@
 """Pages: what waits for a second person, and what that person decides."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from string import Formatter
 
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
@@ -13,6 +14,7 @@ from gateway.systems.approvals.model import (
     ApprovalRefusal,
     ApprovalRequest,
     ApprovalState,
+    words_kept,
 )
 from gateway.systems.approvals.service import PERMISSIONS, ApprovalDesk
 from gateway.terminal.screen import visible
@@ -26,11 +28,13 @@ from gateway.web.pages import (
     marked,
 )
 
-APPROVALS = PageLink("/approvals", marked("Approvals"), Permission.DECIDE_CAMPAIGN)
+APPROVALS = PageLink("/approvals", marked("Approvals"), Permission.READ_APPROVALS)
 
 ACTS = {
     ApprovalAct.MAKE_ADMIN: marked("Make an admin"),
     ApprovalAct.RELEASE_CAMPAIGN: marked("Release a campaign"),
+    ApprovalAct.SWITCH_RULE_OFF: marked("Switch off what is enforced"),
+    ApprovalAct.UNMASK_IN_BULK: marked("Show more whole numbers"),
 }
 STATES = {
     ApprovalState.OPEN: marked("Waits for a second person"),
@@ -46,6 +50,36 @@ REFUSALS = {
     ApprovalRefusal.OTHER_TERMS: marked("it is not the request that was shown"),
 }
 _MOST_DIGITS = 15
+# What a request is about, in its parameters: the first text that has all its fields.
+ABOUT = {
+    ApprovalAct.MAKE_ADMIN: (marked("{name}"),),
+    ApprovalAct.RELEASE_CAMPAIGN: (
+        marked("{campaign}, {count} messages of {system_id}, rule {rule}"),
+        marked("{campaign}, {count} messages, rule {rule}"),
+        marked("{campaign}, {count} messages of {system_id}"),
+        marked("{campaign}, {count} messages"),
+    ),
+    ApprovalAct.SWITCH_RULE_OFF: (
+        marked("{rules}: version {version} is put back"),
+        marked("{rules}: changed in {files}"),
+    ),
+    ApprovalAct.UNMASK_IN_BULK: (marked("{count} more within an hour"),),
+}
+
+
+def template_of(act: ApprovalAct, given: Mapping[str, str]) -> str:
+    """Return what says what a request with these parameters is about, with fields in braces."""
+    texts = ABOUT[act]
+    return next((one for one in texts if all(map(given.get, _fields(one)))), texts[-1])
+
+
+def about_of(act: ApprovalAct, given: Mapping[str, str]) -> str:
+    """Return what a request with these parameters is about."""
+    return template_of(act, given).format(**given)
+
+
+def _fields(text: str) -> list[str]:
+    return [name for _, name, _, _ in Formatter().parse(text) if name]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +96,9 @@ class ApprovalPage:
         said, now, own = self.templates.said, self.utcnow(), f"user: {user.name}"
         seen = [
             _listed(one, now, own)
+            | {"about": self._about(request, one), "outcome": self._outcome(request, one)}
             for one in await self.desk.listed()
-            if user.may(PERMISSIONS[one.act])
+            if one.by == own or user.may(PERMISSIONS[one.act])
         ]
         values = {
             "found": seen,
@@ -73,6 +108,15 @@ class ApprovalPage:
         }
         status = 200 if refusal is None else 409
         return self.templates.page(request, "approvals/approvals.html", values, status)
+
+    def _about(self, request: Request, one: ApprovalRequest) -> str:
+        said = self.templates.said(request, template_of(one.act, one.given))
+        return visible(said.format(**one.given))
+
+    def _outcome(self, request: Request, one: ApprovalRequest) -> str:
+        text, given = words_kept(one.outcome)
+        said = self.templates.said(request, text) if text else ""
+        return visible(said.format(**given) if given else said)
 
     async def decided(self, request: Request, text: str, *, approves: bool) -> Response:
         """Approve or decline a request. Raises HTTPException for what is no number."""
@@ -117,7 +161,6 @@ def _listed(one: ApprovalRequest, now: datetime, own: str) -> dict[str, object]:
     return {
         "number": one.number,
         "act": one.act,
-        "about": visible(one.about),
         "reason": visible(one.reason),
         "by": visible(one.by),
         "at": one.at,
@@ -129,5 +172,4 @@ def _listed(one: ApprovalRequest, now: datetime, own: str) -> dict[str, object]:
         "digest": one.digest,
         "decided_by": visible(one.decided_by),
         "decided_at": one.decided_at,
-        "outcome": visible(one.outcome),
     }

@@ -18,6 +18,8 @@ from gateway.systems.approvals.sql import ApprovalStore
 PERMISSIONS: Mapping[ApprovalAct, Permission] = {
     ApprovalAct.MAKE_ADMIN: Permission.MANAGE_USERS,
     ApprovalAct.RELEASE_CAMPAIGN: Permission.DECIDE_CAMPAIGN,
+    ApprovalAct.SWITCH_RULE_OFF: Permission.CHANGE_POLICIES,
+    ApprovalAct.UNMASK_IN_BULK: Permission.UNMASK_IN_BULK,
 }
 
 CarryOut = Callable[[Mapping[str, str], str, datetime], Awaitable[str]]
@@ -35,12 +37,15 @@ class ActFailedError(Exception):
 class TwoPersonRule:
     """Which acts need two persons, as console.yaml says it, and how long a request waits.
 
-    To release a campaign does, if more messages of it are held than `release_campaign_above`.
+    To release a campaign does, if more messages of it are held than `release_campaign_above`; to
+    see a whole number does, if it is one more than `unmask_in_bulk_above` within an hour.
     """
 
     make_admin: bool = False
     expires_after: timedelta = timedelta(hours=24)
     release_campaign_above: int | None = None
+    switch_rule_off: bool = False
+    unmask_in_bulk_above: int | None = None
 
 
 class ApprovalDesk:
@@ -92,6 +97,10 @@ class ApprovalDesk:
     ) -> ApprovalRequest | ApprovalRefusal:
         """Decline a request: nothing is done."""
         return await self._store.decide(number, digest, by, at, ApprovalState.DECLINED)
+
+    async def count_done(self, act: ApprovalAct, by: str, since: datetime) -> int:
+        """Return how often an act that somebody asked for was approved and done after `since`."""
+        return await self._store.count_done(act, by, since)
 
     async def get(self, number: int) -> ApprovalRequest | None:
         """Return a request."""

@@ -115,6 +115,13 @@ class ApprovalStore(SqlStore):
         statement = sa.update(approval_requests).where(*own)
         await self._database.change(statement.values(state=state, outcome=outcome))
 
+    async def count_done(self, act: ApprovalAct, by: str, since: datetime) -> int:
+        """Return how many requests of a person for an act were carried out after `since`."""
+        own = _row.act == act, _row.by == by, _row.state == ApprovalState.DONE
+        query = sa.select(sa.func.count().label("count")).where(*own, _row.decided_at > since)
+        found = await self._database.first(query)
+        return 0 if found is None else int(found["count"])
+
     async def get(self, number: int) -> ApprovalRequest | None:
         """Return a request."""
         return await self._database.record(ApprovalRequest, _of(number))

@@ -15,10 +15,17 @@ from gateway.domain.msisdn import masked, readings_of
 from gateway.domain.permissions import CLIENT_PERMISSIONS, Permission
 from gateway.domain.records import NewAccess
 from gateway.runtime.masking import masked_text
-from gateway.storage.journals import SqlJournals
 from gateway.systems.consent.service import Claim, Claims, ConsentProof
 from gateway.systems.consent.sql import ConsentStore
-from gateway.web.access import AnyClient, SpClient, by, charge, may
+from gateway.web.access import (
+    AnyClient,
+    NoteLook,
+    SpClient,
+    by,
+    charge,
+    may,
+    note_whole_numbers,
+)
 from gateway.web.fields import (
     MAX_ITEMS,
     Day,
@@ -302,7 +309,7 @@ class RefusalList(RequestBody):
 
 def optouts(
     consent: ConsentStore,
-    journals: SqlJournals,
+    note_look: NoteLook,
     ports: Callable[[], Mapping[str, Collection[str]]],
     utcnow: Callable[[], datetime],
 ) -> APIRouter:
@@ -336,7 +343,7 @@ def optouts(
         Who may unmask, and gives a reason, sees them whole; that is in the journal first (R73).
         """
         charge(request, len(wanted.numbers))
-        is_whole = await _is_unmasked(wanted, client, journals, utcnow())
+        is_whole = await _is_unmasked(wanted, client, note_look, utcnow())
         answers = await consent.answers_of(each_once(wanted.numbers))
         refused = [answer for answer in answers if answer.answer is Answer.REFUSED]
         return RefusalList(refusals=[_shown(answer, is_whole=is_whole) for answer in refused])
@@ -403,7 +410,7 @@ def _evidence(refusals: RefusalRequest, client: ApiClient) -> str:
 
 
 async def _is_unmasked(
-    wanted: RefusalQuery, client: ApiClient, journals: SqlJournals, now: datetime
+    wanted: RefusalQuery, client: ApiClient, note_look: NoteLook, now: datetime
 ) -> bool:
     """Tell whether whole numbers are to be shown; if so, it is in the journal by now."""
     if not wanted.unmask and wanted.reason is None:
@@ -415,9 +422,8 @@ async def _is_unmasked(
     numbers = each_once(wanted.numbers)
     named = ", ".join(map(masked, numbers[:_MAX_NAMED]))
     about = f"refusals of {len(numbers)} numbers: {named}"
-    await journals.note_access(
-        NewAccess(f"api: {client.name}", "optouts query", wanted.reason, about, now)
-    )
+    look = NewAccess(f"api: {client.name}", "optouts query", wanted.reason, about, now)
+    await note_whole_numbers(note_look, look, len(numbers))
     return True
 
 

@@ -52,7 +52,7 @@ from gateway.systems.quarantine.model import (
     ReviewState,
     is_message_id,
 )
-from gateway.systems.quarantine.review_tools import ReviewTools
+from gateway.systems.quarantine.review_tools import ReviewTools, UnmaskingLimit
 from gateway.systems.quarantine.second_reviews import SecondReviewStore
 from gateway.systems.quarantine.service import NotDone, find_held
 from gateway.systems.quarantine.sql import QuarantineStore
@@ -92,6 +92,7 @@ class HeldReview:
     decisions: ReviewDesk
     seconds: SecondReviewStore
     leases: ShownLeases
+    unmasking: UnmaskingLimit
     tools: ReviewTools
     templates: Templates
     utcnow: Callable[[], datetime]
@@ -265,11 +266,9 @@ class HeldReview:
             },
         }
 
-    async def _journal(
-        self, user: PageUser, action: str, held: HeldMessage, reason: str = "", what: str = ""
-    ) -> None:
-        about = f"message {held.message_id}{what}"
-        await self.tools.journal(NewAccess(name_of(user), action, reason, about, self.utcnow()))
+    async def _journal(self, user: PageUser, action: str, held: HeldMessage) -> None:
+        about = f"message {held.message_id}"
+        await self.tools.journal(NewAccess(name_of(user), action, "", about, self.utcnow()))
 
     async def octets(self, request: Request, message_id: str) -> Response:
         """Return the octets of a request as they came, numbers hidden. The look is journaled."""
@@ -290,8 +289,11 @@ class HeldReview:
             raise HTTPException(404)
         if not reason:
             return await self.shown(request, held, _NO_REASON, 422)
-        what = f": {which}"
-        await self._journal(request.state.user, "quarantine unmask", held, reason, what)
+        about = f"message {held.message_id}: {which}"
+        by, now = name_of(request.state.user), self.utcnow()
+        look = NewAccess(by, "quarantine unmask", reason, about, now)
+        if not await self.unmasking.note(look):
+            return RedirectResponse(await self.unmasking.ask(look), status_code=303)
         number = held.destination if which == _TO else held.source
         return await self.shown(request, held, whole={which: visible(number)})
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from gateway.domain.quarantine import HeldMessage
 from gateway.domain.records import NewAccess
@@ -64,3 +64,13 @@ class ReviewTools:
     learn: Callable[[Sequence[HeldMessage], PersonDecision, str], Awaitable[None]]
     journal: Callable[[NewAccess], Awaitable[object]]
     limit_of: FindLimit
+
+
+class UnmaskingLimit(Protocol):
+    """Lets one person see so many whole numbers, and asks a second person for more."""
+
+    async def note(self, look: NewAccess, numbers: int = 1) -> bool:
+        """Keep the entry of a look in the audit; False, and nothing may be shown, for too many."""
+
+    async def ask(self, look: NewAccess) -> str:
+        """Ask for an approval; return the address of the page on which it waits."""

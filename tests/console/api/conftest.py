@@ -19,6 +19,7 @@ from pydantic import TypeAdapter
 
 from gateway.app.event_dispatch import own_holds_in
 from gateway.console.application import build_api, health
+from gateway.console.approved_acts import BulkUnmasking
 from gateway.console.held_evidence import review_tools
 from gateway.console.operations_api import operations
 from gateway.console.own_traffic import own_traffic
@@ -48,6 +49,7 @@ from gateway.records.archive import RecordArchive
 from gateway.records.sender_messages import SenderRecords
 from gateway.runtime.logging import configure_logging
 from gateway.stores import Stores
+from gateway.systems.approvals.service import ApprovalDesk, TwoPersonRule
 from gateway.systems.audit.api import audit
 from gateway.systems.cases.api import cases
 from gateway.systems.cases.service import CaseDesk
@@ -73,7 +75,7 @@ from gateway.systems.subscriptions.order_requests import Courtesy, OrderDesk
 from gateway.systems.suspensions.api import suspensions
 from gateway.systems.users.api import user_routes
 from gateway.terminal.failure import CommandError
-from gateway.web.access import ClientAccess
+from gateway.web.access import ClientAccess, NoteLook
 from tests.memory_stores import memory_stores
 from tests.policy.conftest import sender
 
@@ -193,6 +195,7 @@ class Desk:
     records: Path = Path("no-records")
     limits: dict[str, LiveLimits] = field(default_factory=dict)
     policies: Path = Path("no-policies")
+    rule: TwoPersonRule = field(default_factory=TwoPersonRule)
     jobs: CommandJobs = field(default_factory=lambda: CommandJobs(lambda: NOON, NO_COMMAND))
     gateway: GatewayDouble = field(default_factory=GatewayDouble)
 
@@ -210,7 +213,7 @@ class Desk:
             [
                 optouts(
                     stores.consent,
-                    stores.journals,
+                    self.note_unmasking,
                     lambda: dict.fromkeys(self.senders, ("10690001",)),
                     lambda: self.now,
                 ),
@@ -249,14 +252,35 @@ class Desk:
             suspensions(stores.suspensions, stores.suspended_ports, lambda: PORTS, utcnow),
             filings(stores.filings, lambda: PORTS),
             policies(self.policy_tools(), utcnow),
-            records(RecordParts(RecordArchive(self.records), None, stores.journals, utcnow)),
+            records(
+                RecordParts(
+                    RecordArchive(self.records),
+                    None,
+                    stores.journals,
+                    self.note_unmasking,
+                    utcnow,
+                )
+            ),
             user_routes(stores.users, stores.user_sessions, utcnow),
         ]
+
+    @property
+    def note_unmasking(self) -> NoteLook:
+        """Return what keeps in the audit that a program sees whole numbers, or refuses it."""
+        desk = ApprovalDesk(self.stores.approvals, self.rule)
+        return BulkUnmasking(desk, self.stores.journals).note
 
     def policy_tools(self) -> PolicyTools:
         """Return what the routes of the policy stand on, with the bundle below `policies`."""
         store, utcnow = self.stores.policies, lambda: self.now
-        workshop = PolicyWorkshop(self.policies, store, self.stores.journals, utcnow, wait_s=0.0)
+        workshop = PolicyWorkshop(
+            self.policies,
+            store,
+            self.stores.journals,
+            utcnow,
+            wait_s=0.0,
+            two_persons=self.rule.switch_rule_off,
+        )
         return PolicyTools(store, workshop, self.jobs, Path("config"))
 
     def of_traffic(self) -> APIRouter:

@@ -8,6 +8,8 @@ import pytest
 
 from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer
 from gateway.stores import Stores
+from gateway.systems.approvals.service import TwoPersonRule
+from tests.console.api.conftest import Desk
 
 Ask = Callable[..., Awaitable[httpx.Response]]
 At = Callable[[datetime], None]
@@ -194,6 +196,26 @@ async def test_r73_an_investigator_with_a_reason_sees_whole_numbers_and_is_journ
     [access] = await stores.journals.accesses()
     assert (access.by, access.action) == ("api: police", "optouts query")
     assert (access.reason, access.about) == ("case 117", "refusals of 1 numbers: 138****8000")
+
+
+async def test_a_program_sees_no_more_whole_numbers_than_one_person_may(
+    ask: Ask, desk: Desk
+) -> None:
+    desk.rule = TwoPersonRule(unmask_in_bulk_above=3)
+    numbers = [f"1380013800{last}" for last in range(4)]
+
+    async def query(count: int) -> int:
+        wanted = {"numbers": numbers[:count], "unmask": True, "reason": "case 117"}
+        return (await ask("police", "POST", "/v1/optouts/query", json=wanted)).status_code
+
+    answers = [await query(4), await query(2), await query(2), await query(1)]
+
+    assert answers == [409, 200, 409, 200]
+    looks = await desk.stores.journals.accesses()
+    assert [one.about.partition(":")[0] for one in looks] == [
+        "refusals of 1 numbers",
+        "refusals of 2 numbers",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,12 @@ from gateway.policy.bundle import Bundle, Override, Rule, Title
 from gateway.policy.checks.opt_out import OptOut
 from gateway.policy.checks.outside_window import OutsideWindow
 from gateway.policy.hours import HolidayCalendar, RuleLocale, Window, WindowSet
-from gateway.settings.bundles.difference import ListDifference, SettingDifference, difference
+from gateway.settings.bundles.difference import (
+    ListDifference,
+    SettingDifference,
+    difference,
+    switched_off,
+)
 
 FRAUD = KeywordList("K-FRAUD", "fraud", ListAction.REJECT, ("代开发票", "刷单"))
 LOAN = KeywordList("K-LOAN", "loan", ListAction.QUARANTINE, ("黑户可贷",))
@@ -173,3 +178,62 @@ def test_cases_of_the_self_test_are_counted() -> None:
 
     assert (found.cases_added, found.cases_removed) == (2, 1)
     assert not found.is_none
+
+
+def enforced(rule: Rule = REFUSAL, **modes: Enforcement) -> Rule:
+    """Return a rule with these modes for senders, and for ports where a name begins with p."""
+    overrides = tuple(
+        Override(mode, port=name[1:]) if name.startswith("p") else Override(mode, sender=name)
+        for name, mode in modes.items()
+    )
+    return replace(rule, overrides=overrides)
+
+
+OFF, SHADOW, ENFORCE = Enforcement.OFF, Enforcement.SHADOW, Enforcement.ENFORCE
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (REFUSAL, None),
+        (REFUSAL, replace(REFUSAL, mode=SHADOW)),
+        (REFUSAL, replace(REFUSAL, mode=OFF)),
+        (REFUSAL, replace(REFUSAL, applies_to=frozenset())),
+        (REFUSAL, enforced(sp1=OFF)),
+        (REFUSAL, enforced(p106=SHADOW)),
+        (enforced(R40, sp1=ENFORCE), R40),
+        (enforced(R40, sp1=ENFORCE), enforced(R40, sp1=SHADOW)),
+        (enforced(R40, p106=ENFORCE), enforced(R40, sp1=ENFORCE)),
+        (enforced(sp1=OFF, p106=ENFORCE), enforced(sp1=OFF)),
+    ],
+)
+def test_a_rule_that_stops_less_is_switched_off(old: Rule, new: Rule | None) -> None:
+    before = replace(OLD, rules=(old,))
+
+    assert switched_off(before, replace(OLD, rules=() if new is None else (new,))) == (old.id,)
+    assert switched_off(before, before) == ()
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (R40, None),
+        (R40, replace(R40, mode=OFF)),
+        (replace(R40, mode=SHADOW), replace(R40, mode=ENFORCE)),
+        (enforced(sp1=OFF), REFUSAL),
+        (enforced(p106=SHADOW), enforced(p106=OFF)),
+        (enforced(sp1=ENFORCE), REFUSAL),
+    ],
+)
+def test_what_stops_no_less_is_not_switched_off(old: Rule, new: Rule | None) -> None:
+    rules = () if new is None else (new,)
+
+    assert switched_off(replace(OLD, rules=(old,)), replace(OLD, rules=rules)) == ()
+
+
+def test_a_list_in_shadow_mode_or_gone_is_switched_off() -> None:
+    lists = (replace(FRAUD, action=ListAction.SHADOW),)
+    weaker = replace(LOAN, words=(), action=ListAction.REJECT)
+
+    assert switched_off(OLD, replace(OLD, keyword_lists=lists)) == ("K-FRAUD", "K-LOAN")
+    assert switched_off(OLD, replace(OLD, keyword_lists=(FRAUD, weaker))) == ()
