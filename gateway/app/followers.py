@@ -38,7 +38,7 @@ from gateway.systems.preferences.service import PreferencesFollower
 from gateway.systems.quarantine.exceptions import ExceptionReleaser
 from gateway.systems.quarantine.review_limits import OverdueMessages
 from gateway.systems.quarantine.service import QuarantineDesk
-from gateway.systems.users.model import SessionLimits
+from gateway.systems.users.model import WIDEST_LIMITS
 
 log = structlog.get_logger()
 
@@ -384,7 +384,7 @@ class Followers:
         await self._stores.number_codes.forget(utcnow())
 
     async def _forget_sign_ins(self) -> None:
-        await self._stores.user_sessions.forget(utcnow(), SessionLimits())
+        await self._stores.user_sessions.forget(utcnow(), WIDEST_LIMITS)
 
     async def _expire(self) -> None:
         expired = await self._parts.desk.expire_due(utcnow())

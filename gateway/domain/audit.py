@@ -25,7 +25,9 @@ class AuditKind(StrEnum):
 
 # The acts that programs and people do, by the name that an entry gives them.
 ACTIONS: Mapping[AuditKind, frozenset[str]] = {
-    AuditKind.SIGN_IN: frozenset({"user sign-in", "user sign-in refused", "user sign-out"}),
+    AuditKind.SIGN_IN: frozenset(
+        {"user session end", "user sign-in", "user sign-in refused", "user sign-out"}
+    ),
     AuditKind.USERS: frozenset(
         {
             "user add",

@@ -9,8 +9,8 @@ from hashlib import sha256
 from sqlalchemy import (
     BigInteger,
     Column,
-    ColumnElement,
     Delete,
+    RowMapping,
     String,
     Table,
     Text,
@@ -19,17 +19,16 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.domain.audit import (
-    ACTIONS,
-    EVERY_ENTRY,
-    KNOWN_ACTIONS,
-    UNMASKING,
-    ActFilter,
-    AuditKind,
-    numbers_shown,
-)
+from gateway.domain.audit import EVERY_ENTRY, UNMASKING, ActFilter, numbers_shown
 from gateway.domain.records import Access, JournalRow, JournalState, NewAccess, NewPurge, Purge
 from gateway.runtime.masking import masked_text
+from gateway.storage.audit_pages import (
+    LOOKED_AT,
+    AuditPage,
+    access_log,
+    audit_page,
+    fitting,
+)
 from gateway.storage.database import Database, SqlStore, newest, oldest, values_of
 from gateway.storage.dialect import LAST_GIVEN, NEVER_REUSED, ROW_NUMBER, TRIGGERS, columns
 from gateway.storage.tables import EPOCH, MICROSECOND, UtcTime, metadata
@@ -139,43 +138,9 @@ purge_log = Table(
     **NEVER_REUSED,
 )
 
-# The audit, of domain.records.Access. Rows are only ever added, by `appended`.
-access_log = Table(
-    "access_log",
-    metadata,
-    Column("number", ROW_NUMBER, primary_key=True),
-    Column("by", Text, nullable=False),
-    Column("action", String(32), nullable=False),
-    *columns(Text, "reason", "about"),
-    Column("at", UtcTime, nullable=False),
-    Column("chain", String(64), nullable=False, server_default=""),
-    **NEVER_REUSED,
-)
-
-
 # All columns but the chain.
 _PURGE = [purge_log.c[field.name] for field in fields(Purge)]
-_ACCESS = [access_log.c[field.name] for field in fields(Access)]
 _FIELDS = [field.name for field in fields(Access)]
-
-
-def _fitting(wanted: ActFilter) -> list[ColumnElement[bool]]:
-    """Return the conditions for entries that are meant."""
-    entry = access_log.c
-    found: list[ColumnElement[bool]] = []
-    if wanted.kind is AuditKind.OTHER:
-        found.append(entry.action.not_in(sorted(KNOWN_ACTIONS)))
-    elif wanted.kind is not None:
-        found.append(entry.action.in_(sorted(ACTIONS[wanted.kind])))
-    if wanted.by:
-        found.append(entry.by.contains(wanted.by, autoescape=True))
-    if wanted.about:
-        found.append(entry.about.contains(wanted.about, autoescape=True))
-    if wanted.since is not None:
-        found.append(entry.at >= wanted.since)
-    if wanted.until is not None:
-        found.append(entry.at < wanted.until)
-    return found
 
 
 class SqlJournals(SqlStore):
@@ -221,23 +186,51 @@ class SqlJournals(SqlStore):
 
         return await self._database.writer.write(run)
 
+    async def page(
+        self,
+        limit: int = 50,
+        wanted: ActFilter = EVERY_ENTRY,
+        before: int | None = None,
+        looked_at: int = LOOKED_AT,
+    ) -> AuditPage:
+        """Return at most `limit` entries of the audit, the newest first, and where to go on.
+
+        At most `looked_at` entries are looked at for what no index finds: a page may have few
+        entries or none, and more behind it.
+        """
+        return await audit_page(self._database, limit, wanted, before, looked_at)
+
     async def accesses(
         self, limit: int = 50, wanted: ActFilter = EVERY_ENTRY, before: int | None = None
     ) -> list[Access]:
         """Return at most `limit` entries of the audit, the newest first.
 
-        For the next page give the last number as `before`.
+        For the next ones give the last number as `before`.
         """
-        query = newest(access_log, limit, _fitting(wanted), before=before)
-        return await self._database.records(Access, query.with_only_columns(*_ACCESS))
+        found: list[Access] = []
+        while len(found) < limit:
+            entries, before = await self.page(limit - len(found), wanted, before)
+            found += entries
+            if before is None:
+                break
+        return found
 
     async def accesses_after(
         self, number: int, limit: int, wanted: ActFilter = EVERY_ENTRY
     ) -> list[tuple[Access, str]]:
-        """Return entries with higher numbers, the oldest first, each with its digest."""
-        query = oldest(access_log, limit, *_fitting(wanted), after=number)
-        rows = await self._database.rows(query)
-        return [(Access(**{key: row[key] for key in _FIELDS}), str(row["chain"])) for row in rows]
+        """Return entries with higher numbers, the oldest first, each with its digest.
+
+        They may be fewer than `limit`; there are no more where it returns none.
+        """
+        last = (await self.head()).number
+        while number < last:
+            until = number + LOOKED_AT
+            near = access_log.c.number <= until
+            query = oldest(access_log, limit, near, *fitting(wanted), after=number)
+            if rows := await self._database.rows(query):
+                return [(_access_of(row), str(row["chain"])) for row in rows]
+            number = until
+        return []
 
     async def head(self) -> JournalRow:
         """Return the last row of the audit; number 0 and no digest for an empty one."""
@@ -266,6 +259,10 @@ class SqlJournals(SqlStore):
 async def note_access(connection: AsyncConnection, access: NewAccess) -> None:
     """Keep an entry of the audit in the commit of the act that it is about."""
     await appended(connection, access_log, _entry(access))
+
+
+def _access_of(row: RowMapping) -> Access:
+    return Access(**{name: row[name] for name in _FIELDS})
 
 
 def _entry(access: NewAccess) -> dict[str, object]:

@@ -94,10 +94,14 @@ def audit(journals: SqlJournals, utcnow: Callable[[], datetime]) -> APIRouter:
         cursor: Cursor = None,
         limit: Limit = 50,
     ) -> AuditEntries:
-        """Return what people and programs did, the newest first."""
+        """Return what people and programs did, the newest first.
+
+        A page looks at so many entries: with `about` it may have few or none, and a `next` all
+        the same.
+        """
         wanted = ActFilter(kind, by or "", about or "")
-        found = await journals.accesses(limit, wanted, number_in(_AUDIT, cursor))
-        behind = cursor_of(_AUDIT, found[-1].number) if len(found) == limit else None
+        found, before = await journals.page(limit, wanted, number_in(_AUDIT, cursor))
+        behind = None if before is None else cursor_of(_AUDIT, before)
         entries = [AuditEntry.model_validate(described(one)) for one in found]
         return AuditEntries(entries=entries, next=behind)
 

@@ -11,6 +11,7 @@ from fastapi.responses import RedirectResponse, StreamingResponse
 from gateway.domain.audit import ActFilter, AuditKind, kind_of
 from gateway.domain.permissions import Permission
 from gateway.domain.records import Access, NewAccess
+from gateway.storage.audit_pages import LOOKED_AT
 from gateway.storage.journals import SqlJournals
 from gateway.systems.audit.service import ChainVerification, export_lines
 from gateway.terminal.screen import visible
@@ -109,17 +110,18 @@ class AuditReading:
         """Return the entries that are meant, the newest first."""
         query, problem, status = _query_of(request.query_params), "", 200
         found: list[Access] = []
+        behind: int | None = None
         if query.is_sound:
             before = int(query.before) if query.before else None
-            found = await self.journals.accesses(PAGE_ROWS, query.wanted, before)
+            found, behind = await self.journals.page(PAGE_ROWS, query.wanted, before)
         else:
             problem, status = self.templates.said(request, _NO_SUCH), 422
-        is_full = len(found) == PAGE_ROWS
         values = {
             "query": query,
             "kinds": {kind: self.templates.said(request, word) for kind, word in KINDS.items()},
             "found": [_listed(one) for one in found],
-            "older": replace(query, before=str(found[-1].number)).path() if is_full else "",
+            "older": "" if behind is None else replace(query, before=str(behind)).path(),
+            "looked_at": LOOKED_AT if behind is not None and len(found) < PAGE_ROWS else 0,
             "newest": replace(query, before="").path() if query.before else "",
             "problem": problem,
             **self._of_chain(request),

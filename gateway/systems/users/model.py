@@ -132,6 +132,10 @@ class SessionLimits:
     per_user: int = 10
 
 
+# The longest that console.yaml can say: the gateway, which does not read it, clears what is older.
+WIDEST_LIMITS = SessionLimits(timedelta(hours=24), timedelta(hours=168))
+
+
 @dataclass(frozen=True, slots=True)
 class StoredCredentials:
     """What a user who may sign in has to prove, as the store has it."""

@@ -28,9 +28,17 @@ from gateway.systems.users.tables import recovery_codes, user_devices, user_sess
 
 # A session is seen at most so often: a request is a read, and no commit.
 SEEN_EVERY = timedelta(minutes=1)
+ENDED_BY = "automatic"  # who ends sessions that are over
+
+_MOST_ENDED = 500  # at once: each has an entry in the audit
 
 _user, _code, _session, _device = users.c, recovery_codes.c, user_sessions.c, user_devices.c
 _OF_SESSION = (_user.name, _user.role, _user.system_id, _user.province, *user_sessions.c)
+_SESSIONS = (
+    sa.select(*_OF_SESSION)
+    .join_from(user_sessions, users, _session.user_number == _user.number)
+    .where(_user.state == UserState.ACTIVE)
+)
 
 
 class UserSessionStore(SqlStore):
@@ -117,15 +125,29 @@ class UserSessionStore(SqlStore):
     async def session_of(
         self, token_sha256: str, now: datetime, limits: SessionLimits, *, is_used: bool = True
     ) -> UserSession | None:
-        """Return the open session of a token, or None; it is seen now where it `is_used`."""
-        query = _open_sessions(now, limits).where(_session.token_sha256 == token_sha256)
-        row = await self._database.first(query)
+        """Return the open session of a token, or None; it is seen now where it `is_used`.
+
+        One that is over ends by this, and the audit has why.
+        """
+        own = _session.token_sha256 == token_sha256
+        row = await self._database.first(_SESSIONS.where(own))
         if row is None:
+            return None
+        if row["seen_at"] <= now - limits.idle or row["created_at"] <= now - limits.absolute:
+            await logged(self._end_over(own, now, limits))
             return None
         if is_used and row["seen_at"] <= now - SEEN_EVERY:
             seen = sa.update(user_sessions).where(_session.token_sha256 == token_sha256)
             await logged(self._database.change(seen.values(seen_at=now)))
         return _session_of(row)
+
+    async def _end_over(
+        self, which: sa.ColumnElement[bool], now: datetime, limits: SessionLimits
+    ) -> int:
+        async def run(connection: AsyncConnection) -> int:
+            return await _end_over(connection, now, limits, which)
+
+        return await self._database.writer.write(run, rows=2)
 
     async def open_among(
         self, digests: Collection[str], now: datetime, limits: SessionLimits
@@ -206,9 +228,17 @@ class UserSessionStore(SqlStore):
 
         return await self._database.writer.write(run, rows=2)
 
-    async def end(self, token_sha256: str) -> bool:
-        """End one session; False if it was not there."""
-        return await self._database.change(_ended(token_sha256)) > 0
+    async def end(self, token_sha256: str, at: datetime) -> bool:
+        """End one session as its user wants; False if it was not there."""
+        own = _session.token_sha256 == token_sha256
+
+        async def run(connection: AsyncConnection) -> bool:
+            names = await _ended(connection, own)
+            for name in names:
+                await journal_act(connection, "user sign-out", name, "", own_act(name, at))
+            return bool(names)
+
+        return await self._database.writer.write(run, rows=2)
 
     async def end_all(self, name: str, act: UserAct) -> int | None:
         """End all sessions of a user and forget the devices; return how many, None for no user."""
@@ -228,13 +258,14 @@ class UserSessionStore(SqlStore):
         """Delete sessions and links that are over, and devices not seen for long; count them."""
 
         async def run(connection: AsyncConnection) -> int:
-            over = sa.delete(user_sessions).where(_is_over(now, limits))
+            count = await _end_over(connection, now, limits)
             old = sa.delete(user_devices).where(_device.known_at <= now - DEVICE_LIFE)
             unused = sa.update(users).where(_user.link_until <= now)
             links = unused.values(link_sha256=None, link_until=None)
-            return sum([(await connection.execute(one)).rowcount for one in (over, old, links)])
+            rest = [(await connection.execute(one)).rowcount for one in (old, links)]
+            return count + sum(rest)
 
-        return await self._database.writer.write(run)
+        return await self._database.writer.write(run, rows=_MOST_ENDED)
 
 
 async def _used_up(connection: AsyncConnection, proof: SignInProof) -> str | None:
@@ -268,7 +299,8 @@ async def _begin_session(
 ) -> None:
     """Open a session of the user `who`: number, name, and what was proved with."""
     number, name, factor = who
-    await connection.execute(_ended(new.session_before))
+    before = _session.token_sha256 == new.session_before
+    await _end_and_note(connection, before, "another sign-in", new.at)
     await _make_room(connection, number, new.at, limits)
     address = new.address[:MAX_ADDRESS_CHARS]
     session = {
@@ -288,10 +320,10 @@ async def _make_room(
     connection: AsyncConnection, number: int, now: datetime, limits: SessionLimits
 ) -> None:
     own = _session.user_number == number
-    await connection.execute(sa.delete(user_sessions).where(own, _is_over(now, limits)))
+    await _end_over(connection, now, limits, own)
     kept = sa.select(_session.token_sha256).where(own).order_by(_session.seen_at.desc())
     many = kept.offset(limits.per_user - 1).limit(limits.per_user + 1000)
-    await connection.execute(sa.delete(user_sessions).where(_session.token_sha256.in_(many)))
+    await _end_and_note(connection, _session.token_sha256.in_(many), "too many", now)
 
 
 async def _know(connection: AsyncConnection, number: int, new: NewSession) -> None:
@@ -305,8 +337,47 @@ async def _know(connection: AsyncConnection, number: int, new: NewSession) -> No
     await connection.execute(sa.delete(user_devices).where(_device.token_sha256.in_(many)))
 
 
-def _ended(token_sha256: str) -> sa.Delete:
-    return sa.delete(user_sessions).where(_session.token_sha256 == token_sha256)
+async def _ended(connection: AsyncConnection, *which: sa.ColumnElement[bool]) -> list[str]:
+    """End sessions; return the name of the user of each, at most _MOST_ENDED."""
+    query = (
+        sa.select(_session.token_sha256, _user.name)
+        .join_from(user_sessions, users, _session.user_number == _user.number)
+        .where(*which)
+        .order_by(_session.created_at, _session.token_sha256)
+        .limit(_MOST_ENDED)
+    )
+    found = (await connection.execute(query)).all()
+    tokens = [token for token, _ in found]
+    if tokens:
+        ended = sa.delete(user_sessions).where(_session.token_sha256.in_(tokens))
+        await connection.execute(ended)
+    return [str(name) for _, name in found]
+
+
+async def _end_and_note(
+    connection: AsyncConnection, which: sa.ColumnElement[bool], why: str, at: datetime
+) -> int:
+    """End sessions that nobody signed out of, each with an entry in the audit; count them."""
+    names = await _ended(connection, which)
+    for name in names:
+        await journal_act(connection, "user session end", name, why, UserAct(ENDED_BY, at))
+    return len(names)
+
+
+async def _end_over(
+    connection: AsyncConnection,
+    now: datetime,
+    limits: SessionLimits,
+    which: sa.ColumnElement[bool] | None = None,
+) -> int:
+    """End the sessions that are over, of all users or of some, and note why; count them."""
+    some = sa.true() if which is None else which
+    old, unused = (
+        _session.created_at <= now - limits.absolute,
+        _session.seen_at <= now - limits.idle,
+    )
+    count = await _end_and_note(connection, sa.and_(some, old), "absolute limit", now)
+    return count + await _end_and_note(connection, sa.and_(some, unused), "not used", now)
 
 
 def _others(number: int, kept_sha256: str) -> sa.Delete:
@@ -319,11 +390,7 @@ def _is_over(now: datetime, limits: SessionLimits) -> sa.ColumnElement[bool]:
 
 
 def _open_sessions(now: datetime, limits: SessionLimits) -> sa.Select[tuple[Any, ...]]:
-    return (
-        sa.select(*_OF_SESSION)
-        .join_from(user_sessions, users, _session.user_number == _user.number)
-        .where(_user.state == UserState.ACTIVE, ~_is_over(now, limits))
-    )
+    return _SESSIONS.where(~_is_over(now, limits))
 
 
 def _session_of(row: Mapping[Any, Any]) -> UserSession:

@@ -340,7 +340,7 @@ class SignInDesk:
 
     async def sign_out(self, token: str) -> None:
         """End the session of a cookie, if there is one."""
-        await self._store.end(token_digest(token))
+        await self._store.end(token_digest(token), self._clocks.utcnow())
 
     async def sign_out_others(self, session: UserSession, token: str) -> int:
         """End all sessions of a user but this one; return how many."""

@@ -3,7 +3,7 @@
 import ast
 import asyncio
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import orjson
@@ -15,6 +15,7 @@ from gateway.domain.consent import Answer, ConsentAnswer
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.domain.records import Access, JournalRow, NewAccess
 from gateway.runtime.masking import masked_text
+from gateway.storage import journals
 from gateway.storage.errors import StoreUnavailable
 from gateway.stores import Stores
 from gateway.systems.audit.service import ExportState, export_lines, row_noted, verify_export
@@ -230,6 +231,91 @@ async def test_the_next_page_begins_before_the_last_entry(stores: Stores, noon: 
 
     assert [one.number for one in (*first, *second)] == [5, 4, 3, 2]
     assert isinstance(first[0], Access)
+
+
+@pytest.mark.every_store
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        ActFilter(kind=AuditKind.LOOK),
+        ActFilter(kind=AuditKind.OTHER),
+        ActFilter(by="user: l"),
+        ActFilter(by="u"),
+        ActFilter(about="1"),
+        ActFilter(kind=AuditKind.LOOK, by="lin"),
+        ActFilter(kind=AuditKind.LOOK, about="1"),
+        ActFilter(by="lin", about="1"),
+        ActFilter(kind=AuditKind.SIGN_IN, by="u", about="1"),
+        ActFilter(since=datetime(2025, 11, 25, 12, 0, 9, tzinfo=UTC)),
+    ],
+)
+async def test_pages_have_each_entry_once_by_time(stores: Stores, wanted: ActFilter) -> None:
+    noon = datetime(2025, 11, 25, 12, tzinfo=UTC)
+    people = ["user: lin", "user: li", "user: wu", "root", *(f"user: u{one}" for one in range(70))]
+    actions = ["trace", "quarantine show", "user sign-in", "of a later version"]
+    given = [
+        entry(
+            actions[number % 4],
+            noon + timedelta(seconds=number * 7 % 23),
+            by=people[number * 5 % (74 if number % 2 else 4)],
+            about=f"message {number}",
+        )
+        for number in range(90)
+    ]
+    for one in given:
+        await stores.journals.note_access(one)
+
+    found: list[Access] = []
+    page = await stores.journals.page(7, wanted, None, 20)
+    found += page.entries
+    while page.before is not None:
+        page = await stores.journals.page(7, wanted, page.before, 20)
+        found += page.entries
+
+    kept = [
+        (one.at, number)
+        for number, one in enumerate(given, start=1)
+        if (wanted.kind is None or kind_of(one.action) is wanted.kind)
+        and wanted.by in one.by
+        and wanted.about in one.about
+        and (wanted.since is None or one.at >= wanted.since)
+    ]
+    assert [(one.at, one.number) for one in found] == sorted(kept, reverse=True)
+    assert await stores.journals.accesses(90, wanted) == found
+
+
+async def test_a_page_looks_at_so_many_entries_and_leads_on(stores: Stores, noon: datetime) -> None:
+    for number in range(9):
+        await stores.journals.note_access(entry("trace", noon, about=f"message {number}"))
+
+    first = await stores.journals.page(5, ActFilter(about="message 0"), None, 4)
+    second = await stores.journals.page(5, ActFilter(about="message 0"), first.before, 5)
+
+    assert (first.entries, first.before) == ([], 6)
+    assert [one.about for one in second.entries] == ["message 0"]
+
+
+async def test_nothing_is_before_the_first_entry(stores: Stores, noon: datetime) -> None:
+    await stores.journals.note_access(entry("trace", noon))
+
+    pages = [
+        await stores.journals.page(5, wanted, 1) for wanted in (ActFilter(), ActFilter(by="l"))
+    ]
+
+    assert pages == [([], None), ([], None)]
+
+
+async def test_what_fits_far_apart_is_all_written_out(
+    stores: Stores, noon: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journals, "LOOKED_AT", 3)
+    for number in range(10):
+        await stores.journals.note_access(entry("trace", noon, about=f"message {number}"))
+
+    found = await stores.journals.accesses_after(0, 5, ActFilter(about="message 9"))
+
+    assert [one.number for one, _ in found] == [10]
+    assert await stores.journals.accesses_after(10, 5) == []
 
 
 # What is written out

@@ -306,14 +306,59 @@ async def test_signing_out_ends_one_session_or_all(
         await store.open(proof_of(lin, 8 + nth), session(f"s{nth}", act.at), LIMITS)
     await store.open(proof_of(wu), session("other", act.at), LIMITS)
 
-    assert await store.end(token_digest("s0"))
-    assert not await store.end(token_digest("s0"))
+    assert await store.end(token_digest("s0"), act.at)
+    assert not await store.end(token_digest("s0"), act.at)
     assert len(await store.sessions_of("lin", act.at, LIMITS)) == 2
     assert await store.end_all("lin", act) == 2
     assert await store.end_all("nobody", act) is None
     assert await store.sessions_of("lin", act.at, LIMITS) == []
     assert not await store.is_known_device("lin", token_digest("device s1"), act.at)
     assert await is_open(store, "other", act.at)
+
+
+async def ended(stores: Stores) -> list[tuple[str, str, str, str]]:
+    """Return who ended sessions of whom, how and why, the oldest first."""
+    found = reversed(await stores.journals.accesses())
+    return [
+        (one.by, one.action, one.about, one.reason)
+        for one in found
+        if one.action in {"user sign-out", "user session end"}
+    ]
+
+
+async def test_each_end_of_a_session_is_in_the_audit(
+    stores: Stores, store: UserSessionStore, act: UserAct
+) -> None:
+    lin, second = await enrolled(stores, "lin", act), timedelta(seconds=1)
+    two = SessionLimits(timedelta(minutes=30), timedelta(hours=12), per_user=2)
+
+    for nth, name in enumerate(("own", "first", "next", "third")):
+        await store.open(proof_of(lin, 8 + nth), session(name, act.at + nth * second), two)
+        if name == "own":
+            await store.end(token_digest("own"), act.at)
+    late = act.at + timedelta(minutes=30)
+    assert await store.session_of(token_digest("next"), late + 2 * second, two) is None
+    assert await store.session_of(token_digest("next"), late + 2 * second, two) is None
+    await store.forget(act.at + timedelta(hours=12, minutes=1), two)
+    await store.end_all("lin", act)
+
+    assert await ended(stores) == [
+        ("user: lin", "user sign-out", "lin", ""),
+        ("automatic", "user session end", "lin", "too many"),
+        ("automatic", "user session end", "lin", "not used"),
+        ("automatic", "user session end", "lin", "absolute limit"),
+        (act.by, "user sign-out", "lin", "everywhere"),
+    ]
+
+
+async def test_a_browser_that_signs_in_anew_ends_its_session_before(
+    stores: Stores, store: UserSessionStore, act: UserAct
+) -> None:
+    lin = await enrolled(stores, "lin", act)
+    await store.open(proof_of(lin, 8), session("s1", act.at), LIMITS)
+    await store.open(proof_of(lin, 9), session("s2", act.at, before="s1"), LIMITS)
+
+    assert await ended(stores) == [("automatic", "user session end", "lin", "another sign-in")]
 
 
 async def test_a_hash_that_is_out_of_date_is_replaced_with_the_sign_in(
