@@ -7,7 +7,7 @@ ask who is there. What changes something is a POST, and comes from a page of thi
 
 import gettext
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from io import BytesIO
 from secrets import token_urlsafe
@@ -24,6 +24,7 @@ from markupsafe import Markup
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway.domain.categories import Harm, category_of, harm_of
 from gateway.domain.permissions import Permission, UserScope
 from gateway.storage.errors import StoreUnavailable
 from gateway.web.access import ClientGoneError, body_of, given_whole
@@ -52,6 +53,11 @@ _HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+
+
+def marked(text: str) -> str:
+    """Return a text as it is: what extracts messages for translation finds it by this."""
+    return text
 
 
 class PageUser(Protocol):
@@ -173,7 +179,25 @@ def _environment(loader: PrefixLoader, words: gettext.NullTranslations) -> Envir
         extensions=["jinja2.ext.i18n"],
     )
     made.install_gettext_translations(words, newstyle=True)  # type: ignore[attr-defined]
+    made.filters["category_name"] = partial(category_name, words)
     return made
+
+
+_HARMS = {
+    Harm.ADVERT: marked("advert"),
+    Harm.FRAUD: marked("fraud"),
+    Harm.ILLEGAL: marked("illegal"),
+}
+_NAMED = marked("{id} ({harm})")
+
+
+def category_name(words: gettext.NullTranslations, category: str) -> str:
+    """Return a category and its harm in the language of `words`; another word as it is."""
+    found = category_of(category)
+    if found is None:
+        return category
+    harm = words.gettext(_HARMS[harm_of(category)])
+    return words.gettext(_NAMED).format(id=category, name=found.name, harm=harm)
 
 
 def _catalogue(packages: Collection[str]) -> gettext.NullTranslations:
@@ -249,11 +273,6 @@ def last_part(answer: Response) -> Response:
     """
     answer.headers["HX-Reswap"] = "outerHTML"
     return answer
-
-
-def marked(text: str) -> str:
-    """Return a text as it is: what extracts messages for translation finds it by this."""
-    return text
 
 
 def language_of(request: Request) -> str:

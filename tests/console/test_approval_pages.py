@@ -69,6 +69,24 @@ async def test_a_second_admin_makes_a_user_an_admin(browser: httpx.AsyncClient, 
     assert (last.by, last.action) == ("user: lin (approved by user: wu)", "user role")
 
 
+async def test_what_was_asked_and_came_of_it_is_in_the_language_of_the_page(
+    browser: httpx.AsyncClient, site: Site
+) -> None:
+    await sign_in(browser, site, UserRole.SENIOR_REVIEWER)
+    other = await second(site, UserRole.SENIOR_REVIEWER)
+    other.headers["Accept-Language"] = "zh"
+    await hold(site, 3)
+    await decide(browser, 3)
+
+    asked = (await other.get("/approvals")).text
+    await post(other, "/approvals/1/approve", await digest_of(site))
+    done = (await other.get("/approvals")).text
+    await other.aclose()
+
+    assert f"放行整批短信: <bdi>{CAMPAIGN}，3 条短信</bdi>" in asked
+    assert "作业 1 正在放行 3 条短信" in done
+
+
 async def test_a_declined_request_changes_nothing(browser: httpx.AsyncClient, site: Site) -> None:
     await sign_in(browser, site)
     await enrolled(site.stores, "mei")

@@ -315,6 +315,29 @@ async def test_r73_a_number_is_for_those_who_may_unmask_and_never_for_a_get(
     assert "13800138000" not in refused.text + got.text
 
 
+@pytest.mark.parametrize(
+    ("language", "names"),
+    [
+        ("zh", {"loan": "贷款理财（推销）", "fraud_prize": "中奖诈骗（诈骗）", "own": "own"}),
+        ("en", {"loan": "loan (advert)", "fraud_prize": "fraud_prize (fraud)", "own": "own"}),
+    ],
+)
+async def test_a_category_is_named_in_the_language_of_the_page(
+    browser: httpx.AsyncClient, site: Site, hold: Hold, language: str, names: dict[str, str]
+) -> None:
+    browser.headers["Accept-Language"] = language
+    await sign_in(browser, site)
+    for number, category in enumerate(names):
+        await hold(message_id=FIRST + number, category=category)
+
+    listed = (await browser.get("/quarantine/messages")).text
+    shown = [(await browser.get(f"/quarantine/{FIRST + one}")).text for one in range(3)]
+
+    for page, name in zip(shown, names.values(), strict=True):
+        assert f"<bdi>{name}</bdi>" in listed
+        assert page.count(name) > listed.count(name)
+
+
 async def test_another_language_keeps_what_was_searched_for(
     browser: httpx.AsyncClient, site: Site, hold: Hold
 ) -> None:

@@ -32,7 +32,7 @@ from gateway.systems.cases.model import (
 from gateway.systems.cases.service import CaseDesk
 from gateway.systems.cases.sql import CaseStore
 from gateway.terminal.arguments import said
-from gateway.terminal.screen import told_category, visible
+from gateway.terminal.screen import visible
 from gateway.web.pages import PageLink, PageUser, Templates, allowed, form_of, marked
 
 CASES = PageLink("/cases", marked("Cases"), Permission.READ_CASES)
@@ -379,7 +379,7 @@ def _row(case: Case, now: datetime) -> dict[str, object]:
         "number": case.number,
         "state": STATES[case.state],
         "severity": case.severity,
-        "category": visible(told_category(case.category)),
+        "category": visible(case.category),
         "owner": visible(case.owner),
         "responsible": visible(case.responsible),
         "complaints": case.complaints,

@@ -19,7 +19,7 @@ from gateway.systems.complaints.model import (
     InvalidReason,
 )
 from gateway.systems.complaints.sql import ComplaintStore
-from gateway.terminal.screen import masked_source, told_category, visible
+from gateway.terminal.screen import masked_source, visible
 from gateway.web.pages import PageLink, Templates, allowed, marked
 
 COMPLAINTS = PageLink("/complaints", marked("Complaints"), Permission.READ_COMPLAINTS)
@@ -137,7 +137,7 @@ class ComplaintPages:
             "source": SOURCES[one.source],
             "sender": visible(masked_source(one.sender)),
             "system_id": visible(one.system_id),
-            "category": visible(told_category(one.category)),
+            "category": visible(one.category),
             "reporter": "" if one.reporter is None else masked(one.reporter),
             "case": one.case_number,
             "taken_at": one.taken_at,

@@ -25,7 +25,7 @@ from gateway.runtime.masking import masked_text
 from gateway.systems.early_warnings.sanction_store import GIVEN, SanctionStore
 from gateway.systems.early_warnings.sql import WarningStore
 from gateway.terminal.arguments import said
-from gateway.terminal.screen import told_category, visible
+from gateway.terminal.screen import visible
 from gateway.web.pages import (
     PageLink,
     PageUser,
@@ -187,7 +187,7 @@ class WarningPages:
         values = {
             "one": row,
             "article": ARTICLES.get(gathered.kind.code, ""),
-            "category": visible(told_category(gathered.category)),
+            "category": visible(gathered.category),
             "campaign": gathered.campaign if may_look else "",
             "samples": [(visible(each), may_look and _is_held(each)) for each in gathered.samples],
             "answer": _note(one.answer),

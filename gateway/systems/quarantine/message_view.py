@@ -16,7 +16,7 @@ from gateway.systems.quarantine.text_pieces import (
     ShownText,
     shown_text,
 )
-from gateway.terminal.screen import masked_source, told_category, visible
+from gateway.terminal.screen import masked_source, visible
 from gateway.web.pages import marked
 
 MAX_OTHER_READINGS = 3
@@ -83,7 +83,7 @@ def listed_message(held: HeldMessage, mask: Callable[[str], str]) -> dict[str, o
         "destination": visible(masked(held.destination)),
         "reason": held.reason,
         "rule": visible(held.rule),
-        "category": visible(told_category(held.category)),
+        "category": visible(held.category),
         "evidence": visible(mask(held.evidence)),
         "campaign": held.campaign,
         "held_at": held.held_at,
