@@ -8,6 +8,7 @@ from typing import Protocol
 from fastapi import APIRouter
 
 from gateway.console.case_graph import CaseGraph, graph_of
+from gateway.domain.permissions import UserScope
 from gateway.policy.hours import HolidayCalendar
 from gateway.runtime.sealing import KeyFileError, trusted_key
 from gateway.settings.gateway import LearningSettings
@@ -20,9 +21,11 @@ from gateway.systems.complaints.sql import ComplaintStore
 from gateway.systems.early_warnings.pages import WARNINGS, WarningPages, warning_pages
 from gateway.systems.early_warnings.sanction_store import SanctionStore
 from gateway.systems.early_warnings.sql import WarningStore
+from gateway.systems.filings.filing_table import ports_in
+from gateway.systems.filings.sql import FilingStore
 from gateway.systems.learning.model_directory import ModelDirectory
 from gateway.systems.learning.pages import MODELS, ModelPages, model_pages
-from gateway.web.pages import Templates
+from gateway.web.pages import PageUser, Templates
 
 CASEWORK_LINKS = (COMPLAINTS, CASES, WARNINGS, MODELS)
 CASEWORK_PACKAGES = {
@@ -65,6 +68,10 @@ class CaseworkStores(Protocol):
         """Return sanctions."""
 
     @property
+    def filings(self) -> FilingStore:
+        """Return filings."""
+
+    @property
     def journals(self) -> SqlJournals:
         """Return the journals."""
 
@@ -83,6 +90,10 @@ def casework_pages(
     """
     desk, journals = CaseDesk(stores.cases, calendar), stores.journals
 
+    async def ports_of(user: PageUser) -> frozenset[str] | None:
+        province = user.limits.get(UserScope.PROVINCE)
+        return None if province is None else ports_in(await stores.filings.all_filings(), province)
+
     async def draw(number: int) -> CaseGraph:
         found = dict(await stores.cases.complaints_of(number, GRAPH_COMPLAINTS))
         texts = await stores.complaints.texts_of(found)
@@ -90,8 +101,10 @@ def casework_pages(
         return await asyncio.to_thread(graph_of, told)
 
     return (
-        complaint_pages(ComplaintPages(stores.complaints, journals, templates, utcnow, mask)),
+        complaint_pages(
+            ComplaintPages(stores.complaints, journals, templates, utcnow, mask, ports_of)
+        ),
         case_pages(CasePages(stores.cases, desk, journals, templates, utcnow, draw)),
-        warning_pages(WarningPages(stores.warnings, stores.sanctions, templates, utcnow)),
+        warning_pages(WarningPages(stores.warnings, stores.sanctions, templates, utcnow, ports_of)),
         model_pages(ModelPages(models, journals, templates, utcnow)),
     )

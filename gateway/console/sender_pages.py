@@ -35,6 +35,7 @@ from gateway.systems.filings.filing_table import (
     name_of,
     senders_in,
     summed_of,
+    within_province,
 )
 from gateway.systems.filings.sql import FilingStore
 from gateway.systems.preferences.sql import PreferenceStore
@@ -116,14 +117,7 @@ def _within(filed: Iterable[Filing], user: PageUser) -> list[Filing]:
         return [one for one in filed if one.system_id == own]
     if province is None:
         return list(filed)
-    all_filed = list(filed)
-    scopes = [one for one in all_filed if isinstance(one, PortScope)]
-    there = {one.system_id for one in scopes if one.province == province}
-    return [
-        one
-        for one in all_filed
-        if one.system_id in there and getattr(one, "province", province) == province
-    ]
+    return within_province(filed, province)
 
 
 def _rows(filed: Iterable[Filing], system_id: str) -> list[dict[str, object]]:

@@ -79,6 +79,9 @@ class PageUser(Protocol):
         """Tell whether the user's role may do this."""
 
 
+PortsOf = Callable[[PageUser], Awaitable[frozenset[str] | None]]
+"""Returns the ports that a user is limited to: those filed for a province. None for no limit."""
+
 FindUser = Callable[[str, str], Awaitable[PageUser | None]]
 """Returns who asks for a path with the token of a session, None for who is not signed in."""
 

@@ -157,7 +157,7 @@ class Site:
             self.oidc,
         )
         pages = console_pages(parts)
-        self.people, self.streams = pages.people, pages.streams
+        self.people, self.streams, self.pages = pages.people, pages.streams, pages.app
         return Console(build_api(ClientAccess((), clocks.now), ()), pages.app)
 
     def limit_of(self, category: str) -> ReviewLimit | None:

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, HTTPException, Request, Response
 
 from gateway.domain.msisdn import masked
-from gateway.domain.permissions import Permission
+from gateway.domain.permissions import Permission, UserScope
 from gateway.domain.records import NewAccess
 from gateway.storage.journals import SqlJournals
 from gateway.systems.complaints.model import (
@@ -20,9 +20,14 @@ from gateway.systems.complaints.model import (
 )
 from gateway.systems.complaints.sql import ComplaintStore
 from gateway.terminal.screen import masked_source, visible
-from gateway.web.pages import PageLink, Templates, allowed, marked
+from gateway.web.pages import PageLink, PortsOf, Templates, allowed_on, marked
 
-COMPLAINTS = PageLink("/complaints", marked("Complaints"), Permission.READ_COMPLAINTS)
+COMPLAINTS = PageLink(
+    "/complaints",
+    marked("Complaints"),
+    Permission.READ_COMPLAINTS,
+    frozenset({UserScope.PROVINCE}),
+)
 PAGE_ROWS = 50
 
 _ANY = "any"
@@ -102,10 +107,12 @@ class ComplaintPages:
     templates: Templates
     utcnow: Callable[[], datetime]
     mask: Callable[[str], str]
+    ports_of: PortsOf
 
     async def listed(self, request: Request) -> Response:
-        """Return complaints, the newest first, without texts."""
-        query = _query_of(request.query_params)
+        """Return complaints, the newest first, without texts; of a province those of its ports."""
+        query, user = _query_of(request.query_params), request.state.user
+        ports = await self.ports_of(user)
         found: list[Complaint] = []
         if query.is_sound:
             found = await self.store.find(
@@ -114,6 +121,7 @@ class ComplaintPages:
                 port=query.port or None,
                 before=number_in(query.before),
                 limit=PAGE_ROWS,
+                ports=ports,
             )
         is_full = len(found) == PAGE_ROWS
         values = {
@@ -123,6 +131,9 @@ class ComplaintPages:
             "found": [self._row(one) for one in found],
             "older": replace(query, before=str(found[-1].number)).path() if is_full else "",
             "is_sound": query.is_sound,
+            "may_read_case": user.may(Permission.READ_CASES) and not user.is_limited,
+            # Of complaints of other provinces, and of none, an authority sees how many there are.
+            "totals": {} if ports is None else await self.store.counts(),
         }
         status = 200 if query.is_sound else 422
         return self.templates.page(request, "complaints/list.html", values, status)
@@ -149,7 +160,8 @@ class ComplaintPages:
         """Return a complaint with its text. The look is in the journal by then."""
         key, user = number_in(number), request.state.user
         one = None if key is None else await self.store.get(key)
-        if one is None:
+        ports = await self.ports_of(user)
+        if one is None or (ports is not None and one.port not in ports):
             raise HTTPException(404)
         about = f"complaint {one.number}"
         look = NewAccess(f"user: {user.name}", "complaints show", "", about, self.utcnow())
@@ -160,7 +172,7 @@ class ComplaintPages:
             "port": visible(masked_source(one.port)),
             "lines": [visible(line) for line in self.mask(one.text).split("\n")],
             "by": visible(self.mask(one.by)),
-            "may_read_case": user.may(Permission.READ_CASES),
+            "may_read_case": user.may(Permission.READ_CASES) and not user.is_limited,
         }
         return self.templates.page(request, "complaints/complaint.html", values)
 
@@ -168,7 +180,7 @@ class ComplaintPages:
 def complaint_pages(pages: ComplaintPages) -> APIRouter:
     """Return the pages of complaints."""
     router = APIRouter(include_in_schema=False)
-    may_read = [allowed(COMPLAINTS.permission)]
+    may_read = [allowed_on(COMPLAINTS)]
 
     @router.get(COMPLAINTS.path, dependencies=may_read)
     async def listed(request: Request) -> Response:

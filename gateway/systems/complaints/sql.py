@@ -178,14 +178,20 @@ class ComplaintStore(SqlStore):
         return None if row is None else complaint_of(row)
 
     async def find(
-        self, *, before: int | None = None, limit: int = 50, **equal: str | int | None
+        self,
+        *,
+        before: int | None = None,
+        limit: int = 50,
+        ports: Collection[str] | None = None,
+        **equal: str | int | None,
     ) -> list[Complaint]:
-        """Return the newest complaints that fit, newest first.
+        """Return the newest complaints that fit, newest first; with `ports` of one of these.
 
         `equal` are state, source, sender, port and reporter; None matches all. For the next page
         give the last number as `before`.
         """
-        query = newest(complaints, limit, (), before=before, **equal)
+        where = [] if ports is None else [_column.port.in_(sorted(ports))]
+        query = newest(complaints, limit, where, before=before, **equal)
         return [complaint_of(row) for row in await self._database.rows(query)]
 
     async def waiting(self, state: ComplaintState, limit: int) -> list[Complaint]:
@@ -213,6 +219,12 @@ class ComplaintStore(SqlStore):
         query = sa.select(sa.func.count().label("count")).where(_column.state.in_(states))
         row = await self._database.first(query.select_from(complaints))
         return 0 if row is None else int(row["count"])
+
+    async def counts(self) -> dict[ComplaintState, int]:
+        """Return how many complaints are in each state."""
+        query = sa.select(_column.state, sa.func.count().label("count")).group_by(_column.state)
+        rows = await self._database.rows(query)
+        return {ComplaintState(row["state"]): int(row["count"]) for row in rows}
 
     async def texts_of(self, numbers: Collection[int]) -> dict[int, str]:
         """Return the texts of at most 500 complaints that are on record, by number."""

@@ -29,6 +29,7 @@ from gateway.terminal.screen import visible
 from gateway.web.pages import (
     PageLink,
     PageUser,
+    PortsOf,
     Templates,
     allowed,
     allowed_on,
@@ -38,7 +39,8 @@ from gateway.web.pages import (
 )
 
 _OF_ONE_SP = frozenset({UserScope.SYSTEM_ID})
-WARNINGS = PageLink("/warnings", marked("Warnings"), Permission.READ_WARNINGS, _OF_ONE_SP)
+WARNINGS = PageLink("/warnings", marked("Warnings"), Permission.READ_WARNINGS, frozenset(UserScope))
+_SANCTIONS = PageLink("", "", Permission.READ_WARNINGS, _OF_ONE_SP)
 _ANSWERS = PageLink("", "", Permission.ANSWER_WARNINGS, _OF_ONE_SP)
 SANCTIONS = "/sanctions"
 PAGE_ROWS = 50
@@ -120,9 +122,10 @@ class WarningPages:
     sanctions: SanctionStore
     templates: Templates
     utcnow: Callable[[], datetime]
+    ports_of: PortsOf
 
     async def listed(self, request: Request) -> Response:
-        """Return warnings, the newest first; an SP sees its own."""
+        """Return warnings, the newest first; an SP and an authority see their own."""
         own = _own_of(request.state.user)
         query = _query_of(request.query_params)
         found: list[EarlyWarning] = []
@@ -134,11 +137,13 @@ class WarningPages:
                 overdue_at=self.utcnow() if query.only == "overdue" else None,
                 before=number_in(query.before),
                 limit=PAGE_ROWS,
+                ports=await self.ports_of(request.state.user),
             )
         is_full = len(found) == PAGE_ROWS
         values = {
             "query": query,
             "is_own": own is not None,
+            "may_see_sanctions": _SANCTIONS.is_for(request.state.user),
             "states": STATES,
             "found": [self._row(request, one) for one in found],
             "older": replace(query, before=str(found[-1].number)).path() if is_full else "",
@@ -173,6 +178,9 @@ class WarningPages:
         key, own = number_in(number), _own_of(request.state.user)
         one = None if key is None else await self.warnings.get(key)
         if one is None or own not in (None, one.gathered.kind.system_id):
+            raise HTTPException(404)
+        ports = await self.ports_of(request.state.user)
+        if ports is not None and one.gathered.kind.port not in ports:
             raise HTTPException(404)
         return one
 
@@ -304,6 +312,7 @@ def warning_pages(pages: WarningPages) -> APIRouter:
     """Return the pages of warnings and sanctions."""
     router = APIRouter(include_in_schema=False)
     may_read, may_answer = [allowed_on(WARNINGS)], [allowed_on(_ANSWERS)]
+    may_see_sanctions = [allowed_on(_SANCTIONS)]
     may_decide = [allowed(Permission.DECIDE_SANCTIONS)]
 
     @router.get(WARNINGS.path, dependencies=may_read)
@@ -324,11 +333,11 @@ def warning_pages(pages: WarningPages) -> APIRouter:
     async def closed(request: Request, number: str) -> Response:
         return await pages.noted(request, number, pages.warnings.close)
 
-    @router.get(SANCTIONS, dependencies=may_read)
+    @router.get(SANCTIONS, dependencies=may_see_sanctions)
     async def sanction_list(request: Request) -> Response:
         return await pages.sanction_list(request)
 
-    @router.get(SANCTIONS + "/{number}", dependencies=may_read)
+    @router.get(SANCTIONS + "/{number}", dependencies=may_see_sanctions)
     async def sanction(request: Request, number: str) -> Response:
         return await pages.sanction(request, number)
 

@@ -1,6 +1,6 @@
 """Early warnings (预警) on record, with the ledger of violations (违规台账)."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -85,6 +85,7 @@ class WarningStore(SqlStore):
         self,
         *,
         system_id: str | None = None,
+        ports: Collection[str] | None = None,
         code: WarningCode | None = None,
         state: WarningState | None = None,
         violations: bool = False,
@@ -94,12 +95,14 @@ class WarningStore(SqlStore):
     ) -> list[EarlyWarning]:
         """Return the newest warnings that fit, only `violations` if that is set, newest first.
 
-        With `overdue_at` only those without an answer that was due by then. For the next page
-        give the last number as `before`.
+        With `ports` only those of one of these; with `overdue_at` only those without an answer that
+        was due by then. For the next page give the last number as `before`.
         """
         grave = [_row.severity != ""] if violations else []
         if overdue_at is not None:
             grave += [_IS_UNANSWERED, _row.first_at <= overdue_at - ANSWERED_IN]
+        if ports is not None:
+            grave.append(_row.port.in_(sorted(ports)))
         equal = {"system_id": system_id, "code": code, "state": state}
         query = newest(warnings, limit, grave, before=before, **equal)
         return [_warning_of(row) for row in await self._database.rows(query)]

@@ -1,6 +1,6 @@
 """Filings (报备) over HTTP: what SPs have filed, all of one SP at a time, and what ends soon."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date
 from typing import Annotated
 
@@ -20,7 +20,13 @@ from gateway.settings.filings import (
     as_mappings,
     filings_in,
 )
-from gateway.systems.filings.filing_table import described_ending, ending_of, senders_in, summed_of
+from gateway.systems.filings.filing_table import (
+    described_ending,
+    ending_of,
+    senders_in,
+    summed_of,
+    within_province,
+)
 from gateway.systems.filings.service import FilingRefusedError, file_all
 from gateway.systems.filings.sql import FilingStore
 from gateway.web.access import may
@@ -41,7 +47,7 @@ _FILINGS = "filings"
 _MAX_DAYS = 3660
 _MAX_FAULTS = 20
 
-Reader = Annotated[ApiClient, Depends(may(Permission.READ_FILINGS, UserScope.SYSTEM_ID))]
+Reader = Annotated[ApiClient, Depends(may(Permission.READ_FILINGS, *UserScope))]
 Changer = Annotated[ApiClient, Depends(may(Permission.CHANGE_FILINGS))]
 SystemId = Annotated[str, Path(min_length=1, max_length=15, examples=["shop"])]
 
@@ -123,9 +129,12 @@ def filings(store: FilingStore, ports: Callable[[], Mapping[str, Collection[str]
 
     @router.get("/v1/filings", summary="List what SPs have filed")
     async def listed(client: Reader, cursor: Cursor = None, limit: Limit = 50) -> FilingSummaries:
-        """Return each SP with its licence and how much it has filed; an SP sees itself."""
+        """Return each SP with its licence and how much it has filed; an SP sees itself.
+
+        An authority sees SPs with a port in its province, and of their ports those of it.
+        """
         after = name_in(_FILINGS, cursor)
-        found = await (store.of(client.system_id) if client.system_id else store.all_filings())
+        found = await _seen_by(client, store)
         names = [one for one in senders_in(found) if one > after]
         page = names[:limit]
         behind = cursor_of(_FILINGS, page[-1]) if len(names) > limit else None
@@ -139,7 +148,7 @@ def filings(store: FilingStore, ports: Callable[[], Mapping[str, Collection[str]
         client: Reader, within: Annotated[int, Query(ge=0, le=_MAX_DAYS)] = 30
     ) -> EndingList:
         """Return what ends within so many days, or has ended, the most urgent first."""
-        found = await (store.of(client.system_id) if client.system_id else store.all_filings())
+        found = await _seen_by(client, store)
         ending = ending_of(found, within)
         return EndingList(
             filings=[EndingItem.model_validate(described_ending(*one)) for one in ending]
@@ -148,7 +157,8 @@ def filings(store: FilingStore, ports: Callable[[], Mapping[str, Collection[str]
     @router.get("/v1/filings/{system_id}", summary="Look at what an SP has filed")
     async def show(system_id: SystemId, client: Reader, response: Response) -> FiledItem:
         """Return all that one SP has filed: an SP sees its own. Nothing filed is a 404."""
-        found = await store.of(system_id)
+        filed = await store.of(system_id)
+        found = within_province(filed, client.province) if client.province else filed
         if not found or client.system_id not in ("", system_id):
             raise ProblemError(Problem.NOT_FOUND)
         response.headers["ETag"] = _etag(found)
@@ -185,6 +195,14 @@ def filings(store: FilingStore, ports: Callable[[], Mapping[str, Collection[str]
         )
 
     return router
+
+
+async def _seen_by(client: ApiClient, store: FilingStore) -> Sequence[Filing]:
+    """Return what a client may see of all that is filed."""
+    if client.system_id:
+        return await store.of(client.system_id)
+    found = await store.all_filings()
+    return within_province(found, client.province) if client.province else found
 
 
 def _refuse_foreign_ports(given: Collection[Filing], own: Collection[str]) -> None:

@@ -18,6 +18,24 @@ COUNTED: Mapping[str, type[Filing]] = {
 }
 
 
+def ports_in(filings: Iterable[Filing], province: str) -> frozenset[str]:
+    """Return the ports that are filed for a province."""
+    scopes = (one for one in filings if isinstance(one, PortScope))
+    return frozenset(one.port for one in scopes if one.province == province)
+
+
+def within_province(filings: Iterable[Filing], province: str) -> list[Filing]:
+    """Return what SPs with a port in a province have filed, and of their ports those of it."""
+    found = list(filings)
+    ports = ports_in(found, province)
+    there = {one.system_id for one in found if isinstance(one, PortScope) and one.port in ports}
+    return [
+        one
+        for one in found
+        if one.system_id in there and getattr(one, "port", None) in {None, *ports}
+    ]
+
+
 def ending_of(filings: Iterable[Filing], within: int) -> list[tuple[Filing, date]]:
     """Return what ends within so many days or has ended, with that day, the most urgent first."""
     ends = ((one, end_of(one)) for one in filings)
