@@ -65,6 +65,7 @@ from gateway.settings.yaml import FaultCollector, SettingsError
 from gateway.storage.errors import StoreUnavailable
 from gateway.storage.open import file_of
 from gateway.stores import Stores, open_store
+from gateway.systems.approvals.api import approvals
 from gateway.systems.approvals.service import ApprovalDesk
 from gateway.systems.audit.api import audit
 from gateway.systems.cases.api import cases
@@ -385,6 +386,7 @@ def routers_of_staff(stores: Stores, console: ConsoleProcess) -> list[APIRouter]
     return [
         operations(console.ask),
         audit(stores.journals, utcnow),
+        approvals(stores.approvals),
         agreement(stores.agreement, utcnow),
         held_review(stores.quarantine, desk, tools, stores.leases, utcnow),
         *decision_routers(desk, decided, tools.mask, utcnow),

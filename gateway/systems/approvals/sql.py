@@ -1,5 +1,6 @@
 """The store of requests for acts that need two persons."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -126,9 +127,15 @@ class ApprovalStore(SqlStore):
         """Return a request."""
         return await self._database.record(ApprovalRequest, _of(number))
 
-    async def listed(self, limit: int = 100) -> list[ApprovalRequest]:
-        """Return the newest requests, the newest first."""
-        return await self._database.records(ApprovalRequest, newest(approval_requests, limit))
+    async def listed(
+        self,
+        limit: int = 100,
+        acts: Collection[ApprovalAct] = tuple(ApprovalAct),
+        before: int | None = None,
+    ) -> list[ApprovalRequest]:
+        """Return the newest requests for some acts, with lower numbers than `before`."""
+        query = newest(approval_requests, limit, [_row.act.in_(sorted(acts))], before=before)
+        return await self._database.records(ApprovalRequest, query)
 
 
 def _of(number: int) -> sa.Select[tuple[object, ...]]:

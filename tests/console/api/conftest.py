@@ -49,6 +49,7 @@ from gateway.records.archive import RecordArchive
 from gateway.records.sender_messages import SenderRecords
 from gateway.runtime.logging import configure_logging
 from gateway.stores import Stores
+from gateway.systems.approvals.api import approvals
 from gateway.systems.approvals.service import ApprovalDesk, TwoPersonRule
 from gateway.systems.audit.api import audit
 from gateway.systems.cases.api import cases
@@ -246,6 +247,7 @@ class Desk:
         return [
             operations(self.gateway.ask),
             audit(stores.journals, utcnow),
+            approvals(stores.approvals),
             agreement(stores.agreement, utcnow),
             held_review(stores.quarantine, desk, tools, stores.leases, utcnow),
             *decision_routers(desk, decided, tools.mask, utcnow),
