@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import fields, replace
 from datetime import UTC, date, datetime, timedelta
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import pytest
 import sqlalchemy as sa
@@ -127,7 +127,7 @@ async def test_complaints_are_found_by_what_they_are_about(stores: Stores, taken
         [taken(), taken(source_id="x", **other), taken(source=ComplaintSource.MO)], unshielded
     )
 
-    async def found(**wanted: str | int) -> list[int]:
+    async def found(**wanted: Any) -> list[int]:
         return [one.number for one in await stores.complaints.find(limit=9, before=9, **wanted)]
 
     assert await found() == [3, 2, 1]
