@@ -435,13 +435,19 @@ async def test_a_rollback_writes_the_older_files_and_names_its_maker(
     assert running.asked[-1].force
 
 
-async def second_operator(site: Site) -> httpx.AsyncClient:
-    """Return the browser of another operator, who is signed in."""
+@asynccontextmanager
+async def two_operators(site: Site) -> AsyncIterator[tuple[httpx.AsyncClient, httpx.AsyncClient]]:
+    """Give the browsers of two operators, where a rule is switched off by two persons."""
+    site.rule = TwoPersonRule(switch_rule_off=True)
     transport = httpx.ASGITransport(site.app(), raise_app_exceptions=True)
-    browser = httpx.AsyncClient(transport=transport, base_url="http://console")
-    browser.headers["Accept-Language"] = "en"
-    await sign_in(browser, site, UserRole.OPERATOR, name="wu")
-    return browser
+    headers = {"Accept-Language": "en"}
+    async with (
+        httpx.AsyncClient(transport=transport, base_url="http://console", headers=headers) as one,
+        httpx.AsyncClient(transport=transport, base_url="http://console", headers=headers) as two,
+    ):
+        await sign_in(one, site, UserRole.OPERATOR)
+        await sign_in(two, site, UserRole.OPERATOR, name="wu")
+        yield one, two
 
 
 async def approve(browser: httpx.AsyncClient, site: Site, number: int) -> str:
@@ -453,15 +459,13 @@ async def approve(browser: httpx.AsyncClient, site: Site, number: int) -> str:
 
 
 async def test_a_rule_is_switched_off_by_two_persons(
-    browser: httpx.AsyncClient, site: Site, policies: Path, running: RunningGateway
+    site: Site, policies: Path, running: RunningGateway
 ) -> None:
-    site.rule = TwoPersonRule(switch_rule_off=True)
-    await sign_in(browser, site, UserRole.OPERATOR)
-    await save(browser, MINE)
+    async with two_operators(site) as (browser, other):
+        await save(browser, MINE)
 
-    asked = await activate(browser, force="1")
-    before = (policies / FILE).exists(), running.asked[:]
-    async with await second_operator(site) as other:
+        asked = await activate(browser, force="1")
+        before = (policies / FILE).exists(), running.asked[:]
         page = await approve(other, site, 1)
 
     assert (asked.headers["location"], before) == ("/approvals", (False, []))
@@ -474,23 +478,21 @@ async def test_a_rule_is_switched_off_by_two_persons(
 
 
 async def test_a_rollback_that_switches_a_list_off_needs_two_persons(
-    browser: httpx.AsyncClient, site: Site, policies: Path, running: RunningGateway
+    site: Site, policies: Path, running: RunningGateway
 ) -> None:
-    site.rule = TwoPersonRule(switch_rule_off=True)
-    await sign_in(browser, site, UserRole.OPERATOR)
     found = policies / "keywords/fraud.yaml"
     found.write_text(FILES["keywords/fraud.yaml"].replace("reject", "shadow"), encoding="utf-8")
     await running.record("watch first")
-    found.write_text(FILES["keywords/fraud.yaml"], encoding="utf-8")
+    found.write_text(FILES["keywords/fraud.yaml"] + "# now\n", encoding="utf-8")
     await running.record("enforce")
 
-    stronger = await post(browser, "/policies/versions/3/rollback", {"reason": "x"})
-    asked = await post(browser, "/policies/versions/2/rollback", {"reason": "误拦"})
-    before = found.read_text(encoding="utf-8")
-    async with await second_operator(site) as other:
+    async with two_operators(site) as (browser, other):
+        same = await post(browser, "/policies/versions/1/rollback", {"reason": "x"})
+        asked = await post(browser, "/policies/versions/2/rollback", {"reason": "误拦"})
+        before = found.read_text(encoding="utf-8")
         page = await approve(other, site, 1)
 
-    assert (stronger.status_code, stronger.headers["location"]) == (303, "/policies/requests/1")
+    assert same.headers["location"] == "/policies/requests/1"
     assert (asked.headers["location"], before) == ("/approvals", FILES["keywords/fraud.yaml"])
     assert "K-FRAUD: version 2 is put back" in page
     assert "action: shadow" in found.read_text(encoding="utf-8")
@@ -500,19 +502,17 @@ async def test_a_rollback_that_switches_a_list_off_needs_two_persons(
 
 @pytest.mark.parametrize("changed", ["draft", "file"])
 async def test_what_is_approved_is_what_was_asked_for(
-    browser: httpx.AsyncClient, site: Site, policies: Path, running: RunningGateway, changed: str
+    site: Site, policies: Path, running: RunningGateway, changed: str
 ) -> None:
-    site.rule = TwoPersonRule(switch_rule_off=True)
-    await sign_in(browser, site, UserRole.OPERATOR)
-    await save(browser, MINE)
-    await activate(browser, force="1")
-    if changed == "draft":
-        await save(browser, MINE + "# and more\n", revision=1)
-    else:
-        found = policies / "keywords/fraud.yaml"
-        found.write_text(FILES["keywords/fraud.yaml"].replace("免费", "免 费"), encoding="utf-8")
-
-    async with await second_operator(site) as other:
+    async with two_operators(site) as (browser, other):
+        await save(browser, MINE)
+        await activate(browser, force="1")
+        if changed == "draft":
+            await save(browser, MINE + "# and more\n", revision=1)
+        else:
+            found = policies / "keywords/fraud.yaml"
+            text = FILES["keywords/fraud.yaml"].replace("免费", "免 费")
+            found.write_text(text, encoding="utf-8")
         page = await approve(other, site, 1)
 
     assert "could not be done" in page
@@ -522,18 +522,15 @@ async def test_what_is_approved_is_what_was_asked_for(
 
 
 @pytest.mark.usefixtures("running")
-async def test_what_stops_more_needs_one_person(
-    browser: httpx.AsyncClient, site: Site, policies: Path
-) -> None:
-    site.rule = TwoPersonRule(switch_rule_off=True)
-    await sign_in(browser, site, UserRole.OPERATOR)
-    more = FILES["keywords/fraud.yaml"].replace("免费领奖]", "免费领奖, 刷单返利]")
-    base = sha256((policies / "keywords/fraud.yaml").read_bytes()).hexdigest()
-    fields = {"text": more, "base": base, "revision": "0"}
-    await post(browser, "/policies/edit/keywords/fraud.yaml", fields)
+async def test_what_stops_more_needs_one_person(site: Site, policies: Path) -> None:
+    name = "keywords/fraud.yaml"
+    more = FILES[name].replace("免费领奖]", "免费领奖, 刷单返利]")
+    base = sha256((policies / name).read_bytes()).hexdigest()
 
-    fields = {"revision:keywords/fraud.yaml": "1", "reason": "新骗术"}
-    answer = await post(browser, "/policies/activate", fields)
+    async with two_operators(site) as (browser, _):
+        await save(browser, more, name, base)
+        fields = {f"revision:{name}": "1", "reason": "新骗术"}
+        answer = await post(browser, "/policies/activate", fields)
 
     assert answer.headers["location"] == "/policies/requests/1"
     assert await site.stores.approvals.listed() == []
