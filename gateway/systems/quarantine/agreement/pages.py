@@ -17,7 +17,7 @@ from gateway.systems.quarantine.agreement.counts import (
 from gateway.systems.quarantine.held_query import HELD_PATH
 from gateway.systems.quarantine.message_view import listed_message
 from gateway.systems.quarantine.model import PersonDecision, ReviewDecision
-from gateway.terminal.screen import told_category, visible
+from gateway.terminal.screen import visible
 from gateway.web.pages import Templates, allowed
 
 AGREEMENT = f"{HELD_PATH}/agreement"
@@ -57,7 +57,7 @@ class AgreementPage:
             "rate_of_all": _shown_rate(report.rate),
             "reviewers": list(map(_shown_reviewer, report.reviewers)),
             "categories": [
-                {"category": visible(told_category(category)), **_shown_rate(rate)}
+                {"category": visible(category), **_shown_rate(rate)}
                 for category, rate in report.categories
             ],
             "found": list(map(self._shown, found)),
@@ -109,7 +109,7 @@ def _shown_decision(one: ReviewDecision) -> dict[str, object]:
         "by": visible(one.by),
         "is_release": one.decision is PersonDecision.RELEASED,
         "why": visible(one.why),
-        "category": visible(told_category(one.category)),
+        "category": visible(one.category),
         "at": one.decided_at,
     }
 
