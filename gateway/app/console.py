@@ -20,18 +20,23 @@ from fastapi import APIRouter
 from gateway.app.event_dispatch import own_holds_in
 from gateway.app.run import ReloadTrigger, watch
 from gateway.console.application import Console, build_api, health
-from gateway.console.approved_acts import BulkUnmasking
+from gateway.console.approved_acts import UnmaskQuota, two_person_rule
 from gateway.console.held_evidence import citations_of, review_tools
 from gateway.console.http_server import HttpServer
 from gateway.console.operations_api import operations
 from gateway.console.own_traffic import traffic_of
-from gateway.console.pages import ConsolePages, PageParts, console_pages
+from gateway.console.pages import (
+    ConsolePages,
+    PageParts,
+    console_pages,
+    first_link,
+    session_limits,
+)
 from gateway.console.policies.api import policies
 from gateway.console.policies.jobs import CommandJobs
 from gateway.console.policies.replay_pages import PolicyTools
 from gateway.console.record_pages import record_access
 from gateway.console.records_api import RecordParts, records
-from gateway.console.user_rules import first_link, session_limits, two_person_rule
 from gateway.domain.policy import ContentRule
 from gateway.domain.sender import PortOwners
 from gateway.domain.subscription import Hub, Service
@@ -312,7 +317,7 @@ class ConsoleProcess:
 
     def note_unmasking(self, stores: Stores) -> NoteLook:
         """Return what keeps in the audit that a program sees whole numbers, or refuses it."""
-        return BulkUnmasking(self.approval_desk(stores), stores.journals).note
+        return UnmaskQuota(self.approval_desk(stores), stores.journals).note
 
     def review_tools(self, stores: Stores) -> ReviewTools:
         """Return what a review asks of other parts."""

@@ -15,10 +15,11 @@ from gateway.console.policies.workshop import (
 from gateway.domain.permissions import UserRole
 from gateway.domain.records import NewAccess
 from gateway.runtime.masking import masked_text
+from gateway.settings.console import TwoPersonSettings
 from gateway.storage.journals import SqlJournals
 from gateway.systems.approvals.model import ApprovalAct, kept_words
 from gateway.systems.approvals.pages import APPROVALS, about_of
-from gateway.systems.approvals.service import ActFailedError, ApprovalDesk
+from gateway.systems.approvals.service import ActFailedError, ApprovalDesk, TwoPersonRule
 from gateway.systems.policy_history import ReloadRequestState
 from gateway.systems.quarantine.campaigns import CampaignDesk, JobNotMade
 from gateway.systems.quarantine.model import NewCampaignReview, PersonDecision
@@ -38,6 +39,17 @@ SWITCHED = {
     ReloadRequestState.REFUSED: marked("the gateway has refused it: request {number}"),
 }
 _MAY_SEE = marked("{count} more whole numbers may be shown within an hour")
+
+
+def two_person_rule(said: TwoPersonSettings) -> TwoPersonRule:
+    """Return which acts need two persons."""
+    return TwoPersonRule(
+        said.make_admin,
+        timedelta(hours=said.expires_hours),
+        said.release_campaign_above,
+        said.switch_rule_off,
+        said.unmask_in_bulk_above,
+    )
 
 
 def admin_approvals(approvals: ApprovalDesk, users: UserDesk) -> AskAdmin | None:
@@ -166,7 +178,7 @@ class RuleSwitchApprovals(SwitchApprovals):
         return kept_words(SWITCHED[done.state], number=done.number)
 
 
-class BulkUnmasking(UnmaskingLimit):
+class UnmaskQuota(UnmaskingLimit):
     """Shows a person no more whole numbers within an hour than the settings let one person see.
 
     Each approval adds as many for an hour. The audit counts, so that a restart forgets nothing.

@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import NamedTuple
 
@@ -12,9 +12,9 @@ from starlette.requests import cookie_parser
 
 from gateway.console.application import build_pages
 from gateway.console.approved_acts import (
-    BulkUnmasking,
     ReleaseApprovals,
     RuleSwitchApprovals,
+    UnmaskQuota,
     admin_approvals,
 )
 from gateway.console.casework import (
@@ -53,8 +53,10 @@ from gateway.console.sender_pages import (
     sender_pages,
 )
 from gateway.console.session_pages import SESSIONS, SessionDesk, session_pages
+from gateway.domain.permissions import UserRole
 from gateway.policy.hours import HolidayCalendar
 from gateway.session.stranger_limits import EventQuota, Lockouts
+from gateway.settings.console import SessionSettings
 from gateway.settings.gateway import LearningSettings
 from gateway.storage.journals import SqlJournals
 from gateway.systems.approvals.pages import APPROVALS, ApprovalPage, approval_pages
@@ -76,12 +78,12 @@ from gateway.systems.quarantine.review_tools import ReviewTools
 from gateway.systems.quarantine.second_reviews import SecondReviewStore
 from gateway.systems.quarantine.sql import QuarantineStore
 from gateway.systems.users.credentials import token_digest
-from gateway.systems.users.model import SessionLimits, UserSession
+from gateway.systems.users.model import SessionLimits, UserAct, UserSession
 from gateway.systems.users.oidc import OidcDesk, OidcProvider, OidcStores
 from gateway.systems.users.oidc_pages import oidc_pages
 from gateway.systems.users.own_pages import own_pages
 from gateway.systems.users.pages import choice_pages, enrol_pages, is_public, sign_in_pages
-from gateway.systems.users.service import UserDesk
+from gateway.systems.users.service import IssuedLink, UserDesk
 from gateway.systems.users.session_store import UserSessionStore
 from gateway.systems.users.sign_in import SignInClocks, SignInDesk
 from gateway.systems.users.sql import UserStore
@@ -119,7 +121,23 @@ PACKAGES = {
 SIGN_INS_PER_MINUTE = 10
 REFUSALS_AUDITED = 10  # a minute, and as many counts: strangers cannot fill the audit
 
+FIRST_ADMIN = "admin"
+
 _MOST_KNOWN = 1000
+
+
+def session_limits(said: SessionSettings) -> SessionLimits:
+    """Return how long sessions of users last, and how many each has."""
+    idle, absolute = timedelta(minutes=said.idle_minutes), timedelta(hours=said.absolute_hours)
+    return SessionLimits(idle, absolute, said.per_user)
+
+
+async def first_link(users: UserStore, act: UserAct) -> IssuedLink:
+    """Return a one-time link of the first admin, a new user or the one there is."""
+    desk = UserDesk(users)
+    if await users.get(FIRST_ADMIN) is None:
+        return await desk.add(FIRST_ADMIN, UserRole.ADMIN, act)
+    return await desk.reset(FIRST_ADMIN, act)
 
 
 class SignedInUsers:
@@ -221,7 +239,7 @@ def console_pages(parts: PageParts) -> ConsolePages:
     )
     seconds = parts.second_reviews
     leases = ShownLeases(parts.leases, decisions, seconds, parts.campaigns, templates, utcnow)
-    unmasking = BulkUnmasking(parts.approvals, parts.journals)
+    unmasking = UnmaskQuota(parts.approvals, parts.journals)
     held = parts.quarantine, decisions, seconds, leases, unmasking
     review = HeldReview(*held, tools, templates, utcnow, campaigns)
     made = ExceptionDesk(parts.exceptions, tools.mask)

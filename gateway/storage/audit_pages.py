@@ -47,7 +47,7 @@ class AuditPage(NamedTuple):
     before: int | None
 
 
-class _Served(NamedTuple):
+class _IndexPart(NamedTuple):
     """Which part of an index has the entries: those with these values, all without a column."""
 
     column: sa.Column[Any] | None
@@ -100,7 +100,7 @@ async def audit_page(
 async def _end_before(
     database: Database, before: int | None
 ) -> list[sa.ColumnElement[bool]] | None:
-    """Return the conditions for entries before one; None where there is none before it."""
+    """Return the conditions for entries before one; None where that is the first."""
     if before is None:
         return []
     row = await database.first(newest(access_log, 1, [_entry.number <= before]))
@@ -112,18 +112,18 @@ async def _end_before(
 
 async def _served(
     database: Database, wanted: ActFilter
-) -> tuple[_Served, list[sa.ColumnElement[bool]]]:
+) -> tuple[_IndexPart, list[sa.ColumnElement[bool]]]:
     """Return which part of an index has the entries, and what it leaves to be compared."""
     kind, by, about = _of_kind(wanted), _by_whom(wanted), _about(wanted)
     if wanted.by:
         part = wanted.by
         names = await _names(database, _entry.by, lambda one: one.contains(part, autoescape=True))
         if names is not None and (len(names) <= _MOST_MERGED or not kind + about):
-            return _Served(_entry.by, names), [*kind, *about]
+            return _IndexPart(_entry.by, names), [*kind, *about]
     actions = await _actions(database, wanted.kind)
     if actions is not None and (len(actions) <= _MOST_MERGED or not by + about):
-        return _Served(_entry.action, actions), [*by, *about]
-    return _Served(None, ()), [*kind, *by, *about]
+        return _IndexPart(_entry.action, actions), [*by, *about]
+    return _IndexPart(None, ()), [*kind, *by, *about]
 
 
 async def _actions(database: Database, kind: AuditKind | None) -> list[str] | None:
@@ -150,7 +150,9 @@ async def _names(database: Database, column: sa.Column[Any], is_meant: Any) -> l
     return found if len(found) <= _MOST_NAMES else None
 
 
-def _newest_of(served: _Served, where: Sequence[sa.ColumnElement[bool]], most: int) -> sa.Subquery:
+def _newest_of(
+    served: _IndexPart, where: Sequence[sa.ColumnElement[bool]], most: int
+) -> sa.Subquery:
     """Return the numbers and times of the newest entries of a part of an index."""
     order = _entry.at.desc(), _entry.number.desc()
     whole = sa.select(_entry.number, _entry.at).where(*where).order_by(*order).limit(most)

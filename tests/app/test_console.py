@@ -23,7 +23,7 @@ from structlog.testing import capture_logs
 
 from gateway.app.console import ConsoleProcess, serve_console
 from gateway.app.gateway import Gateway
-from gateway.console.user_rules import first_link
+from gateway.console.pages import first_link
 from gateway.domain.consent import Answer
 from gateway.domain.quarantine import HoldState
 from gateway.policy.checks.outside_window import AskingHours

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from gateway.console.application import build_api
-from gateway.console.approved_acts import BulkUnmasking
+from gateway.console.approved_acts import UnmaskQuota
 from gateway.domain.api_client import ApiClient, ApiRole
 from gateway.domain.msisdn import msisdn_of
 from gateway.policy.knowledge import ConsentSets
@@ -80,7 +80,7 @@ def is_refused(sets: ConsentSets, spelling: str) -> bool:
 
 
 async def _posted(stores: Stores, typed: str) -> None:
-    limit = BulkUnmasking(ApprovalDesk(stores.approvals, TwoPersonRule()), stores.journals)
+    limit = UnmaskQuota(ApprovalDesk(stores.approvals, TwoPersonRule()), stores.journals)
     routes = optouts(stores.consent, limit.note, lambda: {"shop": ()}, utcnow)
     transport = httpx.ASGITransport(build_api(ClientAccess([CLIENT], lambda: 0.0), [routes]))
     headers = {"Authorization": "Bearer token"}

@@ -357,7 +357,7 @@ async def _ended(connection: AsyncConnection, *which: sa.ColumnElement[bool]) ->
 async def _end_and_note(
     connection: AsyncConnection, which: sa.ColumnElement[bool], why: str, at: datetime
 ) -> int:
-    """End sessions that nobody signed out of, each with an entry in the audit; count them."""
+    """End sessions without a sign-out, each with an entry in the audit; count them."""
     names = await _ended(connection, which)
     for name in names:
         await journal_act(connection, "user session end", name, why, UserAct(ENDED_BY, at))

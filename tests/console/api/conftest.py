@@ -19,7 +19,7 @@ from pydantic import TypeAdapter
 
 from gateway.app.event_dispatch import own_holds_in
 from gateway.console.application import build_api, health
-from gateway.console.approved_acts import BulkUnmasking
+from gateway.console.approved_acts import UnmaskQuota
 from gateway.console.held_evidence import review_tools
 from gateway.console.operations_api import operations
 from gateway.console.own_traffic import own_traffic
@@ -270,7 +270,7 @@ class Desk:
     def note_unmasking(self) -> NoteLook:
         """Return what keeps in the audit that a program sees whole numbers, or refuses it."""
         desk = ApprovalDesk(self.stores.approvals, self.rule)
-        return BulkUnmasking(desk, self.stores.journals).note
+        return UnmaskQuota(desk, self.stores.journals).note
 
     def policy_tools(self) -> PolicyTools:
         """Return what the routes of the policy stand on, with the bundle below `policies`."""

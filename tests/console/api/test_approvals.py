@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from gateway.console.approved_acts import BulkUnmasking
+from gateway.console.approved_acts import UnmaskQuota
 from gateway.domain.records import NewAccess
 from gateway.systems.approvals.model import ApprovalAct
 from gateway.systems.approvals.service import ApprovalDesk, TwoPersonRule
@@ -12,7 +12,7 @@ from tests.console.api.conftest import NOON, Ask, Desk
 async def test_requests_come_in_pages_to_roles_that_may_do_the_act(ask: Ask, desk: Desk) -> None:
     rule = TwoPersonRule(unmask_in_bulk_above=2)
     approvals = ApprovalDesk(desk.stores.approvals, rule)
-    unmasking = BulkUnmasking(approvals, desk.stores.journals)
+    unmasking = UnmaskQuota(approvals, desk.stores.journals)
     for number, by in enumerate(("user: lin", "user: mei", "user: hao")):
         at = NOON + timedelta(minutes=number)
         await unmasking.ask(NewAccess(by, "quarantine unmask", "投诉核查", "message 7", at))
