@@ -36,14 +36,13 @@ from gateway.console.policies.api import policies
 from gateway.console.policies.jobs import CommandJobs
 from gateway.console.policies.replay_pages import PolicyTools
 from gateway.console.record_pages import record_access
-from gateway.console.records_api import RecordParts, records
+from gateway.console.records_api import records_of
 from gateway.domain.policy import ContentRule
 from gateway.domain.sender import PortOwners
 from gateway.domain.subscription import Hub, Service
 from gateway.domain.suspension import ComplaintThreshold
 from gateway.policy.checks.outside_window import AskingHours, asking_hours, usual_hours
 from gateway.proxy.listener import listener_context
-from gateway.records.archive import RecordArchive
 from gateway.runtime.child_process import give_way
 from gateway.runtime.clock import monotonic, utcnow
 from gateway.runtime.sealing import Keys
@@ -62,7 +61,6 @@ from gateway.settings.gateway import (
     GatewaySettings,
     keys_of,
     load_gateway,
-    load_sealer,
 )
 from gateway.settings.schema import Address
 from gateway.settings.services import load_offered
@@ -319,6 +317,10 @@ class ConsoleProcess:
         """Return what keeps in the audit that a program sees whole numbers, or refuses it."""
         return UnmaskQuota(self.approval_desk(stores), stores.journals).note
 
+    def records(self, stores: Stores, settings: GatewaySettings) -> APIRouter:
+        """Return the routes of the records of a gateway."""
+        return records_of(settings, stores.journals, self.note_unmasking(stores), utcnow)
+
     def review_tools(self, stores: Stores) -> ReviewTools:
         """Return what a review asks of other parts."""
         learns = self.gateway is not None and self.gateway.learning.samples
@@ -402,14 +404,9 @@ def routers_of_staff(stores: Stores, console: ConsoleProcess) -> list[APIRouter]
             makes_admins=not console.settings.two_persons.make_admin,
             limits=console.session_limits,
         ),
-        *([] if console.gateway is None else [_records(stores, console, console.gateway)]),
+        *([] if console.gateway is None else [console.records(stores, console.gateway)]),
         policies(console.policy_tools or console.policy_tools_on(stores), utcnow),
     ]
-
-
-def _records(stores: Stores, console: ConsoleProcess, settings: GatewaySettings) -> APIRouter:
-    parts = RecordArchive(settings.records.directory), load_sealer(settings), stores.journals
-    return records(RecordParts(*parts, console.note_unmasking(stores), utcnow))
 
 
 def serve_console(

@@ -20,6 +20,7 @@ from gateway.records.message_trail import MessageTrail, has_id
 from gateway.records.sealed_values import Record, Subscriber, stamp_of
 from gateway.runtime.clock import monotonic
 from gateway.runtime.sealing import Sealer, SealError
+from gateway.settings.gateway import GatewaySettings, load_sealer
 from gateway.storage.journals import SqlJournals
 from gateway.web.access import (
     ITEMS_PER_REQUEST,
@@ -132,6 +133,17 @@ class _Place(NamedTuple):
 
 class _LookTooLongError(Exception):
     """A look into records took longer than it may."""
+
+
+def records_of(
+    settings: GatewaySettings,
+    journals: SqlJournals,
+    note_unmasking: NoteLook,
+    utcnow: Callable[[], datetime],
+) -> APIRouter:
+    """Return the routes of the records that a gateway with these settings writes."""
+    archive, sealer = RecordArchive(settings.records.directory), load_sealer(settings)
+    return records(RecordParts(archive, sealer, journals, note_unmasking, utcnow))
 
 
 def records(parts: RecordParts) -> APIRouter:
