@@ -1,6 +1,7 @@
 """One message in the records, or all of a subscriber: from the submit to the receipt."""
 
 import re
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,6 +18,8 @@ _PASSED = frozenset({"forward", "shadow"})
 # A number may stand there with spaces or after 086; ids of the gateway have more digits.
 _DIGITS = re.compile(r"\d(?:[\W_]*\d){7,}")
 _MOST_DIGITS = 18
+# The answer to a release, and a receipt that came with it, are written before the release itself.
+_LOOK_BACK = 5_000
 
 
 def has_id(message_id: str) -> Callable[[Record], bool]:
@@ -45,6 +48,7 @@ class MessageTrail:
         self._is_meant = is_meant
         self._ids: set[tuple[object, str]] = set()  # with the system_id: SPs may share an id
         self._open: dict[Joint, _Exchange] = {}
+        self._last: deque[Record] = deque(maxlen=_LOOK_BACK)  # with an id that nothing named yet
 
     def follow(self, records: Iterable[Record]) -> None:
         """Look at more records, none earlier than those before."""
@@ -61,6 +65,10 @@ class MessageTrail:
         if is_taken:
             self.found.append(record)
             self._know(record, _NEW_IDS)
+            if record.get("kind") == "release":
+                self._look_back(record)
+        elif record.get("message_id"):
+            self._last.append(record)
         # What the gateway has answered itself has no outcome.
         if record.get("kind") not in REQUESTS or record.get("action", "forward") not in _PASSED:
             return
@@ -80,6 +88,15 @@ class MessageTrail:
                 self.found += exchange.others
             self.found.append(outcome)
             self._know(outcome, ("message_id",))
+        elif outcome.get("message_id"):
+            self._last.append(outcome)
+
+    def _look_back(self, release: Record) -> None:
+        """Take what bears the id that the SMSC gave to a release, and was written before it."""
+        name = (release.get("system_id"), str(release.get("smsc_message_id") or ""))
+        for record in self._last:
+            if name[1] and (record.get("system_id"), str(record.get("message_id"))) == name:
+                self.found.append(record)
 
     def _know(self, record: Record, names: Iterable[str]) -> None:
         for name in names:

@@ -151,6 +151,22 @@ def test_a_held_message_is_followed_over_its_release_to_the_receipt(
     assert followed == ["decision", "judged_again", "release", "delivery"]
 
 
+def test_the_answer_to_a_release_and_a_receipt_that_came_with_it_stand_before_it(
+    record: WriteRows, trace: Trace
+) -> None:
+    about = {"system_id": "shop", "message_id": str(GATEWAY_ID)}
+    released = about | {"status": 0, "smsc_message_id": SMSC_ID}
+    record(
+        submit(action="quarantine", gateway_id=GATEWAY_ID),
+        outcome(8, after_s=60, message_id="another"),
+        outcome(9, after_s=60),
+        receipt(after_s=60),
+        ("e", HOUR * 3600 + 60.1, "release", released),
+    )
+
+    assert kinds(trace(str(GATEWAY_ID), "--json")) == ["decision", "outcome", "delivery", "release"]
+
+
 def test_a_receipt_an_hour_later_belongs_to_it(record: WriteRows, trace: Trace) -> None:
     record(submit(), outcome())
     record(receipt(after_s=3600), hour=HOUR + 1)
