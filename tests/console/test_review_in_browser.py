@@ -1,5 +1,6 @@
 """The review of held messages as reviewers work with it: in Chromium, by the keyboard."""
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -195,6 +196,28 @@ async def test_twenty_messages_are_reviewed_by_the_keyboard_alone(site: Site, ba
         HoldState.RELEASE_REQUESTED: 9,
         HoldState.HELD: 1,
     }
+    assert screen.faults == []
+
+
+async def test_a_message_is_kept_for_its_reviewer_until_the_page_is_left(
+    site: Site, base: str
+) -> None:
+    held = held_now(site)
+    await site.stores.quarantine.hold([held])
+    async with reviewer(site, base) as screen:
+        page = screen.page
+        await page.clock.install()
+        await press(screen, "j")
+        site.clock.at += timedelta(seconds=40)
+        async with page.expect_response("**/quarantine/lease"):
+            await page.clock.fast_forward(30_000)
+        leases = await site.stores.leases.of([held], site.clock.at)
+        await page.goto(f"{base}/quarantine")
+        async with asyncio.timeout(30):
+            while await site.stores.leases.of([held], site.clock.at):
+                await page.evaluate("1")
+
+    assert leases[FIRST].until == site.clock.at + timedelta(seconds=90)
     assert screen.faults == []
 
 
