@@ -295,6 +295,8 @@ async def _serve(
             successor.pass_on(gateway.handed_over)
             return found
         successor.dismiss()
+        for one in gateway.handed_over:
+            one.socket.close()
     return ()
 
 

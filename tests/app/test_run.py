@@ -409,7 +409,10 @@ def test_sigterm_while_it_hands_over_ends_the_drain_well_and_starts_nothing(
     free_smsc_port: int,
     started_again: list[PassedSocket],
 ) -> None:
+    listened: list[tuple[str, int]] = []
+
     async def story(address: tuple[str, int]) -> None:
+        listened.append(address)
         async with SimulatedSmsc(port=free_smsc_port) as smsc:
             smsc.behaviour = Behaviour(hold_answers=True)
             async with await RawEsme.connect(*address) as esme:
@@ -429,6 +432,8 @@ def test_sigterm_while_it_hands_over_ends_the_drain_well_and_starts_nothing(
 
     assert run_here(deploy(free_smsc_port), story) == ExitCode.FINE
     assert started_again == []
+    with socket.create_server(listened[0]):
+        """Nobody listens there any more."""
 
 
 @pytest.fixture
