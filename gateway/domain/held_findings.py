@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from gateway.domain.verdict import Action, Finding, Reason
 
 # What no person of the operator overrules: the sender may send nothing, the subscriber wants
-# nothing, or nothing is known of what the subscriber wants.
+# nothing, or nothing at this hour, or nothing is known of what the subscriber wants.
 NEVER_OVERRULED = frozenset(
     {
         Reason.SENDER_STATE,
@@ -21,6 +21,7 @@ NEVER_OVERRULED = frozenset(
         Reason.OPTED_OUT,
         Reason.CONSENT_UNCHECKED,
         Reason.USER_PREF,
+        Reason.OUTSIDE_WINDOW,
     }
 )
 # What no exception lets go: a message may be excused from these one by one at most.
@@ -32,9 +33,12 @@ NEVER_EXCEPTED = NEVER_OVERRULED | {
     Reason.PUBLIC_INTEREST,
 }
 
-_FINDING, _RULE, _CAMPAIGN = "F", "R", "C"
+_FINDING, _RULE, _CAMPAIGN, _HOLD = "F", "R", "C", "H"
 # Any finding of a campaign, by whichever rule.
 CAMPAIGN_LINE = f"{_CAMPAIGN}\n"
+# Any finding that only holds: of a release before findings were kept, which overruled all of them.
+HOLD_LINE = f"{_HOLD}\n"
+_NAMES = {_CAMPAIGN: Reason.CAMPAIGN.value, _HOLD: "any rule that only holds"}
 
 
 def rule_line(rule: str) -> str:
@@ -58,8 +62,7 @@ def told_items(lines: str) -> list[tuple[str, str]]:
     """Return rule and item of each line, without repetitions; "" where all of a rule is meant."""
     told = (line.split("\t") for line in lines.split("\n") if line)
     named = (
-        (Reason.CAMPAIGN.value if kind == _CAMPAIGN else rest[0], "".join(rest[1:]))
-        for kind, *rest in told
+        (_NAMES[kind] if kind in _NAMES else rest[0], "".join(rest[1:])) for kind, *rest in told
     )
     return list(dict.fromkeys(named))
 
@@ -80,6 +83,7 @@ class OverruledFindings:
             f"{_FINDING}\t{finding.rule}\t{_item_of(finding)}\n" in self._lines
             or rule_line(finding.rule) in self._lines
             or (finding.reason is Reason.CAMPAIGN and CAMPAIGN_LINE in self._lines)
+            or (finding.action is Action.QUARANTINE and HOLD_LINE in self._lines)
         )
 
 

@@ -281,8 +281,8 @@ def is_asking(verdict: Verdict) -> bool:
 _GRAVEST_FIRST = (Harm.FRAUD, Harm.ILLEGAL, Harm.ADVERT)
 
 
-def subject_of(verdict: Verdict) -> str:
-    """Return the category of a message; "" if no finding has one.
+def subject_of(verdict: Verdict, known: Iterable[Finding] = ()) -> str:
+    """Return the category of a message; "" if no finding of the verdict or `known` has one.
 
     It is the category of the gravest harm among keywords, classifier and links, also in shadow. If
     several have that harm, it is the one that decided, or one below it in the tree: a keyword of
@@ -291,7 +291,8 @@ def subject_of(verdict: Verdict) -> str:
     """
     deciding = verdict.deciding
     first = deciding.category if deciding is not None else ""
-    said = [one for one in (first, *(one.category for one in verdict.findings)) if one]
+    found = (*verdict.findings, *known)
+    said = [one for one in (first, *(one.category for one in found)) if one]
     known = [one.id for one in map(category_of, said) if one is not None]
     if not known:
         return next(iter(said), "")

@@ -65,6 +65,7 @@ def grounds_of(
     """
     came_at, now = times
     deciding = verdict.deciding
+    holds = [one for one in known if one.action is Action.QUARANTINE and not one.shadow]
     due_at: datetime | None = None
     latest = now + timedelta(seconds=ttl_s)
     valid_until = valid_until_of(pdu, came_at)
@@ -74,7 +75,7 @@ def grounds_of(
     return Grounds(
         reason=deciding.reason.value if deciding is not None else "",
         rule=deciding.rule if deciding is not None else "",
-        category=subject_of(verdict),
+        category=subject_of(verdict, holds),
         evidence=_evidence_of(verdict, deciding)[:_SHORT_TEXT] if deciding is not None else "",
         digest=verdict.digest,
         expires_at=latest if valid_until is None else min(max(valid_until, now), latest),
@@ -83,7 +84,7 @@ def grounds_of(
         severity=(deciding and deciding.severity) or "",
         owner=deciding.owner if deciding is not None else "",
         score=next((one.score for one in verdict.findings if one.score is not None), None),
-        found=lines_of(verdict.findings, known),
+        found=lines_of(verdict.findings, holds),
     )
 
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from gateway.domain.held_findings import (
     CAMPAIGN_LINE,
+    HOLD_LINE,
     NEVER_EXCEPTED,
     NEVER_OVERRULED,
     OverruledFindings,
@@ -55,6 +56,22 @@ def test_what_was_overruled_adds_up() -> None:
 
     assert all(map(overruled.covers, (WORD, LINK, CAMPAIGN, replace(CAMPAIGN, rule="R61-EACH"))))
     assert not overruled.covers(SCORE)
+
+
+def test_a_release_of_before_findings_were_kept_overruled_what_only_holds() -> None:
+    overruled = OverruledFindings(HOLD_LINE)
+    at_night = replace(WORD, rule="R40", reason=Reason.OUTSIDE_WINDOW)
+
+    assert all(map(overruled.covers, (WORD, LINK, SCORE, CAMPAIGN)))
+    assert not overruled.covers(replace(WORD, action=Action.REJECT))
+    assert not overruled.covers(at_night)
+    assert told_items(HOLD_LINE) == [("any rule that only holds", "")]
+
+
+def test_r40_nobody_overrules_the_hour() -> None:
+    at_night = replace(WORD, rule="R40", reason=Reason.OUTSIDE_WINDOW)
+
+    assert not OverruledFindings(lines_of([at_night]) + rule_line("R40")).covers(at_night)
 
 
 def test_of_a_rule_all_that_it_finds() -> None:

@@ -45,6 +45,13 @@ def test_r61_the_gravest_and_most_exact_of_what_is_found_says_what_a_message_is_
     assert subject_of(verdict(*categories, decides=decides)) == subject
 
 
+def test_r61_what_else_is_known_of_a_message_may_be_graver_than_what_decided() -> None:
+    words = verdict("fraud", decides=0).findings
+
+    assert subject_of(verdict("loan", decides=0), words) == "fraud"
+    assert subject_of(verdict(), words) == "fraud"
+
+
 def test_r61_a_message_is_of_the_campaign_that_any_finding_names() -> None:
     nameless = verdict("loan", "games", decides=0)
     first, second = nameless.findings

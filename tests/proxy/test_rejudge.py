@@ -26,7 +26,7 @@ from gateway.policy.checks.too_often import TooOften
 from gateway.policy.hours import Window, WindowSet
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.ruleset import RuleSet
-from gateway.proxy.rejudge import judge_leaving, outranked, stands_besides
+from gateway.proxy.rejudge import grounds_of, judge_leaving, outranked, stands_besides
 from simulators import builders
 
 BuildSender = Callable[..., Sender]
@@ -282,3 +282,23 @@ def test_more_than_what_is_overruled_stands_against_a_message(
     message = held(advert(text))
 
     assert stands_besides(plane, message, (), OverruledFindings(overruled)) is stands
+
+
+@pytest.mark.parametrize(
+    ("action", "shadow", "category"),
+    [
+        (Action.QUARANTINE, False, "fraud"),
+        (Action.QUARANTINE, True, "loan"),
+        (Action.REJECT, False, "loan"),
+    ],
+)
+def test_a_held_message_is_of_the_gravest_that_holds_it(
+    action: Action, *, shadow: bool, category: str
+) -> None:
+    score = Finding("R61", Reason.SUSPICIOUS, Action.QUARANTINE, "93 %", category="loan")
+    word = Finding("K-FRAUD", Reason.CONTENT, action, "word", shadow, category="fraud")
+    now = datetime(2025, 11, 25, 12, tzinfo=UTC)
+
+    grounds = grounds_of(Verdict(Action.QUARANTINE, (score,), ""), advert(), (now, now), 1, [word])
+
+    assert grounds.category == category

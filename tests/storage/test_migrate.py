@@ -8,8 +8,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
 from sqlalchemy import Connection
 
+from gateway.domain.held_findings import HOLD_LINE
 from gateway.domain.quarantine import HeldMessage
 from gateway.storage.dialect import writing_engine
 from gateway.storage.open import TablesMismatch, upgrade
@@ -61,6 +65,36 @@ async def test_the_migrations_make_exactly_the_tables_the_code_uses(tmp_path: Pa
 
     assert "held_messages" in found
     assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("state", "is_reviewed", "overruled"),
+    [
+        ("release_requested", True, "R\tK-LOAN\n"),
+        ("deferred", True, HOLD_LINE),
+        ("deferred", False, ""),
+        ("held", False, ""),
+    ],
+)
+def test_what_was_released_before_findings_were_kept_is_not_held_for_the_same_again(
+    state: str, overruled: str, *, is_reviewed: bool
+) -> None:
+    engine = sa.create_engine("sqlite://")
+    config = Config()
+    config.set_main_option("script_location", "gateway.storage:migrations")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0008")
+        columns = sa.inspect(connection).get_columns("held_messages")
+        row = {one["name"]: "" for one in columns if one["default"] is None and not one["nullable"]}
+        row |= {"message_id": 1, "state": state, "is_reviewed": is_reviewed, "rule": "K-LOAN"}
+        connection.execute(sa.insert(sa.table("held_messages", *map(sa.column, row))).values(row))
+
+        command.upgrade(config, "0009")
+
+        found = connection.exec_driver_sql("SELECT overruled FROM held_messages").scalar_one()
+    engine.dispose()
+    assert found == overruled
 
 
 async def test_upgrading_again_changes_nothing(tmp_path: Path) -> None:

@@ -10,7 +10,10 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add the columns. A release that was asked for before overrules all of one rule."""
+    """Add the columns. A release that was asked for before overrules all of one rule.
+
+    Which rule held what waits for its hour by now is not known any more: any that only holds.
+    """
     for table, name in (
         ("held_messages", "found"),
         ("held_messages", "overruled"),
@@ -22,7 +25,10 @@ def upgrade() -> None:
         sa.column("overruled", sa.Text),
         sa.column("rule", sa.Text),
         sa.column("state", sa.Text),
+        sa.column("is_reviewed", sa.Boolean),
     )
     asked = held.c.state.in_(["release_requested", "in_doubt"])
     lines = "R\t" + held.c.rule + "\n"
     op.execute(sa.update(held).where(asked).values(overruled=lines))
+    waits = sa.and_(held.c.state == "deferred", held.c.is_reviewed)
+    op.execute(sa.update(held).where(waits).values(overruled="H\n"))
