@@ -291,14 +291,14 @@ def subject_of(verdict: Verdict, known: Iterable[Finding] = ()) -> str:
     """
     deciding = verdict.deciding
     first = deciding.category if deciding is not None else ""
-    found = (*verdict.findings, *known)
-    said = [one for one in (first, *(one.category for one in found)) if one]
-    known = [one.id for one in map(category_of, said) if one is not None]
-    if not known:
+    named = (first, *(one.category for one in (*verdict.findings, *known)))
+    said = [one for one in named if one]
+    ids = [one.id for one in map(category_of, said) if one is not None]
+    if not ids:
         return next(iter(said), "")
-    harms = {one: harm_of(one) for one in known}
+    harms = {one: harm_of(one) for one in ids}
     worst = next(harm for harm in _GRAVEST_FIRST if harm in harms.values())
-    return _most_exact(one for one in known if harms[one] is worst)
+    return _most_exact(one for one in ids if harms[one] is worst)
 
 
 def campaign_of(verdict: Verdict) -> str:

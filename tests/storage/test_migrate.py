@@ -86,7 +86,9 @@ def test_what_was_released_before_findings_were_kept_is_not_held_for_the_same_ag
         config.attributes["connection"] = connection
         command.upgrade(config, "0008")
         columns = sa.inspect(connection).get_columns("held_messages")
-        row = {one["name"]: "" for one in columns if one["default"] is None and not one["nullable"]}
+        row: dict[str, object] = {
+            one["name"]: "" for one in columns if one["default"] is None and not one["nullable"]
+        }
         row |= {"message_id": 1, "state": state, "is_reviewed": is_reviewed, "rule": "K-LOAN"}
         connection.execute(sa.insert(sa.table("held_messages", *map(sa.column, row))).values(row))
 
