@@ -224,9 +224,17 @@ def _stops_less(old: Rule, new: Rule | None) -> bool:
         return True
     before, after = _modes(old), _modes(new)
     return any(
-        before.get(place, old.mode) is Enforcement.ENFORCE and not _is_enforced_at(place, after)
+        _was_enforced_at(place, before) and not _is_enforced_at(place, after)
         for place in before.keys() | after.keys()
     )
+
+
+def _was_enforced_at(place: tuple[str, str], modes: Mapping[tuple[str, str], Enforcement]) -> bool:
+    """Tell whether a rule with these modes may be enforced for a sender or a port."""
+    # A port may be of any sender, and has its mode where it has none of its own.
+    is_any = place not in modes and bool(place[1])
+    senders = [mode for (_, port), mode in modes.items() if is_any and not port]
+    return Enforcement.ENFORCE in (modes.get(place, modes["", ""]), *senders)
 
 
 def _is_enforced_at(place: tuple[str, str], modes: Mapping[tuple[str, str], Enforcement]) -> bool:

@@ -205,6 +205,8 @@ OFF, SHADOW, ENFORCE = Enforcement.OFF, Enforcement.SHADOW, Enforcement.ENFORCE
         (enforced(R40, sp1=ENFORCE), enforced(R40, sp1=SHADOW)),
         (enforced(R40, p106=ENFORCE), enforced(R40, sp1=ENFORCE)),
         (enforced(sp1=OFF, p106=ENFORCE), enforced(sp1=OFF)),
+        (enforced(R40, sp1=ENFORCE), enforced(R40, sp1=ENFORCE, p106=OFF)),
+        (enforced(R40, sp1=ENFORCE, p107=OFF), enforced(R40, sp1=ENFORCE, p106=SHADOW)),
     ],
 )
 def test_a_rule_that_stops_less_is_switched_off(old: Rule, new: Rule | None) -> None:
@@ -223,6 +225,10 @@ def test_a_rule_that_stops_less_is_switched_off(old: Rule, new: Rule | None) -> 
         (enforced(sp1=OFF), REFUSAL),
         (enforced(p106=SHADOW), enforced(p106=OFF)),
         (enforced(sp1=ENFORCE), REFUSAL),
+        (enforced(R40, sp1=SHADOW), enforced(R40, sp1=SHADOW, p106=OFF)),
+        (enforced(R40, sp1=ENFORCE), enforced(R40, sp1=ENFORCE, p106=ENFORCE)),
+        (enforced(R40, sp1=ENFORCE, p106=OFF), enforced(R40, sp1=ENFORCE, p106=SHADOW)),
+        (enforced(R40, sp1=ENFORCE), enforced(R40, sp1=ENFORCE, sp2=OFF)),
     ],
 )
 def test_what_stops_no_less_is_not_switched_off(old: Rule, new: Rule | None) -> None:
