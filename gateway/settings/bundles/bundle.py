@@ -294,11 +294,14 @@ def _limit_problems(
         elif limit.then is OverdueAction.RELEASE and UNLAWFUL in lineage_of(name):
             unread = "what may be against the law is not released unread: write discard or keep"
             yield (name, "then"), unread, False
+        elif limit.then is OverdueAction.RELEASE and limit.within < _LEAST_BEFORE_RELEASE:
+            yield (name, "within"), "people need 10m at least before it is released", False
         if limit.within.total_seconds() >= file.quarantine_ttl_s:
             late = f"a held message expires after {file.quarantine_ttl_s:g} s (quarantine_ttl_s)"
             yield (name, "within"), f"{late}: write less, or raise that", False
 
 
+_LEAST_BEFORE_RELEASE = timedelta(minutes=10)
 _ROOTS = [one for one in CATEGORIES if not one.parent]
 
 

@@ -2,20 +2,24 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
-from datetime import timedelta
+from datetime import date, timedelta
 from hashlib import blake2b
+from math import inf
 from operator import eq
 from typing import Any, get_args, get_type_hints
 
 from gateway.domain.policy import (
     Clock,
+    ContentRule,
     Enforcement,
     KeywordList,
     Limit,
     ListAction,
+    OverdueAction,
     RollingWindow,
 )
 from gateway.domain.suspension import SuspensionTerms
+from gateway.domain.verdict import Action
 from gateway.policy.bundle import Bundle, Rule
 from gateway.policy.check import Notation
 from gateway.policy.checks.suspicious import Tolerance
@@ -200,27 +204,57 @@ def _fallen(old: Bundle, new: Bundle) -> Iterator[str]:
 
 
 def switched_off(old: Bundle, new: Bundle) -> tuple[str, ...]:
-    """Return the ids of rules and lists that stop messages in `old`, and fewer or none in `new`.
+    """Return what stops messages in `old`, and fewer or none in `new`, by id.
 
     A rule does if it is gone, off or in shadow mode where it was enforced: for everybody, for one
-    SP, for one port, or for a class of messages. A list does if it is gone or in shadow mode.
+    SP, for one port, or for a class of messages; and if it is asked about other messages, or asks
+    something else. A list does if it is gone, in shadow mode, or holds for fewer days, and if its
+    words need more evidence. ``content.yaml unreadable`` forwards what it stopped, and
+    ``content.yaml review.CATEGORY`` releases what it did not, or sooner.
     """
     rules = {rule.id: rule for rule in new.rules}
-    actions = {words.id: words.action for words in new.keyword_lists}
+    lists = {words.id: words for words in new.keyword_lists}
     found = [rule.id for rule in old.rules if _stops_less(rule, rules.get(rule.id))]
-    found += [
-        words.id
-        for words in old.keyword_lists
-        if words.action is not ListAction.SHADOW
-        and actions.get(words.id, ListAction.SHADOW) is ListAction.SHADOW
-    ]
+    found += [one.id for one in old.keyword_lists if _decides_less(one, lists.get(one.id))]
+    found += (f"content.yaml {name}" for name in _let_go(old.content, new.content))
     return tuple(sorted(found))
+
+
+def _decides_less(old: KeywordList, new: KeywordList | None) -> bool:
+    if old.action is ListAction.SHADOW:
+        return False
+    if new is None or new.action is ListAction.SHADOW:
+        return True
+    if (new.not_before or date.min) > (old.not_before or date.min):
+        return True
+    if (new.not_after or date.max) < (old.not_after or date.max):
+        return True
+    return bool(new.weight) and (
+        not old.weight or new.weight < old.weight or new.threshold > old.threshold
+    )
+
+
+def _let_go(old: ContentRule, new: ContentRule) -> Iterator[str]:
+    """Tell the settings by which a message passes that was stopped, or held for longer."""
+    if new.unreadable is Action.FORWARD is not old.unreadable:
+        yield "unreadable"
+    for category in old.review.keys() | new.review.keys():
+        if _released_after(new, category) < _released_after(old, category):
+            yield f"review.{category}"
+
+
+def _released_after(content: ContentRule, category: str) -> float:
+    """Return after how many seconds a held message is released unread, `inf` for never."""
+    limit = content.limit_of(category)
+    return inf if limit is None or limit.then is not OverdueAction.RELEASE else limit.within_s
 
 
 def _stops_less(old: Rule, new: Rule | None) -> bool:
     if not old.can_stop:
         return False
     if new is None or not new.can_stop or old.applies_to - new.applies_to:
+        return True
+    if new.event is not old.event or new.check.name != old.check.name:
         return True
     before, after = _modes(old), _modes(new)
     return any(

@@ -317,6 +317,13 @@ BROKEN = {
             " released unread: write discard or keep"
         ),
     ),
+    "released before anybody looks": (
+        {"content.yaml": "version: 1\nreview:\n  commercial: {within: 9m, then: release}\n"},
+        (
+            "content.yaml:3:24 review.commercial.within: people need 10m at least before it is"
+            " released"
+        ),
+    ),
     "a limit after the end": (
         {"content.yaml": "version: 1\nreview:\n  loan: {within: 2d, then: discard}\n"},
         (

@@ -12,7 +12,10 @@ from gateway.domain.policy import (
     Expectation,
     KeywordList,
     ListAction,
+    OverdueAction,
     RepliesRule,
+    ReviewLimit,
+    RuleEvent,
     SelfTestCase,
 )
 from gateway.domain.verdict import Action
@@ -199,6 +202,8 @@ OFF, SHADOW, ENFORCE = Enforcement.OFF, Enforcement.SHADOW, Enforcement.ENFORCE
         (REFUSAL, replace(REFUSAL, mode=SHADOW)),
         (REFUSAL, replace(REFUSAL, mode=OFF)),
         (REFUSAL, replace(REFUSAL, applies_to=frozenset())),
+        (REFUSAL, replace(REFUSAL, event=RuleEvent.MT_IN)),
+        (REFUSAL, replace(REFUSAL, check=HOURS)),
         (REFUSAL, enforced(sp1=OFF)),
         (REFUSAL, enforced(p106=SHADOW)),
         (enforced(R40, sp1=ENFORCE), R40),
@@ -243,3 +248,58 @@ def test_a_list_in_shadow_mode_or_gone_is_switched_off() -> None:
 
     assert switched_off(OLD, replace(OLD, keyword_lists=lists)) == ("K-FRAUD", "K-LOAN")
     assert switched_off(OLD, replace(OLD, keyword_lists=(FRAUD, weaker))) == ()
+
+
+TODAY = date(2026, 5, 2)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (LOAN, replace(LOAN, not_after=MAY)),
+        (LOAN, replace(LOAN, not_before=TODAY)),
+        (replace(LOAN, not_after=TODAY), replace(LOAN, not_after=MAY)),
+        (LOAN, replace(LOAN, weight=4)),
+        (replace(LOAN, weight=4), replace(LOAN, weight=4, threshold=11)),
+        (replace(LOAN, weight=4), replace(LOAN, weight=3)),
+    ],
+)
+def test_a_list_that_decides_less_is_switched_off_and_the_other_way_round_is_not(
+    old: KeywordList, new: KeywordList
+) -> None:
+    before, after = (replace(OLD, keyword_lists=(FRAUD, one)) for one in (old, new))
+
+    assert switched_off(before, after) == ("K-LOAN",)
+    assert switched_off(after, before) == ()
+
+
+SOON, LATE = (ReviewLimit(after, OverdueAction.RELEASE) for after in (600, 7200))
+KEPT, DROPPED = ReviewLimit(600), ReviewLimit(600, OverdueAction.DISCARD)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ({}, {"commercial": LATE}, ["commercial"]),
+        ({"commercial": LATE}, {"commercial": SOON}, ["commercial"]),
+        ({"commercial": KEPT}, {"commercial": LATE}, ["commercial"]),
+        ({"commercial": DROPPED}, {"commercial": LATE}, ["commercial"]),
+        ({"commercial": LATE, "loan": KEPT}, {"commercial": LATE}, ["loan"]),
+        ({"commercial": LATE}, {"commercial": LATE, "loan": SOON, "retail": KEPT}, ["loan"]),
+    ],
+)
+def test_what_is_released_unread_or_sooner_is_named_and_the_other_way_round_is_not(
+    old: dict[str, ReviewLimit], new: dict[str, ReviewLimit], told: list[str]
+) -> None:
+    before, after = (replace(OLD, content=ContentRule(review=one)) for one in (old, new))
+
+    assert switched_off(before, after) == tuple(f"content.yaml review.{one}" for one in told)
+    assert not set(switched_off(after, before)) & set(switched_off(before, after))
+
+
+@pytest.mark.parametrize("unreadable", [Action.QUARANTINE, Action.REJECT])
+def test_what_cannot_be_read_and_passes_is_named(unreadable: Action) -> None:
+    before, after = (replace(OLD, content=ContentRule(one)) for one in (unreadable, Action.FORWARD))
+
+    assert switched_off(before, after) == ("content.yaml unreadable",)
+    assert switched_off(after, before) == ()
