@@ -494,7 +494,8 @@ async def test_a_rollback_that_switches_a_list_off_needs_two_persons(
 
     assert same.headers["location"] == "/policies/requests/1"
     assert (asked.headers["location"], before) == ("/approvals", FILES["keywords/fraud.yaml"])
-    assert "K-FRAUD: version 2 is put back" in page
+    # No list and no content.yaml: what cannot be read passes.
+    assert "K-FRAUD, content.yaml unreadable: version 2 is put back" in page
     assert "action: shadow" in found.read_text(encoding="utf-8")
     newest, *_ = await site.stores.policies.versions()
     assert newest.by == "user: lin (approved by user: wu)"
@@ -519,6 +520,44 @@ async def test_what_is_approved_is_what_was_asked_for(
     assert "changed since" in page
     assert not (policies / FILE).exists()
     assert running.asked == []
+
+
+UNREAD = {"no archive": b"?", "another program's": packed({"bundle.yaml": b"version: 99"})}
+
+
+@pytest.mark.parametrize("archive", UNREAD.values(), ids=UNREAD)
+async def test_where_the_policy_in_force_cannot_be_read_nothing_is_activated(
+    site: Site, policies: Path, running: RunningGateway, archive: bytes
+) -> None:
+    async with two_operators(site) as (browser, other):
+        await save(browser, MINE)
+        await activate(browser, force="1")
+        unread = NewPolicyVersion("f" * 12, "cn", NOON, "user: wu", "", archive)
+        await site.stores.policies.record(unread)
+        alone = await activate(browser, force="1")
+        page = await approve(other, site, 1)
+
+    assert alone.status_code == 422
+    assert "the policy in force cannot be read by this program" in alone.text
+    assert "could not be done" in page
+    assert (running.asked, (policies / FILE).exists()) == ([], False)
+
+
+async def test_an_approved_switch_fails_where_its_request_to_the_gateway_is_gone(
+    site: Site, running: RunningGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def gone(_store: PolicyStore, _number: int) -> None:
+        return None
+
+    async with two_operators(site) as (browser, other):
+        await save(browser, MINE)
+        await activate(browser, force="1")
+        monkeypatch.setattr(PolicyStore, "request", gone)
+        page = await approve(other, site, 1)
+
+    assert "could not be done" in page
+    assert "the request is gone from the store" in page
+    assert len(running.asked) == 1
 
 
 @pytest.mark.usefixtures("running")

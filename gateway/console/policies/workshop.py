@@ -91,7 +91,7 @@ class DraftCheck:
     `digest` is that of the bundle that would be in force, "" where it has `faults`. `rows` say what
     its rules and lists say otherwise than those in force, `texts` the changed lines by file.
     `loss` says that much of it is gone, "" if not: it may be an accident. `switched_off` are rules
-    and lists that would stop fewer messages, or none.
+    and lists that would stop fewer messages, or none; None where those in force cannot be read.
     """
 
     faults: tuple[LocatedFault, ...]
@@ -100,7 +100,7 @@ class DraftCheck:
     rows: Sequence[tuple[str, str, str]]
     texts: Mapping[str, Sequence[str]]
     loss: str
-    switched_off: tuple[str, ...] = ()
+    switched_off: tuple[str, ...] | None = ()
 
 
 class WorkshopError(Exception):
@@ -269,7 +269,10 @@ class PolicyWorkshop:
         if newest is None or not newest.archive_octets:
             return await asyncio.to_thread(bundle_in, self.directory)
         if self._active is None or self._active[0] != newest.number:
-            files = await files_of(self._store, newest.number)
+            try:
+                files = await files_of(self._store, newest.number)
+            except CommandError:
+                return None
             found = await asyncio.to_thread(restored_bundle, files)
             if found is None:
                 return None
@@ -289,7 +292,7 @@ class PolicyWorkshop:
             )
         rows = [] if before is None else difference_rows(difference(before, bundle))
         loss = None if before is None else shrunk(before, bundle)
-        off = () if before is None else switched_off(before, bundle)
+        off = None if before is None else switched_off(before, bundle)
         return DraftCheck((), warnings, bundle.digest, rows, changed, loss or "", off)
 
     def _changed_lines(self, name: str, text: str) -> list[str]:
@@ -387,22 +390,22 @@ class PolicyWorkshop:
             # Going back is a decision: a list that gets shorter by it is no accident.
             return await self._asked(by, note, force=True)
 
-    async def _switched_off_by(self, number: int) -> tuple[str, tuple[str, ...]]:
-        """Return the digest of a version, and what it stops no more. Raises WorkshopError."""
+    async def _switched_off_by(self, number: int) -> tuple[str, tuple[str, ...] | None]:
+        """Return the digest of a version, and what it stops no more, None where nothing tells."""
         async with self._load:
             before, other = await self._active_bundle(), await self._bundle_of(number)
-        if before is None:
-            raise WorkshopError("the policy in force cannot be read by this program")
-        return other.digest, switched_off(before, other)
+        return other.digest, None if before is None else switched_off(before, other)
 
     def _require_approval(
-        self, digest: str, rules: tuple[str, ...], approved: ApprovedSwitch | None
+        self, digest: str, rules: tuple[str, ...] | None, approved: ApprovedSwitch | None
     ) -> None:
         """Raise WorkshopError unless two persons want what needs two before it is in force."""
+        if rules is None and self._two_persons:
+            raise WorkshopError("the policy in force cannot be read by this program")
         if approved is None:
             if rules and self._two_persons:
                 raise SecondPersonError(digest, rules)
-        elif digest != approved.digest or not approved.rules.issuperset(rules):
+        elif digest != approved.digest or not approved.rules.issuperset(rules or ()):
             raise WorkshopError(CHANGED_SINCE, is_conflict=True)
 
     def _refuse_shipped(self) -> None:
@@ -428,7 +431,10 @@ class PolicyWorkshop:
 
     async def _asked(self, by: str, note: str, *, force: bool) -> PolicyRequest:
         wanted = PolicyRequest(by, short_note(note), force, self._utcnow())
-        return await ask_reload(self._store, wanted, self._wait_s)
+        try:
+            return await ask_reload(self._store, wanted, self._wait_s)
+        except CommandError as error:
+            raise WorkshopError(str(error)) from error
 
     def _write(self, texts: Mapping[str, str]) -> dict[str, bytes | None]:
         """Write files, words before the lists that name them; return what was there before."""
