@@ -68,7 +68,7 @@ def test_a_release_of_before_findings_were_kept_overruled_what_only_holds() -> N
     assert told_items(HOLD_LINE) == [("any rule that only holds", "")]
 
 
-def test_r40_nobody_overrules_the_hour() -> None:
+def test_nobody_overrules_the_hour() -> None:
     at_night = replace(WORD, rule="R40", reason=Reason.OUTSIDE_WINDOW)
 
     assert not OverruledFindings(lines_of([at_night]) + rule_line("R40")).covers(at_night)
