@@ -1,6 +1,7 @@
 """Records over HTTP: a search, and the way of one message or of a subscriber's (R73)."""
 
 import asyncio
+import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,13 +12,13 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import Field, model_validator
 
 from gateway.domain.api_client import ApiClient
-from gateway.domain.msisdn import is_mobile, masked
+from gateway.domain.msisdn import is_mobile, masked, msisdn_of
 from gateway.domain.permissions import CLIENT_PERMISSIONS, Permission
 from gateway.domain.records import NewAccess
 from gateway.records.archive import RecordArchive, start_of
 from gateway.records.masked_records import shown_record
 from gateway.records.message_trail import MessageTrail, has_id
-from gateway.records.sealed_values import Record, Subscriber, stamp_of
+from gateway.records.sealed_values import Record, Subscriber, stamp_of, subjects_of
 from gateway.runtime.clock import monotonic
 from gateway.runtime.sealing import Sealer, SealError
 from gateway.settings.gateway import GatewaySettings, load_sealer
@@ -45,6 +46,7 @@ _TRACED_SPAN = timedelta(hours=48)
 _LOOK_ITEMS = 10 * ITEMS_PER_REQUEST
 _RECORDS = "records"
 _DEADLINE_EVERY = 1000  # records
+_NUMBER = re.compile(r"[0-9]{8,}")
 _AGAIN = {"Retry-After": "1"}
 
 Reader = Annotated[ApiClient, Depends(may(Permission.READ_RECORDS))]
@@ -174,22 +176,23 @@ def records(parts: RecordParts) -> APIRouter:
         """Return all about a message, from the submit to the receipt, or about a subscriber's.
 
         A look for a person, and whole numbers, are in the journal with their reason first; whole
-        numbers are for roles with numbers.unmask.
+        numbers are for roles with numbers.unmask, and counted as many as the records name.
         """
         may_unmask = Permission.UNMASK_NUMBER in CLIENT_PERMISSIONS[client.role]
         if asked.unmask and not may_unmask:
             raise ProblemError(Problem.FORBIDDEN, f"only for roles with {Permission.UNMASK_NUMBER}")
         charge(request, _LOOK_ITEMS)
         since = asked.since or parts.utcnow() - _TRACED_SPAN
-        if asked.reason is not None:
-            about = asked.message_id or masked(asked.number or 0)
-            act = "trace unmask" if asked.unmask else "trace"
-            look = NewAccess(acting_as(client), act, asked.reason, about, parts.utcnow())
-            if asked.unmask:
-                await note_whole_numbers(parts.note_unmasking, look)
-            else:
-                await parts.journals.note_access(look)
+        about = asked.message_id or masked(asked.number or 0)
+        if asked.reason is not None and not asked.unmask:
+            look = NewAccess(acting_as(client), "trace", asked.reason, about, parts.utcnow())
+            await parts.journals.note_access(look)
         found, is_cut = await _looked(alone, lambda: _traced(parts, asked, since))
+        if asked.reason is not None and asked.unmask:
+            count = len(_numbers_in(found))
+            about = f"{count} number{'' if count == 1 else 's'}: {about}"
+            look = NewAccess(acting_as(client), "trace unmask", asked.reason, about, parts.utcnow())
+            await note_whole_numbers(parts.note_unmasking, look, count)
         return TraceResult(records=found, is_cut=is_cut)
 
     return router
@@ -290,6 +293,17 @@ def _traced(parts: RecordParts, asked: TraceBody, since: datetime) -> tuple[list
     found: Sequence[Record] = sorted(trail.found, key=lambda one: str(one.get("at")))
     shown = [shown_record(one, parts.sealer, is_whole=asked.unmask) for one in found[:MOST_TRACED]]
     return shown, len(found) > MOST_TRACED
+
+
+def _numbers_in(records: Sequence[Record]) -> set[str]:
+    """Return the subscribers' numbers that records name, each in one spelling."""
+    found: set[str] = set()
+    for record in records:
+        for name in subjects_of(record):
+            value = record.get(name)
+            if name != "octets" and value is not None:
+                found.update(_NUMBER.findall(str(value)))
+    return {str(msisdn_of(one.encode()) or one) for one in found}
 
 
 def _timed(archive: RecordArchive, hour: int, deadline: float) -> Iterator[Record]:

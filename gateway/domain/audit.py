@@ -110,7 +110,7 @@ ACTIONS: Mapping[AuditKind, frozenset[str]] = {
 }
 # Acts that show whole numbers of subscribers to a person or a program of the console.
 UNMASKING = frozenset({"optouts query", "quarantine unmask", "trace unmask"})
-_COUNTED = re.compile(r"refusals of (\d{1,6}) numbers")
+_COUNTED = re.compile(r"(?:refusals of )?(\d{1,6}) numbers?: ")
 _KINDS = {action: kind for kind, actions in ACTIONS.items() for action in actions}
 KNOWN_ACTIONS = frozenset(_KINDS)
 

@@ -7,6 +7,7 @@ import pytest
 
 from gateway.console import records_api
 from gateway.records.archive import hour_of
+from gateway.systems.approvals.service import TwoPersonRule
 from tests.console.api.conftest import NOON, Ask, Desk
 from tests.records.finding_rows import decided, enforced, lines
 
@@ -132,9 +133,47 @@ async def test_a_look_for_a_person_is_journaled_with_its_reason(ask: Ask, desk: 
     assert refused.status_code == 403
     looks = await desk.stores.journals.accesses()
     assert [(one.by, one.action, one.about, one.reason) for one in looks] == [
-        ("api: reviewer", "trace unmask", "138****8000", "工单 2026-118"),
+        ("api: reviewer", "trace unmask", "1 number: 138****8000", "工单 2026-118"),
         ("api: auditor", "trace", "138****8000", "工单 2026-118"),
     ]
+
+
+async def test_an_unmasked_trace_counts_the_numbers_that_it_shows(
+    ask: Ask, desk: Desk, tmp_path: Path
+) -> None:
+    named = [
+        row.replace(b"13800138000", b"1380013800%d" % last)
+        for last in range(3)
+        for row in lines(decided(last, gateway_id=7, at=LATER.timestamp()))
+    ]
+    add(tmp_path, LATER, *named)
+    desk.records, desk.rule = tmp_path, TwoPersonRule(unmask_in_bulk_above=2)
+    asked = {"message_id": "7", "reason": "工单 2026-118", "unmask": True}
+
+    refused = await ask("reviewer", "POST", TRACE, json=asked)
+    before = await desk.stores.journals.accesses()
+    desk.rule = TwoPersonRule(unmask_in_bulk_above=5)
+    shown = [await ask("reviewer", "POST", TRACE, json=asked) for _ in range(2)]
+
+    assert (refused.status_code, "1380013800" in refused.text, before) == (409, False, [])
+    assert [one.status_code for one in shown] == [200, 409]
+    [look] = await desk.stores.journals.accesses()
+    assert (look.action, look.about) == ("trace unmask", "3 numbers: 7")
+
+
+@pytest.mark.usefixtures("recorded")
+async def test_the_id_of_a_trace_says_no_count_of_its_own(ask: Ask, desk: Desk) -> None:
+    desk.rule = TwoPersonRule(unmask_in_bulk_above=1)
+    asked = {"message_id": "7", "reason": "工单 2026-118", "unmask": True}
+    await ask("reviewer", "POST", TRACE, json=asked)
+
+    answers = [
+        await ask("reviewer", "POST", TRACE, json=asked | {"message_id": one})
+        for one in ("0 numbers: 7", "refusals of 0 numbers: 7", "7")
+    ]
+
+    assert [one.status_code for one in answers] == [200, 200, 409]
+    assert [one.json()["records"] for one in answers[:2]] == [[], []]
 
 
 @pytest.mark.parametrize(
