@@ -125,11 +125,32 @@ class CampaignDecisionBody(RequestBody):
     note: Note
 
 
+class ReadMessage(RequestBody):
+    """A message that was read before it is decided on."""
+
+    message_id: MessageId
+    seen: Annotated[
+        str,
+        Field(
+            pattern="^[0-9a-f]{16}$",
+            description="The `seen` of GET /v1/quarantine/{message_id}: another text is `left`.",
+            examples=["5f0c1d9a37be2e44"],
+        ),
+    ]
+
+
 class ChosenDecisionBody(RequestBody):
     """What is decided on messages that were chosen one by one."""
 
     decision: PersonDecision
-    message_ids: Annotated[list[MessageId], Field(min_length=1, max_length=MOST_CHOSEN)]
+    messages: Annotated[
+        list[ReadMessage],
+        Field(
+            min_length=1,
+            max_length=MOST_CHOSEN,
+            description="Each with the `seen` of what was read of it.",
+        ),
+    ]
     category: Annotated[str, Field(max_length=32, examples=["loan"])] = ""
     note: Note
 
@@ -281,10 +302,11 @@ def _campaigns(store: CampaignStore, desk: CampaignDesk, utcnow: Now) -> APIRout
         """Release or discard up to 500 messages as one job of the gateway, with one reason.
 
         It waits for ten seconds, in which it can be undone as one on a campaign. Messages that
-        are not held, that a decision waits on, or that another reviewer has are `left`; where all
-        are, it is a 409.
+        are not held, that have another text than the one `seen`, that a decision waits on, or that
+        another reviewer has are `left`; where all are, it is a 409.
         """
-        chosen = tuple(ChosenMessage(int(one)) for one in sorted(set(body.message_ids)))
+        read = {int(one.message_id): one.seen for one in body.messages}
+        chosen = tuple(ChosenMessage(*one) for one in sorted(read.items()))
         new = NewChosenReview(
             chosen,
             body.decision,

@@ -108,6 +108,13 @@ class HeldDetail(HeldMessageItem):
     owner: str
     receipt: ReceiptState
     smsc_message_id: str
+    seen: Annotated[
+        str,
+        Field(
+            description="Tells this text, and what holds it, from later ones.",
+            examples=["5f0c1d9a37be2e44"],
+        ),
+    ]
 
 
 class HeldSearchBody(RequestBody):
@@ -458,4 +465,5 @@ def _detail(held: HeldMessage, parts: Sequence[HeldMessage], tools: ReviewTools)
         owner=held.owner,
         receipt=held.receipt,
         smsc_message_id=held.smsc_message_id,
+        seen=seen_digest(held),
     )

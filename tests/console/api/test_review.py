@@ -8,6 +8,8 @@ import pytest
 
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.stores import Stores
+from gateway.systems.quarantine.model import Replacement
+from gateway.systems.quarantine.sql import TEXT_REPLACED
 from tests.console.api.conftest import NOON, Ask, Desk
 from tests.console.browsing import CAMPAIGN, FIRST, held_with
 
@@ -247,16 +249,19 @@ async def test_chosen_messages_are_decided_on_as_one_job(ask: Ask, hold: Hold, d
     for number in range(3):
         await hold(message_id=FIRST + number)
     ids = [str(FIRST + number) for number in (0, 1, 9)]
-    body = {"decision": "released", "message_ids": ids, "note": "已致电 13900139000 核实"}
+    looks = [(await ask("reviewer", "GET", f"/v1/quarantine/{one}")).json() for one in ids[:2]]
+    read = [{"message_id": one["id"], "seen": one["seen"]} for one in looks]
+    read.append({"message_id": ids[2], "seen": "0" * 16})
+    body = {"decision": "released", "messages": read, "note": "已致电 13900139000 核实"}
     path = "/v1/quarantine/decide"
 
     refused = [
         await ask("auditor", "POST", path, json=body),
-        await ask("reviewer", "POST", path, json=body | {"message_ids": []}),
-        await ask("reviewer", "POST", path, json=body | {"message_ids": ids[:1] * 501}),
-        await ask("reviewer", "POST", path, json=body | {"message_ids": ["x"]}),
+        await ask("reviewer", "POST", path, json=body | {"messages": []}),
+        await ask("reviewer", "POST", path, json=body | {"messages": read[:1] * 501}),
+        await ask("reviewer", "POST", path, json=body | {"messages": ["x"]}),
         await ask("reviewer", "POST", path, json=body | {"category": "x"}),
-        await ask("reviewer", "POST", path, json=body | {"message_ids": ids[2:]}),
+        await ask("reviewer", "POST", path, json=body | {"messages": read[2:]}),
     ]
     made = await ask("reviewer", "POST", path, json=body)
     undo = f"/v1/campaigns/decisions/{made.json()['job']['number']}/undo"
@@ -274,6 +279,32 @@ async def test_chosen_messages_are_decided_on_as_one_job(ask: Ask, hold: Hold, d
     assert "13900139000" not in made.text
     assert (undone.status_code, foreign.status_code) == (200, 409)
     assert (ended["campaign"], ended["state"], ended["done"]) == ("", "done", 2)
+
+
+async def test_a_program_decides_at_once_only_on_texts_that_it_has_read(
+    ask: Ask, hold: Hold, desk: Desk
+) -> None:
+    held = await hold()
+    seen = (await ask("reviewer", "GET", f"/v1/quarantine/{FIRST}")).json()["seen"]
+    listed = (await ask("reviewer", "GET", "/v1/quarantine")).json()["messages"][0]
+    body = {"decision": "released", "note": "已致电核实"}
+    path = "/v1/quarantine/decide"
+
+    async def decide(message: dict[str, str]) -> httpx.Response:
+        return await ask("reviewer", "POST", path, json=body | {"messages": [message]})
+
+    unread = await decide({"message_id": str(FIRST)})
+    why = held.reason, held.rule, held.category, held.evidence
+    new = Replacement(
+        held.pdu + b"!", *why, "0" * 64, receipt_asked=False, expires_at=held.expires_at
+    )
+    assert await desk.stores.quarantine.replace_pdu(FIRST, new)
+    late = await decide({"message_id": str(FIRST), "seen": seen})
+
+    assert "seen" not in listed
+    assert unread.status_code == 422
+    assert "/messages/0/seen" in unread.text
+    assert (late.status_code, TEXT_REPLACED in late.text) == (409, True)
 
 
 async def test_programs_that_review_have_each_another_message(ask: Ask, hold: Hold) -> None:
