@@ -14,7 +14,6 @@ from gateway.console.policies.workshop import (
 )
 from gateway.domain.permissions import UserRole
 from gateway.domain.records import NewAccess
-from gateway.runtime.masking import masked_text
 from gateway.settings.console import TwoPersonSettings
 from gateway.storage.journals import SqlJournals
 from gateway.systems.approvals.model import ApprovalAct, kept_words
@@ -204,8 +203,7 @@ class UnmaskQuota(UnmaskingLimit):
         act, most = ApprovalAct.UNMASK_IN_BULK, self._approvals.rule.unmask_in_bulk_above
         given = {"count": str(most)}
         about = about_of(act, given)
-        reason = masked_text(look.reason)
-        await self._approvals.ask(act, given, about, reason, look.by, look.at)
+        await self._approvals.ask(act, given, about, look.reason, look.by, look.at)
         return APPROVALS.path
 
     async def _grant(self, given: Mapping[str, str], _by: str, _at: datetime) -> str:

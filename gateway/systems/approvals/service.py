@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gateway.domain.permissions import Permission
+from gateway.runtime.masking import masked_text
 from gateway.systems.approvals.model import (
     ApprovalAct,
     ApprovalRefusal,
@@ -21,6 +22,9 @@ PERMISSIONS: Mapping[ApprovalAct, Permission] = {
     ApprovalAct.SWITCH_RULE_OFF: Permission.CHANGE_POLICIES,
     ApprovalAct.UNMASK_IN_BULK: Permission.UNMASK_IN_BULK,
 }
+
+# Parameters that are free text of who asks.
+WRITTEN = frozenset({"note", "reason"})
 
 CarryOut = Callable[[Mapping[str, str], str, datetime], Awaitable[str]]
 """Does an act with its parameters, as the persons named; returns what came of it in words.
@@ -69,9 +73,18 @@ class ApprovalDesk:
         by: str,
         at: datetime,
     ) -> ApprovalRequest:
-        """Put an act before a second person; the same again by the same person is one request."""
+        """Put an act before a second person; the same again by the same person is one request.
+
+        Numbers in what a person wrote are masked: in `reason`, and in parameters of WRITTEN.
+        """
+        kept = {
+            name: masked_text(value) if name in WRITTEN else value
+            for name, value in parameters.items()
+        }
         until = at + self.rule.expires_after
-        return await self._store.ask(NewApproval(act, parameters, about, reason, by, at, until))
+        return await self._store.ask(
+            NewApproval(act, kept, about, masked_text(reason), by, at, until)
+        )
 
     async def approve(
         self, number: int, digest: str, by: str, at: datetime

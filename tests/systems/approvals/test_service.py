@@ -135,6 +135,22 @@ async def test_only_what_was_shown_is_approved(
     assert carried.acts == []
 
 
+async def test_numbers_in_what_a_person_wrote_are_masked_wherever_they_are_kept(
+    desk: ApprovalDesk, stores: Stores, carried: Carried, noon: datetime
+) -> None:
+    why = "call from 13900139000"
+    given = {"name": "20251125", "note": why, "reason": why}
+
+    asked = await desk.ask(ApprovalAct.MAKE_ADMIN, given, "mei", why, LIN, noon)
+    await desk.approve(asked.number, asked.digest, WU, noon)
+
+    masked = "call from 139****9000"
+    kept = {"name": "20251125", "note": masked, "reason": masked}
+    assert (asked.reason, asked.given) == (masked, kept)
+    assert carried.acts == [(kept, f"{LIN} (approved by {WU})")]
+    assert {one.reason for one in await stores.journals.accesses()} <= {masked, ""}
+
+
 async def test_the_same_asked_again_is_one_request(desk: ApprovalDesk, noon: datetime) -> None:
     first, again, of_wu = await ask(desk, noon), await ask(desk, noon), await ask(desk, noon, by=WU)
 
