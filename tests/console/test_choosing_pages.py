@@ -79,6 +79,9 @@ async def test_chosen_messages_are_one_decision_with_progress_that_can_be_undone
     part = (await browser.get("/quarantine/jobs?own=2")).text
     late = await post(browser, "/quarantine/jobs/2/undo")
 
+    # The script keeps a choice by this name: who signs in next in this tab has not chosen it.
+    assert 'data-user="lin"' in page
+    assert "${form.dataset.user}`;" in (await browser.get("/static/choosing.js")).text
     assert len(boxes) == 4
     assert made.headers["location"] == "/quarantine/messages?rule=K-LOAN&own=1&left=0"
     assert after.count("list-group-item-action") == 1

@@ -1,9 +1,9 @@
-// Which held messages are chosen for one decision: remembered in this tab from page to page. Without
-// this script the form takes those of one page.
+// Which held messages are chosen for one decision: remembered in this tab from page to page, for who
+// has chosen them. Without this script the form takes those of one page.
 (() => {
-  const KEY = "chosen-messages";
   const form = document.getElementById("choosing");
   if (!form) return;
+  const KEY = `chosen-messages ${form.dataset.user}`;
   const most = Number(form.dataset.most);
   const count = document.getElementById("choosing-count");
   const full = document.getElementById("choosing-full");
