@@ -1,5 +1,6 @@
 """The pages as one application, and who is signed in to it."""
 
+import re
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -35,7 +36,7 @@ from gateway.console.overview_pages import (
     status_of,
 )
 from gateway.console.policies.pages import POLICIES
-from gateway.console.policies.replay_pages import PolicyTools, policy_routers
+from gateway.console.policies.replay_pages import REPLAY, PolicyTools, policy_routers
 from gateway.console.record_pages import (
     TRACE,
     TRAFFIC,
@@ -93,6 +94,7 @@ from gateway.web.pages import SESSION_COOKIE, Templates
 
 # A page that is open asks for these by itself: nobody need be there.
 _ASKED_BY_PAGES = frozenset({LIVE, EVENTS, CHAIN, ARRIVALS, JOBS, LEASE})
+_REPLAY_STATE = re.compile(f"{re.escape(REPLAY)}/[^/]+/state")
 
 LINKS = (
     START,
@@ -150,7 +152,8 @@ class SignedInUsers:
     async def find(self, token: str, path: str) -> UserSession | None:
         """Return the session of a cookie; None if it is unknown or over."""
         digest = token_digest(token)
-        found = await self._desk.session_of(token, is_used=path not in _ASKED_BY_PAGES)
+        is_used = path not in _ASKED_BY_PAGES and not _REPLAY_STATE.fullmatch(path)
+        found = await self._desk.session_of(token, is_used=is_used)
         self._names.pop(digest, None)
         if found is not None:
             self._names[digest] = found.name

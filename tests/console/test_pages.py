@@ -56,8 +56,9 @@ async def test_who_looks_while_the_gateway_is_asked_waits_for_the_same_answer() 
     assert await status.get() == STATUS
 
 
+@pytest.mark.parametrize(("path", "status"), [("/live", 200), ("/policies/replay/7/state", 404)])
 async def test_a_page_that_is_left_open_keeps_no_session_open(
-    browser: httpx.AsyncClient, site: Site
+    browser: httpx.AsyncClient, site: Site, path: str, status: int
 ) -> None:
     await sign_in(browser, site)
     half = SessionLimits().idle / 2
@@ -65,11 +66,11 @@ async def test_a_page_that_is_left_open_keeps_no_session_open(
     site.clock.at += half
     used = await browser.get("/")
     site.clock.at += half
-    asked = await browser.get("/live")
+    asked = await browser.get(path)
     site.clock.at += half
-    late = await browser.get("/live")
+    late = await browser.get(path)
 
-    assert [used.status_code, asked.status_code, late.status_code] == [200, 200, 303]
+    assert [used.status_code, asked.status_code, late.status_code] == [200, status, 303]
 
 
 async def test_who_signs_in_sees_how_the_gateway_stands(
