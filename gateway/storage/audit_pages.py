@@ -17,6 +17,8 @@ from gateway.storage.tables import UtcTime, metadata
 LOOKED_AT = 50_000
 
 _MOST_NAMES = 64
+# So many steps from text to text: refused sign-ins are noted by address, and strangers have many.
+_MOST_STEPS = 10_000
 # So many parts of an index are merged where each entry is looked at.
 _MOST_MERGED = 4
 
@@ -139,15 +141,22 @@ async def _actions(database: Database, kind: AuditKind | None) -> list[str] | No
 async def _names(database: Database, column: sa.Column[Any], is_meant: Any) -> list[str] | None:
     """Return the different texts of a column that are meant, by steps in its index; None for many.
 
-    A step finds the next text above one: there are few of them in millions of entries.
+    A step finds the next text above one: there are few of them in millions of entries. After
+    _MOST_STEPS there are many.
     """
-    names = sa.select(sa.func.min(column).label("name")).cte("names", recursive=True)
-    above = sa.select(sa.func.min(column)).where(column > names.c.name).scalar_subquery()
-    names = names.union_all(sa.select(above).where(names.c.name.is_not(None)))
-    name = names.c.name
-    query = sa.select(name).where(name.is_not(None), is_meant(name)).limit(_MOST_NAMES + 1)
-    found = [str(row["name"]) for row in await database.rows(query)]
-    return found if len(found) <= _MOST_NAMES else None
+    first = sa.select(sa.func.min(column).label("name"), sa.literal(1).label("step"))
+    names = first.cte("names", recursive=True)
+    name, step = names.c.name, names.c.step
+    above = sa.select(sa.func.min(column)).where(column > name).scalar_subquery()
+    is_next = name.is_not(None), step < _MOST_STEPS
+    names = names.union_all(sa.select(above, step + 1).where(*is_next))
+    name, step = names.c.name, names.c.step
+    is_told = name.is_not(None), sa.or_(is_meant(name), step == _MOST_STEPS)
+    query = sa.select(name, step).where(*is_told).limit(_MOST_NAMES + 1)
+    rows = await database.rows(query)
+    if len(rows) > _MOST_NAMES or any(row["step"] == _MOST_STEPS for row in rows):
+        return None
+    return [str(row["name"]) for row in rows]
 
 
 def _newest_of(

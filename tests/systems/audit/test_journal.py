@@ -15,7 +15,7 @@ from gateway.domain.consent import Answer, ConsentAnswer
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.domain.records import Access, JournalRow, NewAccess
 from gateway.runtime.masking import masked_text
-from gateway.storage import journals
+from gateway.storage import audit_pages, journals
 from gateway.storage.errors import StoreUnavailable
 from gateway.stores import Stores
 from gateway.systems.audit.service import ExportState, export_lines, row_noted, verify_export
@@ -293,6 +293,25 @@ async def test_a_page_looks_at_so_many_entries_and_leads_on(stores: Stores, noon
 
     assert (first.entries, first.before) == ([], 6)
     assert [one.about for one in second.entries] == ["message 0"]
+
+
+@pytest.mark.every_store
+async def test_a_filter_walks_only_so_many_names(
+    stores: Stores, noon: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(9):
+        at = noon + timedelta(seconds=number)
+        await stores.journals.note_access(entry("user sign-in", at, by=f"address {number}"))
+    wanted = ActFilter(by="address 0")
+
+    by_index = await stores.journals.page(5, wanted, None, 4)
+    monkeypatch.setattr(audit_pages, "_MOST_STEPS", 8)
+    bounded = await stores.journals.page(5, wanted, None, 4)
+    rest = await stores.journals.page(5, wanted, bounded.before, 5)
+
+    assert [one.number for one in by_index.entries] == [1]
+    assert (bounded.entries, bounded.before) == ([], 6)
+    assert rest.entries == by_index.entries
 
 
 async def test_nothing_is_before_the_first_entry(stores: Stores, noon: datetime) -> None:
