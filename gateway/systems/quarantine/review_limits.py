@@ -14,7 +14,12 @@ from gateway.storage.database import SqlStore
 from gateway.storage.tables import held_messages
 from gateway.systems.quarantine.model import BY_TIME_LIMIT, lowest_id_at
 from gateway.systems.quarantine.service import ActResult, Outcome, QuarantineDesk
-from gateway.systems.quarantine.tables import IS_ESCALATED, IS_UNDECIDED, SUBJECT, review_leases
+from gateway.systems.quarantine.tables import (
+    IS_PARTLY_ESCALATED,
+    IS_UNDECIDED,
+    SUBJECT,
+    review_leases,
+)
 
 FindLimit: TypeAlias = Callable[[str], ReviewLimit | None]
 """Returns the limit for messages of a category by the policy in force, None without one."""
@@ -68,7 +73,7 @@ class OverdueStore(SqlStore):
                 _held.reason != Reason.USER_PREF,
                 _held.decision == "",
                 IS_UNDECIDED,
-                ~IS_ESCALATED,
+                ~IS_PARTLY_ESCALATED,
                 is_free,
             )
             .order_by(_held.message_id)

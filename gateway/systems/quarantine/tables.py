@@ -169,6 +169,13 @@ IS_UNDECIDED = sa.and_(
 
 # It was put before a senior reviewer, and has not been decided on since.
 IS_ESCALATED = _held.message_id.in_(sa.select(review_escalations.c.message_id).where(IS_OPEN))
+_other = held_messages.alias("escalated_part")
+# That was done with it, or with another part of it.
+IS_PARTLY_ESCALATED = SUBJECT.in_(
+    sa.select(sa.case((_other.c.assembly != 0, _other.c.assembly), else_=_other.c.message_id))
+    .join(review_escalations, review_escalations.c.message_id == _other.c.message_id)
+    .where(IS_OPEN)
+)
 
 
 def is_excepted(rule: str) -> sa.ColumnElement[bool]:

@@ -130,6 +130,22 @@ async def test_what_a_reviewer_has_in_hand_stays(
     assert after == ({OverdueAction.RELEASE: 1} if who == "leased" else {})
 
 
+@pytest.mark.parametrize("limit", [RELEASE, DISCARD])
+async def test_no_part_of_an_escalated_long_message_is_moved(
+    stores: Stores, desk: QuarantineDesk, held: Builder, noon: datetime, limit: ReviewLimit
+) -> None:
+    parts = [message(held, noon, number, assembly=7, part=number) for number in (1, 2, 3)]
+    other = message(held, noon, 4)
+    await stores.quarantine.hold([*parts, other])
+    at = noon + 2 * HOUR
+    await ReviewDesk(stores.reviews, str).escalate(parts[0].message_id, "user: lin", "?", at)
+
+    done = await keeper(stores, desk, {"loan": limit}).look(at)
+
+    assert done == {limit.then: 1}
+    assert (await states_of(stores))[:3] == [HoldState.HELD] * 3
+
+
 async def test_a_limit_holds_below_its_category_but_for_what_has_its_own(
     stores: Stores, desk: QuarantineDesk, held: Builder, noon: datetime
 ) -> None:
