@@ -14,7 +14,7 @@ from gateway.storage.database import values_of
 from gateway.storage.journals import note_access
 from gateway.storage.tables import held_messages
 from gateway.systems.quarantine.model import HoldMove, ReleaseScope
-from gateway.systems.quarantine.tables import voided
+from gateway.systems.quarantine.tables import left_out, voided
 
 _column = held_messages.c
 _MOST_NAMED = 20  # messages in one entry of the audit
@@ -42,6 +42,7 @@ async def moved_in(
     if move["to"] is HoldState.HELD and move.get("grounds"):
         for one in moved:  # a decision is on what held it when it was read
             await connection.execute(voided(one.message_id, move["at"], HELD_AGAIN))
+            await connection.execute(left_out(one.message_id))
     if moved and (entry := move.get("audited")) is not None:
         await note_access(connection, replace(entry, about=_about(moved)))
     return moved

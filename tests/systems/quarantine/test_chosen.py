@@ -28,6 +28,8 @@ from gateway.systems.quarantine.decisions import (
 from gateway.systems.quarantine.model import (
     MOST_CHOSEN,
     ChosenMessage,
+    Grounds,
+    MessageIds,
     NewCampaignReview,
     NewChosenReview,
     NewReview,
@@ -36,7 +38,13 @@ from gateway.systems.quarantine.model import (
     ReviewJob,
     ReviewJobState,
 )
-from gateway.systems.quarantine.service import STANDING, HeldFilter, NotDone, find_held
+from gateway.systems.quarantine.service import (
+    STANDING,
+    HeldFilter,
+    NotDone,
+    QuarantineDesk,
+    find_held,
+)
 from gateway.systems.quarantine.sql import TEXT_REPLACED
 
 Builder: TypeAlias = Callable[..., HeldMessage]
@@ -223,6 +231,24 @@ async def test_what_its_sender_replaces_meanwhile_stays_held(
 
     assert await listed(stores) == [1]
     assert await work(stores, noon + UNDO_FOR) == [2]
+
+
+async def test_what_something_else_holds_meanwhile_stays_held(
+    desk: CampaignDesk, stores: Stores, held: Builder, noon: datetime
+) -> None:
+    grounds = Grounds("CONTENT", "K-NEW", "", "", "d", noon + timedelta(days=1))
+    await stores.quarantine.hold([held(message_id=one) for one in (1, 2)])
+    other = QuarantineDesk(stores.quarantine, MessageIds(worker=1))
+
+    job = made(await desk.decide_chosen(chosen(1, 2, decision=RELEASED), noon))
+    await other.request_release(1, MEI, noon)  # a command does not wait
+    await other.hold(1, grounds, "judged again: CONTENT", noon)
+
+    assert await listed(stores) == [1]
+    assert await work(stores, noon + UNDO_FOR) == [2]
+    ended = await stores.campaigns.job(job.number)
+    assert ended is not None
+    assert (ended.state, ended.done) == (ReviewJobState.DONE, 1)
 
 
 async def test_no_more_are_decided_on_at_once_than_is_said(
