@@ -188,7 +188,7 @@ class ReviewStore(SqlStore):
     async def escalate(
         self, message_id: int, by: str, note: str, at: datetime, *, may_be_second: bool
     ) -> Escalation | NotDone:
-        """Put a held message before senior reviewers; NotDone if it is not held.
+        """Put a held message before senior reviewers; NotDone if it is not held, or taken.
 
         What is dealt to a second reviewer was decided on: its escalation is closed at once.
         """
@@ -200,8 +200,8 @@ class ReviewStore(SqlStore):
                 return NotDone(message_id, None, UNKNOWN_MESSAGE)
             if held.state not in _DECIDABLE:
                 return NotDone(message_id, held.state, STANDING[held.state])
-            if await _waits(connection, held, at):
-                return NotDone(message_id, held.state, DECISION_WAITS)
+            if why := await _taken_by_others(connection, held, by, at):
+                return NotDone(message_id, held.state, why)
             if second is not None:
                 await escalate_opinion(connection, message_id, by)
             values = {"message_id": message_id, "by": by, "note": note, "at": at}
@@ -401,12 +401,19 @@ async def _hindrance(
         return STANDING[HoldState.EXPIRED]
     if new.seen and new.seen != seen_digest(held):
         return TEXT_REPLACED
+    return await _taken_by_others(connection, held, new.by, at)
+
+
+async def _taken_by_others(
+    connection: AsyncConnection, held: HeldMessage, by: str, at: datetime
+) -> str:
+    """Return why others have a message now: a decision that waits, or a lease; "" if none has."""
     if await _waits(connection, held, at):
         return DECISION_WAITS
     leased = sa.select(review_leases.c.by).where(
         review_leases.c.subject == subject_of(held),
         review_leases.c.until > at,
-        review_leases.c.by != new.by,
+        review_leases.c.by != by,
     )
     return LEASED if (await connection.execute(leased)).first() is not None else ""
 

@@ -169,6 +169,23 @@ async def test_an_escalated_message_waits_for_a_senior_reviewer_until_it_is_deci
         assert (said.by, said.is_open) == (LIN, False)
 
 
+async def test_what_another_reviewer_has_is_not_escalated_and_stays_with_that_one(
+    stores: Stores, reviews: ReviewDesk, held: Builder, noon: datetime
+) -> None:
+    parts = [held(message_id=one, assembly=9, part=one) for one in (1, 2)]
+    await stores.quarantine.hold(parts)
+    await stores.leases.take(parts[0], MEI, noon)
+
+    refused = await reviews.escalate(2, LIN, "?", noon)
+    decided = await reviews.decide(NewReview(2, PersonDecision.REJECTED, LIN), noon)
+    own = await reviews.escalate(1, MEI, "?", noon)
+    after = await reviews.escalate(1, LIN, "?", noon)
+
+    assert refused == decided == NotDone(2, HoldState.HELD, LEASED)
+    assert isinstance(own, Escalation)
+    assert isinstance(after, Escalation)
+
+
 async def test_what_nobody_can_decide_on_is_not_escalated(
     stores: Stores, reviews: ReviewDesk, held: Builder, noon: datetime
 ) -> None:
