@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import structlog
 
@@ -221,6 +222,8 @@ class ReleaseFollower:
             # its time is over, and what comes too late must not come.
             return
         ids = [one.message_id for one in together]
+        zone = ZoneInfo(plane.rules.bundle.surroundings.zone)  # that of the limits of a day
+        self.queue.begin_day(now.astimezone(zone).date())
         counted = self.queue.counted
         is_counted = bool(gone) or not counted.isdisjoint(ids)
         beside = (*together[1:], *gone)

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import TypeVar
 
 import structlog
@@ -33,6 +33,10 @@ from gateway.systems.quarantine.sql import QuarantineStore
 log = structlog.get_logger()
 
 
+# The SMSC refused it, or said nothing: a person may release it once more.
+_CAME_BACK = frozenset({HoldState.HELD, HoldState.IN_DOUBT})
+
+
 class ReleaseQueue:
     """Messages that wait for release, in order; those counted already; results of this turn."""
 
@@ -41,7 +45,9 @@ class ReleaseQueue:
         # and the group that a route leads them to: one that is down must not have them asked for.
         self.waiting: Counter[str] = Counter()
         self.waiting_for: Counter[tuple[str, str]] = Counter()
-        self.counted: set[int] = set()  # deferred and counted; judging again does not count them
+        self.counted: set[int] = set()  # judging again does not count them
+        self._came_back: set[int] = set()  # of these: what people hold since `_day`
+        self._day: date | None = None
         self.came_of: Counter[str] = Counter()  # of deferred ones: too many to log each
         self._wanted: dict[int, tuple[str, str]] = {}  # message_id to system_id and group
         self.group_of = group_of
@@ -52,8 +58,22 @@ class ReleaseQueue:
             self.want(held.message_id, held.system_id, self.group_of(held.pdu))
             return
         self.drop((held.message_id,))
+        if held.state in _CAME_BACK and held.message_id in self.counted:
+            self._came_back.add(held.message_id)
+            return
+        self._came_back.discard(held.message_id)
         if held.state is not HoldState.RELEASING:
             self.counted.discard(held.message_id)
+
+    def begin_day(self, day: date) -> None:
+        """Forget that messages were counted which came back on an earlier day.
+
+        On the same day such a message must not reach a limit by its own first try (R42).
+        """
+        if day != self._day:
+            self._day = day
+            self.counted -= self._came_back
+            self._came_back.clear()
 
     def want(self, message_id: int, system_id: str, group: str = "") -> None:
         """Add a message at the end, unless it is in the queue."""

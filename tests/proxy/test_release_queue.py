@@ -57,6 +57,32 @@ def test_what_was_counted_is_remembered_while_the_smsc_has_not_answered() -> Non
     assert queue.counted == {1}
 
 
+def test_r42_what_came_back_to_people_was_counted_until_its_day_ends() -> None:
+    queue = ReleaseQueue()
+    queue.begin_day(NOON.date())
+    queue.counted = {1, 2, 3, 4}
+
+    for number, state in enumerate((HoldState.HELD, HoldState.IN_DOUBT, HoldState.DEFERRED), 1):
+        queue.follow(replace(WANTED, message_id=number, state=state))
+    queue.follow(WANTED)
+    queue.begin_day(NOON.date())
+    same_day = set(queue.counted)
+    queue.begin_day(NOON.date() + timedelta(days=1))
+
+    assert same_day == {1, 2, 4}
+    assert queue.counted == {4}
+
+
+def test_r42_what_came_back_and_is_over_is_forgotten() -> None:
+    queue = ReleaseQueue()
+    queue.counted = {1}
+
+    queue.follow(replace(WANTED, state=HoldState.HELD))
+    queue.follow(replace(WANTED, state=HoldState.DISCARDED))
+
+    assert queue.counted == set()
+
+
 def test_what_is_put_back_waits_after_all_others() -> None:
     queue = ReleaseQueue()
     for number in (1, 2, 3):

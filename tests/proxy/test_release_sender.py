@@ -2,11 +2,17 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 
 from gateway.app.gateway import Gateway
+from gateway.domain.policy import ROLLING_DAY, CountDimension, Enforcement, Limit
 from gateway.domain.quarantine import HeldMessage, HoldState
+from gateway.domain.verdict import Action
+from gateway.policy.bundle import Bundle, Rule, Title
+from gateway.policy.checks.too_often import TooOften
+from gateway.policy.ruleset import RuleSet
 from gateway.runtime.clock import monotonic
 from gateway.settings.smscs import Smsc
 from simulators.esme import RawEsme
@@ -61,6 +67,33 @@ async def test_what_the_smsc_refuses_goes_back_to_people(
 
     assert "0xB" in held.note
     assert smsc.counters.messages == 1
+
+
+async def test_r42_what_the_smsc_refused_and_people_release_again_counts_once(
+    gateway: Gateway, attach: Attach, smsc: SimulatedSmsc, bundle: Bundle, reach: Reach
+) -> None:
+    daily = TooOften((Limit((CountDimension.DESTINATION,), 1, ROLLING_DAY),))
+    terms = (Title("", ""), "[PR]", daily, Enforcement.ENFORCE)
+    limited = Rule("R42", *terms, action=Action.THROTTLE)
+    rules = gateway.plane.rules
+    changed = replace(bundle, digest="1" * 12, rules=(*bundle.rules, limited))
+    gateway.tick.pipeline.load(
+        RuleSet(changed, [rules.accounts["sp1"].sender], rules.knowledge, rules)
+    )
+    smsc.behaviour = Behaviour(error_every=1, error_status=CommandStatus.ESME_RSUBMITFAIL)
+    esme = await attach(gateway)
+    first, second = await hold(esme), await hold(esme)
+    await release(gateway, first)
+    await reach(gateway, first, HoldState.HELD)
+    smsc.behaviour = Behaviour()
+
+    await release(gateway, first)
+    await reach(gateway, first, HoldState.RELEASED)
+    await release(gateway, second)
+    refused = await reach(gateway, second, HoldState.REFUSED)
+
+    assert "FREQUENCY" in refused.note
+    assert smsc.counters.accepted == 1
 
 
 @pytest.mark.parametrize(("status", "note"), [(CommandStatus.ESME_RINVCMDID, "0x3"), (0, "0x45")])
