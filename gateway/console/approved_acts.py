@@ -78,7 +78,10 @@ class ReleaseApprovals:
         approvals.register(ApprovalAct.RELEASE_CAMPAIGN, self._release)
 
     def are_needed(self, decision: PersonDecision, count: int) -> bool:
-        """Tell whether a decision on so many messages releases more than one person may."""
+        """Tell whether one person may not decide so on a campaign of so many messages, or a part.
+
+        Of chosen messages their number is compared.
+        """
         most = self._approvals.rule.release_campaign_above
         return most is not None and decision is PersonDecision.RELEASED and count > most
 

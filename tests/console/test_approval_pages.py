@@ -187,6 +187,27 @@ async def test_a_large_campaign_is_released_by_two_persons(
     assert "job 1 releases 3 messages" in page
 
 
+async def test_a_part_of_a_large_campaign_is_released_by_two_persons_too(
+    browser: httpx.AsyncClient, site: Site
+) -> None:
+    await sign_in(browser, site, UserRole.SENIOR_REVIEWER)
+    other = await second(site, UserRole.SENIOR_REVIEWER)
+    await hold(site, 3)
+    await site.stores.quarantine.hold(
+        [held_with("黑户贷款", message_id=FIRST + 9, system_id="bank")]
+    )
+    fields = {"act": "release", "count": "1", "note": "客户已核实", "system_id": "bank"}
+
+    asked = await post(browser, f"/quarantine/campaigns/{CAMPAIGN}", fields)
+    before = await site.stores.campaigns.latest()
+    await post(other, "/approvals/1/approve", await digest_of(site))
+    await other.aclose()
+
+    (job,) = await site.stores.campaigns.latest()
+    assert (asked.headers["location"], before) == ("/approvals", [])
+    assert (job.system_id, job.expected_count) == ("bank", 1)
+
+
 @pytest.mark.parametrize(("held", "act"), [(2, "release"), (3, "discard")])
 async def test_a_small_one_and_a_discard_need_no_second_person(
     browser: httpx.AsyncClient, site: Site, held: int, act: str

@@ -113,7 +113,7 @@ class CampaignApprovals(Protocol):
     """Puts decisions on campaigns before a second person where the settings say so."""
 
     def are_needed(self, decision: PersonDecision, count: int) -> bool:
-        """Tell whether one person alone may not decide so on so many messages."""
+        """Tell whether one person alone may not decide so where so many messages are held."""
 
     async def ask(self, new: NewCampaignReview, at: datetime) -> str:
         """Ask for an approval; return the address of the page on which it waits."""
@@ -248,7 +248,9 @@ class CampaignReview:
             note=said(given.get("note", "")),
             rule=rule,
         )
-        if self.approvals is not None and self.approvals.are_needed(decision, new.expected_count):
+        is_asked = self.approvals is not None
+        whole = await self.store.held_of_campaign(campaign) if is_asked else 0
+        if self.approvals is not None and self.approvals.are_needed(decision, whole):
             each = await self.store.held_of_each(campaign, rule)
             held = each.get(new.system_id, 0) if new.system_id else sum(each.values())
             if held != new.expected_count:

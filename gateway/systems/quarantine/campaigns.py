@@ -185,6 +185,10 @@ class CampaignStore(SqlStore):
         )
         return {row["system_id"]: row["messages"] for row in await self._database.rows(query)}
 
+    async def held_of_campaign(self, campaign: str) -> int:
+        """Return how many messages of a campaign are held of all SPs, and no decision waits on."""
+        return sum((await self.held_of_each(campaign)).values())
+
     async def add(
         self, new: NewCampaignReview, at: datetime, undo_for: timedelta
     ) -> ReviewJob | JobNotMade:
@@ -324,8 +328,8 @@ class CampaignDesk:
     """Decides on whole campaigns and on chosen messages; the caller checks who may do so.
 
     That is DECIDE_CAMPAIGN, and for chosen messages DECIDE_HELD. `mask` hides numbers in what
-    people write; None for `most_released` releases any number of messages. Every call raises
-    StoreUnavailable.
+    people write; None for `most_released` releases any number of messages. Else of a campaign with
+    more of them no part is released, either. Every call raises StoreUnavailable.
     """
 
     def __init__(
@@ -347,8 +351,10 @@ class CampaignDesk:
         _require_sound(new)
         if not is_campaign_id(new.campaign):
             raise ValueError("no id of a campaign")
-        if self._is_too_much(new.decision, new.expected_count):
-            return JobNotMade(new.expected_count, SECOND_PERSON)
+        is_asked = self._most_released is not None
+        held = await self._store.held_of_campaign(new.campaign) if is_asked else 0
+        if self._is_too_much(new.decision, max(held, new.expected_count)):
+            return JobNotMade(held, SECOND_PERSON)
         masked = replace(new, reason=self._mask(new.reason), note=self._mask(new.note))
         return await self._store.add(masked, at, undo_for)
 

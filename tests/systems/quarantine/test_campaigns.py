@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import chain
 from typing import TypeAlias
@@ -119,6 +120,23 @@ async def test_a_release_of_more_than_one_person_may_release_changes_nothing(
     assert refused == JobNotMade(3, SECOND_PERSON)
     assert isinstance(lied, JobNotMade)
     assert made(discarded).expected_count == 3
+
+
+async def test_a_part_of_a_campaign_is_not_released_where_the_whole_needs_two_persons(
+    stores: Stores, held: Builder, noon: datetime
+) -> None:
+    ids = {1: "sp1", 2: "sp1", 3: "bank"}
+    await stores.quarantine.hold(
+        [held(message_id=one, campaign=ONE, system_id=sp, rule="K") for one, sp in ids.items()]
+    )
+    desk = CampaignDesk(stores.campaigns, masked, most_released=2)
+    part = NewCampaignReview(ONE, RELEASED, LIN, 2, "sp1")
+
+    parts = [await desk.decide(one, noon) for one in (part, replace(part, rule="K"))]
+    discarded = await desk.decide(replace(part, decision=REJECTED), noon)
+
+    assert parts == [JobNotMade(3, SECOND_PERSON)] * 2
+    assert made(discarded).expected_count == 2
 
 
 async def test_a_whole_campaign_is_decided_on_after_ten_seconds_and_nothing_else(
