@@ -23,7 +23,7 @@ from gateway.stores import Stores
 from gateway.systems.complaints.sql import ComplaintStore
 from gateway.systems.quarantine.model import MessageIds
 from gateway.systems.quarantine.service import QuarantineDesk
-from gateway.systems.users.model import SessionLimits
+from gateway.systems.users.model import WIDEST_LIMITS, SessionLimits
 from gateway.systems.users.session_store import UserSessionStore
 from simulators.esme import RawEsme
 from simulators.smsc import SimulatedSmsc
@@ -303,7 +303,7 @@ async def test_sessions_and_devices_of_users_are_forgotten_when_they_are_over(
     await start()
     await until(lambda: bool(limits))
 
-    assert limits[0] == SessionLimits()
+    assert limits[0] == WIDEST_LIMITS
 
 
 async def test_complaints_that_lack_something_for_a_week_are_given_up(
