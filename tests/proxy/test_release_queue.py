@@ -57,7 +57,7 @@ def test_what_was_counted_is_remembered_while_the_smsc_has_not_answered() -> Non
     assert queue.counted == {1}
 
 
-def test_what_came_back_to_people_was_counted_until_its_day_ends() -> None:
+def test_r42_what_came_back_to_people_was_counted_until_its_day_ends() -> None:
     queue = ReleaseQueue()
     queue.begin_day(NOON.date())
     queue.counted = {1, 2, 3, 4}
@@ -73,7 +73,7 @@ def test_what_came_back_to_people_was_counted_until_its_day_ends() -> None:
     assert queue.counted == {4}
 
 
-def test_what_came_back_and_is_over_is_forgotten() -> None:
+def test_r42_what_came_back_and_is_over_is_forgotten() -> None:
     queue = ReleaseQueue()
     queue.counted = {1}
 

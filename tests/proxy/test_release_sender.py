@@ -69,7 +69,7 @@ async def test_what_the_smsc_refuses_goes_back_to_people(
     assert smsc.counters.messages == 1
 
 
-async def test_what_the_smsc_refused_and_people_release_again_counts_once(
+async def test_r42_what_the_smsc_refused_and_people_release_again_counts_once(
     gateway: Gateway, attach: Attach, smsc: SimulatedSmsc, bundle: Bundle, reach: Reach
 ) -> None:
     daily = TooOften((Limit((CountDimension.DESTINATION,), 1, ROLLING_DAY),))
