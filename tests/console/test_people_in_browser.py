@@ -38,7 +38,7 @@ async def verify_and_export(screen: Screen) -> str:
     await page.goto(f"{screen.base}/audit")
     await screen.see("audit")
     await page.click("form[action='/audit/verify'] button")
-    await page.wait_for_selector("#chain .alert-success")
+    await page.wait_for_selector("main .alert-success")
     await screen.see("audit-verified")
     await page.select_option("#kind", "decision")
     await page.click("form[action='/audit'] button")
