@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 import pytest
 from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Error as BrowserError
 
 from gateway.domain.permissions import UserRole
 from gateway.domain.quarantine import HoldState
@@ -174,7 +175,11 @@ async def watch(visit: Visit, held: int) -> None:
 async def find(visit: Visit, message_id: str) -> None:
     """Look a message up by its id, as an SP who asks names it."""
     page = visit.page
-    await page.goto(f"{visit.screen.base}/quarantine/messages")
+    try:
+        await page.goto(f"{visit.screen.base}/quarantine/messages")
+    except BrowserError:  # on a slow machine what was opened before may come only now
+        await page.wait_for_load_state()
+        await page.goto(f"{visit.screen.base}/quarantine/messages")
     if await page.get_attribute("#filters", "open") is None:
         await page.click("#filters summary")
     await page.fill("#number", message_id)
