@@ -1,16 +1,15 @@
 """The acts that two persons decide on: what asks for them, and what carries them out."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from gateway.console.policies.pages import SwitchApprovals
-from gateway.console.policies.versions import ApprovedSwitch
+from gateway.console.policies.versions import ApprovedSwitch, named_in_short
 from gateway.console.policies.workshop import (
     PolicyWorkshop,
     SecondPersonError,
     WorkshopError,
-    named_in_short,
 )
 from gateway.domain.permissions import UserRole
 from gateway.domain.records import NewAccess
@@ -29,6 +28,7 @@ from gateway.systems.users.user_pages import AskAdmin
 from gateway.web.pages import marked
 
 BULK_WITHIN = timedelta(hours=1)
+_MOST_CHANGES = 200
 
 _IS_ADMIN = marked("{name} is an admin")
 _RELEASES = marked("job {job} releases {count} messages")
@@ -138,6 +138,7 @@ class RuleSwitchApprovals(SwitchApprovals):
             "by": by,
             "drafts": json.dumps(dict(revisions), sort_keys=True),
             "files": named_in_short(sorted(revisions)),
+            "changes": _changes(error.rows),
         }
         return await self._ask(by, given, reason, error)
 
@@ -178,6 +179,13 @@ class RuleSwitchApprovals(SwitchApprovals):
         if done.state is ReloadRequestState.REFUSED:
             raise ActFailedError(kept_words(SWITCHED[done.state], number=done.number))
         return kept_words(SWITCHED[done.state], number=done.number)
+
+
+def _changes(rows: Sequence[tuple[str, str, str]]) -> str:
+    """Return rows of a difference as JSON: who approves reads them, the first of a great many."""
+    said = [" ".join(row) for row in rows[:_MOST_CHANGES]]
+    more = [f"… (+{len(rows) - _MOST_CHANGES})"] if len(rows) > _MOST_CHANGES else []
+    return json.dumps([*said, *more], ensure_ascii=False)
 
 
 class UnmaskQuota(UnmaskingLimit):

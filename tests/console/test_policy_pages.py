@@ -477,6 +477,27 @@ async def test_a_rule_is_switched_off_by_two_persons(
     assert await site.stores.policies.drafts() == []
 
 
+async def test_the_second_person_sees_all_that_would_stop_less_and_what_changes(
+    site: Site, policies: Path, running: RunningGateway
+) -> None:
+    rule = FILES["rules/consent.yaml"]
+    many = [rule.split("rules:\n")[1].replace("R21", f"X{number}") for number in range(10, 24)]
+    (policies / "rules/consent.yaml").write_text(rule + "".join(many), encoding="utf-8")
+    await running.record("more")
+    ids = ["R21", *(f"X{number}" for number in range(10, 24))]
+    modes = "".join(f"  - id: {one}\n    mode: shadow\n" for one in ids)
+    async with two_operators(site) as (browser, other):
+        await save(browser, f"version: 1\nrules:\n{modes}")
+        await activate(browser, force="1")
+        page = (await other.get("/approvals")).text
+        await post(browser, "/policies/versions/1/rollback", {"reason": "误拦", "force": "1"})
+        of_rollback = (await other.get("/approvals")).text
+
+    assert [one for one in ids if f"<bdi>{one}</bdi>" not in page] == []
+    assert "~ rules.X23.mode enforce → shadow" in page
+    assert 'href="/policies/versions/1"' in of_rollback
+
+
 async def test_a_rollback_that_switches_a_list_off_needs_two_persons(
     site: Site, policies: Path, running: RunningGateway
 ) -> None:

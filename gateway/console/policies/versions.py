@@ -25,6 +25,7 @@ MAX_NUMBER = 2**63 - 1
 
 _LOOK_EVERY_S = 0.1
 _SHOWN_WORDS = 20
+_NAMED = 10
 _SEE_HISTORY = "`smsward policy history` shows what there is"
 
 
@@ -135,3 +136,9 @@ def _some(words: Sequence[str]) -> str:
     shown = ", ".join(words[:_SHOWN_WORDS])
     rest = len(words) - _SHOWN_WORDS
     return f"{counted(len(words), 'word')}: {shown}" + (f" and {rest} more" if rest > 0 else "")
+
+
+def named_in_short(rules: Sequence[str]) -> str:
+    """Return the first of some ids, and how many there are more."""
+    more = f", … (+{len(rules) - _NAMED})" if len(rules) > _NAMED else ""
+    return ", ".join(rules[:_NAMED]) + more

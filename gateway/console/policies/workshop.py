@@ -23,6 +23,7 @@ from gateway.console.policies.versions import (
     bundle_in,
     difference_rows,
     files_of,
+    named_in_short,
     refuse_to_lose_work,
     restored_bundle,
     short_note,
@@ -54,8 +55,6 @@ WAIT_S = 15.0
 MAX_FILES = 2_000
 MAX_DIFF_LINES = 1_000
 CHANGED_SINCE = marked("the policy was changed since this was asked for: ask again")
-
-_NAMED = 10
 
 _TEXTS = frozenset({".yaml", ".yml", ".txt"})
 _NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
@@ -115,21 +114,18 @@ class WorkshopError(Exception):
 
 
 class SecondPersonError(WorkshopError):
-    """A bundle that enforces `rules` no more needs the approval of a second person."""
+    """A bundle that enforces `rules` no more needs a second person; `rows` say what it changes."""
 
-    def __init__(self, digest: str, rules: tuple[str, ...]) -> None:
+    def __init__(
+        self, digest: str, rules: tuple[str, ...], rows: Sequence[tuple[str, str, str]]
+    ) -> None:
         super().__init__(
             f"it switches off what is enforced ({named_in_short(rules)}): that needs a second"
             " person, whom the pages of the console ask"
         )
         self.digest = digest
         self.rules = rules
-
-
-def named_in_short(rules: Sequence[str]) -> str:
-    """Return the first of some ids, and how many there are more."""
-    more = f", … (+{len(rules) - _NAMED})" if len(rules) > _NAMED else ""
-    return ", ".join(rules[:_NAMED]) + more
+        self.rows = rows
 
 
 class PolicyWorkshop:
@@ -344,7 +340,7 @@ class PolicyWorkshop:
                 raise WorkshopError("the drafts have faults")
             if check.loss and not force:
                 raise WorkshopError(f"{check.loss}: say that it is meant")
-            self._require_approval(check.digest, check.switched_off, approved)
+            self._require_approval(check.digest, check.switched_off, approved, check.rows)
             actor = by if approved is None else approved.persons
             await self._note(actor, reason, f"policy {check.digest}")
             texts = {one.name: one.text for one in drafts}
@@ -397,14 +393,18 @@ class PolicyWorkshop:
         return other.digest, None if before is None else switched_off(before, other)
 
     def _require_approval(
-        self, digest: str, rules: tuple[str, ...] | None, approved: ApprovedSwitch | None
+        self,
+        digest: str,
+        rules: tuple[str, ...] | None,
+        approved: ApprovedSwitch | None,
+        rows: Sequence[tuple[str, str, str]] = (),
     ) -> None:
         """Raise WorkshopError unless two persons want what needs two before it is in force."""
         if rules is None and self._two_persons:
             raise WorkshopError("the policy in force cannot be read by this program")
         if approved is None:
             if rules and self._two_persons:
-                raise SecondPersonError(digest, rules)
+                raise SecondPersonError(digest, rules, rows)
         elif digest != approved.digest or not approved.rules.issuperset(rules or ()):
             raise WorkshopError(CHANGED_SINCE, is_conflict=True)
 

@@ -31,6 +31,10 @@ class ApprovalItem(RequestBody):
     number: Annotated[int, Field(examples=[12])]
     act: ApprovalAct
     about: Annotated[str, Field(examples=["R21: changed in local.d/rules/mine.yaml"])]
+    switched: Annotated[
+        list[str],
+        Field(description="All rules and lists that would stop less.", examples=[["R21"]]),
+    ]
     reason: Annotated[str, Field(examples=["工单 2026-118"])]
     by: Annotated[str, Field(examples=["user: lin"])]
     at: datetime
@@ -69,6 +73,7 @@ def _item(one: ApprovalRequest) -> ApprovalItem:
         number=one.number,
         act=one.act,
         about=one.about,
+        switched=one.switched,
         reason=one.reason,
         by=one.by,
         at=one.at,

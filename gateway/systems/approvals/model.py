@@ -99,6 +99,21 @@ class ApprovalRequest:
         """Return the parameters."""
         return {str(name): str(value) for name, value in json.loads(self.parameters).items()}
 
+    @property
+    def switched(self) -> list[str]:
+        """Return the ids of all that would stop less, empty for another act."""
+        return list(map(str, json.loads(self.given.get("switched", "[]"))))
+
+    @property
+    def version(self) -> str:
+        """Return the number of the version of the policy that would be put back, "" for none."""
+        return self.given.get("version", "")
+
+    @property
+    def changes(self) -> list[str]:
+        """Return what drafts of the policy say otherwise than it, as it was asked for."""
+        return list(map(str, json.loads(self.given.get("changes", "[]"))))
+
     def is_open(self, now: datetime) -> bool:
         """Tell whether somebody may decide on it."""
         return self.state is ApprovalState.OPEN and now < self.expires_at

@@ -170,6 +170,9 @@ def _listed(one: ApprovalRequest, now: datetime, own: str) -> dict[str, object]:
         "is_over": one.state is ApprovalState.OPEN and not is_open,
         "is_own": one.by == own,
         "digest": one.digest,
+        "switched": list(map(visible, one.switched)),
+        "version": one.version,
+        "changes": list(map(visible, one.changes)),
         "decided_by": visible(one.decided_by),
         "decided_at": one.decided_at,
     }

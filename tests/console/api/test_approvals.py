@@ -1,5 +1,6 @@
 """Programs read which acts wait for a second person; they decide on none."""
 
+import json
 from datetime import timedelta
 
 from gateway.console.approved_acts import UnmaskQuota
@@ -29,11 +30,18 @@ async def test_requests_come_in_pages_to_roles_that_may_do_the_act(ask: Ask, des
         (await ask(role, "GET", "/v1/approvals")).status_code for role in ("reviewer", "viewer")
     ]
 
+    ids = [f"R{number}" for number in range(20)]
+    given = {"rules": "R0", "files": "x.yaml", "switched": json.dumps(ids)}
+    await approvals.ask(ApprovalAct.SWITCH_RULE_OFF, given, "R0", "", "user: lin", NOON)
+    asked = (await ask("operator", "GET", "/v1/approvals")).json()["approvals"]
+    of_switch = next(one["switched"] for one in asked if one["act"] == "switch_rule_off")
+
     assert [one["number"] for one in page["approvals"] + rest["approvals"]] == [3, 2, 1]
     assert rest["next"] is None
     done = rest["approvals"][0]
     assert (done["state"], done["decided_by"], done["by"]) == ("done", "user: wu", "user: lin")
     assert done["outcome"] == "2 more whole numbers may be shown within an hour"
-    assert done["about"] == "2 more within an hour"
+    assert (done["about"], done["switched"]) == ("2 more within an hour", [])
+    assert of_switch == ids
     assert [one["act"] for one in of_admin] == ["make_admin", *["unmask_in_bulk"] * 3]
     assert statuses == [200, 403]
