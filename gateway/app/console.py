@@ -37,7 +37,7 @@ from gateway.console.policies.jobs import CommandJobs
 from gateway.console.policies.replay_pages import PolicyTools
 from gateway.console.record_pages import record_access
 from gateway.console.records_api import records_of
-from gateway.domain.policy import ContentRule
+from gateway.domain.policy import ContentRule, ReviewLimit
 from gateway.domain.sender import PortOwners
 from gateway.domain.subscription import Hub, Service
 from gateway.domain.suspension import ComplaintThreshold
@@ -57,11 +57,7 @@ from gateway.settings.console import (
     load_system_ids,
 )
 from gateway.settings.directories import policies_directory
-from gateway.settings.gateway import (
-    GatewaySettings,
-    keys_of,
-    load_gateway,
-)
+from gateway.settings.gateway import GatewaySettings, keys_of, load_gateway
 from gateway.settings.schema import Address
 from gateway.settings.services import load_offered
 from gateway.settings.yaml import FaultCollector, SettingsError
@@ -141,8 +137,7 @@ _CHANCE = Chance(
     _NEW_REF,
 )
 
-_STOP_S = 3.0
-_SHOWN_FAULTS = 20
+_STOP_S, _SHOWN_FAULTS = 3.0, 20
 _NO_HUB = Hub()
 
 
@@ -324,15 +319,20 @@ class ConsoleProcess:
     def review_tools(self, stores: Stores) -> ReviewTools:
         """Return what a review asks of other parts."""
         learns = self.gateway is not None and self.gateway.learning.samples
-        cite, limit_of = lambda one: self.cited.get(one), lambda one: self.content.limit_of(one)  # noqa: PLW0108 - a reload exchanges both
-        return review_tools(stores.journals, stores.samples, cite, limit_of, learns=learns)
+        kept = stores.journals, stores.samples
+        return review_tools(*kept, self._cite, self._limit_of, learns=learns)
+
+    def _cite(self, rule: str) -> RuleCitation | None:
+        return self.cited.get(rule)
+
+    def _limit_of(self, category: str) -> ReviewLimit | None:
+        return self.content.limit_of(category)
 
     async def ask(self, do: str, answer: type[T], **said: object) -> T:
         """Return what the running gateway answers. Raises CommandError."""
         if self.gateway is None:
             raise CommandError("gateway.yaml is not known here")
-        question = partial(ask, self.gateway.store.control, do, answer, **said)
-        return await asyncio.to_thread(question)
+        return await asyncio.to_thread(partial(ask, self.gateway.store.control, do, answer, **said))
 
     def _client_of(self, shown: str) -> str | None:
         client = self._access.find(shown)
