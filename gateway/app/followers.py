@@ -63,6 +63,8 @@ class Rounds:
         The first failure in a row is logged, and the recovery. Raises StoreUnavailable, which
         is not a fault of the step, and no other exception.
         """
+        # From 0 on: Prometheus sees no increase in a series that begins with 1.
+        self.failures.setdefault(name, 0)
         try:
             await step()
         except StoreUnavailable:

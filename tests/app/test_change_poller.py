@@ -164,7 +164,8 @@ async def test_a_store_that_does_not_answer_is_no_fault_of_the_step() -> None:
     with pytest.raises(StoreUnavailable):
         await rounds.take("consent", step)
 
-    assert rounds.failures == {}
+    # The series is there before the first fault, or no alert would see that one.
+    assert dict(rounds.failures) == {"consent": 0}
 
 
 async def test_what_nobody_follows_any_more_is_not_current() -> None:
@@ -216,4 +217,4 @@ async def test_a_step_that_is_cancelled_ends() -> None:
     with pytest.raises(asyncio.CancelledError):
         await rounds.take("consent", step)
 
-    assert rounds.failures == {}
+    assert rounds.failures.total() == 0

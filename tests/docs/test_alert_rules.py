@@ -1,6 +1,9 @@
 """The alert rules for Prometheus name metrics and pages that exist."""
 
+import os
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +20,8 @@ from gateway.systems.linkage.model import LinkageCounts, LinkageStanding
 
 ROOT = Path(__file__).resolve().parents[2]
 FILE = ROOT / "deploy/prometheus-rules.yaml"
+CASES = FILE.with_name("prometheus-rules-test.yaml")
+PROMTOOL = shutil.which("promtool")
 SUFFIXES = {"counter": ["_total"], "info": ["_info"], "histogram": ["_bucket", "_count", "_sum"]}
 LINKAGE, NOW = LinkageStanding(0, None, 0, 0), datetime(2026, 11, 30, tzinfo=UTC)
 
@@ -96,3 +101,31 @@ def test_what_an_alert_takes_the_increase_of_is_there_before_its_first_event() -
 
     assert {"conflict", "key_revoked", "unknown_key"} <= refused
     assert "unapplied" in applied
+
+
+def test_each_alert_has_a_case_in_which_it_fires_and_one_in_which_it_does_not() -> None:
+    document = yaml.safe_load(CASES.read_text(encoding="utf-8"))
+    asked = [one for case in document["tests"] for one in case["alert_rule_test"]]
+
+    wanted = {rule["alert"] for rule in RULES}
+    assert {one["alertname"] for one in asked if one["exp_alerts"]} == wanted
+    assert {one["alertname"] for one in asked if not one["exp_alerts"]} == wanted
+    assert document["rule_files"] == [FILE.name]
+
+
+@pytest.mark.skipif(
+    PROMTOOL is None and not os.environ.get("CI"), reason="needs Debian's package promtool"
+)
+@pytest.mark.parametrize(
+    ("command", "file"),
+    [(("test", "rules"), CASES), (("check", "rules", "--lint-fatal"), FILE)],
+    ids=["alerts-fire-in-their-cases", "rules-are-sound"],
+)
+def test_prometheus_itself_finds(command: tuple[str, ...], file: Path) -> None:
+    assert PROMTOOL is not None
+
+    done = subprocess.run(  # noqa: S603
+        [PROMTOOL, *command, str(file)], capture_output=True, text=True, timeout=300, check=False
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
