@@ -9,10 +9,10 @@ from typing import NoReturn, Protocol
 
 import structlog
 
-# Texts with marks of direction need the one, large sets of numbers the other: imported only then,
-# they would delay traffic while they are compiled.
+# Texts with marks of direction need the one, sets of numbers the other. Imported by the first
+# message they would delay all traffic: compiling them takes seconds at the first start of a clone.
 import gateway.kernel.display_loops
-import gateway.policy.number_set  # noqa: F401
+import gateway.kernel.number_rows  # noqa: F401
 from gateway.policy.knowledge import Knowledge
 from gateway.proxy.complaint_receiver import ComplaintReceiver
 from gateway.proxy.connection import Dialler

@@ -1,6 +1,8 @@
 """What other processes write into the store, and what happens when it cannot be read."""
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime
@@ -344,3 +346,21 @@ async def test_a_step_that_fails_keeps_no_other_from_theirs_and_is_told_once(
     events = [line["event"] for line in log]
     assert events.count("follower.failed") == 1
     assert "store.failed" not in events
+
+
+def test_no_message_waits_until_loops_over_numbers_or_marks_are_compiled() -> None:
+    loops = ("gateway.kernel.number_rows", "gateway.kernel.display_loops")
+    program = (
+        "import sys, gateway.app.followers;"
+        f" sys.exit(' '.join(one for one in {loops} if one not in sys.modules) or 0)"
+    )
+
+    done = subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
