@@ -79,6 +79,9 @@ def check(
     return _check(*located(directories), as_json=as_json, law=law)
 
 
+_MAX_SECONDS, _MAX_PORT = 86_400, 65_535
+
+
 def demo(
     *,
     seconds: Annotated[float, Parameter(help="How long there is traffic.")] = 10,
@@ -109,14 +112,21 @@ def demo(
     import asyncio
     from importlib.util import find_spec
 
-    from gateway.terminal.failure import misused
+    from gateway.terminal.screen import console
 
     if not all(map(find_spec, ("smpplib", "aiosmpplib"))):
         raise misused("what the demo simulates with is missing: pip install 'smsward[demo]'")
-
+    if linkage and (keep or (seconds, port) != (10, 2775)):
+        raise misused("--linkage goes with --json alone")
+    if not 0 < seconds <= _MAX_SECONDS:
+        raise misused(f"--seconds: more than 0, at most {_MAX_SECONDS}")
+    if not 1 <= port <= _MAX_PORT:
+        raise misused(f"--port: 1 to {_MAX_PORT}")
+    # The imports below compile the loops of the filter, where no earlier start has.
+    console(sys.stderr if as_json else None).print(
+        "preparing: the filter (the first start compiles it, which takes about half a minute)"
+    )
     if linkage:
-        if keep or (seconds, port) != (10, 2775):
-            raise misused("--linkage goes with --json alone")
         from gateway.cli.demo.linkage_show import run_linkage_demo
 
         return asyncio.run(run_linkage_demo(as_json=as_json))

@@ -31,8 +31,8 @@ from gateway.runtime.tasks import asked_to_stop, spawn
 from gateway.settings.directories import policies_directory
 from gateway.storage.errors import StoreUnavailable
 from gateway.stores import open_store
-from gateway.terminal.failure import CommandError, ExitCode, misused
-from gateway.terminal.screen import console
+from gateway.terminal.failure import CommandError, ExitCode
+from gateway.terminal.screen import console, print_json
 from simulators.smsc import Behaviour, SimulatedSmsc
 from simulators.traffic import OPTED_OUT, PERSONAS, SUBSCRIBERS, PersonaName
 
@@ -99,8 +99,6 @@ class Scene:
         self._held = counts[HoldState.HELD]
 
 
-_MAX_SECONDS = 86_400
-_MAX_PORT = 65_535
 _FAULTS_TOLD = 5
 
 
@@ -116,10 +114,6 @@ class Wishes:
 
 async def run_demo(wishes: Wishes) -> int:
     """Play the demo; return the exit code, 1 when the audit fails."""
-    if not 0 < wishes.seconds <= _MAX_SECONDS:
-        raise misused(f"--seconds: more than 0, at most {_MAX_SECONDS}")
-    if not 1 <= wishes.port <= _MAX_PORT:
-        raise misused(f"--port: 1 to {_MAX_PORT}")
     screen = console(sys.stderr if wishes.as_json else None)
     async with SimulatedSmsc(behaviour=Behaviour(receipts=True, verify=True)) as smsc:
         try:
@@ -133,25 +127,28 @@ async def run_demo(wishes: Wishes) -> int:
 async def _play(wishes: Wishes, stage: Stage, smsc: SimulatedSmsc, screen: Console) -> Audit:
     """Play, and print how it ended; on a terminal the console stays open after that."""
     view = DemoView(screen)
-    is_attended = view.is_live and not wishes.as_json
+    has_pages = wishes.keep or (view.is_live and not wishes.as_json)
     async with AsyncExitStack() as stack:
         _log_to(stage, stack)
-        gateway = await stack.enter_async_context(_running(stage))
+        gateway = await stack.enter_async_context(_running(stage, screen))
         ledger = Ledger(gateway.stores.quarantine, (p.system_id for p in PERSONAS.values()))
         performers = [
             await stack.enter_async_context(_bound(name, stage, ledger)) for name in PACES
         ]
         _announce(wishes, stage, screen)
         pages = None
-        if wishes.keep or is_attended:
-            pages = await _open_console(stage, screen, stack)
+        if has_pages:
+            pages = await _open_console(stage, view, stack)
         else:
             screen.print(f"console: {program()} demo --keep opens it, and prints a link to sign in")
         scene = Scene(gateway, smsc, ledger, performers)
         is_over = await _perform(scene, wishes, stage, view)
         audit = await scene.audit()
         ending = DemoSummary(scene.moment(), audit, smsc.counters.disagreements)
-        print_ending(ending, stage, keep=wishes.keep, as_json=wishes.as_json)
+        if wishes.as_json:
+            print_json(ending.as_json(stage))
+        else:
+            print_ending(ending, stage, () if wishes.keep else hints(stage, has_pages=has_pages))
         if pages is not None and is_over:
             await _stay_open(pages, stage, screen)
         return audit
@@ -162,34 +159,34 @@ def _announce(wishes: Wishes, stage: Stage, screen: Console) -> None:
     if stage.esme_side.port != wishes.port:
         screen.print(f"port {wishes.port} is taken: SPs bind at {stage.esme_side}", soft_wrap=True)
     if wishes.keep:
-        for line in hints(stage, keep=True):
+        for line in hints(stage, keep=True, has_pages=True):
             screen.print(line, soft_wrap=True)
 
 
 class DemoConsole:
     """The process of the console, and what it said: where it is, and a one-time link."""
 
-    def __init__(self, process: asyncio.subprocess.Process, screen: Console) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, view: DemoView) -> None:
         self.process = process
         self.said: list[str] = []
-        self._screen = screen
+        self._view = view
 
     async def relay(self) -> None:
-        """Print each line of the process as it comes: the first ones when its pages are open."""
+        """Show each line of the process from when it comes: the first ones as its pages open."""
         assert self.process.stdout is not None  # noqa: S101 - it is a pipe
         async for line in self.process.stdout:
             self.said.append(line.decode().rstrip())
-            self._screen.print(self.said[-1], soft_wrap=True)
+            self._view.keep(self.said[-1])
 
 
-async def _open_console(stage: Stage, screen: Console, stack: AsyncExitStack) -> DemoConsole:
+async def _open_console(stage: Stage, view: DemoView, stack: AsyncExitStack) -> DemoConsole:
     """Run the console of the demo as a process, which prints how to sign in to it, once."""
     log = stack.enter_context(stage.log.open("ab", buffering=0))
     places = ("--config", str(stage.config), "--policies", str(stage.policies))
     command = (sys.executable, "-m", "gateway", "console", "--first-link", *places)
     process = await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=log)
     stack.push_async_callback(_end, process)
-    pages = DemoConsole(process, screen)
+    pages = DemoConsole(process, view)
     spawn(pages.relay(), name="demo.console")
     return pages
 
@@ -267,9 +264,11 @@ def _log_to(stage: Stage, stack: AsyncExitStack) -> None:
 
 
 @asynccontextmanager
-async def _running(stage: Stage) -> AsyncIterator[Gateway]:
+async def _running(stage: Stage, screen: Console) -> AsyncIterator[Gateway]:
     """Give a gateway that knows the subscribers' answers; drain and stop it at the end."""
+    screen.print("preparing: the policies")
     deployment = stage.load()
+    screen.print("preparing: the gateway, the SMSC and three SPs")
     await _record_answers(deployment.settings.store.url)
     gateway = Gateway(
         deployment.settings,

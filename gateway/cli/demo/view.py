@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gateway.cli.demo.cast import GUEST, PASSWORD, Audit, SpReport, Stage
-from gateway.terminal.screen import console, counted, print_json, say
+from gateway.terminal.screen import console, counted, say
 
 _REFRESH_PER_S = 4
 # Counts of Told and their headings: short, for all of them stand on 80 columns.
@@ -74,6 +74,7 @@ class DemoView(ExitStack):
         self.is_live = screen.is_terminal and not os.environ.get("CI")
         self._screen = screen
         self._live = Live(console=screen, refresh_per_second=_REFRESH_PER_S, transient=True)
+        self._kept: list[Text] = []
 
     def __enter__(self) -> Self:
         if self.is_live:
@@ -90,7 +91,8 @@ class DemoView(ExitStack):
                 f"  in quarantine {moment.held}",
             )
             verdicts = verdict_table(moment.verdicts)
-            self._live.update(Group(head, sender_table(moment.told, moment.sessions), verdicts))
+            senders = sender_table(moment.told, moment.sessions)
+            self._live.update(Group(*self._kept, head, senders, verdicts))
             return
         names = ("forwarded", "refused", "throttled", "quarantined")
         self.tell(
@@ -98,6 +100,12 @@ class DemoView(ExitStack):
             f"{''.join(f'  {name} {moment.total(name)}' for name in names)}{latency}"
             f"  in quarantine {moment.held}  sessions {sum(moment.sessions.values())}"
         )
+
+    def keep(self, line: str) -> None:
+        """Show one line from now on at the head of the tables; print it where there are none."""
+        self._kept.append(Text(line, overflow="fold"))
+        if not self._live.is_started:
+            self.tell(line)
 
     def tell(self, line: str) -> None:
         """Print one line, above the tables where there are any."""
@@ -146,11 +154,34 @@ class DemoSummary:
     audit: Audit
     disagreements: int
 
+    def as_json(self, stage: Stage) -> dict[str, object]:
+        """Return the summary for programs."""
+        moment = self.moment
+        return {
+            "seconds": round(moment.elapsed_s, 1),
+            "address": str(stage.esme_side),
+            "directory": str(stage.directory),
+            "senders": moment.told,
+            "verdicts": [
+                {"action": action, "reason": reason or None, "messages": count}
+                for (action, reason), count in moment.verdicts.items()
+            ],
+            "latency_ms": {"p50": round(moment.p50_ms, 2), "p99": round(moment.p99_ms, 2)},
+            "in_quarantine": moment.held,
+            "read_otherwise_by_smpplib": self.disagreements,
+            "audit": {"balanced": self.audit.is_balanced, **asdict(self.audit)},
+        }
 
-def hints(stage: Stage, *, keep: bool) -> Sequence[str]:
-    """Return the next three things to try."""
+
+def hints(stage: Stage, *, keep: bool = False, has_pages: bool = False) -> Sequence[str]:
+    """Return the next three things to try; where it `has_pages`, a link stands with them."""
     number = GUEST.ports[0].number
     first = (
+        "Open the link to the console (below) in a browser"
+        if has_pages
+        else f"Run `{program()} demo --keep`, open the link that it prints"
+    )
+    second = (
         f"Save a change in {stage.keywords}"
         if keep
         else f"Run `{program()} demo --keep`, which goes on, and save a change in the file that it"
@@ -160,9 +191,11 @@ def hints(stage: Stage, *, keep: bool) -> Sequence[str]:
         f"3. Bind a client of your own{'' if keep else ' (with demo --keep)'} at {stage.esme_side},"
         f" system_id {GUEST.system_id}, password {PASSWORD}, and submit from {number}."
     )
+    listed = f"{program()} quarantine list --config {stage.config}"
+    deciding = "r releases it, s confirms spam, d discards it, z takes that back for ten seconds"
     return (
-        f"1. {first}: verdicts change at once.",
-        f"2. Look at what is held:  {program()} quarantine list --config {stage.config}",
+        f"1. {first}, and decide on a held message: {deciding}. Or see them by  {listed}",
+        f"2. {second}: verdicts change at once.",
         third,
     )
 
@@ -176,11 +209,8 @@ def program() -> str:
     return str(called.relative_to(here) if called.is_relative_to(here) else called)
 
 
-def print_ending(ending: DemoSummary, stage: Stage, *, keep: bool, as_json: bool) -> None:
-    """Print the summary."""
-    if as_json:
-        print_json(_as_json(ending, stage))
-        return
+def print_ending(ending: DemoSummary, stage: Stage, hinted: Iterable[str]) -> None:
+    """Print the summary, and what is hinted at."""
     moment, audit = ending.moment, ending.audit
     screen = console()
     screen.print(sender_table(moment.told), verdict_table(moment.verdicts))
@@ -200,24 +230,5 @@ def print_ending(ending: DemoSummary, stage: Stage, *, keep: bool, as_json: bool
             f" doubled {audit.doubled}; see {stage.log}"
         )
     say(f"everything of this run is in {stage.directory}; remove it when you have seen enough")
-    if not keep:
-        for line in hints(stage, keep=False):
-            say(line)
-
-
-def _as_json(ending: DemoSummary, stage: Stage) -> dict[str, object]:
-    moment = ending.moment
-    return {
-        "seconds": round(moment.elapsed_s, 1),
-        "address": str(stage.esme_side),
-        "directory": str(stage.directory),
-        "senders": moment.told,
-        "verdicts": [
-            {"action": action, "reason": reason or None, "messages": count}
-            for (action, reason), count in moment.verdicts.items()
-        ],
-        "latency_ms": {"p50": round(moment.p50_ms, 2), "p99": round(moment.p99_ms, 2)},
-        "in_quarantine": moment.held,
-        "read_otherwise_by_smpplib": ending.disagreements,
-        "audit": {"balanced": ending.audit.is_balanced, **asdict(ending.audit)},
-    }
+    for line in hinted:
+        say(line)

@@ -6,6 +6,7 @@ import pytest
 from gateway.cli.demo.cast import Audit, SpReport, Stage
 from gateway.cli.demo.view import DemoSummary, Moment, hints, print_ending
 from gateway.settings.schema import Address
+from gateway.terminal.screen import print_json
 
 STAGE = Stage(
     Path("/tmp/demo"),
@@ -24,9 +25,10 @@ def ending(audit: Audit) -> DemoSummary:
 
 
 def test_the_audit_is_said_in_words(capsys: pytest.CaptureFixture[str]) -> None:
-    print_ending(ending(BALANCED), STAGE, keep=False, as_json=False)
+    print_ending(ending(BALANCED), STAGE, ())
 
     said = capsys.readouterr().out
+    assert "system_id guest" not in said
     assert "every accepted message is at the SMSC (6) or in quarantine (1)" in said
     assert "sent with: yes" in said
     assert "/tmp/demo" in said
@@ -35,7 +37,7 @@ def test_the_audit_is_said_in_words(capsys: pytest.CaptureFixture[str]) -> None:
 def test_an_audit_that_fails_says_what_and_where_to_look(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    print_ending(ending(SHORT), STAGE, keep=False, as_json=False)
+    print_ending(ending(SHORT), STAGE, ())
 
     said = capsys.readouterr().out
     assert "sent with: NO" in said
@@ -44,14 +46,23 @@ def test_an_audit_that_fails_says_what_and_where_to_look(
 
 
 def test_who_keeps_the_demo_is_told_which_file_to_change() -> None:
-    first, *_ = hints(STAGE, keep=True)
+    _, second, _ = hints(STAGE, keep=True, has_pages=True)
 
-    assert first.startswith("1. Save a change in ")
-    assert "demo-reject.yaml" in first
+    assert second.startswith("2. Save a change in ")
+    assert "demo-reject.yaml" in second
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_to_decide_on_a_message_comes_first(*, keep: bool) -> None:
+    first, *_ = hints(STAGE, keep=keep, has_pages=True)
+
+    assert first.startswith("1. Open the link to the console")
+    for act in ("decide on a held message", "r releases", "s confirms spam", "d discards"):
+        assert act in first
 
 
 def test_there_are_three_things_to_try_next(capsys: pytest.CaptureFixture[str]) -> None:
-    print_ending(ending(BALANCED), STAGE, keep=False, as_json=False)
+    print_ending(ending(BALANCED), STAGE, hints(STAGE))
 
     said = capsys.readouterr().out
     assert "demo-reject.yaml" not in said  # of this run: the next has a directory of its own
@@ -66,29 +77,21 @@ def test_the_command_to_try_next_works_without_a_path(
 ) -> None:
     monkeypatch.setattr("sys.argv", [str(Path.cwd() / ".venv/bin/smsward"), "demo"])
 
-    print_ending(ending(BALANCED), STAGE, keep=False, as_json=False)
+    print_ending(ending(BALANCED), STAGE, hints(STAGE))
 
     said = capsys.readouterr().out
     assert " .venv/bin/smsward quarantine list" in said
     assert "`.venv/bin/smsward demo --keep`" in said
 
 
-def test_who_kept_it_running_has_seen_them_before(capsys: pytest.CaptureFixture[str]) -> None:
-    print_ending(ending(BALANCED), STAGE, keep=True, as_json=False)
-
-    assert "system_id guest" not in capsys.readouterr().out
-
-
 @pytest.mark.parametrize("keep", [False, True])
 def test_what_needs_a_running_gateway_is_offered_for_one(*, keep: bool) -> None:
-    first, _, third = hints(STAGE, keep=keep)
-
-    assert ("--keep" in first) is not keep
-    assert ("--keep" in third) is not keep
+    for hint in hints(STAGE, keep=keep, has_pages=keep):
+        assert ("--keep" in hint) is not keep
 
 
 def test_the_ending_is_json_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
-    print_ending(ending(BALANCED), STAGE, keep=False, as_json=True)
+    print_json(ending(BALANCED).as_json(STAGE))
 
     said = json.loads(capsys.readouterr().out)
     assert said["audit"] == {

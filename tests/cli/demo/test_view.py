@@ -64,6 +64,26 @@ def test_a_terminal_gets_tables_that_change(terminal: Console) -> None:
         assert what in drawn
 
 
+def test_a_line_that_is_kept_heads_the_tables_whole_on_eighty_columns(terminal: Console) -> None:
+    link = f"  http://127.0.0.1:8080/enrol/{'x' * 43}"
+    terminal.width = 80
+    view = DemoView(terminal)
+
+    with terminal.capture() as capture, view:
+        view.keep(link)
+        view.show(MOMENT)
+
+    assert link in capture.get()
+
+
+def test_a_line_that_is_kept_is_printed_where_no_table_changes() -> None:
+    stream = io.StringIO()
+
+    DemoView(Console(file=stream, width=200)).keep("console: http://127.0.0.1:8080/")
+
+    assert stream.getvalue() == "console: http://127.0.0.1:8080/\n"
+
+
 def test_every_heading_is_whole_on_eighty_columns(terminal: Console) -> None:
     many = SpReport(*[1_000_000] * 6)
     terminal.width = 80
