@@ -232,15 +232,16 @@ def console_pages(parts: PageParts) -> ConsolePages:
     decisions = ReviewDesk(parts.reviews, parts.review.mask)
     tools, utcnow = parts.review, parts.utcnow
     whole = CampaignDesk(parts.campaigns, tools.mask)
+    seconds = parts.second_reviews
     campaigns = CampaignReview(
         parts.campaigns,
         whole,
         tools,
         templates,
         utcnow,
+        seconds,
         ReleaseApprovals(parts.approvals, whole),
     )
-    seconds = parts.second_reviews
     leases = ShownLeases(parts.leases, decisions, seconds, parts.campaigns, templates, utcnow)
     unmasking = UnmaskQuota(parts.approvals, parts.journals)
     held = parts.quarantine, decisions, seconds, leases, unmasking

@@ -4,6 +4,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from urllib.parse import urlencode
 
 import httpx
 import pytest
@@ -14,7 +15,7 @@ from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.systems.quarantine.decisions import UNDO_FOR
 from gateway.systems.quarantine.model import NewReview, PersonDecision
 from gateway.systems.quarantine.second_reviews import SHOWN_FOR
-from tests.console.browsing import CAMPAIGN, DIGEST, FIRST, Site, held_with, post, sign_in
+from tests.console.browsing import CAMPAIGN, DIGEST, FIRST, SAME, Site, held_with, post, sign_in
 
 MEI, WU = "user: mei", "user: wu"
 
@@ -100,11 +101,16 @@ async def test_a_second_decision_looks_as_a_first_one_and_changes_nothing(
     plain = await decide(browser, "discard", FIRST + 1, reason="fraud", category="fraud")
     pages = [(await browser.get(f"/quarantine/{one}")).text for one in (FIRST, FIRST + 1)]
     twice = await decide(browser, "release", FIRST)
+    by_state = await _listed(browser)
     listed = (await browser.get("/quarantine/messages")).text
     site.clock.at += UNDO_FOR
     await site.stores.reviews.take_up(site.clock.at)
+    await site.stores.quarantine.receipt_sent(FIRST + 1)
     later = [(await browser.get(f"/quarantine/{one}")).text for one in (FIRST, FIRST + 1)]
+    by_state_later = await _listed(browser)
 
+    assert by_state == [("any", 2)]
+    assert by_state_later == [("any", 2), ("discarded", 2)]
     assert (second.status_code, plain.status_code, twice.status_code) == (303, 303, 409)
     assert "another decision on it waits" in twice.text
     assert "list-group-item-action" not in listed
@@ -125,8 +131,17 @@ async def test_a_second_decision_looks_as_a_first_one_and_changes_nothing(
 def _detail(page: str) -> str:
     found = re.search(r'(?s)<section class="card sw-detail".*?</section>', page)
     assert found is not None
-    # The SMSC is told of the one, and the SP of the other: no reviewer decides by that.
-    return re.sub(r"<dt[^>]*>Receipt to the SP</dt><dd[^>]*>.*?</dd>", "", _timeless(found[0]))
+    return _timeless(found[0])
+
+
+async def _listed(browser: httpx.AsyncClient) -> list[tuple[str, int]]:
+    """Return how many messages are listed in which state; states without one are left out."""
+    pages = {
+        state: (await browser.get(f"/quarantine/messages?state={state}")).text
+        for state in ("any", *HoldState)
+    }
+    counts = ((state, page.count("list-group-item-action")) for state, page in pages.items())
+    return [(state, count) for state, count in counts if count]
 
 
 async def test_undo_gives_it_back_as_held(browser: httpx.AsyncClient, site: Site) -> None:
@@ -157,9 +172,16 @@ async def test_escalating_it_leads_on_and_puts_it_before_nobody(
     await decided_first(site)
 
     answer = await post(browser, f"/quarantine/{FIRST}/escalate", {"note": "new words"})
+    page = (await browser.get(f"/quarantine/{FIRST}")).text
+    mine = (await browser.get("/quarantine/messages?escalated=yes")).text
+    async with browser_of(site, "wu", UserRole.SENIOR_REVIEWER) as wu:
+        theirs = (await wu.get("/quarantine/messages?escalated=yes")).text
 
     assert answer.status_code == 303
-    assert str(FIRST) not in (await browser.get("/quarantine/messages?escalated=yes")).text
+    assert f"/quarantine/{FIRST}/discard" in page
+    assert MEI not in page
+    assert str(FIRST) in mine
+    assert str(FIRST) not in theirs
 
 
 async def test_others_see_what_became_of_it(browser: httpx.AsyncClient, site: Site) -> None:
@@ -329,20 +351,56 @@ async def test_the_list_shows_what_is_left_and_what_follows(
     assert "Decide by" not in other
 
 
-async def test_a_selection_leaves_it_and_does_not_say_why(
+async def test_in_a_selection_it_gets_an_opinion_and_nothing_tells(
     browser: httpx.AsyncClient, site: Site
 ) -> None:
     await sign_in(browser, site, UserRole.REVIEWER)
-    await hold(site)
+    for number in (FIRST, FIRST + 1):
+        await hold(site, number)
     await decided_first(site, decision=PersonDecision.REJECTED)
     page = (await browser.get("/quarantine/messages")).text
-    (chosen,) = re.findall(rf'name="m"[^>]*value="({FIRST}[^"]*)"', page)
+    chosen = re.findall(r'name="m"[^>]*value="(8[^"]*)"', page)
     before = await site.stores.quarantine.get(FIRST)
 
-    fields = {"m": chosen, "act": "discard", "note": "fraud"}
-    answer = await post(browser, "/quarantine/chosen", fields)
+    given = [*(("m", one) for one in chosen), ("act", "release"), ("note", "a known customer")]
+    made = await browser.post("/quarantine/chosen", content=urlencode(given), headers=SAME)
+    shown = (await browser.get(made.headers["location"])).text
+    detail = [(await browser.get(f"/quarantine/{one}")).text for one in (FIRST, FIRST + 1)]
+    (undo,) = re.findall(r'action="(/quarantine/jobs/[0-9]+/undo[^"]*)"', shown)
+    undone = await post(browser, undo)
+    again = (await browser.get("/quarantine/messages")).text
+    await browser.post("/quarantine/chosen", content=urlencode(given), headers=SAME)
+    site.clock.at += UNDO_FOR
+    await site.stores.campaigns.advance(site.clock.at)
+    progress = (await browser.get("/quarantine/jobs?own=2")).text
+    report = await site.stores.agreement.report(site.clock.at - SHOWN_FOR, site.clock.at)
 
-    assert answer.status_code == 409
-    assert "another reviewer is looking at it" in answer.text
-    assert "it was discarded" not in answer.text
+    assert len(chosen) == 2
+    assert made.headers["location"].endswith("own=1&left=0")
+    assert "0 / 2" in shown
+    assert "list-group-item-action" not in shown
+    waits = [re.findall("A decision waits on it:[^/]*", one) for one in detail]
+    assert waits[0] == waits[1] != []
+    assert undone.status_code == 303
+    assert again.count("list-group-item-action") == 2
+    assert "2 / 2" in progress
     assert await site.stores.quarantine.get(FIRST) == before
+    assert (report.rate.compared, report.rate.agreed) == (1, 0)
+
+
+async def test_campaigns_count_what_is_dealt_to_who_looks(
+    browser: httpx.AsyncClient, site: Site
+) -> None:
+    await sign_in(browser, site, UserRole.REVIEWER)
+    for number in (FIRST, FIRST + 1):
+        await hold(site, number)
+    before = _timeless((await browser.get("/quarantine")).text)
+    await decided_first(site)
+
+    after = _timeless((await browser.get("/quarantine")).text)
+    async with browser_of(site, "mei") as mei:
+        to_first = (await mei.get("/quarantine")).text
+
+    assert after == before
+    assert CAMPAIGN in after
+    assert f"campaign={CAMPAIGN}" not in to_first

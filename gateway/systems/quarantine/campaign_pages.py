@@ -38,6 +38,10 @@ from gateway.systems.quarantine.model import (
     is_campaign_id,
 )
 from gateway.systems.quarantine.review_tools import ReviewTools
+from gateway.systems.quarantine.second_reviews import (
+    SecondReviewStore,
+    gets_second_reviews,
+)
 from gateway.systems.quarantine.text_pieces import ShownText, shown_text
 from gateway.terminal.arguments import said
 from gateway.terminal.screen import visible
@@ -77,6 +81,11 @@ _NO_WHY = marked("Many messages are decided on for a reason only: say why.")
 def name_of(user: PageUser) -> str:
     """Return a user as journals and decisions name one: an account of the machine is another."""
     return f"user: {user.name}"
+
+
+def second_reviewer(user: PageUser) -> str:
+    """Return the name of a user to whom second reviews are dealt, "" of any other."""
+    return name_of(user) if gets_second_reviews(user.may) else ""
 
 
 def choice_of(held: HeldMessage) -> str:
@@ -128,11 +137,14 @@ class CampaignReview:
     tools: ReviewTools
     templates: Templates
     utcnow: Callable[[], datetime]
+    seconds: SecondReviewStore
     approvals: CampaignApprovals | None = None
 
     async def shown(self, request: Request, problem: str = "", status: int = 200) -> Response:
         """Return the open campaigns, the largest first, each with an example of its texts."""
-        found = await self.store.open_campaigns()
+        by, limit_of = second_reviewer(request.state.user), self.tools.limit_of
+        dealt = await self.seconds.dealt_to(by, self.utcnow(), limit_of)
+        found = await self.store.open_campaigns(as_held=dealt.as_held)
         if found:
             about = f"examples of {len(found)} campaigns"
             look = NewAccess(
@@ -282,6 +294,7 @@ class CampaignReview:
             reason=SPAM_CONFIRMED if given["act"] == "spam" else "",
             note=note,
             category=category if category_of(category) else "",
+            may_be_second=bool(second_reviewer(request.state.user)),
         )
         if not note:
             return await show(request, _NO_WHY, 422, picked)

@@ -30,7 +30,14 @@ from gateway.systems.quarantine.model import (
     is_campaign_id,
 )
 from gateway.systems.quarantine.moves import moved_in
-from gateway.systems.quarantine.selections import end_job, of_job, put_into_job, sorted_out
+from gateway.systems.quarantine.selections import (
+    end_job,
+    of_job,
+    opinions_of,
+    put_into_job,
+    sorted_out,
+    undo_job,
+)
 from gateway.systems.quarantine.service import OF_CAMPAIGN, OF_MESSAGE, NotDone, of_exception
 from gateway.systems.quarantine.tables import (
     IS_OPEN_JOB,
@@ -122,19 +129,23 @@ class JobStep:
 class CampaignStore(SqlStore):
     """Finds open campaigns and keeps jobs. Every call raises StoreUnavailable."""
 
-    async def open_campaigns(self, limit: int = 50, least: int = 2) -> list[OpenCampaign]:
+    async def open_campaigns(
+        self, limit: int = 50, least: int = 2, as_held: Sequence[int] = ()
+    ) -> list[OpenCampaign]:
         """Return campaigns with `least` and more of the newest held messages, the largest first.
 
         At most CAMPAIGN_WINDOW messages are looked at; those on which a decision waits are left
-        out.
+        out, and those `as_held` count, which a second reviewer sees among the held ones.
         """
-        window = (
-            sa.select(_held.message_id, _held.campaign, _held.system_id, _held.held_at)
-            .where(_IS_HELD, IS_CAMPAIGN, IS_UNDECIDED)
+        some = sa.select(_held.message_id, _held.campaign, _held.system_id, _held.held_at)
+        newest = (
+            some.where(_IS_HELD, IS_CAMPAIGN, IS_UNDECIDED)
             .order_by(_held.message_id.desc())
             .limit(CAMPAIGN_WINDOW)
             .subquery()
         )
+        dealt = some.where(IS_CAMPAIGN, _held.message_id.in_(as_held))
+        window = sa.union_all(sa.select(newest), dealt).subquery()
         messages = sa.func.count().label("messages")
         query = (
             sa.select(
@@ -226,27 +237,30 @@ class CampaignStore(SqlStore):
     async def add_chosen(
         self, new: NewChosenReview, at: datetime, undo_for: timedelta
     ) -> ChosenJob | JobNotMade:
-        """Keep a job on those of the chosen messages that can be decided on, if any can."""
+        """Keep a job on those of the chosen messages that can be decided on, if any can.
+
+        What is dealt to this person as a second reviewer is counted in it, and gets an opinion.
+        """
 
         async def run(connection: AsyncConnection) -> ChosenJob | JobNotMade:
-            free, left = await sorted_out(connection, new, at)
-            if not free:
-                return JobNotMade(0, left[0].why, left)
-            ids = [one.message_id for one in free]
+            some = await sorted_out(connection, new, at)
+            ids = [one.message_id for one in (*some.free, *some.dealt)]
+            if not ids:
+                return JobNotMade(0, some.left[0].why, some.left)
             values = {
                 **_job_values(new, at, undo_for),
                 "campaign": "",
                 "system_id": "",
                 "rule": "",
-                "expected_count": len(free),
+                "expected_count": len(ids),
                 "upto_id": max(ids),
             }
             job = await _job_of(connection, await added(connection, review_jobs, values))
-            await put_into_job(connection, job.number, free)
+            await put_into_job(connection, job, some)
             about = f"{_said_of(job)}, {min(ids)} to {max(ids)}"
             act = NewAccess(new.by, "quarantine chosen", job.why, about, at)
             await note_access(connection, act)
-            return ChosenJob(job, left)
+            return ChosenJob(job, some.left)
 
         return await self._database.writer.write(run, rows=len(new.chosen))
 
@@ -268,7 +282,7 @@ class CampaignStore(SqlStore):
                 return JobNotUndone(None, UNKNOWN_JOB)
             found = await _job_of(connection, number)
             if is_done:
-                await end_job(connection, number)
+                await undo_job(connection, found)
                 of = f"campaign {found.campaign}" if found.campaign else "chosen messages"
                 about = f"job {number}, {of}"
                 await note_access(connection, NewAccess(by, "quarantine undo", "", about, at))
@@ -450,6 +464,8 @@ async def _step(connection: AsyncConnection, job: ReviewJob, now: datetime, limi
     rows = (await connection.execute(page)).mappings().all()
     moved = await _moved(connection, job, rows, now)
     done = len(moved) if job.campaign else len({subject_of(one) for one in moved})
+    if job.state is ReviewJobState.WAITING:
+        done += await opinions_of(connection, job)
     values: dict[str, object] = {"state": ReviewJobState.RUNNING, "done": job.done + done}
     if rows:
         values["last_id"] = rows[-1]["message_id"]

@@ -164,7 +164,7 @@ class ReviewStore(SqlStore):
         self, number: int, by: str, at: datetime, *, of_others: bool
     ) -> ReviewDecision | NotUndone:
         """Undo a decision that waits; of another person only with `of_others`."""
-        own = () if of_others else (_column.by == by,)
+        own = (_column.job.is_(None), *(() if of_others else (_column.by == by,)))
         statement = (
             sa.update(review_decisions)
             .where(_column.number == number, sa.or_(IS_WAITING, _is_fresh_opinion(at)), *own)
@@ -178,7 +178,7 @@ class ReviewStore(SqlStore):
                 about = f"message {found.message_id}"
                 await note_access(connection, NewAccess(by, "quarantine undo", "", about, at))
                 return found
-            if found is None:
+            if found is None or found.job is not None:
                 return NotUndone(None, UNKNOWN_DECISION)
             shown = as_decided(found, at)
             return NotUndone(shown, _ENDINGS[shown.state] or NOT_YOURS)
@@ -190,7 +190,8 @@ class ReviewStore(SqlStore):
     ) -> Escalation | NotDone:
         """Put a held message before senior reviewers; NotDone if it is not held, or taken.
 
-        What is dealt to a second reviewer was decided on: its escalation is closed at once.
+        What is dealt to a second reviewer was decided on: its escalation is kept as closed, and
+        returned as that of any other message.
         """
 
         async def run(connection: AsyncConnection) -> Escalation | NotDone:
@@ -210,7 +211,7 @@ class ReviewStore(SqlStore):
             await _let_others(connection, subject_of(held))
             act = NewAccess(by, "quarantine escalate", note, f"message {message_id}", at)
             await note_access(connection, act)
-            return Escalation(number, message_id, by, note, at, is_open=second is None)
+            return Escalation(number, message_id, by, note, at, is_open=True)
 
         return await self._database.writer.write(run)
 
@@ -245,8 +246,12 @@ class ReviewStore(SqlStore):
         return await self._database.writer.write(run, rows=limit)
 
     async def latest(self, by: str, now: datetime, limit: int = 10) -> list[DecidedMessage]:
-        """Return what a person decided last, newest first, with the states of the messages."""
-        last = newest(review_decisions, limit, by=by).subquery()
+        """Return what a person decided last, newest first, with the states of the messages.
+
+        What was decided on many messages is a job, and not among these.
+        """
+        alone = _column.job.is_(None)
+        last = newest(review_decisions, limit, by=by).where(alone).subquery()
         query = (
             sa.select(last, _held.state.label("held_state"))
             .outerjoin(held_messages, _held.message_id == last.c.message_id)

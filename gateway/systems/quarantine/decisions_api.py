@@ -31,6 +31,9 @@ from gateway.systems.quarantine.model import (
     ReviewJobState,
     ReviewState,
 )
+from gateway.systems.quarantine.review_limits import FindLimit
+from gateway.systems.quarantine.review_tools import ReviewTools
+from gateway.systems.quarantine.second_reviews import SecondReviewStore, gets_second_reviews
 from gateway.systems.quarantine.service import NotDone
 from gateway.systems.quarantine.sql import QuarantineStore
 from gateway.terminal.screen import masked_source
@@ -55,7 +58,7 @@ Now = Callable[[], datetime]
 
 
 class DecisionStores(NamedTuple):
-    """Where held messages, decisions on campaigns, and exceptions are kept.
+    """Where held messages, decisions on campaigns, exceptions and second reviews are kept.
 
     Of a campaign `most_released` messages at most are released here; None is no limit.
     """
@@ -63,6 +66,7 @@ class DecisionStores(NamedTuple):
     held: QuarantineStore
     campaigns: CampaignStore
     exceptions: ExceptionStore
+    seconds: SecondReviewStore
     most_released: int | None = None
 
 
@@ -226,15 +230,21 @@ class ExceptionList(RequestBody):
     exceptions: list[ExceptionItem]
 
 
+def second_reviewer(client: ApiClient) -> str:
+    """Return the name of a client to which second reviews are dealt, "" of any other."""
+    permitted = CLIENT_PERMISSIONS[client.role]
+    return acting_as(client) if gets_second_reviews(permitted.__contains__) else ""
+
+
 def decision_routers(
-    desk: ReviewDesk, stores: DecisionStores, mask: Callable[[str], str], now: Now
+    desk: ReviewDesk, stores: DecisionStores, tools: ReviewTools, now: Now
 ) -> list[APIRouter]:
-    """Return the routes of decisions; `mask` hides numbers in what people write."""
-    excepting = ExceptionDesk(stores.exceptions, mask)
-    whole = CampaignDesk(stores.campaigns, mask, stores.most_released)
+    """Return the routes of decisions."""
+    excepting = ExceptionDesk(stores.exceptions, tools.mask)
+    whole = CampaignDesk(stores.campaigns, tools.mask, stores.most_released)
     return [
         _decisions(desk, now),
-        _campaigns(stores.campaigns, whole, now),
+        _campaigns(stores, whole, tools.limit_of, now),
         _exceptions(stores.exceptions, stores.held, excepting, now),
     ]
 
@@ -265,14 +275,17 @@ def _decisions(desk: ReviewDesk, utcnow: Now) -> APIRouter:
     return router
 
 
-def _campaigns(store: CampaignStore, desk: CampaignDesk, utcnow: Now) -> APIRouter:
+def _campaigns(
+    stores: DecisionStores, desk: CampaignDesk, limit_of: FindLimit, utcnow: Now
+) -> APIRouter:
     """Return the routes of campaigns of held messages."""
-    router = APIRouter(tags=["quarantine"])
+    router, store = APIRouter(tags=["quarantine"]), stores.campaigns
 
     @router.get("/v1/campaigns", summary="List open campaigns")
-    async def listed(_client: Reader) -> CampaignList:
+    async def listed(client: Reader) -> CampaignList:
         """Return the largest campaigns among what is held, with an example of each."""
-        found = await store.open_campaigns(_MOST_LISTED)
+        dealt = await stores.seconds.dealt_to(second_reviewer(client), utcnow(), limit_of)
+        found = await store.open_campaigns(_MOST_LISTED, as_held=dealt.as_held)
         return CampaignList(campaigns=list(map(_campaign, found)))
 
     @router.post("/v1/campaigns/{campaign}/decide", summary="Decide on a campaign", status_code=202)
@@ -313,6 +326,7 @@ def _campaigns(store: CampaignStore, desk: CampaignDesk, utcnow: Now) -> APIRout
             acting_as(client),
             note=body.note.strip(),
             category=body.category,
+            may_be_second=bool(second_reviewer(client)),
         )
         try:
             made = await desk.decide_chosen(new, utcnow())

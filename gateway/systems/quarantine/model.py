@@ -75,7 +75,8 @@ class ReviewDecision:
 
     `subject` is the message, or the assembly that it is a part of. `found_in` is the state of the
     message then. `outcome` tells how a final state came about. One that `is_second` is an opinion
-    on what was decided before: it has no effect at all.
+    on what was decided before: it has no effect at all. `job` is the number of the job on chosen
+    messages that it was given with.
     """
 
     number: int
@@ -93,6 +94,7 @@ class ReviewDecision:
     ended_at: datetime | None
     outcome: str
     is_second: bool = False
+    job: int | None = None
 
     @property
     def why(self) -> str:
@@ -162,7 +164,10 @@ class ChosenMessage(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class NewChosenReview:
-    """What a person decides on messages chosen one by one, 1 to MOST_CHOSEN, and why."""
+    """What a person decides on messages chosen one by one, 1 to MOST_CHOSEN, and why.
+
+    `may_be_second` is as in NewReview.
+    """
 
     chosen: tuple[ChosenMessage, ...]
     decision: PersonDecision
@@ -170,6 +175,7 @@ class NewChosenReview:
     reason: str = ""
     note: str = ""
     category: str = ""
+    may_be_second: bool = False
 
 
 @dataclass(frozen=True, slots=True)

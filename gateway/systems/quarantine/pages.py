@@ -23,6 +23,7 @@ from gateway.systems.quarantine.campaign_pages import (
     choice_of,
     choosing,
     name_of,
+    second_reviewer,
 )
 from gateway.systems.quarantine.decisions import NotUndone, ReviewDesk, seen_digest
 from gateway.systems.quarantine.exception_pages import ExceptionReview, add_exception_pages
@@ -208,7 +209,8 @@ class HeldReview:
             before = top + 1
         by, limit_of = _second_reviewer(request), self.tools.limit_of
         seen = await self.seconds.dealt_to(by, self.utcnow(), limit_of)
-        found = await find_held(self.store, replace(wanted, as_held=seen.as_held), before, limit)
+        listed = seen.listed(is_undecided=wanted.is_undecided, is_escalated=wanted.is_escalated)
+        found = await find_held(self.store, replace(wanted, seen_in=listed), before, limit)
         return list(map(seen.message, found))
 
     async def _strip(self, request: Request, query: HeldQuery) -> list[_Shown]:
@@ -444,13 +446,7 @@ def _add_decisions(router: APIRouter, review: HeldReview) -> None:
 
 
 def _second_reviewer(request: Request) -> str:
-    """Return the name of who asks, "" for those who get no second reviews.
-
-    These are who may not decide, and who reads the audit, where the first decision stands.
-    """
-    user: PageUser = request.state.user
-    is_one = user.may(Permission.DECIDE_HELD) and not user.may(Permission.READ_AUDIT)
-    return name_of(user) if is_one else ""
+    return second_reviewer(request.state.user)
 
 
 def _add_choices(router: APIRouter, review: HeldReview) -> None:

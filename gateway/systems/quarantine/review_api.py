@@ -1,45 +1,51 @@
 """Held messages over HTTP, for programs that review as people do: list, look, decide."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, NamedTuple
 
 from fastapi import APIRouter, Depends, Path, Query, Response
 from pydantic import Field
 
 from gateway.domain.api_client import ApiClient
-from gateway.domain.held_findings import told_items
-from gateway.domain.msisdn import masked, spellings_of
+from gateway.domain.msisdn import spellings_of
 from gateway.domain.permissions import Permission
-from gateway.domain.policy import OverdueAction
-from gateway.domain.quarantine import HeldMessage, HoldState, ReceiptState
+from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.domain.records import NewAccess
 from gateway.systems.quarantine.decisions import LEASED, ReviewDesk, seen_digest
-from gateway.systems.quarantine.decisions_api import DecisionItem, decision_item
+from gateway.systems.quarantine.decisions_api import (
+    DecisionItem,
+    decision_item,
+    second_reviewer,
+)
+from gateway.systems.quarantine.held_items import (
+    HeldDetail,
+    HeldList,
+    HeldMessageItem,
+    held_detail,
+    held_item,
+)
 from gateway.systems.quarantine.held_query import ANY, HeldQuery
 from gateway.systems.quarantine.leases.store import LEASE_FOR, LeaseStore
 from gateway.systems.quarantine.model import NewReview, PersonDecision, ReviewLease
-from gateway.systems.quarantine.review_limits import review_by
 from gateway.systems.quarantine.review_tools import ReviewTools
-from gateway.systems.quarantine.service import (
-    STANDING,
-    HeldFilter,
-    NotDone,
-    find_held,
+from gateway.systems.quarantine.second_reviews import (
+    MOST_DEALT,
+    DealtMessages,
+    SecondReviewStore,
 )
+from gateway.systems.quarantine.service import STANDING, HeldFilter, NotDone, find_held
 from gateway.systems.quarantine.sql import QuarantineStore
 from gateway.systems.quarantine.tables import subject_of
 from gateway.terminal.arguments import said
-from gateway.terminal.screen import masked_source
 from gateway.web.access import acting_as, may
 from gateway.web.fields import Day, Number, Reason, RequestBody, Words, example
 from gateway.web.problems import Problem, ProblemError, not_as_described
 from gateway.web.resources import (
     MOST_LISTED,
     Cursor,
-    CursorPage,
     IfMatch,
     Limit,
     cursor_of,
@@ -60,61 +66,6 @@ Before = Annotated[
     str | None, Query(pattern="^8[0-9]{18}$", description="Only older ones than this message.")
 ]
 Campaign = Annotated[str, Field(pattern="^c[0-9a-f]{16}$", examples=["c3f1d9a07b2e4c55f"])]
-
-
-class HeldMessageItem(RequestBody):
-    """A message in quarantine: numbers masked, and no text."""
-
-    id: Annotated[str, Field(examples=["8176407200000001000"])]
-    state: HoldState
-    system_id: Annotated[str, Field(examples=["shop"])]
-    source: Annotated[str, Field(examples=["10690001"])]
-    destination: Annotated[str, Field(examples=["138****8000"])]
-    reason: Annotated[str, Field(examples=["CONTENT"])]
-    rule: Annotated[str, Field(examples=["K-FRAUD"])]
-    category: Annotated[str, Field(examples=["fraud_prize"])]
-    severity: str
-    score: Annotated[int | None, Field(description="How likely spam, in percent.")]
-    evidence: Annotated[str, Field(description="Numbers in it are masked.")]
-    campaign: Annotated[str, Field(examples=["c3f1d9a07b2e4c55f"])]
-    held_at: datetime
-    expires_at: datetime
-    due_at: datetime | None
-    decide_by: Annotated[
-        datetime | None, Field(description="The time limit of its category ends then.")
-    ]
-    then: Annotated[
-        OverdueAction | None, Field(description="What becomes of it if nobody decides by then.")
-    ]
-    decision: Annotated[str, Field(description="What a person decided last, who and why.")]
-
-
-class HeldList(CursorPage):
-    """Messages, the newest first."""
-
-    messages: list[HeldMessageItem]
-
-
-class HeldDetail(HeldMessageItem):
-    """A message in whole, its numbers masked."""
-
-    texts: Annotated[list[str], Field(description="Every reading of its octets, the best first.")]
-    parts: Annotated[list[str], Field(description="Ids of all parts of a long message.")]
-    found: Annotated[
-        list[str], Field(description="All that it is held for: a release overrules just this.")
-    ]
-    overruled: Annotated[list[str], Field(description="What people overruled of it.")]
-    note: str
-    owner: str
-    receipt: ReceiptState
-    smsc_message_id: str
-    seen: Annotated[
-        str,
-        Field(
-            description="Tells this text, and what holds it, from later ones.",
-            examples=["5f0c1d9a37be2e44"],
-        ),
-    ]
 
 
 class HeldSearchBody(RequestBody):
@@ -220,49 +171,74 @@ class NextMessage(RequestBody):
     lease: LeaseItem | None
 
 
+class ReviewedStores(NamedTuple):
+    """Where held messages, the leases of them, and second reviews are kept."""
+
+    held: QuarantineStore
+    leases: LeaseStore
+    seconds: SecondReviewStore
+
+
 def held_review(
-    store: QuarantineStore,
-    desk: ReviewDesk,
-    tools: ReviewTools,
-    leases: LeaseStore,
-    utcnow: Callable[[], datetime],
+    stores: ReviewedStores, desk: ReviewDesk, tools: ReviewTools, utcnow: Callable[[], datetime]
 ) -> APIRouter:
-    """Return the routes by which programs review held messages."""
+    """Return the routes by which programs review held messages.
+
+    What is dealt to one as a second reviewer looks as it did before the first decision.
+    """
     router = APIRouter(tags=["quarantine"])
-    review = _ReviewParts(store, desk, tools, utcnow)
+    review = _ReviewParts(stores.held, stores.seconds, desk, tools, utcnow)
     _list_held(router, review)
     _decide_held(router, review)
-    _lease_held(router, review, leases)
+    _lease_held(router, review, stores.leases)
     return router
 
 
 @dataclass(frozen=True, slots=True)
 class _ReviewParts:
     store: QuarantineStore
+    seconds: SecondReviewStore
     desk: ReviewDesk
     tools: ReviewTools
     utcnow: Callable[[], datetime]
 
-    async def get(self, message_id: str) -> HeldMessage:
-        """Return a message. Raises ProblemError."""
+    async def find(self, message_id: str, client: ApiClient) -> HeldMessage | None:
+        """Return a message as a client sees it, None for an id of none."""
         held = await self.store.get(int(message_id))
+        if held is None:
+            return None
+        return await self.seconds.seen_by(second_reviewer(client), held, self.utcnow())
+
+    async def get(self, message_id: str, client: ApiClient) -> HeldMessage:
+        """Return a message as a client sees it. Raises ProblemError."""
+        held = await self.find(message_id, client)
         if held is None:
             raise ProblemError(Problem.NOT_FOUND)
         return held
 
-    async def listed(self, wanted: HeldFilter, cursor: str | None, limit: int) -> HeldList:
+    async def dealt_to(self, client: ApiClient) -> DealtMessages:
+        """Return what a client sees otherwise, as a second reviewer."""
+        by, limit_of = second_reviewer(client), self.tools.limit_of
+        return await self.seconds.dealt_to(by, self.utcnow(), limit_of)
+
+    async def listed(
+        self, wanted: HeldFilter, client: ApiClient, cursor: str | None, limit: int
+    ) -> HeldList:
         """Return a page of the messages that fit. Raises ProblemError for another's cursor."""
-        found = await find_held(self.store, wanted, number_in(_HELD, cursor), limit)
+        dealt, before = await self.dealt_to(client), number_in(_HELD, cursor)
+        seen_in = dealt.listed(is_undecided=wanted.is_undecided, is_escalated=wanted.is_escalated)
+        found = await find_held(self.store, replace(wanted, seen_in=seen_in), before, limit)
         behind = cursor_of(_HELD, found[-1].message_id) if len(found) == limit else None
-        return HeldList(messages=[_item(one, self.tools) for one in found], next=behind)
+        items = [held_item(dealt.message(one), self.tools) for one in found]
+        return HeldList(messages=items, next=behind)
 
     async def decided(
         self, message_id: str, if_match: str | None, body: ReviewReason, given: DecisionGiven
     ) -> DecisionItem:
         """Decide on a message as the client has read it. Raises ProblemError."""
-        held = await self.get(message_id)
-        require_match(if_match, _etag(held))
         client, decision = given
+        held = await self.get(message_id, client)
+        require_match(if_match, _etag(held))
         new = NewReview(
             held.message_id,
             decision,
@@ -270,6 +246,7 @@ class _ReviewParts:
             note=said(body.reason),
             category=body.category,
             seen=seen_digest(held),
+            may_be_second=bool(second_reviewer(client)),
         )
         try:
             outcome = await self.desk.decide(new, self.utcnow())
@@ -280,22 +257,28 @@ class _ReviewParts:
         return decision_item(outcome)
 
 
+class _Page:
+    """Where a page of a list begins, and how long it is."""
+
+    def __init__(self, cursor: Cursor = None, limit: Limit = 50) -> None:
+        self.cursor, self.limit = cursor, limit
+
+
 def _list_held(router: APIRouter, review: _ReviewParts) -> None:
     store, tools = review.store, review.tools
 
     @router.get("/v1/quarantine", summary="List held messages (隔离区)")
     async def listed(
-        _client: Reader,
+        client: Reader,
+        page: Annotated[_Page, Depends()],
         state: Annotated[HoldState | None, Query(description="Any but deferred without.")] = None,
         system_id: Annotated[Words | None, Query(max_length=15)] = None,
         category: Annotated[Words | None, Query(max_length=32)] = None,
         campaign: Annotated[Campaign | None, Query()] = None,
-        cursor: Cursor = None,
-        limit: Limit = 50,
     ) -> HeldList:
         """Return messages that fit, the newest first; with a category also what lies below it."""
         wanted = HeldFilter(state, system_id, campaign, category)
-        return await review.listed(wanted, cursor, limit)
+        return await review.listed(wanted, client, page.cursor, page.limit)
 
     @router.post("/v1/quarantine/search", summary="Search held messages")
     async def search(body: HeldSearchBody, client: Reader) -> HeldList:
@@ -306,23 +289,28 @@ def _list_held(router: APIRouter, review: _ReviewParts) -> None:
         if body.message_id is not None:
             if body.model_fields_set != {"message_id"}:
                 raise not_as_described("/message_id", "stands alone")
-            held = await store.get(int(body.message_id))
-            return HeldList(messages=[] if held is None else [_item(held, tools)])
+            held = await review.find(body.message_id, client)
+            return HeldList(messages=[] if held is None else [held_item(held, tools)])
         wanted = body.wanted
         if body.number is not None:
             about = "held messages to a number"
             look = NewAccess(acting_as(client), "quarantine number", "", about, review.utcnow())
             await tools.journal(look)
-        return await review.listed(wanted, body.cursor, body.limit)
+        return await review.listed(wanted, client, body.cursor, body.limit)
 
     @router.get("/v1/quarantine/counts", summary="Count held messages")
     async def counts(
-        _client: Reader,
+        client: Reader,
         system_id: Annotated[Words | None, Query(max_length=15)] = None,
         campaign: Annotated[Campaign | None, Query()] = None,
     ) -> HeldStateCounts:
         """Return how many messages are in each state, of all, of an SP or of a campaign."""
         found = await store.count_by_state(system_id=system_id, campaign=campaign)
+        dealt = await review.dealt_to(client)
+        for one in await store.get_many(sorted(dealt.reviews)[-MOST_DEALT:]):
+            is_meant = system_id in {None, one.system_id} and campaign in {None, one.campaign}
+            found[one.state] -= is_meant
+            found[dealt.message(one).state] += is_meant
         return HeldStateCounts(counts=found)
 
 
@@ -336,14 +324,14 @@ def _decide_held(router: APIRouter, review: _ReviewParts) -> None:
         Its ETag is that of its state, of its octets, which a sender may replace, and of what holds
         it, which may be another after a release.
         """
-        held = await review.get(message_id)
+        held = await review.get(message_id, client)
         look = NewAccess(
             acting_as(client), "quarantine show", "", f"message {held.message_id}", utcnow()
         )
         await tools.journal(look)
         parts = await store.parts_of(held.assembly) if held.assembly else []
         response.headers["ETag"] = _etag(held)
-        return await asyncio.to_thread(_detail, held, parts, tools)
+        return await asyncio.to_thread(held_detail, held, parts, tools)
 
     @router.post("/v1/quarantine/{message_id}/release", summary="Release a held message (放行)")
     async def release(
@@ -369,7 +357,10 @@ def _decide_held(router: APIRouter, review: _ReviewParts) -> None:
         message_id: MessageId, body: EscalationBody, client: Reviewer
     ) -> EscalationItem:
         """Put a message before senior reviewers, with a note for them."""
-        found = await desk.escalate(int(message_id), acting_as(client), said(body.note), utcnow())
+        by, may_be_second = acting_as(client), bool(second_reviewer(client))
+        found = await desk.escalate(
+            int(message_id), by, said(body.note), utcnow(), may_be_second=may_be_second
+        )
         if isinstance(found, NotDone):
             problem = Problem.NOT_FOUND if found.state is None else Problem.CONFLICT
             raise ProblemError(problem, found.why)
@@ -388,16 +379,17 @@ def _lease_held(router: APIRouter, review: _ReviewParts, leases: LeaseStore) -> 
         """
         now, by = utcnow(), acting_as(client)
         older = None if before is None else int(before)
-        held = await leases.take_next(by, now, before_id=older)
+        dealt = (await review.dealt_to(client)).as_held
+        held = await leases.take_next(by, now, before_id=older, as_held=dealt)
         if held is None:
             return NextMessage(message=None, lease=None)
         lease = ReviewLease(subject_of(held), by, now + LEASE_FOR)
-        return NextMessage(message=_item(held, tools), lease=_lease_item(held, lease))
+        return NextMessage(message=held_item(held, tools), lease=_lease_item(held, lease))
 
     @router.post("/v1/quarantine/{message_id}/lease", summary="Lease a held message")
     async def take(message_id: MessageId, client: Reviewer) -> LeaseItem:
         """Take a held message for 90 seconds, or renew that; 409 if another reviewer has it."""
-        held, by = await review.get(message_id), acting_as(client)
+        held, by = await review.get(message_id, client), acting_as(client)
         if held.state is not HoldState.HELD:
             raise ProblemError(Problem.CONFLICT, STANDING[held.state])
         lease = await leases.take(held, by, utcnow())
@@ -410,7 +402,7 @@ def _lease_held(router: APIRouter, review: _ReviewParts, leases: LeaseStore) -> 
     )
     async def give_back(message_id: MessageId, client: Reviewer) -> None:
         """End the lease that this client has on a message; without one nothing happens."""
-        await leases.give_back(await review.get(message_id), acting_as(client))
+        await leases.give_back(await review.get(message_id, client), acting_as(client))
 
 
 def _lease_item(held: HeldMessage, lease: ReviewLease) -> LeaseItem:
@@ -419,51 +411,3 @@ def _lease_item(held: HeldMessage, lease: ReviewLease) -> LeaseItem:
 
 def _etag(held: HeldMessage) -> str:
     return etag_of(held.message_id, held.state, held.digest, seen_digest(held))
-
-
-def _item(held: HeldMessage, tools: ReviewTools) -> HeldMessageItem:
-    return HeldMessageItem(**_fields(held, tools))
-
-
-def _fields(held: HeldMessage, tools: ReviewTools) -> dict[str, Any]:
-    limit = tools.limit_of(held.category)
-    ends = review_by(held, limit)
-    return {
-        "decide_by": ends,
-        "then": limit.then if limit is not None and ends is not None else None,
-        "id": str(held.message_id),
-        "state": held.state,
-        "system_id": held.system_id,
-        "source": masked_source(held.source),
-        "destination": masked(held.destination),
-        "reason": held.reason,
-        "rule": held.rule,
-        "category": held.category,
-        "severity": held.severity,
-        "score": held.score,
-        "evidence": tools.mask(held.evidence),
-        "campaign": held.campaign,
-        "held_at": held.held_at,
-        "expires_at": held.expires_at,
-        "due_at": held.due_at,
-        "decision": tools.mask(held.decision),
-    }
-
-
-def _told(lines: str, tools: ReviewTools) -> list[str]:
-    return [tools.mask(": ".join(filter(None, one))) for one in told_items(lines)]
-
-
-def _detail(held: HeldMessage, parts: Sequence[HeldMessage], tools: ReviewTools) -> HeldDetail:
-    return HeldDetail(
-        **_fields(held, tools),
-        texts=[tools.mask(text) for text in tools.texts_of(held, parts)],
-        parts=[str(one.message_id) for one in parts],
-        found=_told(held.found, tools),
-        overruled=_told(held.overruled, tools),
-        note=tools.mask(held.note),
-        owner=held.owner,
-        receipt=held.receipt,
-        smsc_message_id=held.smsc_message_id,
-        seen=seen_digest(held),
-    )

@@ -6,7 +6,7 @@ receipt, or what the classifier learns.
 """
 
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -17,6 +17,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.domain.permissions import Permission
 from gateway.domain.quarantine import HeldMessage, HoldState, ReceiptState
 from gateway.storage.database import SqlStore
 from gateway.storage.tables import held_messages
@@ -51,7 +52,7 @@ _ENDS = {
     PersonDecision.REJECTED: (HeldMessageAct.DISCARD, HoldState.DISCARDED),
 }
 _held, _deal, _decision = held_messages.c, second_reviews.c, review_decisions.c
-_escalation = review_escalations.c
+_escalation, _part = review_escalations.c, second_reviews.alias("part").c
 _IS_ANSWERED = (
     sa.exists().where(IS_OPINION, _decision.subject == _deal.subject).correlate(second_reviews)
 )
@@ -60,16 +61,36 @@ _IS_ANSWERED = (
 class SecondReview(NamedTuple):
     """A message that is dealt to a second reviewer; `opinion` is what that person decided.
 
-    `note` stood on the message when the first reviewer saw it.
+    `note` stood on the message when the first reviewer saw it. It `is_escalated` if that person
+    put it before a senior reviewer.
     """
 
     note: str
     opinion: ReviewDecision | None
+    is_escalated: bool = False
 
     @property
     def is_open(self) -> bool:
         """Tell whether the second reviewer has decided nothing yet."""
         return self.opinion is None
+
+    def is_waiting(self, now: datetime) -> bool:
+        """Tell whether the opinion can still be undone."""
+        return self.opinion is not None and now < self.opinion.not_before
+
+    def state(self, now: datetime) -> HoldState:
+        """Return the state in which the second reviewer sees the message."""
+        if self.opinion is None or self.is_waiting(now):
+            return HoldState.HELD
+        return _ENDS[self.opinion.decision][1]
+
+
+def gets_second_reviews(may: Callable[[Permission], bool]) -> bool:
+    """Tell whether second reviews are dealt to who `may` do so much.
+
+    They are not to who may not decide, and to who reads the audit, where the first decision stands.
+    """
+    return may(Permission.DECIDE_HELD) and not may(Permission.READ_AUDIT)
 
 
 def is_dealt_twice(key: bytes, subject: int, share: float) -> bool:
@@ -138,8 +159,8 @@ async def second_review_of(
 ) -> SecondReview | None:
     """Return the second review of a message as it stands for a person, None for none.
 
-    It is open for who has not decided on the message, nor escalated it, until the message would
-    have expired. Who gave the opinion has it for an hour after that.
+    It is open for who has not decided on the message, until the message would have expired. Who
+    gave the opinion, or escalated it, has it for an hour after that.
     """
     query = sa.select(second_reviews).where(_deal.message_id == held.message_id)
     row = (await connection.execute(query)).mappings().one_or_none()
@@ -153,22 +174,38 @@ async def second_review_of(
         opinion = ReviewDecision(**found)
         is_own = opinion.by == by and now < opinion.not_before + SHOWN_FOR
         return SecondReview(row["note"], opinion) if is_own else None
-    if row["escalated_by"] or now >= row["until"]:
-        return None
-    took_part = sa.select(sa.literal(1)).where(_took_part(by, row["subject"], held.message_id))
-    is_new = (await connection.execute(took_part)).first() is None
-    return SecondReview(row["note"], None) if is_new else None
+    is_open = query.with_only_columns(_is_escalated(by).label("own")).where(*_open_to(by, now))
+    is_escalated = (await connection.execute(is_open)).scalar_one_or_none()
+    return None if is_escalated is None else SecondReview(row["note"], None, bool(is_escalated))
 
 
-def _took_part(
-    by: str, subject: int | sa.ColumnElement[int], message_id: int | sa.ColumnElement[int]
-) -> sa.ColumnElement[bool]:
-    decided = _decision.subject == subject, _decision.by == by, ~_decision.is_second
-    escalated = _escalation.message_id == message_id, _escalation.by == by
-    return sa.or_(
-        sa.exists().where(*decided).correlate(second_reviews),
-        sa.exists().where(*escalated).correlate(second_reviews),
+def _open_to(by: str, now: datetime) -> list[sa.ColumnElement[bool]]:
+    """Return the conditions for what a person may give an opinion on, if there is none yet.
+
+    Who has escalated a part of it as the second reviewer has it for an hour.
+    """
+    own = sa.exists().where(_decision.subject == _deal.subject, _decision.by == by)
+    escalated = sa.exists().where(_escalation.message_id == _deal.message_id, _escalation.by == by)
+    lately = sa.exists().where(
+        _part.subject == _deal.subject,
+        _escalation.message_id == _part.message_id,
+        _escalation.by == by,
+        _escalation.at > now - SHOWN_FOR,
     )
+    is_new = sa.and_(_deal.escalated_by == "", ~escalated.correlate(second_reviews))
+    is_own = sa.and_(_deal.escalated_by == by, lately.correlate(second_reviews))
+    return [
+        _deal.until > now,
+        _deal.by != by,
+        ~own.where(~_decision.is_second).correlate(second_reviews),
+        sa.or_(is_new, is_own),
+    ]
+
+
+def _is_escalated(by: str) -> sa.ColumnElement[bool]:
+    """Return the condition for what a person has escalated as its second reviewer."""
+    own = sa.exists().where(_escalation.message_id == _deal.message_id, _escalation.by == by)
+    return sa.and_(_deal.escalated_by == by, own.correlate(second_reviews))
 
 
 async def escalate_opinion(connection: AsyncConnection, message_id: int, by: str) -> None:
@@ -183,7 +220,7 @@ def as_dealt(held: HeldMessage, second: SecondReview, now: datetime) -> HeldMess
     opinion = second.opinion
     shown = replace(
         held,
-        state=HoldState.HELD,
+        state=second.state(now),
         receipt=ReceiptState.NONE,
         smsc_message_id="",
         note=second.note,
@@ -191,13 +228,22 @@ def as_dealt(held: HeldMessage, second: SecondReview, now: datetime) -> HeldMess
         is_reviewed=False,
         overruled="",
     )
-    if opinion is None or now < opinion.not_before:
+    if opinion is None or second.is_waiting(now):
         return shown
-    act, state = _ENDS[opinion.decision]
-    left = decided_move(act, opinion.not_before, opinion.by, opinion.why)
-    overruled = held.found if opinion.decision is PersonDecision.RELEASED else ""
-    note, decided = left["note"], left["decision"]
-    return replace(shown, state=state, note=note, decision=decided, overruled=overruled)
+    left = decided_move(_ENDS[opinion.decision][0], opinion.not_before, opinion.by, opinion.why)
+    shown = replace(shown, note=left["note"], decision=left["decision"])
+    if opinion.decision is PersonDecision.RELEASED:
+        return replace(shown, overruled=held.found, smsc_message_id=held.smsc_message_id)
+    is_told = held.receipt_asked and held.receipt is ReceiptState.NONE
+    return replace(shown, receipt=ReceiptState.SENT if is_told else held.receipt)
+
+
+async def seen_as_held(
+    connection: AsyncConnection, held: HeldMessage, by: str, now: datetime
+) -> HeldMessage | None:
+    """Return a message as a second reviewer sees it among the held ones, None if it is not so."""
+    second = await second_review_of(connection, held, by, now)
+    return None if second is None or not second.is_open else as_dealt(held, second, now)
 
 
 def as_decided(decision: ReviewDecision, now: datetime) -> ReviewDecision:
@@ -218,6 +264,20 @@ class DealtMessages:
     def as_held(self) -> tuple[int, ...]:
         """Return the messages that the reviewer sees among those that are held."""
         return tuple(number for number, one in self.reviews.items() if one.is_open)
+
+    def listed(self, *, is_undecided: bool, is_escalated: bool) -> dict[int, HoldState | None]:
+        """Return in which state a list shows each message to the reviewer, None for in none.
+
+        With `is_undecided` a list has none on which a decision waits, with `is_escalated` only
+        those that were put before senior reviewers.
+        """
+        return {
+            number: None
+            if (is_undecided and one.is_waiting(self.now))
+            or (is_escalated and not one.is_escalated)
+            else one.state(self.now)
+            for number, one in self.reviews.items()
+        }
 
     def message(self, held: HeldMessage) -> HeldMessage:
         """Return a message as the reviewer sees it."""
@@ -249,7 +309,8 @@ class SecondReviewStore(SqlStore):
     ) -> DealtMessages:
         """Return what is dealt to a person, the newest MOST_DEALT that are open; none to "".
 
-        Those on which the person gave an opinion within the last hour are among them. What would
+        Those on which the person gave an opinion, or which that person escalated, within the last
+        hour are among them. What would
         have been released or discarded by now, by a limit of its category, is dealt no more.
         """
         if not by:
@@ -260,10 +321,12 @@ class SecondReviewStore(SqlStore):
             _held.rule == _deal.rule,
         )
         unanswered = (
-            sa.select(_deal.message_id, _deal.note, _held.category, _held.held_at)
+            sa.select(
+                *(_deal.message_id, _deal.note, _held.category, _held.held_at),
+                _is_escalated(by).label("is_escalated"),
+            )
             .join(held_messages, sa.and_(_held.message_id == _deal.message_id, is_as_dealt))
-            .where(_deal.until > now, _deal.by != by, _deal.escalated_by == "", ~_IS_ANSWERED)
-            .where(~_took_part(by, _deal.subject, _deal.message_id))
+            .where(*_open_to(by, now), ~_IS_ANSWERED)
             .order_by(_deal.message_id.desc())
             .limit(MOST_DEALT)
         )
@@ -281,7 +344,7 @@ class SecondReviewStore(SqlStore):
             .where(last.c.not_before > now - SHOWN_FOR)
         )
         found: dict[int, SecondReview] = {
-            row["message_id"]: SecondReview(row["note"], None)
+            row["message_id"]: SecondReview(row["note"], None, bool(row["is_escalated"]))
             for row in await self._database.rows(unanswered)
             if not is_over(row["held_at"], limit_of(row["category"]), now)
         }

@@ -8,6 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.quarantine import HeldMessage, HoldState
+from gateway.domain.records import NewAccess
+from gateway.storage.journals import note_access
 from gateway.storage.tables import IS_WAITING, held_messages
 from gateway.systems.quarantine.decisions import (
     DECISION_WAITS,
@@ -15,11 +17,12 @@ from gateway.systems.quarantine.decisions import (
     UNKNOWN_MESSAGE,
     seen_digest,
 )
-from gateway.systems.quarantine.model import NewChosenReview
-from gateway.systems.quarantine.second_reviews import second_review_of
+from gateway.systems.quarantine.model import NewChosenReview, ReviewJob, ReviewState
+from gateway.systems.quarantine.second_reviews import SecondReview, as_dealt, second_review_of
 from gateway.systems.quarantine.service import STANDING, NotDone
 from gateway.systems.quarantine.sql import TEXT_REPLACED
 from gateway.systems.quarantine.tables import (
+    IS_OPINION,
     chosen_among,
     review_decisions,
     review_job_messages,
@@ -31,9 +34,13 @@ _held, _chosen = held_messages.c, review_job_messages.c
 
 
 class SortedMessages(NamedTuple):
-    """The messages that a decision may be on, by id, and why it may not be on the `left` ones."""
+    """The messages that a decision may be on, by id, and why it may not be on the `left` ones.
+
+    On the `dealt` ones it is a second opinion.
+    """
 
     free: list[HeldMessage]
+    dealt: list[HeldMessage]
     left: tuple[NotDone, ...]
 
 
@@ -43,38 +50,40 @@ async def sorted_out(
     """Return which of the chosen messages can be decided on now, in a transaction of the caller.
 
     These are held, have the text that was seen, and no decision waits on them; no other reviewer
-    has their lease. Of the parts of a long message the first one stands for all.
+    has their lease. Of the parts of a long message the first one stands for all. Nothing in `left`
+    tells a second reviewer what is dealt to that person.
     """
     seen = dict(new.chosen)
     found = await _messages(connection, seen)
     subjects = sorted({subject_of(one) for one in found.values()})
-    taken = await _taken(connection, subjects)
+    taken = await _taken(connection, subjects, at)
     leased = await _leased(connection, subjects, new.by, at)
     free: dict[int, HeldMessage] = {}
+    dealt: dict[int, HeldMessage] = {}
     left: list[NotDone] = []
     for number in sorted(seen):
         held = found.get(number)
         if held is None:
             left.append(NotDone(number, None, UNKNOWN_MESSAGE))
-        elif why := _changed(held, seen[number], at):
-            is_dealt = await _is_dealt(connection, held, new.by, at)
-            left.append(NotDone(number, held.state, LEASED if is_dealt else why))
+            continue
+        second = await _second_review(connection, held, new, at)
+        shown = held if second is None else as_dealt(held, second, at)
+        if why := _changed(shown, seen[number], at):
+            left.append(NotDone(number, shown.state, why))
         elif subject_of(held) in taken or subject_of(held) in leased:
             why = DECISION_WAITS if subject_of(held) in taken else LEASED
-            left.append(NotDone(number, held.state, why))
+            left.append(NotDone(number, shown.state, why))
         else:
-            free.setdefault(subject_of(held), held)
-    return SortedMessages(list(free.values()), tuple(left))
+            (free if second is None else dealt).setdefault(subject_of(held), shown)
+    return SortedMessages(list(free.values()), list(dealt.values()), tuple(left))
 
 
-async def _is_dealt(connection: AsyncConnection, held: HeldMessage, by: str, at: datetime) -> bool:
-    """Tell whether a person sees a message as held that another one has decided on.
-
-    It is decided on by itself alone, and nothing here may tell that person why.
-    """
-    if not by.startswith("user: "):
-        return False
-    return await second_review_of(connection, held, by, at) is not None
+async def _second_review(
+    connection: AsyncConnection, held: HeldMessage, new: NewChosenReview, at: datetime
+) -> SecondReview | None:
+    if not new.may_be_second or held.state is HoldState.HELD:
+        return None
+    return await second_review_of(connection, held, new.by, at)
 
 
 def _changed(held: HeldMessage, seen: str, at: datetime) -> str:
@@ -86,18 +95,62 @@ def _changed(held: HeldMessage, seen: str, at: datetime) -> str:
     return TEXT_REPLACED if seen and seen != seen_digest(held) else ""
 
 
-async def put_into_job(
-    connection: AsyncConnection, number: int, chosen: Sequence[HeldMessage]
-) -> None:
-    """Note what a job is on. The leases of these messages end: their reviewer is done with them."""
+async def put_into_job(connection: AsyncConnection, job: ReviewJob, some: SortedMessages) -> None:
+    """Note what a job is on. The leases of these messages end: their reviewer is done with them.
+
+    Opinions are taken with it at once, and change nothing of their messages.
+    """
     rows = [
-        {"subject": subject_of(one), "message_id": one.message_id, "number": number}
-        for one in chosen
+        {"subject": subject_of(one), "message_id": one.message_id, "number": job.number}
+        for one in some.free
     ]
-    await connection.execute(sa.insert(review_job_messages), rows)
-    subjects = [row["subject"] for row in rows]
+    if rows:
+        await connection.execute(sa.insert(review_job_messages), rows)
+    if some.dealt:
+        opinions = [_opinion(job, one) for one in some.dealt]
+        await connection.execute(sa.insert(review_decisions), opinions)
+    for one in some.dealt:
+        about = f"message {one.message_id}: {job.decision.value}"
+        given = NewAccess(job.by, "quarantine opinion", job.why, about, job.decided_at)
+        await note_access(connection, given)
+    subjects = [subject_of(one) for one in (*some.free, *some.dealt)]
     leases = sa.delete(review_leases).where(review_leases.c.subject.in_(subjects))
     await connection.execute(leases)
+
+
+def _opinion(job: ReviewJob, shown: HeldMessage) -> dict[str, object]:
+    return {
+        "message_id": shown.message_id,
+        "subject": subject_of(shown),
+        "found_in": shown.state,
+        "decision": job.decision,
+        "by": job.by,
+        "reason": job.reason,
+        "note": job.note,
+        "category": job.category,
+        "decided_at": job.decided_at,
+        "not_before": job.not_before,
+        "state": ReviewState.TAKEN,
+        "ended_at": None,
+        "outcome": "",
+        "is_second": True,
+        "job": job.number,
+    }
+
+
+async def opinions_of(connection: AsyncConnection, job: ReviewJob) -> int:
+    """Return how many opinions were given with a job: it counts them as done."""
+    count = sa.select(sa.func.count()).select_from(review_decisions)
+    query = count.where(IS_OPINION, review_decisions.c.job == job.number)
+    return int((await connection.execute(query)).scalar_one())
+
+
+async def undo_job(connection: AsyncConnection, job: ReviewJob) -> None:
+    """Forget what a job was on that was undone, and undo the opinions that were given with it."""
+    await end_job(connection, job.number)
+    ended = {"state": ReviewState.UNDONE, "ended_at": job.ended_at, "outcome": job.outcome}
+    own = sa.update(review_decisions).where(IS_OPINION, review_decisions.c.job == job.number)
+    await connection.execute(own.values(ended))
 
 
 def of_job(number: int) -> list[sa.ColumnElement[bool]]:
@@ -117,12 +170,13 @@ async def _messages(connection: AsyncConnection, numbers: dict[int, str]) -> dic
     return {row["message_id"]: HeldMessage(**row) for row in rows}
 
 
-async def _taken(connection: AsyncConnection, subjects: Sequence[int]) -> set[int]:
-    """Return those on which a decision waits, or another job on chosen messages."""
+async def _taken(connection: AsyncConnection, subjects: Sequence[int], at: datetime) -> set[int]:
+    """Return those on which a decision waits, or another job, or what can still be undone."""
     decision = review_decisions.c.subject
-    decided = sa.select(decision).where(IS_WAITING, decision.in_(subjects))
+    decided = sa.select(decision).where(decision.in_(subjects))
+    opinions = decided.where(IS_OPINION, review_decisions.c.not_before > at)
     found: set[int] = set()
-    for query in (decided, chosen_among(subjects)):
+    for query in (decided.where(IS_WAITING), opinions, chosen_among(subjects)):
         found.update((await connection.execute(query)).scalars())
     return found
 

@@ -1,7 +1,7 @@
 """Decisions on held messages, by people, SPs, timeouts and the gateway."""
 
 import asyncio
-from collections.abc import Awaitable, Collection, Iterable
+from collections.abc import Awaitable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeAlias
@@ -82,8 +82,8 @@ class HeldFilter:
     Without a state these are all messages but deferred ones, which no person has to decide on.
     With `is_undecided` those are left out on which a decision waits; with `is_escalated` only
     those are meant that wait for a senior reviewer. `destinations` are the spellings of one
-    number; ids are `from_id` and above, and below `below_id`. The messages `as_held` are listed
-    among those that are held, and not by their state: a second reviewer sees them so.
+    number; ids are `from_id` and above, and below `below_id`. The messages `seen_in` are listed by
+    the state beside each, None for nowhere, and not by their own: a second reviewer sees them so.
     """
 
     state: HoldState | None = None
@@ -97,7 +97,7 @@ class HeldFilter:
     destinations: tuple[str, ...] | None = field(default=None, repr=False)
     from_id: int | None = None
     below_id: int | None = None
-    as_held: tuple[int, ...] = ()
+    seen_in: Mapping[int, HoldState | None] = field(default_factory=dict)
 
 
 _OF_INTEREST = tuple(state for state in HoldState if state is not HoldState.DEFERRED)
@@ -109,13 +109,13 @@ async def find_held(
     """Return the newest messages that fit, newest first; for the next page give the last id."""
     newest: list[HeldMessage] = []
     bounds = [one for one in (before_id, wanted.below_id) if one is not None]
-    as_held = held_messages.c.message_id.in_(wanted.as_held)
+    seen = held_messages.c.message_id.in_(sorted(wanted.seen_in))
     states = _OF_INTEREST if wanted.state is None else (wanted.state,)
     looks: list[tuple[HoldState | None, sa.ColumnElement[bool] | None]] = [
-        (one, ~as_held if wanted.as_held else None) for one in states
+        (one, ~seen if wanted.seen_in else None) for one in states
     ]
-    if wanted.as_held and HoldState.HELD in states:
-        looks.append((None, as_held))
+    if listed := sorted(one for one, state in wanted.seen_in.items() if state in states):
+        looks.append((None, held_messages.c.message_id.in_(listed)))
     for state, among in looks:
         page = await store.find(
             state=state,
@@ -125,7 +125,7 @@ async def find_held(
             before_id=min(bounds, default=None),
             limit=limit,
             is_undecided=wanted.is_undecided,
-            is_escalated=wanted.is_escalated,
+            is_escalated=wanted.is_escalated and state is not None,
             also=[
                 *also_wanted(
                     wanted.source, wanted.rule, wanted.destinations, from_id=wanted.from_id

@@ -31,6 +31,7 @@ review_decisions = sa.Table(
     sa.Column("ended_at", UtcTime, nullable=True),
     sa.Column("outcome", sa.Text, nullable=False),
     sa.Column("is_second", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("job", sa.BigInteger, nullable=True),
     # What a person decided last.
     sa.Index(None, "by", "number"),
     # What the gateway asks every few moments; one message has one decision that waits.

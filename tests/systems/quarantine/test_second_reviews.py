@@ -10,6 +10,7 @@ import pytest
 from gateway.domain.quarantine import HeldMessage, HoldState, ReceiptState
 from gateway.domain.records import NewPurge
 from gateway.stores import Stores
+from gateway.systems.quarantine.agreement.counts import SecondReviewEnd
 from gateway.systems.quarantine.decisions import (
     DECISION_WAITS,
     UNDO_FOR,
@@ -308,10 +309,42 @@ async def test_escalating_it_ends_it_without_an_opinion(
     done = await reviews.escalate(1, MEI, "new words", after, may_be_second=True)
 
     assert not isinstance(done, NotDone)
-    assert not done.is_open
+    assert done.is_open  # as that of any other message
+    (escalation,) = await reviews.escalations_of(1)
+    assert not escalation.is_open
     assert await kept(stores) == before
     assert await stores.quarantine.find(is_escalated=True) == []
     assert (await stores.second_reviews.dealt_to(WU, after)).as_held == ()
+    report = await stores.agreement.report(noon, after)
+    assert report.ends[SecondReviewEnd.ESCALATED] == 1
+
+
+async def test_for_an_hour_who_escalated_it_sees_it_held_and_may_decide(
+    stores: Stores, reviews: ReviewDesk, held: Builder, noon: datetime
+) -> None:
+    parts = [held(message_id=one, assembly=1, part=one) for one in (1, 2)]
+    await stores.quarantine.hold(parts)
+    after = await decided_by_lin(stores, reviews, noon)
+    before, dealt_to = await kept(stores), stores.second_reviews.dealt_to
+    await reviews.escalate(1, MEI, "new words", after, may_be_second=True)
+
+    dealt = await dealt_to(MEI, after)
+    again = await reviews.escalate(1, MEI, "new words", after, may_be_second=True)
+    at_last = await dealt_to(MEI, after + SHOWN_FOR)
+    late = await opinion(reviews, after + SHOWN_FOR, decision=RELEASED)
+    given = await opinion(reviews, after, decision=RELEASED)
+
+    held_ones = {1: HoldState.HELD, 2: HoldState.HELD}
+    assert dealt.listed(is_undecided=True, is_escalated=False) == held_ones
+    assert dealt.listed(is_undecided=True, is_escalated=True) == {1: HoldState.HELD, 2: None}
+    assert not isinstance(again, NotDone)
+    assert at_last.reviews == {}
+    assert isinstance(late, NotDone)
+    assert isinstance(given, ReviewDecision)
+    assert given.is_second
+    assert await kept(stores) == before
+    report = await stores.agreement.report(noon, after + UNDO_FOR)
+    assert report.ends[SecondReviewEnd.COMPARED] == 1
 
 
 async def test_it_waits_no_longer_than_the_message_would_have(

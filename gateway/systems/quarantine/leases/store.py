@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from operator import attrgetter
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -11,6 +12,7 @@ from gateway.storage.database import SqlStore
 from gateway.storage.dialect import insert_or_update
 from gateway.storage.tables import held_messages
 from gateway.systems.quarantine.model import ReviewLease
+from gateway.systems.quarantine.second_reviews import seen_as_held
 from gateway.systems.quarantine.tables import IS_UNDECIDED, SUBJECT, review_leases, subject_of
 
 LEASE_FOR = timedelta(seconds=90)
@@ -44,11 +46,17 @@ class LeaseStore(SqlStore):
         return await self._database.writer.write(run)
 
     async def take_next(
-        self, by: str, now: datetime, *, before_id: int | None = None
+        self,
+        by: str,
+        now: datetime,
+        *,
+        before_id: int | None = None,
+        as_held: Sequence[int] = (),
     ) -> HeldMessage | None:
         """Lease the newest held message that no other reviewer has, None without one.
 
-        With `before_id` only older ones are looked at.
+        With `before_id` only older ones are looked at. Those `as_held` are dealt to this person
+        as a second reviewer, who sees them among the held ones; one is returned as it is seen so.
         """
         is_free = ~(
             sa.exists()
@@ -56,21 +64,23 @@ class LeaseStore(SqlStore):
             .correlate(held_messages)
         )
         older = () if before_id is None else (_held.message_id < before_id,)
-        query = (
+        newest = (
             sa.select(held_messages)
-            .where(_held.state == HoldState.HELD, _held.expires_at > now, IS_UNDECIDED, is_free)
-            .where(*older)
+            .where(is_free, *older)
             .order_by(_held.message_id.desc())
             .limit(1)
         )
+        is_open = _held.state == HoldState.HELD, _held.expires_at > now, IS_UNDECIDED
 
         async def run(connection: AsyncConnection) -> HeldMessage | None:
-            row = (await connection.execute(query)).mappings().one_or_none()
-            if row is None:
-                return None
-            held = HeldMessage(**row)
-            await _take(connection, subject_of(held), by, now)
-            return held
+            found = await _first(connection, newest.where(*is_open))
+            if as_held:
+                dealt = await _first(connection, newest.where(_held.message_id.in_(as_held)))
+                seen = dealt and await seen_as_held(connection, dealt, by, now)
+                found = max(filter(None, (found, seen)), key=_by_id, default=None)
+            if found is not None:
+                await _take(connection, subject_of(found), by, now)
+            return found
 
         return await self._database.writer.write(run)
 
@@ -92,6 +102,16 @@ class LeaseStore(SqlStore):
         )
         found = {one.subject: one for one in await self._database.records(ReviewLease, query)}
         return {number: found[one] for number, one in subjects.items() if one in found}
+
+
+_by_id = attrgetter("message_id")
+
+
+async def _first(
+    connection: AsyncConnection, query: sa.Select[tuple[object, ...]]
+) -> HeldMessage | None:
+    row = (await connection.execute(query)).mappings().one_or_none()
+    return None if row is None else HeldMessage(**row)
 
 
 async def _take(connection: AsyncConnection, subject: int, by: str, now: datetime) -> ReviewLease:
