@@ -26,9 +26,10 @@ from pathlib import Path
 
 from benchmarks.machine import write_results
 from gateway.domain.categories import CATEGORIES
+from gateway.domain.msisdn import spellings_of
 from gateway.domain.quarantine import HoldState
 from gateway.runtime.logging import LogLevel, configure_logging
-from gateway.stores import open_store
+from gateway.stores import Stores, open_store
 from gateway.systems.quarantine.model import MessageIds
 from gateway.systems.quarantine.service import HeldFilter, QuarantineDesk, find_held
 from gateway.systems.quarantine.sql import QuarantineStore
@@ -42,6 +43,8 @@ _SPS, _RELEASED, _AT_ONCE, _PAGE = 200, 10_000, 20_000, 50
 _RARE = 40  # messages of the smallest SP, and of the rarest category
 _FIRST_HAN, _LAST_HAN = 0x4E00, 0x6000
 _LARGE, _RARE_SP, _RARE_CATEGORY = "c" + "f" * 16, "sp199", "fraud_prize"
+_HUGE = "c" + "e" * 16  # a tenth of all messages are of this campaign
+_NUMBER = spellings_of(8613800001111)
 _DEADLINE_S = 600.0
 _TIMES = 5
 _GOALS_S = {"first_page": 0.2, "filter": 1.0, "release": 60.0}
@@ -79,9 +82,10 @@ class HeldRows:
         is_rare = at % max(1, self._rows // _RARE) == 1
         number = int((_SPS - 1) * chance.random() ** 2)
         system_id = "sp1" if is_large else _RARE_SP if is_rare else f"sp{number}"
-        campaign = _LARGE if is_large else f"c{chance.randrange(self._campaigns):016x}"
+        campaign = _HUGE if at % 10 == 3 else f"c{chance.randrange(self._campaigns):016x}"
         words = "".join(chr(chance.randrange(_FIRST_HAN, _LAST_HAN)) for _ in range(30))
-        source, destination = source_of(system_id), f"13{chance.randrange(10**9):09}"
+        subscriber = f"13{chance.randrange(10**9):09}"
+        source, destination = source_of(system_id), _NUMBER[1] if is_rare else subscriber
         is_over = not is_large and chance.random() < 0.1
         return (
             _FIRST_ID + at,
@@ -102,7 +106,7 @@ class HeldRows:
             "",
             "",
             "",
-            campaign,
+            _LARGE if is_large else campaign,
         )
 
 
@@ -162,6 +166,46 @@ def filters(rows: int) -> dict[str, tuple[HeldFilter, int | None]]:
             HeldFilter(campaign=_LARGE, category=_RARE_CATEGORY),
             None,
         ),
+        "campaign of a tenth": (HeldFilter(campaign=_HUGE), None),
+        "campaign of a tenth, rule none of it": (HeldFilter(campaign=_HUGE, rule="K-99"), None),
+        "campaign of a tenth, SP small": (HeldFilter(campaign=_HUGE, system_id=_RARE_SP), None),
+        "campaign of a tenth, category rare": (
+            HeldFilter(campaign=_HUGE, category=_RARE_CATEGORY),
+            None,
+        ),
+        "campaign large, rule none of it": (HeldFilter(campaign=_LARGE, rule="K-0"), None),
+        "undecided": (HeldFilter(HoldState.HELD, is_undecided=True), None),
+        "escalated, none": (HeldFilter(HoldState.HELD, is_escalated=True), None),
+        "port, large": (HeldFilter(source=source_of("sp0")), None),
+        "port, small": (HeldFilter(source=source_of(_RARE_SP)), None),
+        "port, none": (HeldFilter(source="1"), None),
+        "port large, rule none of it": (HeldFilter(source=source_of("sp0"), rule="K-1"), None),
+        "port large, category rare": (
+            HeldFilter(source=source_of("sp0"), category=_RARE_CATEGORY),
+            None,
+        ),
+        "rule, many": (HeldFilter(rule="K-0"), None),
+        "rule, none": (HeldFilter(rule="K-99"), None),
+        "rule many, SP small": (HeldFilter(system_id=_RARE_SP, rule="K-0"), None),
+        "rule none of it, SP large": (HeldFilter(system_id="sp0", rule="K-1"), None),
+        "rule many, category rare": (HeldFilter(category=_RARE_CATEGORY, rule="K-0"), None),
+        "number": (HeldFilter(destinations=_NUMBER), None),
+        "number, held, SP large": (
+            HeldFilter(HoldState.HELD, system_id="sp0", destinations=_NUMBER),
+            None,
+        ),
+        "time, a hundredth in the middle": (
+            HeldFilter(from_id=middle, below_id=middle + rows // 100),
+            None,
+        ),
+        "time in the middle, SP small": (
+            HeldFilter(system_id=_RARE_SP, from_id=middle, below_id=middle + rows // 100),
+            None,
+        ),
+        "time in the middle, rule, none": (
+            HeldFilter(rule="K-99", from_id=middle, below_id=middle + rows // 100),
+            None,
+        ),
     }
 
 
@@ -181,8 +225,9 @@ async def _timed(work: Callable[[], Awaitable[object]]) -> dict[str, float]:
     }
 
 
-async def read(store: QuarantineStore, rows: int) -> dict[str, object]:
+async def read(stores: Stores, rows: int) -> dict[str, object]:
     """Return how long every list took, and every count that goes with one."""
+    store = stores.quarantine
     lists: dict[str, dict[str, float]] = {}
     for name, (wanted, before) in filters(rows).items():
 
@@ -190,10 +235,12 @@ async def read(store: QuarantineStore, rows: int) -> dict[str, object]:
             return await find_held(store, wanted, before, _PAGE)
 
         lists[name] = await _timed(page)
+    lists["open campaigns"] = await _timed(stores.campaigns.open_campaigns)
     counts = {
         "all": await _timed(store.count_by_state),
         "SP, large": await _timed(lambda: store.count_by_state(system_id="sp0")),
         "campaign, large": await _timed(lambda: store.count_by_state(campaign=_LARGE)),
+        "campaign of a tenth": await _timed(lambda: store.count_by_state(campaign=_HUGE)),
         "waiting, at a start": await _timed(store.count_waiting),
     }
     return {"lists": lists, "counts": counts}
@@ -242,7 +289,7 @@ async def measure(directory: Path, rows: int, *, has_gateway: bool) -> dict[str,
     results["store_mib"] = path.stat().st_size >> 20
     stores = await open_store(url, deadline_s=_DEADLINE_S)
     try:
-        results |= await read(stores.quarantine, rows)
+        results |= await read(stores, rows)
         results["release_on_record"] = await release(stores.quarantine)
     finally:
         await stores.close()

@@ -337,7 +337,7 @@ async def test_what_the_gateway_asks_all_the_time_is_answered_from_an_index(
         "ix_held_messages_receipt_due (system_id=?)",
         "ix_held_messages_state_message_id (state=?)",
         "ix_held_messages_system_id_message_id (system_id=?)",
-        "ix_held_messages_campaign (campaign=? AND state=?)",
+        "ix_held_messages_by_campaign (campaign=? AND state=?)",
         "ix_held_messages_cancellable (destination=? AND system_id=?)",
         "ix_consent_answers_change (change>? AND change<?)",
     ]

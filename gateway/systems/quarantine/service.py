@@ -122,14 +122,13 @@ async def find_held(
             system_id=wanted.system_id,
             campaign=wanted.campaign,
             categories=None if wanted.category is None else covered_by(wanted.category),
+            destinations=wanted.destinations,
             before_id=min(bounds, default=None),
             limit=limit,
             is_undecided=wanted.is_undecided,
             is_escalated=wanted.is_escalated and state is not None,
             also=[
-                *also_wanted(
-                    wanted.source, wanted.rule, wanted.destinations, from_id=wanted.from_id
-                ),
+                *also_wanted(wanted.source, wanted.rule, from_id=wanted.from_id),
                 *(() if among is None else (among,)),
             ],
         )

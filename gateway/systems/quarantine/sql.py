@@ -134,14 +134,16 @@ class QuarantineStore(SqlStore):
         system_id: str | None = None,
         campaign: str | None = None,
         categories: Collection[str] | None = None,
+        destinations: Collection[str] | None = None,
         before_id: int | None = None,
         limit: int = 50,
         is_undecided: bool = False,
         is_escalated: bool = False,
         also: Sequence[sa.ColumnElement[bool]] = (),
     ) -> list[HeldMessage]:
-        """Return the newest messages that fit, newest first; of any of `categories`.
+        """Return the newest messages that fit, newest first.
 
+        Their category is one of `categories`, their destination is one of `destinations`.
         For the next page give the last message_id as `before_id`. With `is_undecided` those are
         left out on which a decision waits; with `is_escalated` only those are returned that
         wait for a senior reviewer. `also` are further conditions.
@@ -153,8 +155,12 @@ class QuarantineStore(SqlStore):
             wanted.append(IS_ESCALATED)
         if before_id is not None:
             wanted.append(_column.message_id < before_id)
-        if categories is not None:
-            wanted = [_is_newest_of(categories, wanted, limit)]
+        if destinations is not None:
+            if categories is not None:
+                wanted.append(_column.category.in_(sorted(categories)))
+            wanted = [_is_newest_of(_column.destination, destinations, wanted, limit)]
+        elif categories is not None:
+            wanted = [_is_newest_of(_column.category, categories, wanted, limit)]
         newest_first = _ALL.where(*wanted).order_by(_column.message_id.desc())
         return await self._messages(newest_first.limit(limit))
 
@@ -467,16 +473,19 @@ def _fitting(
 
 
 def _is_newest_of(
-    categories: Collection[str], wanted: Sequence[sa.ColumnElement[bool]], limit: int
+    column: sa.ColumnElement[str],
+    values: Collection[str],
+    wanted: Sequence[sa.ColumnElement[bool]],
+    limit: int,
 ) -> sa.ColumnElement[bool]:
-    """Return the condition for the newest rows that fit, `limit` at most of each category.
+    """Return the condition for the newest rows that fit, `limit` at most of each value.
 
-    Asked for several categories at once, SQLite would read all rows of a state in search of a
-    rare one, or sort all of a common one.
+    Asked for several values at once, SQLite would read all rows of a state in search of a rare
+    one, or sort all of a common one.
     """
     message_id, found = _column.message_id, []
-    for category in sorted(categories):
-        of_one = sa.select(message_id).where(*wanted, _column.category == category)
+    for value in sorted(values):
+        of_one = sa.select(message_id).where(*wanted, column == value)
         newest = of_one.order_by(message_id.desc()).limit(limit).subquery()
         found.append(sa.select(newest.c.message_id))
     return message_id.in_(sa.union_all(*found)) if found else sa.false()

@@ -242,20 +242,9 @@ def left_out(message_id: int) -> sa.Delete:
 
 
 def also_wanted(
-    source: str | None,
-    rule: str | None,
-    destinations: Sequence[str] | None,
-    *,
-    from_id: int | None,
+    source: str | None, rule: str | None, *, from_id: int | None
 ) -> list[sa.ColumnElement[bool]]:
-    """Return conditions for messages; None adds no condition.
-
-    `destinations` are the spellings of one number, `from_id` is the lowest id.
-    """
+    """Return conditions for messages; None adds no condition. `from_id` is the lowest id."""
     equal = {_held.source: source, _held.rule: rule}
     wanted = [column == value for column, value in equal.items() if value is not None]
-    if destinations is not None:
-        wanted.append(_held.destination.in_(destinations))
-    if from_id is not None:
-        wanted.append(_held.message_id >= from_id)
-    return wanted
+    return wanted if from_id is None else [*wanted, _held.message_id >= from_id]

@@ -9,36 +9,48 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from gateway.domain.quarantine import FINAL_STATES, HeldMessage, HoldState
-from gateway.storage.tables import IS_UNSETTLED
+from gateway.storage.tables import IS_UNSETTLED, held_messages
 from gateway.stores import open_store
 from gateway.systems.quarantine import sql
 from gateway.systems.quarantine.service import HeldFilter, find_held
 from tests.conftest import Builder
 
 HELD = HoldState.HELD
-# What is asked for, and the columns by which each step of it must find its rows.
+# What is asked for, and the first columns of the indexes in which each step of it may look: those
+# of two filters are in the index of either.
 FILTERS = [
-    (HeldFilter(), "(state=?)"),
-    (HeldFilter(HELD), "(state=?)"),
-    (HeldFilter(HELD, "sp1"), "(system_id=? AND state=?)"),
-    (HeldFilter(HELD, category="loan"), "(category=? AND state=?)"),
-    (HeldFilter(HELD, category="fraud"), "(category=? AND state=?)"),
-    (HeldFilter(HELD, "sp1", category="fraud"), "(system_id=? AND category=? AND state=?)"),
-    (HeldFilter(HELD, campaign="c1"), "(campaign=? AND state=?)"),
-    (HeldFilter(HELD, "sp1", "c1"), "(campaign=? AND state=?)"),
-    (HeldFilter(None, "sp1", category="loan"), "(system_id=? AND category=? AND state=?)"),
+    (HeldFilter(), {"state"}),
+    (HeldFilter(HELD), {"state"}),
+    (HeldFilter(HELD, "sp1"), {"system_id"}),
+    (HeldFilter(HELD, category="loan"), {"category"}),
+    (HeldFilter(HELD, category="fraud"), {"category"}),
+    (HeldFilter(HELD, campaign="c1"), {"campaign"}),
+    (HeldFilter(HELD, source="10690001"), {"source"}),
+    (HeldFilter(HELD, rule="R61"), {"rule"}),
+    (HeldFilter(HELD, destinations=("13800138000", "8613800138000")), {"destination"}),
+    (HeldFilter(HELD, "sp1", category="fraud"), {"system_id", "category"}),
+    (HeldFilter(None, "sp1", category="loan"), {"system_id", "category"}),
+    (HeldFilter(HELD, "sp1", "c1"), {"system_id", "campaign"}),
+    (HeldFilter(HELD, "sp1", rule="R61"), {"system_id", "rule"}),
+    (HeldFilter(HELD, source="10690001", rule="R61"), {"source", "rule"}),
+    (HeldFilter(HELD, category="loan", rule="R61"), {"category", "rule"}),
+    (HeldFilter(HELD, campaign="c1", rule="R61"), {"campaign", "rule"}),
+    (HeldFilter(HELD, campaign="c1", source="10690001"), {"campaign", "source"}),
+    (HeldFilter(HELD, campaign="c1", category="loan"), {"campaign", "category"}),
+    (HeldFilter(HELD, "sp1", destinations=("13800138000",)), {"destination"}),
+    (HeldFilter(HELD, category="loan", destinations=("13800138000",)), {"destination"}),
 ]
 # How rows that were found by an index are read then.
 _BY_KEY = "INTEGER PRIMARY KEY"
 
 
-@pytest.mark.parametrize(("wanted", "columns"), FILTERS)
+@pytest.mark.parametrize(("wanted", "firsts"), FILTERS)
 @pytest.mark.parametrize("before_id", [None, 5])
 async def test_a_list_looks_at_no_message_that_is_not_in_it(
     database_file: Path,
     sqlite_url: str,
     wanted: HeldFilter,
-    columns: str,
+    firsts: set[str],
     before_id: int | None,
 ) -> None:
     asked: list[tuple[str, tuple[object, ...]]] = []
@@ -55,7 +67,10 @@ async def test_a_list_looks_at_no_message_that_is_not_in_it(
     event.remove(Engine, "before_cursor_execute", listen)
     await stores.close()
 
-    expected = columns if before_id is None else columns.replace(")", " AND message_id<?)")
+    of_state = "state=?)" if before_id is None else "state=? AND message_id<?)"
+    expected = tuple(
+        f"({'' if first == 'state' else f'{first}=? AND '}{of_state}" for first in firsts
+    )
     with closing(sqlite3.connect(database_file)) as connection:
         for statement, values in asked:
             steps = [
@@ -69,6 +84,15 @@ async def test_a_list_looks_at_no_message_that_is_not_in_it(
             scans = [step for step in steps if step.startswith("SCAN")]
             assert [step for step in scans if "held_messages" in step] == []
     assert asked
+
+
+def test_the_index_of_a_filter_has_the_columns_of_all_others() -> None:
+    filters = {"campaign", "system_id", "source", "rule", "category"}
+    indexes = {str(one.name): one.columns.keys() for one in held_messages.indexes}
+    for first in filters:
+        columns = indexes[f"ix_held_messages_by_{first}"]
+        assert columns[:3] == [first, "state", "message_id"]
+        assert set(columns[3:]) == filters - {first}
 
 
 async def test_what_a_start_asks_for_is_found_without_a_look_at_other_messages(
