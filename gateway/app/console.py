@@ -84,8 +84,8 @@ from gateway.systems.preferences.api import preferences
 from gateway.systems.quarantine.agreement.api import agreement
 from gateway.systems.quarantine.api import own_holds
 from gateway.systems.quarantine.decisions import ReviewDesk
-from gateway.systems.quarantine.decisions_api import DecisionStores, decision_routers
-from gateway.systems.quarantine.review_api import ReviewedStores, held_review
+from gateway.systems.quarantine.decisions_api import decision_routers
+from gateway.systems.quarantine.review_api import held_review
 from gateway.systems.quarantine.review_tools import ReviewTools, RuleCitation
 from gateway.systems.subscriptions.api import orders
 from gateway.systems.subscriptions.model import Catalogue
@@ -389,16 +389,13 @@ def routers_of_staff(stores: Stores, console: ConsoleProcess) -> list[APIRouter]
     tools, people = console.review_tools(stores), (stores.users, stores.user_sessions, utcnow)
     desk = ReviewDesk(stores.reviews, tools.mask)
     most = console.settings.two_persons.release_campaign_above
-    kept = stores.quarantine, stores.campaigns, stores.exceptions, stores.second_reviews
-    decided = DecisionStores(*kept, most)
-    reviewed = ReviewedStores(stores.quarantine, stores.leases, stores.second_reviews)
     return [
         operations(console.ask),
         audit(stores.journals, utcnow),
         approvals(stores.approvals),
         agreement(stores.agreement, utcnow),
-        held_review(reviewed, desk, tools, utcnow),
-        *decision_routers(desk, decided, tools, utcnow),
+        held_review(stores, desk, tools, utcnow),
+        *decision_routers(desk, stores, tools, utcnow, most),
         suspensions(stores.suspensions, stores.suspended_ports, lambda: ports_of(console), utcnow),
         filings(stores.filings, lambda: ports_of(console)),
         user_routes(

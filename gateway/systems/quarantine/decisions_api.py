@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated, NamedTuple
+from typing import Annotated, Protocol
 
 from fastapi import APIRouter, Depends, Path
 from pydantic import Field
@@ -57,17 +57,24 @@ Note = Annotated[Reason, Field(description="Kept with it.", examples=["已致电
 Now = Callable[[], datetime]
 
 
-class DecisionStores(NamedTuple):
-    """Where held messages, decisions on campaigns, exceptions and second reviews are kept.
+class DecisionStores(Protocol):
+    """Where held messages, decisions on campaigns, exceptions and second reviews are kept."""
 
-    Of a campaign `most_released` messages at most are released here; None is no limit.
-    """
+    @property
+    def quarantine(self) -> QuarantineStore:
+        """Return held messages."""
 
-    held: QuarantineStore
-    campaigns: CampaignStore
-    exceptions: ExceptionStore
-    seconds: SecondReviewStore
-    most_released: int | None = None
+    @property
+    def campaigns(self) -> CampaignStore:
+        """Return decisions on many messages."""
+
+    @property
+    def exceptions(self) -> ExceptionStore:
+        """Return exceptions."""
+
+    @property
+    def second_reviews(self) -> SecondReviewStore:
+        """Return what is dealt to second reviewers."""
 
 
 class DecisionItem(RequestBody):
@@ -237,15 +244,22 @@ def second_reviewer(client: ApiClient) -> str:
 
 
 def decision_routers(
-    desk: ReviewDesk, stores: DecisionStores, tools: ReviewTools, now: Now
+    desk: ReviewDesk,
+    stores: DecisionStores,
+    tools: ReviewTools,
+    now: Now,
+    most_released: int | None = None,
 ) -> list[APIRouter]:
-    """Return the routes of decisions."""
+    """Return the routes of decisions.
+
+    Of a campaign `most_released` messages at most are released here; None is no limit.
+    """
     excepting = ExceptionDesk(stores.exceptions, tools.mask)
-    whole = CampaignDesk(stores.campaigns, tools.mask, stores.most_released)
+    whole = CampaignDesk(stores.campaigns, tools.mask, most_released)
     return [
         _decisions(desk, now),
         _campaigns(stores, whole, tools.limit_of, now),
-        _exceptions(stores.exceptions, stores.held, excepting, now),
+        _exceptions(stores.exceptions, stores.quarantine, excepting, now),
     ]
 
 
@@ -284,7 +298,7 @@ def _campaigns(
     @router.get("/v1/campaigns", summary="List open campaigns")
     async def listed(client: Reader) -> CampaignList:
         """Return the largest campaigns among what is held, with an example of each."""
-        dealt = await stores.seconds.dealt_to(second_reviewer(client), utcnow(), limit_of)
+        dealt = await stores.second_reviews.dealt_to(second_reviewer(client), utcnow(), limit_of)
         found = await store.open_campaigns(_MOST_LISTED, as_held=dealt.as_held)
         return CampaignList(campaigns=list(map(_campaign, found)))
 

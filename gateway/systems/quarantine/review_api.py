@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from typing import Annotated, NamedTuple
+from typing import Annotated, Protocol
 
 from fastapi import APIRouter, Depends, Path, Query, Response
 from pydantic import Field
@@ -171,12 +171,20 @@ class NextMessage(RequestBody):
     lease: LeaseItem | None
 
 
-class ReviewedStores(NamedTuple):
+class ReviewedStores(Protocol):
     """Where held messages, the leases of them, and second reviews are kept."""
 
-    held: QuarantineStore
-    leases: LeaseStore
-    seconds: SecondReviewStore
+    @property
+    def quarantine(self) -> QuarantineStore:
+        """Return held messages."""
+
+    @property
+    def leases(self) -> LeaseStore:
+        """Return leases."""
+
+    @property
+    def second_reviews(self) -> SecondReviewStore:
+        """Return what is dealt to second reviewers."""
 
 
 def held_review(
@@ -187,7 +195,7 @@ def held_review(
     What is dealt to one as a second reviewer looks as it did before the first decision.
     """
     router = APIRouter(tags=["quarantine"])
-    review = _ReviewParts(stores.held, stores.seconds, desk, tools, utcnow)
+    review = _ReviewParts(stores.quarantine, stores.second_reviews, desk, tools, utcnow)
     _list_held(router, review)
     _decide_held(router, review)
     _lease_held(router, review, stores.leases)
@@ -257,7 +265,7 @@ class _ReviewParts:
         return decision_item(outcome)
 
 
-class _Page:
+class _ListPlace:
     """Where a page of a list begins, and how long it is."""
 
     def __init__(self, cursor: Cursor = None, limit: Limit = 50) -> None:
@@ -270,7 +278,7 @@ def _list_held(router: APIRouter, review: _ReviewParts) -> None:
     @router.get("/v1/quarantine", summary="List held messages (隔离区)")
     async def listed(
         client: Reader,
-        page: Annotated[_Page, Depends()],
+        place: Annotated[_ListPlace, Depends()],
         state: Annotated[HoldState | None, Query(description="Any but deferred without.")] = None,
         system_id: Annotated[Words | None, Query(max_length=15)] = None,
         category: Annotated[Words | None, Query(max_length=32)] = None,
@@ -278,7 +286,7 @@ def _list_held(router: APIRouter, review: _ReviewParts) -> None:
     ) -> HeldList:
         """Return messages that fit, the newest first; with a category also what lies below it."""
         wanted = HeldFilter(state, system_id, campaign, category)
-        return await review.listed(wanted, client, page.cursor, page.limit)
+        return await review.listed(wanted, client, place.cursor, place.limit)
 
     @router.post("/v1/quarantine/search", summary="Search held messages")
     async def search(body: HeldSearchBody, client: Reader) -> HeldList:

@@ -180,9 +180,9 @@ async def second_review_of(
 
 
 def _open_to(by: str, now: datetime) -> list[sa.ColumnElement[bool]]:
-    """Return the conditions for what a person may give an opinion on, if there is none yet.
+    """Return the conditions for what a person may give the first opinion on.
 
-    Who has escalated a part of it as the second reviewer has it for an hour.
+    A second reviewer who has escalated a part of it has it for an hour.
     """
     own = sa.exists().where(_decision.subject == _deal.subject, _decision.by == by)
     escalated = sa.exists().where(_escalation.message_id == _deal.message_id, _escalation.by == by)

@@ -68,8 +68,8 @@ from gateway.systems.preferences.api import preferences
 from gateway.systems.quarantine.agreement.api import agreement
 from gateway.systems.quarantine.api import own_holds
 from gateway.systems.quarantine.decisions import ReviewDesk
-from gateway.systems.quarantine.decisions_api import DecisionStores, decision_routers
-from gateway.systems.quarantine.review_api import ReviewedStores, held_review
+from gateway.systems.quarantine.decisions_api import decision_routers
+from gateway.systems.quarantine.review_api import held_review
 from gateway.systems.subscriptions.api import orders
 from gateway.systems.subscriptions.model import Catalogue
 from gateway.systems.subscriptions.order_requests import Courtesy, OrderDesk
@@ -243,16 +243,13 @@ class Desk:
         limit_of = ContentRule(review=REVIEW_LIMITS).limit_of
         tools = review_tools(stores.journals, stores.samples, limit_of=limit_of, learns=True)
         desk = ReviewDesk(stores.reviews, tools.mask)
-        kept = stores.quarantine, stores.campaigns, stores.exceptions, stores.second_reviews
-        decided = DecisionStores(*kept)
-        reviewed = ReviewedStores(stores.quarantine, stores.leases, stores.second_reviews)
         return [
             operations(self.gateway.ask),
             audit(stores.journals, utcnow),
             approvals(stores.approvals),
             agreement(stores.agreement, utcnow),
-            held_review(reviewed, desk, tools, utcnow),
-            *decision_routers(desk, decided, tools, utcnow),
+            held_review(stores, desk, tools, utcnow),
+            *decision_routers(desk, stores, tools, utcnow),
             suspensions(stores.suspensions, stores.suspended_ports, lambda: PORTS, utcnow),
             filings(stores.filings, lambda: PORTS),
             policies(self.policy_tools(), utcnow),
