@@ -66,7 +66,8 @@ class HeldMessage:
     one, that of its own text. `severity` and `owner` are those of the list or rule that decided,
     `score` is how likely spam the classifier found it, in percent.
     `note` says how it came into its state; `decision` what a person decided last, who and why:
-    no later state takes it away.
+    no later state takes it away. `held_again_at` is when it last came to be held again, or got
+    another text: what people decided before that was not on this. None where it never did.
     """
 
     message_id: int
@@ -99,6 +100,7 @@ class HeldMessage:
     score: int | None = None
     found: str = ""
     overruled: str = ""
+    held_again_at: datetime | None = None
 
     @property
     def octets(self) -> int:

@@ -64,6 +64,7 @@ IS_PART = sa.text("assembly <> 0")
 IS_CANCELLABLE = sa.text("state IN ('held', 'deferred', 'release_requested')")
 IS_OWN_HOLD = sa.text("state = 'held' AND reason = 'USER_PREF'")
 IS_CAMPAIGN = sa.text("campaign <> ''")
+IS_HELD_AGAIN = sa.text("state = 'held' AND held_again_at IS NOT NULL")
 # Not as a list of the others: SQLite would look each up by the state, and read the rows.
 IS_UNSETTLED = sa.text("state NOT IN ('cancelled', 'discarded', 'expired', 'refused', 'released')")
 IS_TOLD = sa.text("answer <> 'asserted'")
@@ -109,6 +110,7 @@ held_messages = sa.Table(
     sa.Column("owner", sa.Text, nullable=False, server_default=""),
     sa.Column("score", sa.SmallInteger, nullable=True),
     *(sa.Column(name, sa.Text, nullable=False, server_default="") for name in _OF_RELEASE),
+    sa.Column("held_again_at", UtcTime, nullable=True),
     # The lists people look through, and the count per state.
     sa.Index(None, "state", "message_id"),
     sa.Index(None, "system_id", "message_id"),
@@ -122,6 +124,11 @@ held_messages = sa.Table(
     partial_index("ix_held_messages_assembly", "assembly", "part", where=IS_PART),
     # What a reviewer decides on in one go.
     partial_index("ix_held_messages_by_campaign", *_held_by("campaign"), where=IS_CAMPAIGN),
+    # What exceptions look for again: few, and none of what the traffic brings.
+    partial_index(
+        *("ix_held_messages_held_again", "campaign", "held_again_at", "message_id"),
+        where=IS_HELD_AGAIN,
+    ),
     # What subscribers ask about their own number. The state comes first for SQLite, as below.
     partial_index(
         "ix_held_messages_own_hold", "state", "destination", "message_id", where=IS_OWN_HOLD

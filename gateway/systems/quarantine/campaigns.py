@@ -40,6 +40,7 @@ from gateway.systems.quarantine.selections import (
 )
 from gateway.systems.quarantine.service import OF_CAMPAIGN, OF_MESSAGE, NotDone, of_exception
 from gateway.systems.quarantine.tables import (
+    HELD_SINCE,
     IS_OPEN_JOB,
     IS_UNDECIDED,
     is_excepted,
@@ -204,7 +205,7 @@ class CampaignStore(SqlStore):
         self, new: NewCampaignReview, at: datetime, undo_for: timedelta
     ) -> ReviewJob | JobNotMade:
         """Keep a job, if `expected_count` messages are held and no other job is open."""
-        ours = _open_messages(new.campaign, new.system_id, new.rule)
+        ours = [*_open_messages(new.campaign, new.system_id, new.rule), at >= HELD_SINCE]
         count = sa.select(
             sa.func.count().label("messages"), sa.func.max(_held.message_id).label("newest")
         ).where(*ours)
@@ -448,6 +449,7 @@ async def _job_of(connection: AsyncConnection, number: int) -> ReviewJob:
 async def _step(connection: AsyncConnection, job: ReviewJob, now: datetime, limit: int) -> JobStep:
     if job.campaign:
         ours = _open_messages(job.campaign, job.system_id, job.rule)
+        ours.append(job.decided_at >= HELD_SINCE)  # an old message may be held for something new
     else:
         ours, limit = of_job(job.number), min(limit, CHOSEN_STEP)
     page = (

@@ -182,9 +182,9 @@ class NewChosenReview:
 class ReviewJob:
     """A decision on a campaign, or on chosen messages: then `campaign` is empty.
 
-    It has no effect before `not_before`. It is on what was held up to the message `upto_id`,
-    `expected_count` messages; `last_id` is the last that was looked at, `done` counts those that
-    were moved. Each part of a long message counts, but of chosen ones it is one message.
+    It has no effect before `not_before`. It is on what was held at `decided_at`, up to the message
+    `upto_id`, `expected_count` messages; `last_id` is the last that was looked at, `done` counts
+    those that were moved. Each part of a long message counts, but of chosen ones it is one message.
     """
 
     number: int
@@ -273,7 +273,7 @@ class HoldMove(TypedDict):
     """From which states a message moves, and the columns that this sets at once.
 
     `audited` is kept in the audit with the move; the store says there about which messages. What a
-    move `overrules` is added to what was overruled before.
+    move `overrules` is added to what was overruled before. The store itself says `held_again_at`.
     """
 
     allowed: frozenset[HoldState]
@@ -288,6 +288,7 @@ class HoldMove(TypedDict):
     is_wanted: NotRequired[bool]
     held_for: NotRequired[Reason | None]
     overrules: NotRequired[ReleaseScope]
+    held_again_at: NotRequired[datetime]
     audited: NotRequired[NewAccess]
 
 

@@ -20,6 +20,7 @@ _column = held_messages.c
 _MOST_NAMED = 20  # messages in one entry of the audit
 
 HELD_AGAIN = "something else holds it now"
+GIVEN_BACK = "it was released, and the SMSC refused it"
 
 
 async def moved_in(
@@ -28,7 +29,10 @@ async def moved_in(
     move: HoldMove,
     *provided: sa.ColumnElement[bool],
 ) -> list[HeldMessage]:
-    """Move messages within a transaction, with their change rows; return those moved, by id."""
+    """Move messages within a transaction, with their change rows; return those moved, by id.
+
+    A move to HELD ends what people decided on a message before that, and has not taken effect.
+    """
     statement = (
         sa.update(held_messages)
         .where(_column.message_id.in_(message_ids), is_among(held_messages, move), *provided)
@@ -39,9 +43,10 @@ async def moved_in(
     moved = sorted((HeldMessage(**row) for row in rows), key=attrgetter("message_id"))
     keys = [str(one.message_id) for one in moved]
     await note_changes(connection, ChangeKind.QUARANTINE, keys, move["at"])
-    if move["to"] is HoldState.HELD and move.get("grounds"):
+    if move["to"] is HoldState.HELD:
+        outcome = HELD_AGAIN if move.get("grounds") else GIVEN_BACK
         for one in moved:  # a decision is on what held it when it was read
-            await connection.execute(voided(one.message_id, move["at"], HELD_AGAIN))
+            await connection.execute(voided(one.message_id, move["at"], outcome))
             await connection.execute(left_out(one.message_id))
     if moved and (entry := move.get("audited")) is not None:
         await note_access(connection, replace(entry, about=_about(moved)))
@@ -58,7 +63,10 @@ def is_among(table: sa.FromClause, move: HoldMove) -> sa.ColumnElement[bool]:
 def _columns_of_move(move: HoldMove) -> dict[str, object]:
     """Return the columns that a move sets; marks are never taken away again."""
     values: dict[str, object] = {"state": move["to"]}
-    names = ("note", "decision", "smsc_message_id", "receipt", "is_reviewed", "is_wanted")
+    names = (
+        *("note", "decision", "smsc_message_id", "receipt", "is_reviewed", "is_wanted"),
+        "held_again_at",
+    )
     values |= {name: value for name in names if (value := move.get(name))}
     if grounds := move.get("grounds"):
         values |= values_of(grounds)

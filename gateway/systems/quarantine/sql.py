@@ -282,6 +282,9 @@ class QuarantineStore(SqlStore):
         self, message_ids: Collection[int], move: HoldMove, *provided: sa.ColumnElement[bool]
     ) -> list[HeldMessage]:
         async def run(connection: AsyncConnection) -> list[HeldMessage]:
+            if move["to"] is HoldState.HELD:
+                # The time of the commit: what was decided until then was not on this.
+                move["held_again_at"] = self._utcnow()
             return await moved_in(connection, message_ids, move, *provided)
 
         return await self._database.writer.write(run, rows=len(message_ids))
@@ -310,9 +313,10 @@ class QuarantineStore(SqlStore):
         rows = 1 + len(replacement.pdu) // _OCTETS_PER_ROW
 
         async def run(connection: AsyncConnection) -> bool:
-            is_done = (await connection.execute(statement)).rowcount == 1
+            now = self._utcnow()
+            is_done = (await connection.execute(statement.values(held_again_at=now))).rowcount == 1
             if is_done:  # a decision is on a text that was read
-                await connection.execute(voided(message_id, self._utcnow(), TEXT_REPLACED))
+                await connection.execute(voided(message_id, now, TEXT_REPLACED))
                 await connection.execute(left_out(message_id))
             return is_done
 

@@ -157,6 +157,8 @@ def subject_of(held: HeldMessage) -> int:
 
 # The same as a column of held_messages.
 SUBJECT = sa.case((_held.assembly != 0, _held.assembly), else_=_held.message_id)
+# Since when it is held for what holds it now.
+HELD_SINCE = sa.func.coalesce(_held.held_again_at, _held.held_at)
 # No decision on it waits, and no job on chosen messages. The words are those of the indexes, or
 # SQLite does not take these.
 IS_UNDECIDED = sa.and_(

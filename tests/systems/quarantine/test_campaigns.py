@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from gateway.domain.held_findings import lines_of, told_items
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.domain.verdict import Action, Finding, Reason
+from gateway.storage.database import Database
 from gateway.stores import Stores
 from gateway.systems.quarantine.campaigns import (
     JOB_WAITS,
@@ -29,14 +30,17 @@ from gateway.systems.quarantine.campaigns import (
 )
 from gateway.systems.quarantine.decisions import UNDO_FOR, ReviewDesk
 from gateway.systems.quarantine.model import (
+    Grounds,
     MessageIds,
     NewCampaignReview,
     NewReview,
     PersonDecision,
+    Replacement,
     ReviewJob,
     ReviewJobState,
 )
 from gateway.systems.quarantine.service import QuarantineDesk
+from gateway.systems.quarantine.sql import QuarantineStore
 from tests.memory_stores import memory_stores
 
 Builder: TypeAlias = Callable[..., HeldMessage]
@@ -266,6 +270,65 @@ async def test_the_parts_of_a_long_message_go_together(
 
     assert await work(stores, noon + UNDO_FOR) == [1, 2, 4]
     assert (await states(stores))[3] is HoldState.IN_DOUBT
+
+
+@pytest.mark.parametrize("rule", ["", "K-FRAUD"])
+async def test_what_is_held_for_something_new_since_a_job_was_decided_stays_held(
+    stores: Stores, database: Database, held: Builder, noon: datetime, rule: str
+) -> None:
+    desk = CampaignDesk(stores.campaigns, masked)
+    requested = HoldState.RELEASE_REQUESTED
+    messages = [
+        held(message_id=1, campaign=ONE, state=requested),
+        held(message_id=2, campaign=ONE, state=requested),
+        *(held(message_id=one, campaign=ONE) for one in (3, 4, 5, 6)),
+    ]
+    await stores.quarantine.hold(messages)
+    clock = [noon]
+    store = QuarantineStore(database, lambda: clock[-1])
+    again = QuarantineDesk(store, MessageIds(worker=1))
+    grounds = Grounds("LINK", "K-FRAUD", "", "", "d", noon + timedelta(days=1), campaign=ONE)
+    text = (b"another", "LINK", "K-FRAUD", "", "", "d")
+
+    await again.hold(1, grounds, "judged again", noon)
+    job = made(await desk.decide(NewCampaignReview(ONE, RELEASED, LIN, 5, rule=rule), noon))
+    clock.append(noon + timedelta(seconds=1))
+    await again.hold(2, grounds, "judged again", noon)  # its judging began before the job
+    await again.request_release(3, MEI, noon)
+    await again.hold(3, grounds, "judged again", noon)
+    await again.request_release(4, MEI, noon)
+    await again.begin_release(4, noon)
+    await again.give_back(4, "ESME_RINVDSTADR", noon)
+    replacement = Replacement(
+        *text, receipt_asked=False, expires_at=noon + timedelta(days=1), campaign=ONE
+    )
+    assert await store.replace_pdu(5, replacement)
+    await stores.quarantine.hold([held(message_id=7, campaign=ONE)])
+
+    assert await work(stores, noon + UNDO_FOR) == [1, 6]
+    done = await stores.campaigns.job(job.number)
+    assert done is not None
+    assert (done.expected_count, done.done, done.state) == (5, 2, ReviewJobState.DONE)
+
+
+async def test_what_came_to_be_held_again_just_now_is_not_counted_as_seen(
+    stores: Stores, database: Database, held: Builder, noon: datetime
+) -> None:
+    desk = CampaignDesk(stores.campaigns, masked)
+    later = noon + timedelta(seconds=1)
+    again = QuarantineDesk(QuarantineStore(database, lambda: later), MessageIds(worker=1))
+    grounds = Grounds("LINK", "K-NEW", "", "", "d", noon + timedelta(days=1), campaign=ONE)
+    requested = HoldState.RELEASE_REQUESTED
+    await stores.quarantine.hold(
+        [held(message_id=1, campaign=ONE, state=requested), held(message_id=2, campaign=ONE)]
+    )
+    await again.hold(1, grounds, "judged again", noon)
+
+    early = await desk.decide(NewCampaignReview(ONE, RELEASED, LIN, 2), noon)
+    seen = await desk.decide(NewCampaignReview(ONE, RELEASED, LIN, 2), later)
+
+    assert early == JobNotMade(1, OTHER_COUNT)
+    assert made(seen).expected_count == 2
 
 
 async def test_several_gateways_at_one_job_move_each_message_once(

@@ -251,6 +251,20 @@ async def test_what_something_else_holds_meanwhile_stays_held(
     assert (ended.state, ended.done) == (ReviewJobState.DONE, 1)
 
 
+async def test_what_the_smsc_refused_meanwhile_stays_held(
+    desk: CampaignDesk, stores: Stores, held: Builder, noon: datetime
+) -> None:
+    await stores.quarantine.hold([held(message_id=one) for one in (1, 2)])
+    other = QuarantineDesk(stores.quarantine, MessageIds(worker=1))
+
+    made(await desk.decide_chosen(chosen(1, 2, decision=RELEASED), noon))
+    await other.request_release(1, MEI, noon)
+    await other.begin_release(1, noon)
+    await other.give_back(1, "ESME_RINVDSTADR", noon)
+
+    assert await work(stores, noon + UNDO_FOR) == [2]
+
+
 async def test_no_more_are_decided_on_at_once_than_is_said(
     desk: CampaignDesk, stores: Stores, held: Builder, noon: datetime
 ) -> None:

@@ -9,6 +9,7 @@ from typing import TypeAlias
 import pytest
 
 from gateway.domain.quarantine import FINAL_STATES, HeldMessage, HoldState, ReceiptState
+from gateway.storage.database import Database
 from gateway.stores import Stores
 from gateway.systems.quarantine.model import (
     REPLACEABLE_STATES,
@@ -19,6 +20,7 @@ from gateway.systems.quarantine.model import (
     Replacement,
 )
 from gateway.systems.quarantine.service import ActResult, QuarantineDesk
+from gateway.systems.quarantine.sql import QuarantineStore
 
 pytestmark = pytest.mark.every_store
 
@@ -331,10 +333,25 @@ async def test_a_message_discarded_while_it_expires_ends_once(
     assert len(expired) + isinstance(discarded, ActResult) == 1
 
 
+async def test_when_a_message_came_to_be_held_again_is_kept_whatever_follows(
+    database: Database, stores: Stores, held: Builder, noon: datetime
+) -> None:
+    again = noon + timedelta(minutes=1)
+    store, everything = QuarantineStore(database, lambda: again), frozenset(HoldState)
+    await stores.quarantine.hold([held()])
+
+    left = await store.move(1, allowed=everything, to=HoldState.RELEASING, at=noon)
+    back = await store.move(1, allowed=everything, to=HoldState.HELD, at=noon)
+    over = await store.move(1, allowed=everything, to=HoldState.EXPIRED, at=noon)
+
+    assert [one and one.held_again_at for one in (left, back, over)] == [None, again, again]
+
+
 @pytest.mark.parametrize("state", sorted(REPLACEABLE_STATES))
 async def test_a_held_message_is_replaced_whole(
-    stores: Stores, held: Builder, noon: datetime, state: HoldState
+    stores: Stores, database: Database, held: Builder, noon: datetime, state: HoldState
 ) -> None:
+    later = noon + timedelta(minutes=1)
     await stores.quarantine.hold([held(state=state, due_at=noon)])
     replacement = Replacement(
         pdu=b"new",
@@ -347,7 +364,7 @@ async def test_a_held_message_is_replaced_whole(
         expires_at=noon + timedelta(hours=1),
     )
 
-    was_held = await stores.quarantine.replace_pdu(1, replacement)
+    was_held = await QuarantineStore(database, lambda: later).replace_pdu(1, replacement)
 
     assert was_held
     assert await stores.quarantine.get(1) == held(
@@ -361,6 +378,7 @@ async def test_a_held_message_is_replaced_whole(
         expires_at=noon + timedelta(hours=1),
         state=state,
         due_at=noon,
+        held_again_at=later,
     )
 
 
