@@ -18,6 +18,7 @@ from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.storage.dialect import reading_engine, writing_engine
 from gateway.storage.errors import StoreUnavailable
 from gateway.stores import Stores, open_store
+from gateway.systems.quarantine.exceptions import HeldAgain, HoldException
 
 Builder: TypeAlias = Callable[..., HeldMessage]
 AnswerBuilder: TypeAlias = Callable[..., ConsentAnswer]
@@ -328,6 +329,8 @@ async def test_what_the_gateway_asks_all_the_time_is_answered_from_an_index(
     await stores.quarantine.find(state=HoldState.HELD, campaign="c0123456789abcdef")
     await stores.quarantine.cancellable("sp1", "10690001", "13800138000")
     await stores.consent.answers_changed(1, 2)
+    exception = HoldException(1, "R", "sp1", "c1", "lin", "", noon, noon, 1, None, "")
+    await stores.exceptions.held_again_by(exception, HeldAgain(noon), noon)
     event.remove(Engine, "before_cursor_execute", listen)
     await stores.close()
 
@@ -340,6 +343,7 @@ async def test_what_the_gateway_asks_all_the_time_is_answered_from_an_index(
         "ix_held_messages_by_campaign (campaign=? AND state=?)",
         "ix_held_messages_cancellable (destination=? AND system_id=?)",
         "ix_consent_answers_change (change>? AND change<?)",
+        "ix_held_messages_held_again (campaign=? AND held_again_at>?)",
     ]
 
 

@@ -6,6 +6,7 @@ So is what is held for the size of that campaign: it may be of any.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple, Self
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -16,7 +17,7 @@ from gateway.domain.records import NewAccess
 from gateway.domain.verdict import Reason
 from gateway.storage.database import SqlStore, added, newest
 from gateway.storage.journals import note_access
-from gateway.storage.tables import IS_CAMPAIGN, held_messages
+from gateway.storage.tables import IS_CAMPAIGN, IS_HELD_AGAIN, held_messages
 from gateway.systems.quarantine.decisions import MAX_NOTE_CHARS
 from gateway.systems.quarantine.model import lowest_id_at
 from gateway.systems.quarantine.service import ActResult, NotDone, QuarantineDesk, of_exception
@@ -44,7 +45,8 @@ _column, _held = hold_exceptions.c, held_messages.c
 class HoldException:
     """What `rule` holds of a campaign of an SP is released by itself until `until`.
 
-    Only messages with an id above `after_id` are meant: those that came after it was made.
+    Only messages with an id above `after_id` are meant: those that came after it was made. So are
+    older ones that came to be held after that: they waited for their hour, or were let go.
     """
 
     number: int
@@ -62,6 +64,13 @@ class HoldException:
     def is_in_force(self, now: datetime) -> bool:
         """Tell whether it lets messages go at `now`."""
         return self.revoked_at is None and now < self.until
+
+
+class HeldAgain(NamedTuple):
+    """A message that came to be held again, and when."""
+
+    at: datetime
+    message_id: int = 0
 
 
 class ExceptionStore(SqlStore):
@@ -145,22 +154,32 @@ class ExceptionStore(SqlStore):
 
         What a person let go before, or decides on now, is not among them.
         """
-        query = (
-            sa.select(held_messages)
-            .where(
-                sa.and_(IS_CAMPAIGN, _held.campaign == one.campaign),
-                _held.state == HoldState.HELD,
-                _held.message_id > after_id,
-                _held.system_id == one.system_id,
-                is_excepted(one.rule),
-                _held.is_reviewed.is_(False),
-                _held.expires_at > now,
-                IS_UNDECIDED,
-            )
-            .order_by(_held.message_id)
-            .limit(_MESSAGES_AT_ONCE)
+        of_campaign = sa.and_(IS_CAMPAIGN, _held.campaign == one.campaign)
+        wanted = of_campaign, _held.state == HoldState.HELD, _held.message_id > after_id
+        query = _about(one, now).where(*wanted).order_by(_held.message_id)
+        return await self._database.records(HeldMessage, query.limit(_MESSAGES_AT_ONCE))
+
+    async def held_again_by(
+        self, one: HoldException, after: HeldAgain, now: datetime
+    ) -> list[HeldMessage]:
+        """Return such messages that are held again since later than `after`, by that time."""
+        at = _held.held_again_at
+        is_later = sa.or_(
+            at > after.at, sa.and_(at == after.at, _held.message_id > after.message_id)
         )
-        return await self._database.records(HeldMessage, query)
+        wanted = IS_HELD_AGAIN, _held.campaign == one.campaign, at >= after.at, is_later
+        query = _about(one, now).where(*wanted).order_by(at, _held.message_id)
+        return await self._database.records(HeldMessage, query.limit(_MESSAGES_AT_ONCE))
+
+
+def _about(one: HoldException, now: datetime) -> sa.Select[tuple[object, ...]]:
+    return sa.select(held_messages).where(
+        _held.system_id == one.system_id,
+        is_excepted(one.rule),
+        _held.is_reviewed.is_(False),
+        _held.expires_at > now,
+        IS_UNDECIDED,
+    )
 
 
 class ExceptionDesk:
@@ -204,6 +223,28 @@ def may_be_excepted(held: HeldMessage) -> bool:
 Besides = Callable[[HeldMessage, Sequence[HeldMessage], OverruledFindings], bool]
 
 
+class _Seen(NamedTuple):
+    """How far was looked: by id at what comes, and by time at what is held again."""
+
+    last_id: int
+    again: HeldAgain
+
+    def behind(
+        self, came: Sequence[HeldMessage], again: Sequence[HeldMessage], settled: datetime
+    ) -> Self:
+        """Return how far was looked then; what came after `settled` is looked for once more."""
+        lowest = lowest_id_at(int(settled.timestamp() * 1000))
+        ids = [one.message_id for one in came if one.message_id < lowest]
+        times = [
+            HeldAgain(one.held_again_at, one.message_id)
+            for one in again
+            if one.held_again_at is not None and one.held_again_at < settled
+        ]
+        return self._replace(
+            last_id=max(ids, default=self.last_id), again=max(times, default=self.again)
+        )
+
+
 class ExceptionReleaser:
     """Requests the release of what exceptions are about, unless something else holds it, too.
 
@@ -222,8 +263,9 @@ class ExceptionReleaser:
         self._messages = messages
         self._desk = desk
         self._besides = besides
-        self._seen: dict[int, int] = {}  # the number of an exception to the last id looked at
-        self._kept: dict[int, datetime] = {}  # what stays held, and may be found once more
+        self._seen: dict[int, _Seen] = {}  # by the number of an exception
+        # What stays held, and may be found once more; since when it does, if it came back.
+        self._kept: dict[tuple[int, datetime | None], datetime] = {}
         self._turn = 0
 
     async def look(self, now: datetime) -> int:
@@ -232,7 +274,7 @@ class ExceptionReleaser:
         numbers = {one.number for one in in_force}
         self._seen = {number: last for number, last in self._seen.items() if number in numbers}
         settled = now - 2 * _LATE_BY
-        self._kept = {number: at for number, at in self._kept.items() if at > settled}
+        self._kept = {which: at for which, at in self._kept.items() if at > settled}
         asked = 0
         start = self._turn % max(1, len(in_force))
         self._turn = start + _EXCEPTIONS_AT_ONCE
@@ -241,26 +283,25 @@ class ExceptionReleaser:
         return asked
 
     async def _release(self, one: HoldException, now: datetime) -> int:
-        after = self._seen.get(one.number, one.after_id)
+        seen = self._seen.get(one.number, _Seen(one.after_id, HeldAgain(one.created_at)))
         overruling = of_exception(one.rule)
         overruled = OverruledFindings(overruling.lines)
-        newest_settled = lowest_id_at(int((now - _LATE_BY).timestamp() * 1000))
+        came = await self._store.held_by(one, seen.last_id, now)
+        again = await self._store.held_again_by(one, seen.again, now)
         ready: list[int] = []
-        last = after
-        for held in await self._store.held_by(one, after, now):
-            if held.message_id not in self._kept:
+        for held in {one.message_id: one for one in (*came, *again)}.values():
+            which = held.message_id, held.held_again_at
+            if which not in self._kept:
                 if await self._may_go(held, one.rule, overruled):
                     ready.append(held.message_id)
                 else:
-                    self._kept[held.message_id] = now
-            if held.message_id < newest_settled:
-                last = held.message_id
+                    self._kept[which] = now
         by = f"exception {one.number} of {one.by}"
         asked = 0
         if ready:
             done = await self._desk.request_release_each(ready, by, now, one.note, overruling)
             asked = sum(isinstance(outcome, ActResult) for outcome in done)
-        self._seen[one.number] = last
+        self._seen[one.number] = seen.behind(came, again, now - _LATE_BY)
         return asked
 
     async def _may_go(self, held: HeldMessage, rule: str, overruled: OverruledFindings) -> bool:

@@ -1,6 +1,7 @@
 """Exceptions: what is released by itself from now on, and what is not."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
@@ -9,6 +10,7 @@ import pytest
 from gateway.domain.held_findings import NEVER_EXCEPTED, OverruledFindings, told_items
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.domain.verdict import Action, Finding, Reason
+from gateway.storage.database import Database
 from gateway.stores import Stores
 from gateway.systems.quarantine import exceptions
 from gateway.systems.quarantine.decisions import ReviewDesk
@@ -22,8 +24,15 @@ from gateway.systems.quarantine.exceptions import (
     ExceptionReleaser,
     HoldException,
 )
-from gateway.systems.quarantine.model import NewReview, PersonDecision, lowest_id_at
-from gateway.systems.quarantine.service import NotDone, QuarantineDesk
+from gateway.systems.quarantine.model import (
+    Grounds,
+    MessageIds,
+    NewReview,
+    PersonDecision,
+    lowest_id_at,
+)
+from gateway.systems.quarantine.service import ActResult, NotDone, QuarantineDesk
+from gateway.systems.quarantine.sql import QuarantineStore
 
 Builder: TypeAlias = Callable[..., HeldMessage]
 
@@ -280,3 +289,101 @@ async def test_what_people_let_go_and_what_came_back_is_not_let_go_by_an_excepti
     await stores.quarantine.hold([message(2, is_reviewed=True, overruled="R\tQ\n")])
 
     assert await releaser.look(noon) == 0
+
+
+HOUR, SECOND = timedelta(hours=1), timedelta(seconds=1)
+
+
+@dataclass
+class Opening:
+    """What waits for its hour, and comes to be held then; `now` is the time of the store."""
+
+    database: Database
+    now: datetime
+
+    async def hold(self, *messages: HeldMessage, rule: str = "R") -> None:
+        """Judge messages again, all parts of a long one at once, and hold them by a rule."""
+        desk = QuarantineDesk(
+            QuarantineStore(self.database, lambda: self.now), MessageIds(worker=2)
+        )
+        first, *others = (one.message_id for one in messages)
+        grounds = Grounds("LINK", rule, "", "", "d", self.now + DAY, campaign=CAMPAIGN)
+        moved = await desk.hold(first, grounds, "judged again", self.now, others=tuple(others))
+        assert isinstance(moved, ActResult)
+
+
+@pytest.fixture
+def opening(database: Database, noon: datetime) -> Opening:
+    return Opening(database, noon + HOUR)
+
+
+async def test_what_came_before_and_is_held_after_it_waited_for_its_hour_is_released_too(  # noqa: PLR0913, PLR0917 - a releaser, and a store with a clock
+    grants: ExceptionDesk,
+    releaser: ExceptionReleaser,
+    stores: Stores,
+    desk: QuarantineDesk,
+    message: Builder,
+    opening: Opening,
+    noon: datetime,
+) -> None:
+    waits = [message(one, state=HoldState.RELEASE_REQUESTED, rule="R40") for one in (1, 2, 3, 5, 6)]
+    await stores.quarantine.hold(waits)
+    await granted(grants, stores, message(4), noon)
+    await stores.quarantine.hold([message(60_000_000)])
+    before = [await releaser.look(noon + 2 * HOUR), await releaser.look(noon + 2 * HOUR)]
+
+    await opening.hold(waits[0])
+    await opening.hold(waits[1], rule="Q")
+    await opening.hold(waits[3])
+    after = [await releaser.look(noon + HOUR), await releaser.look(noon + 2 * HOUR)]
+    await opening.hold(waits[4])
+    other = ExceptionReleaser(stores.exceptions, stores.quarantine, desk, nothing_besides)
+
+    assert (before, after) == ([1, 0], [2, 0])
+    assert await other.look(noon + 2 * HOUR) == 1  # another gateway, or after a restart
+    assert await released(stores) == [0, 1, 3, 5, 6]  # the third still waits: it is as it was
+    held = await stores.quarantine.find(state=HoldState.HELD)
+    assert sorted(one.message_id - message(0).message_id for one in held) == [2, 4]
+
+
+async def test_what_is_held_again_in_one_moment_is_looked_at_once_each_and_anew_when_it_comes_back(  # noqa: PLR0913, PLR0917 - a releaser, and a store with a clock
+    grants: ExceptionDesk,
+    stores: Stores,
+    desk: QuarantineDesk,
+    message: Builder,
+    opening: Opening,
+    noon: datetime,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(exceptions, "_MESSAGES_AT_ONCE", 2)
+    asked: list[int] = []
+
+    def besides(
+        held: HeldMessage, _others: Sequence[HeldMessage], _overruled: OverruledFindings
+    ) -> bool:
+        asked.append(held.message_id - message(0).message_id)
+        return True
+
+    requested = HoldState.RELEASE_REQUESTED
+    waits = [message(one, assembly=1, part=one, state=requested) for one in range(1, 6)]
+    await stores.quarantine.hold(waits)
+    await granted(grants, stores, message(6), noon)
+    await opening.hold(*waits)
+    releaser = ExceptionReleaser(stores.exceptions, stores.quarantine, desk, besides)
+
+    for turn in range(4):
+        await releaser.look(noon + HOUR + turn * SECOND)
+    at_once = asked[:]
+    for turn in range(4):
+        await releaser.look(noon + HOUR + (11 + turn) * SECOND)
+    each = asked[:]
+    moved = await stores.quarantine.move_each(
+        [waits[0].message_id], allowed=frozenset({HoldState.HELD}), to=requested, at=noon
+    )
+    opening.now += 15 * SECOND
+    await opening.hold(*moved)
+    await releaser.look(noon + HOUR + 16 * SECOND)
+
+    assert at_once == [1, 2]
+    assert each == [1, 2, 3, 4, 5]
+    assert asked == [1, 2, 3, 4, 5, 1]
