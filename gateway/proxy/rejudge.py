@@ -189,6 +189,36 @@ def stands_besides(
     return False
 
 
+def found_against(
+    plane: Plane, held: HeldMessage, others: Sequence[HeldMessage] = ()
+) -> list[Finding]:
+    """Return what the text and all rules that do not count have against a message that is held.
+
+    Judging it stops at what decides; a person is to see the rest, too. What was overruled is left
+    out. Nothing is found where it cannot be asked: then that holds the message.
+    """
+    account = plane.rules.accounts.get(held.system_id)
+    if account is None:
+        return []
+    found: list[Finding] = []
+    try:
+        carriers = [read_carrier(one.pdu) for one in (held, *others)]
+        joined = tuple(one.joined for one in (held, *others) if one.joined)
+        facts = _facts_of(plane, carriers, joined)
+        submission = RequestedMessage if held.is_wanted else Submission
+        timing = _timing(carriers[0], valid_until_of(held.pdu, held.held_at))
+        for address in _addressees(carriers[0], (held, *others)):
+            one = submission(account, held.source.encode("latin-1"), address, 0)
+            one.timing = timing
+            with plane.rules.knowledge.consent.judged_by(monotonic()):
+                found += ask_all(plane.rules, one, facts, epoch())
+        found += plane.rules.of_words(facts)
+    except Exception:  # noqa: BLE001 - as above; the failure was counted where it was judged
+        return []
+    overruled = OverruledFindings(held.overruled)
+    return [one for one in found if not overruled.covers(one)]
+
+
 def schedule_of_leaving(plane: Plane, held: HeldMessage) -> Schedule | None:
     """Return the schedule of a commercial message that leaves with a later delivery time (R21)."""
     account = plane.rules.accounts.get(held.system_id)
@@ -308,7 +338,8 @@ def exchanged(tick: Tick, item: Hold, held: HeldMessage) -> Hold:
     if finding is not None:
         found = told_of_held(held, verdict, finding, text_of(plane, (held,)), epoch())
         told = replace(found, action=Action.QUARANTINE)
-    return replace(item, verdict=verdict, prohibited=told)
+    known = (*item.known, *found_against(plane, held))
+    return replace(item, verdict=verdict, prohibited=told, known=known)
 
 
 def judged_again(

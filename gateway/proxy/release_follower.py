@@ -13,13 +13,14 @@ from gateway.domain.held_findings import OverruledFindings
 from gateway.domain.policy import ContentRule
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.domain.sender import RouteTable
-from gateway.domain.verdict import Action, Reason, Verdict
+from gateway.domain.verdict import Action, Finding, Reason, Verdict
 from gateway.policy.findings import is_asking
 from gateway.proxy.consent_book import ConsentAsker
 from gateway.proxy.held_campaigns import with_campaigns
 from gateway.proxy.receipts import ReceiptDesk
 from gateway.proxy.rejudge import (
     end_of_life,
+    found_against,
     grounds_of,
     judge_leaving,
     judged_again,
@@ -232,7 +233,10 @@ class ReleaseFollower:
             against = await self._asking.of_held(held, text_of(plane, together))
             verdict = None if against is None else plane.rules.verdict_of(account, against)
         if verdict is not None:
-            await self._keep(together, outranked(plane, verdict, held, beside), now)
+            verdict = outranked(plane, verdict, held, beside)
+            is_held = verdict.action is Action.QUARANTINE
+            known = found_against(plane, held, beside) if is_held else ()
+            await self._keep(together, verdict, known, now)
             return
         if not held.is_wanted:  # no limit applies to what its addressee asks for
             counted.update(ids)
@@ -259,8 +263,17 @@ class ReleaseFollower:
         verdict = judge_leaving(plane, account, seen, beside, is_counted=True)
         return verdict is not None and not is_asking(verdict)
 
-    async def _keep(self, together: Sequence[HeldMessage], verdict: Verdict, now: datetime) -> None:
-        """Do with a message that may not leave what its verdict says, with all its parts."""
+    async def _keep(
+        self,
+        together: Sequence[HeldMessage],
+        verdict: Verdict,
+        known: Sequence[Finding],
+        now: datetime,
+    ) -> None:
+        """Do with a message that may not leave what its verdict says, with all its parts.
+
+        `known` is what stands against it besides what decided.
+        """
         held, *others = together
         message_id, deciding = held.message_id, verdict.deciding
         reason = deciding.reason if deciding is not None else None
@@ -271,7 +284,7 @@ class ReleaseFollower:
         why = f"judged again: {reason}" if reason is not None else "judged again"
         plane = self._tick.pipeline.plane
         ttl_s = longest_hold_s(plane.rules, plane.rules.accounts.get(held.system_id))
-        grounds = grounds_of(verdict, held.pdu, (held.held_at, now), ttl_s)
+        grounds = grounds_of(verdict, held.pdu, (held.held_at, now), ttl_s, known)
         if verdict.action is Action.QUARANTINE and not grounds.campaign:
             (seen,) = await with_campaigns((replace(held, state=HoldState.HELD),))
             grounds = replace(grounds, campaign=seen.campaign)

@@ -10,6 +10,7 @@ from typing import Protocol
 import pytest
 
 from gateway.app.gateway import Gateway
+from gateway.domain.held_findings import told_items
 from gateway.domain.policy import (
     ROLLING_DAY,
     ContentRule,
@@ -317,6 +318,25 @@ async def test_what_only_asks_for_a_person_is_held_as_one_and_released_as_one(
     assert isinstance(outcome, ActResult)
     assert [one.message_id for one in outcome.together] == [int(one) for one in ids]
     assert forwarded(smsc) == [unnumbered(octets) for octets in sent]
+
+
+async def test_what_is_held_once_it_is_whole_tells_all_that_holds_it_and_goes_at_once(
+    start: Start, attach: Attach, stores: Stores, reach: Reach, bundle: Bundle, smsc: SimulatedSmsc
+) -> None:
+    hint = rule("R30", NoOptoutHint(), Action.QUARANTINE)
+    policy = replace(bundle, rules=(*bundle.rules, hint))
+    gateway = await start(stores=stores, policy=policy)
+    both = Bound(gateway, await attach(gateway), reach)
+
+    ids = await submit(both.esme, *parts(("【示例商城】五折，低息", "贷款")))
+    first, second = await both.all_reached(ids, HoldState.HELD)
+    await desk(gateway).request_release(int(ids[0]), "zhao", utcnow())
+    await both.all_reached(ids, HoldState.RELEASED)
+
+    assert first.rule == "R30"
+    assert [rule for rule, _ in told_items(first.found)] == ["R30", "K-LOAN"]
+    assert (second.found, second.category) == (first.found, "loan")
+    assert len(smsc.journal) == 2
 
 
 async def test_what_is_held_as_one_is_discarded_as_one(bound: Bound, smsc: SimulatedSmsc) -> None:

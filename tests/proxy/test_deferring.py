@@ -8,6 +8,7 @@ from typing import Protocol, cast
 import pytest
 
 from gateway.app.gateway import Gateway
+from gateway.domain.held_findings import told_items
 from gateway.domain.policy import (
     ROLLING_DAY,
     CountDimension,
@@ -20,6 +21,7 @@ from gateway.domain.quarantine import HeldMessage, HoldState, ReceiptState
 from gateway.domain.verdict import Action
 from gateway.policy.bundle import Bundle, Rule, Title
 from gateway.policy.check import Check
+from gateway.policy.checks.no_optout_hint import NoOptoutHint
 from gateway.policy.checks.outside_window import OutsideWindow
 from gateway.policy.checks.too_fast import TooFast
 from gateway.policy.checks.too_often import TooOften
@@ -338,9 +340,10 @@ async def test_what_is_flagged_by_the_morning_waits_for_a_person_and_then_for_th
     smsc: SimulatedSmsc,
     bundle: Bundle,
 ) -> None:
-    message_id = await night.deferred()
-    words = KeywordList("K-SALE", "sale", ListAction.QUARANTINE, ("五折",))
-    night.load(replace(bundle, keyword_lists=(words,)))
+    message_id = await night.deferred("【示例商城】全场五折")
+    words = KeywordList("K-SALE", "fraud", ListAction.QUARANTINE, ("五折",))
+    hint = rule("R30", NoOptoutHint(), Action.QUARANTINE)
+    night.load(replace(bundle, keyword_lists=(words,), rules=(*bundle.rules, hint)))
 
     night.wall.set(OPENING)
     held = await night.reached(message_id, HoldState.HELD)
@@ -355,7 +358,8 @@ async def test_what_is_flagged_by_the_morning_waits_for_a_person_and_then_for_th
     night.wall.set("2025-11-27T08:00:00+08:00")
     await night.reached(message_id, HoldState.RELEASED)
 
-    assert (held.reason, held.rule, held.due_at) == ("CONTENT", "K-SALE", None)
+    assert (held.rule, held.category, held.due_at) == ("R30", "fraud", None)
+    assert [one for one, _ in told_items(held.found)] == ["R30", "K-SALE"]  # it left once released
     assert held.expires_at == datetime.fromisoformat(OPENING) + timedelta(days=1)
     assert waiting.due_at == datetime.fromisoformat("2025-11-27T08:00:00+08:00")
     assert before == []

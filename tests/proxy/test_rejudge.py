@@ -26,7 +26,13 @@ from gateway.policy.checks.too_often import TooOften
 from gateway.policy.hours import Window, WindowSet
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.ruleset import RuleSet
-from gateway.proxy.rejudge import grounds_of, judge_leaving, outranked, stands_besides
+from gateway.proxy.rejudge import (
+    found_against,
+    grounds_of,
+    judge_leaving,
+    outranked,
+    stands_besides,
+)
 from simulators import builders
 
 BuildSender = Callable[..., Sender]
@@ -282,6 +288,21 @@ def test_more_than_what_is_overruled_stands_against_a_message(
     message = held(advert(text))
 
     assert stands_besides(plane, message, (), OverruledFindings(overruled)) is stands
+
+
+def test_all_that_holds_a_message_is_found_and_not_what_was_overruled(plane: Plane) -> None:
+    first = held(part(1, "【示例商城】五折，低息"))
+    others = [held(part(2, "贷款"))]
+
+    alone = found_against(plane, first)
+    whole = found_against(plane, first, others)
+    left = found_against(plane, replace(first, overruled=rule_line("R30")), others)
+
+    assert [one.rule for one in alone] == []
+    assert [one.rule for one in whole] == ["R30", "K-LOAN"]
+    assert [one.rule for one in left] == ["K-LOAN"]
+    assert found_against(plane, replace(first, system_id="gone"), others) == []
+    assert found_against(plane, replace(first, pdu=b"\0"), others) == []
 
 
 @pytest.mark.parametrize(
