@@ -793,7 +793,11 @@ async def test_and_from_now_on_writes_an_exception_that_can_be_revoked(
         await post(browser, path, fields)
         for fields in ({"days": "7"}, {**note, "days": "0"}, {**note, "days": "9999"})
     ]
-    made = await post(browser, path, {**note, "days": "7"})
+    read = {"rule": "K-LOAN", "campaign": CAMPAIGN}
+    stale = [
+        await post(browser, path, {**note, "days": "7", **read, name: "K-OTHER"}) for name in read
+    ]
+    made = await post(browser, path, {**note, "days": "7", **read})
     again = await post(browser, path, {**note, "days": "7"})
     unknown = await post(browser, f"/quarantine/{FIRST + 9}/exception", {**note, "days": "7"})
     page = (await browser.get("/quarantine/exceptions")).text
@@ -803,6 +807,8 @@ async def test_and_from_now_on_writes_an_exception_that_can_be_revoked(
     revoked = [await post(browser, revoke) for _ in range(2)]
 
     assert [answer.status_code for answer in wrong] == [422, 422, 422]
+    assert [answer.status_code for answer in stale] == [409, 409]
+    assert "Another rule holds the message by now." in stale[0].text
     where = f"/quarantine/campaigns/{CAMPAIGN}?system_id=shop&rule=K-LOAN"
     assert (made.headers["location"], again.status_code) == (where, 409)
     assert (unknown.status_code, got.status_code) == (404, 404)

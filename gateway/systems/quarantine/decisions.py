@@ -107,8 +107,12 @@ class NotUndone:
 
 
 def seen_digest(held: HeldMessage) -> str:
-    """Return what tells a text, and what holds it, from later ones: 16 hexadecimal digits."""
-    seen = f"{held.joined}\0{held.found}\0{held.rule}"
+    """Return what tells a text, what holds it, and since when, from later ones: 16 hex digits.
+
+    What came to be in doubt is told, too: who saw it held does not know that the SMSC may have it.
+    """
+    is_in_doubt = held.state is HoldState.IN_DOUBT
+    seen = f"{held.joined}\0{held.found}\0{held.rule}\0{held.held_again_at}\0{is_in_doubt}"
     return sha256(held.pdu + seen.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
@@ -405,7 +409,7 @@ async def _hindrance(
     if held.expires_at <= at:
         return STANDING[HoldState.EXPIRED]
     if new.seen and new.seen != seen_digest(held):
-        return TEXT_REPLACED
+        return STANDING[held.state] if held.state is HoldState.IN_DOUBT else TEXT_REPLACED
     return await _taken_by_others(connection, held, new.by, at)
 
 

@@ -29,6 +29,7 @@ USUAL_DAYS = 30
 
 _NO_NOTE = marked("Say in a note why it may pass from now on.")
 _NO_DAYS = marked("An exception holds for 1 to 366 days.")
+_OTHER_RULE = marked("Another rule holds the message by now. Read it again, then decide.")
 _MAX_DIGITS = 15
 
 
@@ -85,6 +86,9 @@ class ExceptionReview:
             return await self.shown(request, _NO_NOTE, 422)
         if not (days.isascii() and days.isdigit() and 1 <= int(days[:4]) <= LONGEST.days):
             return await self.shown(request, _NO_DAYS, 422)
+        shown, stands = (visible(held.rule), held.campaign), ("rule", "campaign")
+        if shown != tuple(given.get(name, one) for name, one in zip(stands, shown, strict=True)):
+            return await self.shown(request, _OTHER_RULE, 409)
         now, by = self.utcnow(), name_of(request.state.user)
         until = now + timedelta(days=int(days[:4]))
         outcome = await self.desk.add(held, by, note, now, until)

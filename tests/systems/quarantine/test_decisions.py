@@ -313,6 +313,48 @@ async def test_what_came_to_be_in_doubt_meanwhile_is_not_sent_again_by_an_older_
     assert [one.state for one in new.moved] == [HoldState.RELEASE_REQUESTED]
 
 
+async def test_who_saw_a_message_held_does_not_decide_on_it_when_it_is_in_doubt_or_came_back(
+    reviews: ReviewDesk, stores: Stores, held: Builder, desk: QuarantineDesk, noon: datetime
+) -> None:
+    await stores.quarantine.hold([held(message_id=1), held(message_id=2)])
+    seen = [seen_digest(one) for one in await stores.quarantine.get_many([1, 2])]
+    for one in (1, 2):
+        await desk.request_release(one, "zhao", noon)
+        await desk.begin_release(one, noon)
+    await desk.lose(1, "no answer", noon)
+    await desk.give_back(2, "ESME_RINVDSTADR", noon)
+
+    refused = [
+        await reviews.decide(NewReview(number, RELEASED, LIN, seen=one), noon)
+        for number, one in enumerate(seen, start=1)
+    ]
+
+    assert refused == [
+        NotDone(1, HoldState.IN_DOUBT, "the SMSC may have it or not: a person must decide"),
+        NotDone(2, HoldState.HELD, "its sender has replaced the text"),
+    ]
+
+
+async def test_a_decision_that_waits_ends_when_the_smsc_refuses_what_another_released(
+    reviews: ReviewDesk, stores: Stores, held: Builder, desk: QuarantineDesk, noon: datetime
+) -> None:
+    await stores.quarantine.hold([held(message_id=1)])
+    await reviews.decide(NewReview(1, RELEASED, LIN), noon)
+    await desk.request_release(1, "zhao", noon)
+    await desk.begin_release(1, noon)
+    await desk.give_back(1, "ESME_RINVDSTADR", noon)
+
+    taken = await stores.reviews.take_up(noon + UNDO_FOR)
+    (last,) = await reviews.last_ten(LIN, noon)
+
+    assert taken == []
+    assert (last.decision.state, last.decision.outcome, last.state) == (
+        ReviewState.VOID,
+        "it was released, and the SMSC refused it",
+        HoldState.HELD,
+    )
+
+
 async def test_a_long_message_goes_with_all_parts_and_has_one_decision(
     reviews: ReviewDesk, stores: Stores, held: Builder, noon: datetime
 ) -> None:
