@@ -12,6 +12,7 @@ from math import isfinite
 from pkgutil import get_data
 
 from gateway.domain.policy import KeywordList
+from gateway.domain.verdict import percent_told
 from gateway.filter.classifier.score import Piece, TextScore
 from gateway.filter.keywords.index import Hit, word_id
 from gateway.filter.normalise.shapes import DIRECTED, deflated, displayed, is_inflated
@@ -162,7 +163,6 @@ _ABOUT = {
     "category": "about {}",
     "severity": "severity {}",
     "campaign": "campaign {}",
-    "score": "{} % likely spam",
 }
 
 
@@ -205,6 +205,8 @@ def _worded(finding: Mapping[str, object], record: Record, bundle: Bundle | None
     else:
         did = done if action == "forward" else f"in shadow mode, would have been {done}"
     said = [form.format(finding[name]) for name, form in _ABOUT.items() if name in finding]
+    if "score" in finding:
+        said.append(f"{percent_told(int(str(finding['score'])))} likely spam")
     if "word" in finding:
         said.append(_entry(rule, str(finding["word"]), bundle))
     return ", ".join([f"{rule}{title}: {did} ({finding.get('reason')})", *said])
@@ -236,10 +238,10 @@ def score_shown(scored: TextScore, pieces: Iterable[Piece]) -> dict[str, object]
 
 def classified(scored: TextScore) -> Title:
     """Return what the classifier says, in a line: also of a text that passes."""
-    likely, share = f"{scored.probability:.0%}", f"{100 * scored.guilty_from:g} %"
+    percent, share = round(100 * scored.probability), f"{100 * scored.guilty_from:g} %"
     told = told_category(scored.category)
-    zh = f"{likely} 可能是垃圾短信{f'，若是则为 {told}' if told else ''}"
-    en = f"{likely} likely spam{f', as spam {told}' if told else ''}"
+    zh = f"{percent_told(percent, '超过')} 可能是垃圾短信{f'，若是则为 {told}' if told else ''}"
+    en = f"{percent_told(percent)} likely spam{f', as spam {told}' if told else ''}"
     if not isfinite(scored.guilty_from):
         return Title(f"{zh}，在测定过的误判率下都不拦截", f"{en}, stopped at no share measured")
     return Title(

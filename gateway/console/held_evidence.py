@@ -64,6 +64,14 @@ def evidence_places(text: str, reason: str, evidence: str) -> list[Place]:
     return []
 
 
+def judged_first(texts: tuple[str, ...], reason: str, evidence: str) -> tuple[str, ...]:
+    """Return readings of a message, the first of them that has its evidence before the others."""
+    if len(texts) == 1 or evidence_places(texts[0], reason, evidence):
+        return texts
+    judged = next((one for one in texts[1:] if evidence_places(one, reason, evidence)), texts[0])
+    return (judged, *(one for one in texts if one != judged))
+
+
 _OF_SIGNATURE = frozenset({Reason.IMPOSTOR, Reason.SIG_UNKNOWN, Reason.SIG_SWITCH})
 
 
@@ -235,7 +243,8 @@ def review_tools(
     writer = SampleWriter(samples, _log_unkept, is_on=learns)
 
     def texts(held: HeldMessage, parts: Sequence[HeldMessage]) -> tuple[str, ...]:
-        return (texts_together(parts) if parts else ()) or texts_of(held)
+        found = (texts_together(parts) if parts else ()) or texts_of(held)
+        return judged_first(found, held.reason, held.evidence)
 
     async def learn(messages: Sequence[HeldMessage], decision: PersonDecision, by: str) -> None:
         await writer.learn_from_reviews(messages, _LABELS[decision], by)

@@ -52,13 +52,24 @@ def _hidden_in(outline: str) -> Iterator[int]:
 
 
 def texts_of(held: HeldMessage) -> tuple[str, ...]:
-    """Return every plausible reading of a message's text, the best first; at least one."""
+    """Return every plausible reading of a message's text, the best first; at least one.
+
+    Of one piece of octets the best has the fewest control characters: spam that says it is Latin-1
+    and is UCS-2 shows as what a phone that knows better shows. Of two alike the declared one.
+    """
     try:
         carrier = read_carrier(held.pdu)
     except DecodeError:
         return ("",)
-    texts = (text for piece in carrier.texts() for text in piece)
+    texts = (text for piece in carrier.texts() for text in sorted(piece, key=_unreadable))
     return tuple(dict.fromkeys(texts)) or ("",)
+
+
+_NO_TEXT = re.compile("[\x00-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffd\ue000-\uf8ff]")
+
+
+def _unreadable(text: str) -> int:
+    return len(_NO_TEXT.findall(text))
 
 
 def texts_together(parts: Sequence[HeldMessage]) -> tuple[str, ...]:
@@ -67,7 +78,9 @@ def texts_together(parts: Sequence[HeldMessage]) -> tuple[str, ...]:
         carriers = [read_carrier(part.pdu) for part in parts]
     except DecodeError:
         return ()
-    return assembled(carriers).texts if all(one.concats for one in carriers) else ()
+    if not all(one.concats for one in carriers):
+        return ()
+    return tuple(sorted(assembled(carriers).texts, key=_unreadable))
 
 
 _AT_ONCE = 500

@@ -166,3 +166,11 @@ class Verdict:
         """
         against = [f for f in self.findings if not f.shadow]
         return next((f for f in against if f.action is self.action), next(iter(against), None))
+
+
+_MOST_TOLD = 99
+
+
+def percent_told(percent: int, over: str = "over") -> str:
+    """Return a rounded probability for people: what rounds to 100 % is no certainty."""
+    return f"{over} {_MOST_TOLD} %" if percent > _MOST_TOLD else f"{percent} %"

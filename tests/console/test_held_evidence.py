@@ -8,6 +8,7 @@ from gateway.console.held_evidence import (
     MAX_DUMPED_OCTETS,
     citations_of,
     evidence_places,
+    judged_first,
     octet_dump,
 )
 from gateway.domain.policy import KeywordList, ListAction
@@ -161,3 +162,12 @@ def test_lists_and_what_is_always_enforced_have_their_article() -> None:
     assert cited["K-LOAN"].en == "The word list loan"
     assert "2015" in cited["K-LOAN"].article
     assert "2004" in cited["R02"].article
+
+
+def test_the_reading_with_the_evidence_comes_first() -> None:
+    texts = ("_iyh", "§iyh", "彩票")
+
+    assert judged_first(texts, "CONTENT", "彩票") == ("彩票", "_iyh", "§iyh")
+    assert judged_first(texts, "CONTENT", "贷款") == texts
+    assert judged_first(("贷款", "彩票"), "CONTENT", "贷款") == ("贷款", "彩票")
+    assert judged_first(("",), "SUSPICIOUS", "") == ("",)

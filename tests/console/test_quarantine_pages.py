@@ -18,6 +18,7 @@ from gateway.smpp.pdu import make
 from gateway.storage.errors import StoreUnavailable
 from gateway.stores import Stores
 from gateway.systems.quarantine.decisions import DECISION_WAITS, UNDO_FOR
+from gateway.systems.quarantine.message_view import short_ids
 from gateway.systems.quarantine.model import MessageIds
 from gateway.systems.quarantine.pages import PAGE_ROWS, STATES
 from gateway.systems.quarantine.service import STANDING, QuarantineDesk
@@ -80,6 +81,57 @@ async def test_the_list_is_newest_first_and_without_texts(
     assert "第一条" not in page
     looks = [one.action for one in await site.stores.journals.accesses()]
     assert "quarantine show" not in looks
+
+
+def test_the_short_ids_of_a_page_differ_in_what_is_shown() -> None:
+    alike = [FIRST, FIRST + 10**9, FIRST + 2 * 10**9]
+
+    assert short_ids([]) == {}
+    assert short_ids([FIRST, FIRST + 1]) == {FIRST: "…00001000", FIRST + 1: "…00001001"}
+    assert list(short_ids(alike).values()) == ["…0000001000", "…1000001000", "…2000001000"]
+
+
+async def test_boxes_and_last_decisions_name_messages_so_that_no_two_look_alike(
+    browser: httpx.AsyncClient, site: Site, hold: Hold
+) -> None:
+    await sign_in(browser, site, UserRole.REVIEWER)
+    for number in range(3):
+        await hold(message_id=FIRST + number * 10**9)
+    await decide(browser, FIRST, "discard")
+
+    page = (await browser.get("/quarantine/messages?state=any")).text
+
+    named = re.findall(r"Choose message (…[0-9]+)", page)
+    assert named == ["…2000001000", "…1000001000", "…0000001000"]
+    assert 'Discard <span class="sw-number">…0000001000</span>' in page
+
+
+@pytest.mark.parametrize(("score", "said"), [(97, "97 % likely"), (100, "over 99 % likely")])
+async def test_a_probability_is_told_as_no_certainty(
+    browser: httpx.AsyncClient, site: Site, hold: Hold, score: int, said: str
+) -> None:
+    await sign_in(browser, site, UserRole.REVIEWER)
+    await hold(score=score)
+
+    page = (await browser.get(f"/quarantine/{FIRST}")).text
+
+    assert f"{said} spam" in page
+    assert "100 %" not in page
+
+
+async def test_an_open_message_has_one_way_to_its_whole_campaign(
+    browser: httpx.AsyncClient, site: Site, hold: Hold
+) -> None:
+    await sign_in(browser, site, UserRole.SENIOR_REVIEWER)
+    await hold()
+
+    listed = (await browser.get(f"/quarantine/messages?campaign={CAMPAIGN}")).text
+    opened = (await browser.get(f"/quarantine/{FIRST}?campaign={CAMPAIGN}")).text
+
+    for page in (listed, opened):
+        assert page.count(f'href="/quarantine/campaigns/{CAMPAIGN}') == 1
+        assert page.count('data-act="campaign"') == 1
+    assert opened.count('aria-describedby="acts-hint"') == 2
 
 
 async def test_pages_of_fifty_follow_each_other(
@@ -735,6 +787,24 @@ async def test_campaigns_come_first_with_their_number_and_an_example(
     assert '&lt;b&gt;贷款&lt;/b&gt;<span class="sw-box">RLO</span> 139****9000' in page
     look, *_ = await site.stores.journals.accesses()
     assert (look.action, look.about) == ("quarantine campaigns", "examples of 1 campaigns")
+
+
+async def test_of_an_odd_encoding_the_reading_is_shown_that_was_judged(
+    browser: httpx.AsyncClient, site: Site, hold: Hold
+) -> None:
+    await sign_in(browser, site, UserRole.REVIEWER)
+    says_latin_1 = submit_sm(
+        "10690001", "13800138000", ucs2("内部彩票，点 a.example"), data_coding=3
+    )
+    for number in range(2):
+        await hold(message_id=FIRST + number, pdu=says_latin_1, evidence="内部彩票")
+
+    campaigns = (await browser.get("/quarantine")).text
+    opened = (await browser.get(f"/quarantine/{FIRST}")).text
+
+    assert "内部彩票，点 a.example" in campaigns
+    assert "U+0085" not in campaigns
+    assert "<mark>内部彩票</mark>，点 a.example" in opened
 
 
 async def test_a_whole_campaign_needs_its_number_typed_in(

@@ -2,7 +2,15 @@
 
 from dataclasses import replace
 
-from gateway.domain.verdict import OF_CONTENT, Action, Basis, Finding, Reason, Verdict
+from gateway.domain.verdict import (
+    OF_CONTENT,
+    Action,
+    Basis,
+    Finding,
+    Reason,
+    Verdict,
+    percent_told,
+)
 
 HIT = Finding("K-FRAUD", Reason.CONTENT, Action.REJECT, "代开发票", category="fraud")
 SHADOW_HIT = replace(HIT, rule="K-NEW", shadow=True)
@@ -57,3 +65,10 @@ def test_what_a_text_says_is_the_basis_of_what_people_can_teach() -> None:
         Reason.IMPOSTOR,
         Reason.CONTACT_GIVEN,
     } == OF_CONTENT
+
+
+def test_what_rounds_to_a_hundred_percent_is_told_as_no_certainty() -> None:
+    told = [percent_told(percent) for percent in (0, 97, 99, 100)]
+
+    assert told == ["0 %", "97 %", "99 %", "over 99 %"]
+    assert percent_told(100, "超过") == "超过 99 %"

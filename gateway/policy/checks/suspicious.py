@@ -14,7 +14,7 @@ from annotated_types import Gt, Le, MaxLen
 from gateway.domain.categories import Harm, TrafficClass, harm_of
 from gateway.domain.policy import ListAction
 from gateway.domain.sender import Purpose
-from gateway.domain.verdict import Action, Reason
+from gateway.domain.verdict import Action, Reason, percent_told
 from gateway.filter.classifier.score import (
     PIECES,
     Scorer,
@@ -217,11 +217,11 @@ class _Scores:
         if key not in self._made:
             about = f": {worst.category}" if worst.category else ""
             self._made[key] = Evidence(
-                f"{key[1]} % likely spam{about}",
+                f"{percent_told(key[1])} likely spam{about}",
                 action=action,
                 category=worst.category,
                 score=key[1],
-                zh=f"{key[1]} % 可能是垃圾短信{about}",
+                zh=f"{percent_told(key[1], '超过')} 可能是垃圾短信{about}",
             )
         return self._made[key]
 

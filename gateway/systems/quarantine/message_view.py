@@ -1,6 +1,6 @@
 """What pages say of held messages: masked, bounded, with evidence marked; words, and keys."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 from gateway.domain.categories import CATEGORIES
@@ -71,6 +71,24 @@ def categories(language: str) -> list[tuple[int, str, str]]:
         (number, one, names[one] if language == "zh" else one.replace("_", " "))
         for number, one in enumerate(CATEGORY_KEYS, start=1)
     ]
+
+
+_FEWEST_DIGITS = 8
+
+
+def short_ids(ids: Iterable[int]) -> dict[int, str]:
+    """Return the last digits of each id of a page, so many that no two of them look alike."""
+    whole = {one: str(one) for one in ids}
+    longest = max(map(len, whole.values()), default=_FEWEST_DIGITS)
+    digits = next(
+        (
+            count
+            for count in range(_FEWEST_DIGITS, longest)
+            if len({text[-count:] for text in whole.values()}) == len(whole)
+        ),
+        longest,
+    )
+    return {one: f"…{text[-digits:]}" for one, text in whole.items()}
 
 
 def listed_message(held: HeldMessage, mask: Callable[[str], str]) -> dict[str, object]:

@@ -1,7 +1,7 @@
 """Pages: the held messages as a list, one of them in whole, and what a person decides on it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeAlias
@@ -25,7 +25,12 @@ from gateway.systems.quarantine.campaign_pages import (
     name_of,
     second_reviewer,
 )
-from gateway.systems.quarantine.decisions import NotUndone, ReviewDesk, seen_digest
+from gateway.systems.quarantine.decisions import (
+    DecidedMessage,
+    NotUndone,
+    ReviewDesk,
+    seen_digest,
+)
 from gateway.systems.quarantine.exception_pages import ExceptionReview, add_exception_pages
 from gateway.systems.quarantine.exceptions import may_be_excepted
 from gateway.systems.quarantine.held_query import (
@@ -42,6 +47,7 @@ from gateway.systems.quarantine.message_view import (
     STATES,
     categories,
     listed_message,
+    short_ids,
     shown_limit,
     shown_message,
 )
@@ -133,6 +139,8 @@ class HeldReview:
         if not query.top and found:
             query = replace(query, top=str(found[0].message_id))
         leased = await self.leases.others(user, found)
+        last = await self.decisions.last_ten(name_of(user), self.utcnow())
+        decided = (one.decision.message_id for one in last)
         values = {
             "query": query,
             "keys": [(act, self.templates.said(request, word), key) for act, word, key in KEYS],
@@ -157,7 +165,8 @@ class HeldReview:
             "whole_path": query.path("campaigns", query.campaign)
             if query.campaign and query.is_sound and user.may(Permission.DECIDE_CAMPAIGN)
             else "",
-            "strip": await self._strip(request, query),
+            "strip": self._strip(request, query, last),
+            "short_ids": short_ids((*decided, *(one.message_id for one in found))),
             **await self.campaigns.own_jobs(request, request.query_params.get("own", "")),
             "choose": choosing(request, query, found, picked),
             "categories": categories(language_of(request)),
@@ -213,7 +222,9 @@ class HeldReview:
         found = await find_held(self.store, replace(wanted, seen_in=listed), before, limit)
         return list(map(seen.message, found))
 
-    async def _strip(self, request: Request, query: HeldQuery) -> list[_Shown]:
+    def _strip(
+        self, request: Request, query: HeldQuery, last: Sequence[DecidedMessage]
+    ) -> list[_Shown]:
         """Return what this person decided last, newest first."""
         return [
             {
@@ -228,7 +239,7 @@ class HeldReview:
                 if one.decision.state is ReviewState.WAITING
                 else "",
             }
-            for one in await self.decisions.last_ten(name_of(request.state.user), self.utcnow())
+            for one in last
         ]
 
     async def _detail(self, request: Request, held: HeldMessage, query: HeldQuery) -> _Shown:
