@@ -183,6 +183,7 @@ def _environment(loader: PrefixLoader, words: gettext.NullTranslations) -> Envir
     )
     made.install_gettext_translations(words, newstyle=True)  # type: ignore[attr-defined]
     made.filters["category_name"] = partial(category_name, words)
+    made.filters["word"] = partial(word_name, words)
     return made
 
 
@@ -201,6 +202,86 @@ def category_name(words: gettext.NullTranslations, category: str) -> str:
         return category
     harm = words.gettext(_HARMS[harm_of(category)])
     return words.gettext(_NAMED).format(id=category, name=found.name, harm=harm)
+
+
+# States, severities, modes, actions and the like, as /v1 and the commands call them.
+_WORDS = frozenset(
+    (
+        marked("general"),
+        marked("serious"),
+        marked("major"),
+        marked("held"),
+        marked("deferred"),
+        marked("release_requested"),
+        marked("releasing"),
+        marked("in_doubt"),
+        marked("released"),
+        marked("refused"),
+        marked("discarded"),
+        marked("expired"),
+        marked("cancelled"),
+        marked("enforce"),
+        marked("shadow"),
+        marked("off"),
+        marked("forward"),
+        marked("defer"),
+        marked("quarantine"),
+        marked("throttle"),
+        marked("reject"),
+        marked("allow"),
+        marked("block"),
+        marked("hold"),
+        marked("active"),
+        marked("suspended"),
+        marked("none"),
+        marked("pending"),
+        marked("trial"),
+        marked("renewal"),
+        marked("withdrawn"),
+        marked("agreed"),
+        marked("asserted"),
+        marked("number"),
+        marked("keyword"),
+        marked("category"),
+        marked("class"),
+        marked("quiet_hours"),
+        marked("received"),
+        marked("need_info"),
+        marked("valid"),
+        marked("invalid"),
+        marked("clustered"),
+        marked("closed"),
+        marked("cs"),
+        marked("mo"),
+        marked("client"),
+        marked("carrier"),
+        marked("linkage"),
+        marked("probe"),
+        marked("monitor"),
+        marked("month"),
+        marked("once"),
+        marked("judged_again"),
+        marked("answered"),
+        marked("late"),
+        marked("receipt"),
+        marked("severity"),
+        marked("score"),
+        marked("campaign"),
+        marked("word"),
+        marked("verification"),
+        marked("service"),
+        marked("marketing"),
+    )
+)
+
+
+def word_name(words: gettext.NullTranslations, word: object) -> str:
+    """Return a state, a severity, a mode or an action in the language of `words`.
+
+    Another word stays as it is.
+    """
+    said = str(word)
+    return words.gettext(said) if said in _WORDS else said
 
 
 def _catalogue(packages: Collection[str]) -> gettext.NullTranslations:

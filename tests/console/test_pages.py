@@ -2,6 +2,8 @@
 
 import asyncio
 import re
+from enum import StrEnum
+from gettext import NullTranslations
 from io import BytesIO
 from pathlib import Path
 
@@ -13,13 +15,21 @@ from jinja2.ext import babel_extract
 
 from gateway.console.overview_pages import SharedStatus
 from gateway.console.pages import PACKAGES
+from gateway.domain.consent import Answer
 from gateway.domain.live import LiveStatus
 from gateway.domain.permissions import UserRole
+from gateway.domain.preferences import PreferenceAction, PreferenceKind
+from gateway.domain.quarantine import HoldState
+from gateway.domain.sender import SenderState
+from gateway.domain.subscription import Cycle, SubscriptionState
+from gateway.domain.verdict import Action
+from gateway.domain.warning import Severity
 from gateway.runtime.tasks import spawn
 from gateway.storage.errors import StoreUnavailable
+from gateway.systems.complaints.model import ComplaintState
 from gateway.systems.users.model import SessionLimits, UserAct
 from gateway.systems.users.service import UserDesk
-from gateway.web.pages import own_path
+from gateway.web.pages import Templates, own_path, word_name
 from tests.console.browsing import SAME, STATUS, Site, post, sign_in
 from tests.systems.users.people import PASSWORD, code_of, enrolled
 
@@ -301,15 +311,23 @@ async def test_a_link_sets_password_and_code_once(browser: httpx.AsyncClient, si
     given = {"password": PASSWORD, "again": PASSWORD, "secret": secret}
 
     wrong = await post(browser, f"/enrol/{token}", {**given, "code": "000000"})
-    right = await post(
-        browser, f"/enrol/{token}", {**given, "code": code_of(secret, site.clock.at)}
-    )
+    code = code_of(secret, site.clock.at)
+    right = await post(browser, f"/enrol/{token}", {**given, "username": "lin", "code": code})
     again = await browser.get(f"/enrol/{token}")
+    sign_in_page = await browser.get("/sign-in?name=lin")
 
     assert (wrong.status_code, secret_in(wrong.text)) == (422, secret)
     assert "the code is wrong" in wrong.text
     assert right.text.count('class="sw-secret"') == 10
+    assert 'href="/sign-in?name=lin"' in right.text
+    assert 'name="name" value="lin"' in sign_in_page.text
     assert again.status_code == 404
+
+
+async def test_a_name_that_no_user_can_have_is_not_filled_in(browser: httpx.AsyncClient) -> None:
+    page = (await browser.get("/sign-in?name=%22%3E%3Cb%3E")).text
+
+    assert 'name="name" value=""' in page
 
 
 @pytest.mark.parametrize(
@@ -374,3 +392,26 @@ def test_all_that_pages_say_is_there_in_chinese(package: str) -> None:
 
     assert said_in(folder)
     assert said_in(folder) - chinese == set()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        HoldState,
+        Severity,
+        Action,
+        SenderState,
+        SubscriptionState,
+        Cycle,
+        Answer,
+        PreferenceKind,
+        PreferenceAction,
+        ComplaintState,
+    ],
+)
+def test_words_of_v1_are_in_chinese_on_chinese_pages(words: type[StrEnum]) -> None:
+    chinese = Templates({"web": "gateway.web"})._words["zh"]
+
+    assert [one for one in words if word_name(chinese, one) == one] == []
+    assert word_name(NullTranslations(), "held") == "held"
+    assert word_name(chinese, "sp1") == "sp1"

@@ -10,7 +10,7 @@ import segno
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
-from gateway.systems.users.model import DEVICE_LIFE, SessionLimits, UserError
+from gateway.systems.users.model import DEVICE_LIFE, SessionLimits, UserError, checked_name
 from gateway.systems.users.oidc_pages import OIDC, OIDC_DONE
 from gateway.systems.users.service import EnrolmentForm, UserDesk
 from gateway.systems.users.sign_in import SignedIn, SignInAttempt, SignInDesk, SignInRefusal
@@ -56,7 +56,12 @@ def sign_in_pages(desk: SignInDesk, templates: Templates, oidc: str = "") -> API
 
     @router.get(SIGN_IN)
     async def show(request: Request) -> Response:
-        return form(request, next=own_path(request.query_params.get("next", "/")))
+        asked = request.query_params
+        try:
+            name = checked_name(asked.get("name", ""))
+        except UserError:
+            name = ""
+        return form(request, next=own_path(asked.get("next", "/")), name=name)
 
     @router.post(SIGN_IN)
     async def sign_in(request: Request) -> Response:
@@ -133,7 +138,8 @@ def enrol_pages(desk: UserDesk, templates: Templates, utcnow: Callable[[], datet
             codes = await desk.enrol(token, EnrolmentForm(password, secret, code), utcnow())
         except UserError as error:
             return await form(request, token, said_of(templates, request, error), secret)
-        return templates.page(request, "users/enrolled.html", {"codes": codes})
+        values = {"codes": codes, "name": given.get("username", "")}
+        return templates.page(request, "users/enrolled.html", values)
 
     return router
 
