@@ -223,7 +223,7 @@ def may_be_excepted(held: HeldMessage) -> bool:
 Besides = Callable[[HeldMessage, Sequence[HeldMessage], OverruledFindings], bool]
 
 
-class _Seen(NamedTuple):
+class _LookPosition(NamedTuple):
     """How far was looked: by id at what comes, and by time at what is held again."""
 
     last_id: int
@@ -263,7 +263,7 @@ class ExceptionReleaser:
         self._messages = messages
         self._desk = desk
         self._besides = besides
-        self._seen: dict[int, _Seen] = {}  # by the number of an exception
+        self._seen: dict[int, _LookPosition] = {}  # by the number of an exception
         # What stays held, and may be found once more; since when it does, if it came back.
         self._kept: dict[tuple[int, datetime | None], datetime] = {}
         self._turn = 0
@@ -283,7 +283,7 @@ class ExceptionReleaser:
         return asked
 
     async def _release(self, one: HoldException, now: datetime) -> int:
-        seen = self._seen.get(one.number, _Seen(one.after_id, HeldAgain(one.created_at)))
+        seen = self._seen.get(one.number, _LookPosition(one.after_id, HeldAgain(one.created_at)))
         overruling = of_exception(one.rule)
         overruled = OverruledFindings(overruling.lines)
         came = await self._store.held_by(one, seen.last_id, now)
