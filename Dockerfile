@@ -39,7 +39,7 @@ WORKDIR /var/lib/smsward
 VOLUME ["/var/lib/smsward"]
 USER 10001:10001
 EXPOSE 2775 9464
-HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
+HEALTHCHECK --interval=10s --timeout=5s --start-period=300s --retries=3 \
   CMD ["/opt/smsward/bin/python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:9464/livez', timeout=3)"]
 ENTRYPOINT ["/opt/smsward/bin/smsward"]
 CMD ["run", "--config", "/etc/smsward", "--policies", "/etc/smsward/policies"]

@@ -15,9 +15,10 @@ from gateway.domain.live import LiveSession
 from gateway.domain.msisdn import SHORTEST_NUMBER, is_mobile, msisdn_of
 from gateway.domain.permissions import Permission, UserScope
 from gateway.domain.records import NewAccess
-from gateway.records.archive import RecordArchive
+from gateway.records.archive import RecordArchive, scan_hour
 from gateway.records.masked_records import record_cells, shown_record
-from gateway.records.message_trail import MessageTrail, follow_hours, has_id, masked_about
+from gateway.records.message_search import follow_message, hours_within, is_within, windows_of
+from gateway.records.message_trail import MessageTrail, follow_hours, masked_about
 from gateway.records.sealed_values import Record, Subscriber, stamp_of
 from gateway.records.sender_messages import RecordsTooManyError
 from gateway.records.traffic_counts import (
@@ -33,6 +34,7 @@ from gateway.records.traffic_counts import (
 )
 from gateway.runtime.sealing import Sealer
 from gateway.settings.gateway import GatewaySettings, load_sealer
+from gateway.systems.quarantine.model import issued_at
 from gateway.terminal.control import AskGateway
 from gateway.terminal.failure import CommandError
 from gateway.terminal.screen import masked_source, visible
@@ -46,6 +48,7 @@ TRAFFIC = PageLink("/traffic", marked("Traffic"), Permission.READ_RECORDS, _OWN)
 
 TRACE_HOURS, TRAFFIC_HOURS = (1, 6, 24, 48), (1, 6, 24, 168)
 MOST_S, MOST_LINES = 10.0, 5_000_000
+_MOST_SEARCHED = 20 * MOST_LINES  # lines of which few are parsed
 _WAIT_S = 12.0
 _MOST_STEPS = 500
 _TOP_VALUES = 12
@@ -159,12 +162,9 @@ class RecordDesk:
         if self.access is None:
             raise LookRefusedError(_NO_RECORDS)
         archive, sealer = self.access.archive, self.access.sealer
-        is_meant = has_id(what)
-        if _is_number(what):
-            msisdn = msisdn_of(what.encode("utf-8", "replace"))
-            if msisdn is None or msisdn < SHORTEST_NUMBER:
-                raise LookRefusedError(_NO_NUMBER)
-            is_meant = Subscriber(msisdn, sealer).is_named_in
+        msisdn = msisdn_of(what.encode("utf-8", "replace")) if _is_number(what) else None
+        if _is_number(what) and (msisdn is None or msisdn < SHORTEST_NUMBER):
+            raise LookRefusedError(_NO_NUMBER)
         now = self.utcnow()
         about = f"{visible(masked_about(what[:_MAX_CHARS]))} in {hours} h"
         await self.journal(NewAccess(f"user: {user.name}", "trace", "", about, now))
@@ -173,8 +173,13 @@ class RecordDesk:
         span = (now - timedelta(hours=hours), now + timedelta(minutes=1))
 
         def read() -> list[Record]:
-            trail, patience = MessageTrail(is_meant), Patience(self.monotonic, MOST_S, MOST_LINES)
-            found = follow_hours(archive, trail, span, patience, binds, own)
+            if msisdn is None:
+                patience = Patience(self.monotonic, MOST_S, _MOST_SEARCHED)
+                found = _followed(archive, what, span, patience, binds, own)
+            else:
+                trail = MessageTrail(Subscriber(msisdn, sealer).is_named_in)
+                patience = Patience(self.monotonic, MOST_S, MOST_LINES)
+                found = follow_hours(archive, trail, span, patience, binds, own)
             return [
                 {**shown_record(one, sealer, is_whole=False), "smsc": _smsc_of(one, binds)}
                 for one in found
@@ -332,6 +337,24 @@ def record_pages(desk: RecordDesk) -> APIRouter:
 
 def _is_number(what: str) -> bool:
     return what.startswith("+") or is_mobile(what.encode("utf-8", "replace"))
+
+
+def _followed(
+    archive: RecordArchive,
+    message_id: str,
+    span: tuple[datetime, datetime],
+    patience: Patience,
+    binds: SessionBinds,
+    own: str | None,
+) -> list[Record]:
+    windows = windows_of(*span, issued_at(message_id))
+    return follow_message(
+        message_id,
+        hours_within(archive.hours(), windows),
+        lambda hour: patience.bounded_blocks(scan_hour(archive, hour, bool)),
+        lambda one: own in (None, one.get("system_id")) and is_within(one, windows),
+        binds.note,
+    )
 
 
 def _smsc_of(record: Record, binds: SessionBinds) -> str:

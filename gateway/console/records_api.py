@@ -15,14 +15,16 @@ from gateway.domain.api_client import ApiClient
 from gateway.domain.msisdn import is_mobile, masked, msisdn_of
 from gateway.domain.permissions import CLIENT_PERMISSIONS, Permission
 from gateway.domain.records import NewAccess
-from gateway.records.archive import RecordArchive, start_of
+from gateway.records.archive import FileLines, RecordArchive, scan_hour, start_of
 from gateway.records.masked_records import shown_record
-from gateway.records.message_trail import MessageTrail, has_id
+from gateway.records.message_search import follow_message, hours_within, is_within, windows_of
+from gateway.records.message_trail import MessageTrail
 from gateway.records.sealed_values import Record, Subscriber, stamp_of, subjects_of
 from gateway.runtime.clock import monotonic
 from gateway.runtime.sealing import Sealer, SealError
 from gateway.settings.gateway import GatewaySettings, load_sealer
 from gateway.storage.journals import SqlJournals
+from gateway.systems.quarantine.model import issued_at
 from gateway.web.access import (
     ITEMS_PER_REQUEST,
     NoteLook,
@@ -281,16 +283,27 @@ class _Search:
 
 def _traced(parts: RecordParts, asked: TraceBody, since: datetime) -> tuple[list[Record], bool]:
     """Return the records of a trace, and whether there are more."""
-    deadline, begin = monotonic() + LOOK_S, stamp_of(since)
+    deadline, until = monotonic() + LOOK_S, parts.utcnow() + timedelta(minutes=1)
+    found: Sequence[Record]
     if asked.number is None:
-        trail = MessageTrail(has_id(asked.message_id or ""))
+        issued, reaches_back = issued_at(asked.message_id or ""), asked.since is None
+        windows = windows_of(since, until, issued, reaches_back=reaches_back)
+        found = follow_message(
+            asked.message_id or "",
+            hours_within(parts.archive.hours(), windows),
+            lambda hour: _timed_blocks(parts.archive, hour, deadline),
+            lambda one: is_within(one, windows),
+        )
     else:
-        trail = MessageTrail(Subscriber(asked.number, parts.sealer).is_named_in)
-    for hour in sorted(parts.archive.hours()):
-        if start_of(hour + 1) > since:
-            read = _timed(parts.archive, hour, deadline)
-            trail.follow(one for one in read if str(one.get("at")) >= begin)
-    found: Sequence[Record] = sorted(trail.found, key=lambda one: str(one.get("at")))
+        trail, begin = (
+            MessageTrail(Subscriber(asked.number, parts.sealer).is_named_in),
+            stamp_of(since),
+        )
+        for hour in sorted(parts.archive.hours()):
+            if start_of(hour + 1) > since:
+                read = _timed(parts.archive, hour, deadline)
+                trail.follow(one for one in read if str(one.get("at")) >= begin)
+        found = sorted(trail.found, key=lambda one: str(one.get("at")))
     shown = [shown_record(one, parts.sealer, is_whole=asked.unmask) for one in found[:MOST_TRACED]]
     return shown, len(found) > MOST_TRACED
 
@@ -304,6 +317,14 @@ def _numbers_in(records: Sequence[Record]) -> set[str]:
             if name != "octets" and value is not None:
                 found.update(_NUMBER.findall(str(value)))
     return {str(msisdn_of(one.encode()) or one) for one in found}
+
+
+def _timed_blocks(archive: RecordArchive, hour: int, deadline: float) -> Iterator[FileLines]:
+    """Yield the lines of an hour in blocks. Raises _LookTooLongError past the deadline."""
+    for block in scan_hour(archive, hour, bool):
+        if monotonic() > deadline:
+            raise _LookTooLongError
+        yield block
 
 
 def _timed(archive: RecordArchive, hour: int, deadline: float) -> Iterator[Record]:

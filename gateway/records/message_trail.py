@@ -11,7 +11,7 @@ from gateway.records.archive import RecordArchive, hour_of
 from gateway.records.sealed_values import REQUESTS, Joint, Record, joint_of, stamp_of
 from gateway.records.traffic_counts import Patience, SessionBinds
 
-_IDS = ("message_id", "gateway_id", "smsc_message_id")
+IDS = ("message_id", "gateway_id", "smsc_message_id")
 # A message goes on under these ids; a receipt only repeats its own.
 _NEW_IDS = ("gateway_id", "smsc_message_id")
 _PASSED = frozenset({"forward", "shadow"})
@@ -24,7 +24,7 @@ _LOOK_BACK = 5_000
 
 def has_id(message_id: str) -> Callable[[Record], bool]:
     """Return what tells whether a record has this id of the gateway or of an SMSC."""
-    return lambda record: any(str(record.get(name)) == message_id for name in _IDS)
+    return lambda record: any(str(record.get(name)) == message_id for name in IDS)
 
 
 @dataclass(slots=True)
@@ -60,7 +60,7 @@ class MessageTrail:
 
     def _begin(self, record: Record) -> None:
         is_taken = self._is_meant(record) or any(
-            (record.get("system_id"), str(record.get(name))) in self._ids for name in _IDS
+            (record.get("system_id"), str(record.get(name))) in self._ids for name in IDS
         )
         if is_taken:
             self.found.append(record)

@@ -64,6 +64,14 @@ class Patience:
         """Count what was read."""
         self._left -= count
 
+    def bounded_blocks(self, blocks: Iterable[FileLines]) -> Iterator[FileLines]:
+        """Yield blocks of lines; raises RecordsTooManyError where it is over before they are."""
+        for block in blocks:
+            self.spend(len(block.lines))
+            if self.is_over:
+                raise RecordsTooManyError
+            yield block
+
     def bounded(self, records: Iterable[T]) -> Iterator[T]:
         """Yield records; raises RecordsTooManyError where it is over before they are."""
         for number, record in enumerate(records, 1):

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import NamedTuple, NotRequired, TypedDict
 
@@ -395,6 +395,7 @@ _FIRST = 8 * 10**18
 _MAX_EPOCH_MS = 10**13
 _WORKERS = 100
 _PER_MS = 1000
+_MS_PER_S = 1000
 _DIGITS = 19
 
 
@@ -442,6 +443,14 @@ def lowest_id_at(epoch_ms: int) -> int:
 def is_message_id(text: str) -> bool:
     """Tell whether `text` has the form of our ids; only the store knows whether it is one."""
     return len(text) == _DIGITS and text[0] == "8" and text.isascii() and text.isdigit()
+
+
+def issued_at(message_id: str) -> datetime | None:
+    """Return the moment that an id of ours has in it; None for one of another form."""
+    if not is_message_id(message_id):
+        return None
+    epoch_ms = (int(message_id) - _FIRST) // (_WORKERS * _PER_MS)
+    return datetime.fromtimestamp(epoch_ms / _MS_PER_S, UTC)
 
 
 _CAMPAIGN = re.compile(r"c[0-9a-f]{16}")
