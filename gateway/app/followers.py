@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import NoReturn, Protocol
@@ -158,6 +159,7 @@ _LOOKS = 5
 # In turns of the loop: each look at the store delays traffic a little.
 _RECEIPTS_EVERY = 4
 _EXPIRY_EVERY = 8
+_COUNT_EVERY_S, _COUNT_REST = 2.0, 20  # of ten million messages a count takes seconds
 _REPORTS_EVERY = 240  # about a minute
 _PRUNE_EVERY = 14_400  # about an hour
 _CHANGES_KEPT = timedelta(days=7)
@@ -291,6 +293,7 @@ class Followers:
                 "preferences.behind", self._preferences, known.preferences
             ),
             "quarantine": self._follow_quarantine(),
+            "counts": self._follow_counts(),
         }
 
     async def _keep_current(self, event: str, follower: Follower, copy: Copy) -> NoReturn:
@@ -298,6 +301,16 @@ class Followers:
         await keep_current(
             self.rounds, name, follower, copy, pace, lambda said: log.error(event, said=said)
         )
+
+    async def _follow_counts(self) -> NoReturn:
+        """Count what is held again and again; a long count comes seldom, and delays no step."""
+        wait_s = _COUNT_EVERY_S
+        while True:
+            await asyncio.sleep(wait_s)
+            began = monotonic()
+            with suppress(StoreUnavailable):  # the steps tell of it
+                await self.rounds.take("count", self._count)
+            wait_s = max(_COUNT_EVERY_S, _COUNT_REST * (monotonic() - began))
 
     async def _follow_quarantine(self) -> NoReturn:
         """Take the steps that release, expire and report messages."""
@@ -350,7 +363,6 @@ class Followers:
             _FollowStep("expiry", self._expire, _EXPIRY_EVERY),
             _FollowStep("overdue_reviews", self._end_overdue, _EXPIRY_EVERY),
             _FollowStep("overdue_replies", parts.replies.end_overdue, _EXPIRY_EVERY),
-            _FollowStep("count", self._count, _EXPIRY_EVERY),
             _FollowStep("released_reports", self._settle_reports, _REPORTS_EVERY),
             _FollowStep("old_changes", self._prune, _PRUNE_EVERY),
             _FollowStep("old_replies", parts.replies.forget_overdue, _PRUNE_EVERY),

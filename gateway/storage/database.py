@@ -192,8 +192,13 @@ class Database:
         self._reads: set[asyncio.Task[object]] = set()
         self.writer = BatchingWriter(writing, deadline_s=deadline_s, max_rows=_MAX_ROWS)
 
-    async def read(self, run: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-        """Return what `run` returns, or raise StoreUnavailable at the deadline."""
+    async def read(
+        self, run: Callable[[AsyncConnection], Awaitable[T]], *, within_s: float | None = None
+    ) -> T:
+        """Return what `run` returns, or raise StoreUnavailable at the deadline.
+
+        `within_s` takes the place of the usual deadline, for what must read a whole table.
+        """
         if self._is_closed:
             raise StoreUnavailable("the store is closed")
         # A task of its own, which is never cancelled: a cancelled driver waits for its thread,
@@ -201,7 +206,7 @@ class Database:
         reading = spawn(self._outcome_of(run), name="store.read")
         self._reads.add(reading)
         reading.add_done_callback(self._reads.discard)
-        await wait_listening({reading}, self._deadline_s)
+        await wait_listening({reading}, self._deadline_s if within_s is None else within_s)
         if not reading.done():
             raise StoreUnavailable("no answer in time")
         outcome = reading.result()
@@ -209,9 +214,11 @@ class Database:
             raise outcome
         return outcome
 
-    async def rows(self, statement: sa.Executable) -> Sequence[sa.RowMapping]:
-        """Return every row of a bounded query by column name."""
-        return await self.read(partial(_all_rows, statement))
+    async def rows(
+        self, statement: sa.Executable, *, within_s: float | None = None
+    ) -> Sequence[sa.RowMapping]:
+        """Return every row of a bounded query by column name; `within_s` as for `read`."""
+        return await self.read(partial(_all_rows, statement), within_s=within_s)
 
     async def first(self, statement: sa.Executable) -> sa.RowMapping | None:
         """Return the first row of a query, or None."""

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime
+from typing import NoReturn
 
 import pytest
 from sqlalchemy import delete, insert
@@ -25,6 +26,7 @@ from gateway.stores import Stores
 from gateway.systems.complaints.sql import ComplaintStore
 from gateway.systems.quarantine.model import MessageIds
 from gateway.systems.quarantine.service import QuarantineDesk
+from gateway.systems.quarantine.sql import QuarantineStore
 from gateway.systems.users.model import WIDEST_LIMITS, SessionLimits
 from gateway.systems.users.session_store import UserSessionStore
 from simulators.esme import RawEsme
@@ -244,6 +246,26 @@ async def test_answers_that_cannot_be_read_stop_marketing_and_nothing_else(
     of_disk = [line["event"] for line in log if "no disk" in str(line.get("said"))]
     assert of_disk.count("consent.behind") <= 1
     assert [line["event"] for line in log].count("store.failed") == 1
+
+
+async def test_a_count_that_takes_long_delays_no_step(
+    start: Start, attach: Attach, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway = await start()
+    counting = asyncio.Event()
+
+    async def count(_store: QuarantineStore) -> NoReturn:
+        counting.set()
+        await asyncio.get_running_loop().create_future()
+        raise AssertionError
+
+    monkeypatch.setattr(QuarantineStore, "count_by_state", count)
+    await counting.wait()
+    esme = await attach(gateway)
+    answer = await esme.submit(SOURCE, DESTINATION, "低息贷款")
+    await expire_at(gateway.stores, int(answer.message_id), utcnow())
+
+    assert (await told("quarantine.expired"))["messages"] == 1
 
 
 async def test_what_expires_is_told_by_number(

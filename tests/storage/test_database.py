@@ -40,6 +40,16 @@ async def test_a_read_that_hangs_is_given_up_and_others_go_on(hasty: Database) -
     gate.set()
 
 
+async def test_a_read_of_a_whole_table_may_take_longer_than_others(hasty: Database) -> None:
+    one = text("SELECT 1 AS one")
+    hasty._deadline_s = 0.0
+
+    with pytest.raises(StoreUnavailable, match="no answer in time"):
+        await hasty.rows(one)
+    assert [row["one"] for row in await hasty.rows(one, within_s=30.0)] == [1]
+    hasty._deadline_s = 30.0
+
+
 async def test_closing_lets_a_read_finish(hasty: Database) -> None:
     hasty._deadline_s = 30.0
     gate = asyncio.Event()
