@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import aclosing, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeAlias
 
 import structlog
 from watchfiles import awatch
@@ -41,6 +41,8 @@ from gateway.storage.errors import StoreUnavailable
 from gateway.terminal.failure import ExitCode
 
 log = structlog.get_logger()
+
+FindCommand: TypeAlias = Callable[[], Sequence[str]]
 
 
 # What the gateway writes itself, should the store or the records lie in a watched place.
@@ -156,7 +158,8 @@ def run(
     """Run a gateway until it is told to stop; return the process's exit code.
 
     `unlisted` tells how many log events were not on the closed list, for the metrics. Where the
-    configuration has a console.yaml, the console runs as a child process, if it `has_console`.
+    configuration has a console.yaml, the console runs as a child process, if it `has_console`: from
+    then on where the file is made later, and no longer where it is removed.
 
     SIGTERM and SIGINT drain, a second one stops at once; SIGHUP and changes below the two
     directories reload; SIGUSR2 starts the program anew beside this one, which drains once the
@@ -167,7 +170,7 @@ def run(
     before = Predecessor.of()
     followed: list[Successor] = []
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        command = console_command(config, policies) if has_console else ()
+        command = partial(console_command, config, policies) if has_console else tuple[str, ...]
         code = runner.run(_run(config, policies, unlisted, before, followed, command))
     if followed and before is None:
         become_mind(followed[0])
@@ -190,7 +193,7 @@ async def _run(
     unlisted: Callable[[], int],
     before: Predecessor | None,
     followed: list[Successor],
-    console: Sequence[str],
+    console: FindCommand,
 ) -> int:
     desk = SignalDesk(before)
     gathering = FaultCollector()
@@ -266,27 +269,54 @@ def console_command(config: Path, policies: Path) -> Sequence[str]:
     return (sys.executable, "-m", "gateway", "console", *directories)
 
 
+class ConsoleChild:
+    """Keeps the console running while the configuration has one; `find` returns its command."""
+
+    def __init__(self, find: FindCommand) -> None:
+        self._find = find
+        self._child: ChildProcess | None = None
+        self._lock = asyncio.Lock()
+        self._is_over = False
+
+    async def follow(self) -> None:
+        """Start the console where there has come to be one, end it where there is none any more."""
+        async with self._lock:
+            command = () if self._is_over else await asyncio.to_thread(self._find)
+            if command and self._child is None:
+                self._child = ChildProcess("console", command)
+            elif not command and self._child is not None:
+                child, self._child = self._child, None
+                await child.stop()
+
+    async def stop(self) -> None:
+        """End the console for good."""
+        self._is_over = True
+        await self.follow()
+
+
 async def _serve(
     gateway: Gateway,
     directories: tuple[Path, Path],
     desk: SignalDesk,
-    console: Sequence[str],
+    command: FindCommand,
 ) -> Sequence[Successor]:
     """Serve until told to stop; return who follows, if any does."""
     desk.serve()
-    child = ChildProcess("console", console) if console else None
+    console = ConsoleChild(command)
+    await console.follow()
 
     def watched() -> set[Path]:
         config = gateway.live_config
         return {*directories, *(config.watched() if config is not None else ())}
 
     spawn(watch(watched, desk.cause), name="watch", on_failure=gateway.broken)
-    spawn(_reload_on(desk.cause, gateway), name="reload", on_failure=gateway.broken)
+    reloading = _reload_on(desk.cause, gateway, console)
+    spawn(reloading, name="reload", on_failure=gateway.broken)
     found: list[Successor] = []
     await _first(desk.stop.wait(), _find_successor(desk, found))
-    ending = [] if child is None else [spawn(child.stop(), name="console.stop")]
+    ending = spawn(console.stop(), name="console.stop")
     await _first(gateway.drain(hands_over=bool(found)), desk.stop_at_once.wait())
-    await asyncio.gather(*ending)  # who follows has its own, at the same address
+    await ending  # who follows has its own, at the same address
     await gateway.stop()
     for successor in found:
         block_signals()
@@ -326,6 +356,7 @@ async def _first(*coroutines: Coroutine[Any, Any, object]) -> None:
         task.cancel()
 
 
-async def _reload_on(cause: ReloadTrigger, gateway: Gateway) -> NoReturn:
+async def _reload_on(cause: ReloadTrigger, gateway: Gateway, console: ConsoleChild) -> NoReturn:
     while True:
         await gateway.reload_changed(await cause.next())
+        await console.follow()

@@ -13,9 +13,10 @@ from typing import cast
 
 import httpx
 import pytest
+import structlog
 
 from gateway.app.gateway import Gateway, TakeOver
-from gateway.app.run import run
+from gateway.app.run import FindCommand, run
 from gateway.runtime.passed_sockets import PASSED_ON, PassedSocket, Successor
 from gateway.terminal.failure import ExitCode
 from simulators import builders
@@ -337,6 +338,44 @@ def test_a_console_that_is_slow_to_end_keeps_the_gateway_from_no_drain(
     assert ended == ["gateway.draining"]
 
 
+def test_a_console_begins_and_ends_with_its_file_while_the_gateway_runs(
+    deploy: Deploy,
+    run_here: RunHere,
+    told: Told,
+    log: LogLines,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class NotedChild:
+        def __init__(self, name: str, _command: Sequence[str]) -> None:
+            structlog.get_logger().info("child.started", child=name, pid=1)
+
+        async def stop(self) -> None:
+            structlog.get_logger().info("child.stopped", child="console", code=0)
+
+    def count(event: str) -> int:
+        return [line["event"] for line in log].count(event)
+
+    async def story(_address: tuple[str, int]) -> None:
+        assert count("child.started") == 0
+        for past in range(2):
+            file.write_text("version: 1\n", encoding="utf-8")
+            await told("child.started", past=past)
+            reloads = count("policy.unchanged")
+            file.write_text("version: 1\n\n", encoding="utf-8")  # the console itself reads it again
+            await told("policy.unchanged", past=reloads)
+            file.unlink()
+            await told("child.stopped", past=past)
+        file.write_text("version: 1\n", encoding="utf-8")
+        await told("child.started", past=2)
+
+    monkeypatch.setattr("gateway.app.run.ChildProcess", NotedChild)
+    config, policies = deploy()
+    file = config / "console.yaml"
+
+    assert run_here((config, policies), story) == ExitCode.FINE
+    assert (count("child.started"), count("child.stopped")) == (3, 3)
+
+
 @pytest.mark.parametrize("file", [{}, {"config/console.yaml": "version: 1\n"}])
 def test_there_is_no_console_where_none_is_wanted(
     deploy: Deploy, file: dict[str, str], monkeypatch: pytest.MonkeyPatch
@@ -344,7 +383,7 @@ def test_there_is_no_console_where_none_is_wanted(
     commands: list[Sequence[str]] = []
 
     async def note(*arguments: object) -> int:
-        commands.append(cast(Sequence[str], arguments[-1]))
+        commands.append(cast(FindCommand, arguments[-1])())
         return 0
 
     monkeypatch.setattr("gateway.app.run._run", note)
