@@ -10,8 +10,9 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 
 from gateway.console.live_streams import LiveStreams, Parts, StreamAnswer, partials
+from gateway.console.province_page import ProvincePage
 from gateway.domain.live import LiveRates, LiveStatus
-from gateway.domain.permissions import Permission
+from gateway.domain.permissions import Permission, UserScope
 from gateway.runtime.tasks import spawn
 from gateway.systems.users.credentials import token_digest
 from gateway.terminal.control import AskGateway
@@ -26,7 +27,9 @@ from gateway.web.pages import (
     marked,
 )
 
-START = PageLink("/", marked("Overview"), Permission.READ_OPERATIONS)
+START = PageLink(
+    "/", marked("Overview"), Permission.READ_OPERATIONS, frozenset({UserScope.PROVINCE})
+)
 LIVE, EVENTS = "/live", "/live/events"
 
 AskStatus = Callable[[], Awaitable[LiveStatus | str]]
@@ -204,8 +207,11 @@ def _reasons(status: LiveStatus) -> list[tuple[str, str, int]]:
     return [(named.get(action, action), reason, count) for action, _, reason, count in split]
 
 
-def overview_pages(overview: Overview, streams: LiveStreams) -> APIRouter:
-    """Return the first page, and its parts that change: by a stream, or as often as is asked."""
+def overview_pages(overview: Overview, streams: LiveStreams, province: ProvincePage) -> APIRouter:
+    """Return the first page, and its parts that change: by a stream, or as often as is asked.
+
+    Who is limited to a province has another first page, and none of these parts.
+    """
     router = APIRouter(include_in_schema=False)
     may_see = allowed(START.permission)
 
@@ -217,6 +223,8 @@ def overview_pages(overview: Overview, streams: LiveStreams) -> APIRouter:
     async def start(request: Request) -> Response:
         if not START.is_for(request.state.user):
             return overview.templates.first_page(request)
+        if UserScope.PROVINCE in request.state.user.limits:
+            return await province.shown(request)
         values = {"parts": await parts_for(request)}
         return overview.templates.page(request, "console/start.html", values)
 

@@ -37,6 +37,7 @@ from gateway.console.overview_pages import (
 )
 from gateway.console.policies.pages import POLICIES
 from gateway.console.policies.replay_pages import REPLAY, PolicyTools, policy_routers
+from gateway.console.province_page import ProvincePage
 from gateway.console.record_pages import (
     TRACE,
     TRAFFIC,
@@ -263,7 +264,7 @@ def console_pages(parts: PageParts) -> ConsolePages:
         parts.records, parts.ask, parts.journals.note_access, templates, parts.now, parts.utcnow
     )
     routers = (
-        overview_pages(overview, streams),
+        overview_pages(overview, streams, ProvincePage(parts.casework, templates, utcnow)),
         session_pages(SessionDesk(parts.ask, templates, parts.utcnow)),
         record_pages(records),
         sender_pages(SenderDesk(parts.filings, parts.ask, templates)),

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.console.http_server import HttpServer
+from gateway.domain.filings import PortScope
 from gateway.domain.permissions import UserRole
 from gateway.domain.sanction import SanctionLadder, SanctionStep
 from gateway.domain.warning import Severity, WarningCode, WarningCount, WarningKind
@@ -99,3 +100,29 @@ async def test_an_administrator_works_on_warnings_and_cases(
     assert case is not None
     assert case.state is CaseState.DISPATCHED
     assert screen.faults == []
+
+
+async def test_an_authority_sees_the_totals_of_its_province_first(site: Site, base: str) -> None:
+    ports = {one.port for one in await site.stores.complaints.find()} | {"10690001"}
+    await site.stores.filings.put([PortScope("shop", one, "福建") for one in ports])
+    role, province = UserRole.REGULATOR, "福建"
+    people = [
+        await enrolled(site.stores, name, site.clock.at, role=role, province=province)
+        for name in ("wide", "narrow")
+    ]
+    faults: list[str] = []
+    async with browser() as found:
+        for person, name, width in zip(people, ("wide", "narrow"), (1280, 390), strict=True):
+            context = await found.new_context(
+                viewport={"width": width, "height": 800}, locale="zh-CN"
+            )
+            screen = await screen_of(context, base, f"zh-{width}")
+            await screen.page.goto(f"{base}/sign-in")
+            code = person.code(site.clock.at)
+            await submit(screen, name=name, password=PASSWORD, code=code)
+            await screen.page.wait_for_selector("h1:has-text('福建')")
+            await screen.see("province")
+            faults += screen.faults
+            await context.close()
+
+    assert faults == []

@@ -1,5 +1,6 @@
 """What an authority sees: one table of all pages, and of each only what is of its province."""
 
+import re
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
@@ -168,3 +169,65 @@ async def test_an_authority_of_a_province_without_a_port_sees_totals_only(
         for port in (HERE, THERE, NOWHERE):
             assert port not in page
     assert "received 3" in pages[0]
+
+
+@pytest.mark.usefixtures("filed")
+async def test_the_first_page_has_totals_of_the_province_alone(
+    browser: httpx.AsyncClient, site: Site
+) -> None:
+    await sign_in(browser, site, UserRole.REGULATOR, province="福建")
+    await site.stores.complaints.judge({1: None, 2: None, 3: None})
+
+    page = (await browser.get("/")).text
+    chinese = (await browser.get("/", headers={"Accept-Language": "zh"})).text
+    # Of three complaints, three warnings and two ports one each is of the province.
+    assert _counts(page) == [
+        ("complaints taken", 1),
+        ("open warnings", 1),
+        ("answers overdue", 0),
+        ("ports filed", 1),
+    ]
+    rows = re.findall(
+        r'fw-normal">(?:<a href="([^"]+)">)?([^<]+)(?:</a>)?</th><td[^>]*>(\d+)', page
+    )
+    assert rows == [
+        *(("", "received", "0"), ("", "lacks something", "0")),
+        ("/complaints?state=valid", "valid", "1"),
+        *(("", "invalid", "0"), ("", "in a case", "0"), ("", "answered and closed", "0")),
+        ("", "not said", "1"),
+    ]
+    assert 'href="/">' in page
+    assert "hx-sse" not in page
+    for word in ("福建", "受理举报", "涉及 1 家 SP", "举报处理状态"):
+        assert word in chinese
+    for elsewhere in (THERE, NOWHERE, "易购"):
+        assert elsewhere not in page
+    assert (await browser.get("/live")).status_code == 403
+
+
+def _counts(page: str) -> list[tuple[str, int]]:
+    """Return the labels and the numbers of the cards."""
+    cards = r'class="subheader">([^<]+)</div>\s*<div [^>]+>(?:<a [^>]+>)?(\d+)<'
+    return [(label, int(count)) for label, count in re.findall(cards, page)]
+
+
+@pytest.mark.usefixtures("filed")
+async def test_what_is_older_than_a_month_and_what_is_overdue_is_counted_so(
+    browser: httpx.AsyncClient, site: Site
+) -> None:
+    site.clock.at += timedelta(days=31)
+    await sign_in(browser, site, UserRole.REGULATOR, province="福建")
+
+    page = (await browser.get("/")).text
+
+    assert [count for _, count in _counts(page)] == [0, 1, 1, 1]
+    assert "No complaint was taken in this time." in page
+
+
+async def test_a_province_without_a_port_is_told_so(browser: httpx.AsyncClient, site: Site) -> None:
+    await sign_in(browser, site, UserRole.REGULATOR, province="西藏")
+
+    page = (await browser.get("/")).text
+
+    assert "No port is filed for this province yet." in page
+    assert [count for _, count in _counts(page)] == [0, 0, 0, 0]

@@ -226,6 +226,21 @@ class ComplaintStore(SqlStore):
         rows = await self._database.rows(query)
         return {ComplaintState(row["state"]): int(row["count"]) for row in rows}
 
+    async def counts_of(
+        self, ports: Collection[str], since: datetime
+    ) -> dict[tuple[ComplaintState, str], int]:
+        """Return how many complaints of ports were taken since then, by state and category."""
+        alike = _column.state, _column.category
+        query = (
+            sa.select(*alike, sa.func.count().label("count"))
+            .where(_column.port.in_(sorted(ports)), _column.taken_at >= since)
+            .group_by(*alike)
+        )
+        return {
+            (ComplaintState(row["state"]), row["category"]): int(row["count"])
+            for row in await self._database.rows(query)
+        }
+
     async def texts_of(self, numbers: Collection[int]) -> dict[int, str]:
         """Return the texts of at most 500 complaints that are on record, by number."""
         query = sa.select(_column.number, _column.text).where(_column.number.in_(numbers))

@@ -1,7 +1,8 @@
 """Early warnings (预警) on record, with the ledger of violations (违规台账)."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -60,6 +61,13 @@ _row = warnings.c
 _IS_UNANSWERED = _row.state.in_((WarningState.OPEN, WarningState.ESCALATED))
 
 
+class UnansweredWarnings(NamedTuple):
+    """How many warnings have no answer, by state, and of how many it is overdue."""
+
+    by_state: Mapping[WarningState, int]
+    overdue: int
+
+
 class WarningStore(SqlStore):
     """Keeps warnings. Every call raises StoreUnavailable when the store does not answer."""
 
@@ -106,6 +114,20 @@ class WarningStore(SqlStore):
         equal = {"system_id": system_id, "code": code, "state": state}
         query = newest(warnings, limit, grave, before=before, **equal)
         return [_warning_of(row) for row in await self._database.rows(query)]
+
+    async def unanswered(self, ports: Collection[str], now: datetime) -> UnansweredWarnings:
+        """Return how many warnings of ports have no answer, and of how many it is overdue."""
+        is_late = sa.case((_row.first_at <= now - ANSWERED_IN, 1), else_=0)
+        query = (
+            sa.select(
+                _row.state, sa.func.count().label("count"), sa.func.sum(is_late).label("late")
+            )
+            .where(_IS_UNANSWERED, _row.port.in_(sorted(ports)))
+            .group_by(_row.state)
+        )
+        rows = await self._database.rows(query)
+        by_state = {WarningState(row["state"]): int(row["count"]) for row in rows}
+        return UnansweredWarnings(by_state, sum(int(row["late"]) for row in rows))
 
     async def violations(
         self, since: datetime, until: datetime, system_id: str | None = None

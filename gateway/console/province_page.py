@@ -1,0 +1,62 @@
+"""Page: the totals of one province, which an authority sees first."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from fastapi import Request, Response
+
+from gateway.console.casework import CaseworkStores
+from gateway.domain.permissions import UserScope
+from gateway.domain.warning import WarningState
+from gateway.systems.complaints.model import ComplaintState
+from gateway.systems.complaints.pages import COMPLAINTS, STATES, ComplaintListQuery
+from gateway.systems.early_warnings.pages import WARNINGS, WarningListQuery
+from gateway.systems.filings.filing_table import ports_in, senders_in, within_province
+from gateway.web.pages import PageUser, Templates
+
+COUNTED_DAYS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class ProvincePage:
+    """Shows who is limited to a province what there is of its ports, counted."""
+
+    stores: CaseworkStores
+    templates: Templates
+    utcnow: Callable[[], datetime]
+
+    async def shown(self, request: Request) -> Response:
+        """Return complaints of 30 days by state and category, open warnings, SPs and ports."""
+        user: PageUser = request.state.user
+        province, now = user.limits[UserScope.PROVINCE], self.utcnow()
+        filed = within_province(await self.stores.filings.all_filings(), province)
+        ports, since = ports_in(filed, province), now - timedelta(days=COUNTED_DAYS)
+        complaints = await self.stores.complaints.counts_of(ports, since)
+        warnings = await self.stores.warnings.unanswered(ports, now)
+        by_state, by_category = Counter[ComplaintState](), Counter[str]()
+        for (state, category), count in complaints.items():
+            by_state[state] += count
+            by_category[category] += count
+        values = {
+            "province": province,
+            "days": COUNTED_DAYS,
+            "since": since,
+            "now": now,
+            "complaints": by_state.total(),
+            "complaints_path": COMPLAINTS.path,
+            "states": [
+                (word, by_state[state], ComplaintListQuery(state=state).path())
+                for state, word in STATES.items()
+            ],
+            "categories": by_category.most_common(),
+            "warnings": sum(warnings.by_state.values()),
+            "escalated": warnings.by_state.get(WarningState.ESCALATED, 0),
+            "overdue": warnings.overdue,
+            "overdue_path": WarningListQuery(only="overdue").path(),
+            "warnings_path": WARNINGS.path,
+            "senders": len(senders_in(filed)),
+            "ports": len(ports),
+        }
+        return self.templates.page(request, "console/province.html", values)
