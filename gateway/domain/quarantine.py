@@ -103,6 +103,11 @@ class HeldMessage:
     held_again_at: datetime | None = None
 
     @property
+    def held_since(self) -> datetime:
+        """Return since when it is held for what holds it now."""
+        return self.held_again_at or self.held_at
+
+    @property
     def octets(self) -> int:
         """Return about how many octets the message takes in the store."""
         return octets_in_store(self.pdu, self.joined)

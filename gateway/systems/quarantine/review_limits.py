@@ -35,25 +35,27 @@ _held, _lease = held_messages.c, review_leases.c
 def review_by(held: HeldMessage, limit: ReviewLimit | None) -> datetime | None:
     """Return until when people should decide on a message; None for no limit, or what is over.
 
-    The time counts from when it came, and ends with the message.
+    The time counts from when it came to be held, and ends with the message.
     """
     if limit is None or held.state is not HoldState.HELD:
         return None
-    return min(held.held_at + timedelta(seconds=limit.within_s), held.expires_at)
+    return min(held.held_since + timedelta(seconds=limit.within_s), held.expires_at)
 
 
-def is_over(held_at: datetime, limit: ReviewLimit | None, now: datetime) -> bool:
-    """Tell whether a limit has ended the wait of a message that came at `held_at`."""
+def is_over(since: datetime, limit: ReviewLimit | None, now: datetime) -> bool:
+    """Tell whether a limit has ended the wait of a message that is held since then."""
     if limit is None or limit.then is OverdueAction.KEEP:
         return False
-    return held_at + timedelta(seconds=limit.within_s) <= now
+    return since + timedelta(seconds=limit.within_s) <= now
 
 
 class OverdueStore(SqlStore):
     """Finds held messages that no person decided on in time."""
 
     async def overdue(self, category: str, before: datetime, now: datetime) -> list[int]:
-        """Return the oldest held messages of a category that came before then; AT_ONCE at most.
+        """Return the oldest messages of a category that are held since then or before.
+
+        They are AT_ONCE at most.
 
         Left out are those that a reviewer has now, or that were decided on or escalated, and what a
         subscriber's own preferences hold. Raises StoreUnavailable.
@@ -69,6 +71,7 @@ class OverdueStore(SqlStore):
                 _held.category == category,
                 _held.state == HoldState.HELD,
                 _held.message_id < lowest_id_at(int(before.timestamp() * 1000)),
+                sa.or_(_held.held_again_at.is_(None), _held.held_again_at <= before),
                 _held.expires_at > now,
                 _held.reason != Reason.USER_PREF,
                 _held.decision == "",

@@ -30,6 +30,7 @@ from gateway.systems.quarantine.model import (
 from gateway.systems.quarantine.review_limits import UNLIMITED, FindLimit, is_over
 from gateway.systems.quarantine.service import decided_move
 from gateway.systems.quarantine.tables import (
+    HELD_SINCE,
     IS_OPINION,
     review_decisions,
     review_escalations,
@@ -322,7 +323,7 @@ class SecondReviewStore(SqlStore):
         )
         unanswered = (
             sa.select(
-                *(_deal.message_id, _deal.note, _held.category, _held.held_at),
+                *(_deal.message_id, _deal.note, _held.category, HELD_SINCE.label("since")),
                 _is_escalated(by).label("is_escalated"),
             )
             .join(held_messages, sa.and_(_held.message_id == _deal.message_id, is_as_dealt))
@@ -346,7 +347,7 @@ class SecondReviewStore(SqlStore):
         found: dict[int, SecondReview] = {
             row["message_id"]: SecondReview(row["note"], None, bool(row["is_escalated"]))
             for row in await self._database.rows(unanswered)
-            if not is_over(row["held_at"], limit_of(row["category"]), now)
+            if not is_over(row["since"], limit_of(row["category"]), now)
         }
         for row in await self._database.rows(answered):
             fields = dict(row)

@@ -10,12 +10,21 @@ import pytest
 from gateway.domain.policy import ContentRule, OverdueAction, ReviewLimit
 from gateway.domain.quarantine import HeldMessage, HoldState, ReceiptState
 from gateway.domain.verdict import Reason
+from gateway.storage.database import Database
 from gateway.stores import Stores
 from gateway.systems.quarantine.decisions import UNDO_FOR, ReviewDesk
 from gateway.systems.quarantine.feedback import FeedbackStore
-from gateway.systems.quarantine.model import NewReview, PersonDecision, decision_on, lowest_id_at
+from gateway.systems.quarantine.model import (
+    Grounds,
+    MessageIds,
+    NewReview,
+    PersonDecision,
+    decision_on,
+    lowest_id_at,
+)
 from gateway.systems.quarantine.review_limits import OverdueMessages, is_over, review_by
 from gateway.systems.quarantine.service import QuarantineDesk
+from gateway.systems.quarantine.sql import QuarantineStore
 
 Builder: TypeAlias = Callable[..., HeldMessage]
 
@@ -206,6 +215,25 @@ async def test_what_a_limit_would_have_ended_is_dealt_to_no_second_reviewer(
     after = await seconds.dealt_to("user: mei", noon + HOUR, limit_of)
 
     assert (before.as_held, after.as_held) == ((one.message_id,), ())
+
+
+async def test_the_time_counts_from_when_a_message_came_to_be_held_and_not_from_when_it_came(
+    database: Database, stores: Stores, desk: QuarantineDesk, held: Builder, noon: datetime
+) -> None:
+    one = message(held, noon - 12 * HOUR, state=HoldState.RELEASE_REQUESTED)  # it waited
+    await stores.quarantine.hold([one])
+    opening = QuarantineDesk(QuarantineStore(database, lambda: noon), MessageIds(worker=2))
+    grounds = Grounds("CONTENT", "K-LOAN", "loan", "", "d", noon + 9 * HOUR)
+    await opening.hold(one.message_id, grounds, "judged again: CONTENT", noon)
+    shown = await stores.quarantine.get(one.message_id)
+    limits = keeper(stores, desk, {"loan": RELEASE})
+
+    early = await limits.look(noon + HOUR - timedelta(seconds=1))
+    done = await limits.look(noon + HOUR)
+
+    assert shown is not None
+    assert review_by(shown, RELEASE) == noon + HOUR
+    assert (early, done) == ({}, {OverdueAction.RELEASE: 1})
 
 
 def test_a_limit_ends_with_the_message(held: Builder, noon: datetime) -> None:
