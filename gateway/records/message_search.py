@@ -68,7 +68,7 @@ def follow_message(
     they may have. `note_bound` gets each record of a bind; `keeps` leaves others out. Raises what
     `read` raises, and ValueError for a line that is no record.
     """
-    search = _Search(message_id, hours, read)
+    search = _MessageLines(message_id, hours, read)
     while True:
         trail, is_more = MessageTrail(has_id(message_id)), False
         for hour in hours:
@@ -79,7 +79,7 @@ def follow_message(
             return sorted(trail.found, key=lambda record: str(record.get("at")))
 
 
-class _Search:
+class _MessageLines:
     """The ids and requests of one message, and the lines of each hour that have them."""
 
     def __init__(self, message_id: str, hours: Sequence[int], read: ReadHour) -> None:

@@ -123,7 +123,7 @@ def test_a_request_is_found_in_the_hour_before_its_answer(place: Place) -> None:
     assert found == place.found_by_all_lines("a7")
 
 
-def test_r73_sealed_hours_are_searched_as_they_are(place: Place) -> None:
+def test_sealed_hours_are_searched_as_they_are(place: Place) -> None:
     sealer = Sealer({"k1": b"1" * 32}, "k1")
     place.write(RELEASED, sealer)
 
