@@ -66,7 +66,7 @@ class RecordArchive:
 
     def files(self) -> list[HourFile]:
         """Return the files, oldest first; of a closed file and its sealed copy only the copy."""
-        found = {(file.hour, file.part, file.is_sealed): file for file in self._all()}
+        found = {(file.hour, file.part, file.is_sealed): file for file in self.every_file()}
         return sorted(
             file
             for file in found.values()
@@ -78,17 +78,17 @@ class RecordArchive:
 
         The caller must hold the directory's lock.
         """
-        found = {(file.hour, file.part, file.is_sealed) for file in self._all()}
+        found = {(file.hour, file.part, file.is_sealed) for file in self.every_file()}
         closed = [
             file.path
-            for file in self._all()
+            for file in self.every_file()
             if not file.is_sealed and (file.hour, file.part, True) in found
         ]
         return [*closed, *self.directory.glob(".cdr-*.part")]
 
     def hours(self) -> list[int]:
         """Return the hours (since 1970) that have records, oldest first."""
-        return sorted({file.hour for file in self._all()})
+        return sorted({file.hour for file in self.every_file()})
 
     def read(self, hour: int) -> Iterator[dict[str, object]]:
         """Yield the records of one hour in order, even if its files are moved meanwhile.
@@ -120,7 +120,7 @@ class RecordArchive:
         try:
             if not lock_alone(fd) or not is_named(fd, file.path):
                 return None
-            taken = {one.part for one in self._all() if one.hour == file.hour}
+            taken = {one.part for one in self.every_file() if one.hour == file.hour}
             part = next(number for number in range(_OPEN) if number not in taken)
             path = file.path.with_name(f"cdr-{_stamp(file.hour)}.{part}.jsonl")
             file.path.rename(path)
@@ -142,7 +142,8 @@ class RecordArchive:
         finally:
             os.close(fd)
 
-    def _all(self) -> Iterator[HourFile]:
+    def every_file(self) -> Iterator[HourFile]:
+        """Yield all files in no order, also a closed one beside its sealed copy."""
         for path in self.directory.iterdir() if self.directory.is_dir() else ():
             named = _NAME.fullmatch(path.name)
             hour = None if named is None else _hour_of(named[1])

@@ -9,6 +9,13 @@ from cyclopts import Parameter
 
 from gateway.terminal.options import FLAG, USUAL_PLACES, AsJson, Directories
 
+RecordsAt = Annotated[
+    Path | None,
+    Parameter(
+        name="--records", show_default=False, help="The directory with copies of the records."
+    ),
+]
+
 
 def backup(
     place: Annotated[
@@ -20,6 +27,7 @@ def backup(
     ],
     /,
     *,
+    records: RecordsAt = None,
     directories: Directories = USUAL_PLACES,
     as_json: AsJson = False,
 ) -> int:
@@ -27,22 +35,26 @@ def backup(
 
     The store is copied as it is at one moment, without a lock that a message waits for; every
     page of the copy is checked, and the chains of its journals are. No key goes into a backup:
-    files with keys are named, and must be kept elsewhere. Records are not in it: their hours are
-    files, to be copied by themselves. Call it as the account of the gateway.
+    files with keys are named, and must be kept elsewhere. Records are not in it: with --records
+    each hour that is over is copied once into a directory that stays, sealed where there are keys,
+    with a list of digests. Call it as the account of the gateway.
 
     Example: smsward backup /backup/smsward-2026-12-01.tar --config /etc/smsward
+
+    Example: smsward backup /backup/smsward-2026-12-01.tar --records /backup/records
     """
     from gateway.cli.backups.backup_work import back_up
     from gateway.terminal.deployment import located_own
 
-    return back_up(place, located_own(directories, "backup"), as_json=as_json)
+    return back_up(place, records, located_own(directories, "backup"), as_json=as_json)
 
 
-def restore(
+def restore(  # noqa: PLR0913 - one for each option
     place: Annotated[Path, Parameter(name="FILE|DIR", help="The backup.")],
     /,
     *,
     directories: Directories = USUAL_PLACES,
+    records: RecordsAt = None,
     check_only: Annotated[
         bool, FLAG, Parameter("--check", help="Only compare all of it with its digests.")
     ] = False,
@@ -64,14 +76,19 @@ def restore(
     models go where gateway.yaml says. Keys are in no backup: put them back first. A store that
     some process has open is never touched. Messages that the gateway was about to send when
     the backup was made are in doubt then: they may have left since, and a person decides.
+    With --records the hours that are missing come back from their copies, each compared first.
 
     Example: smsward restore /backup/smsward-2026-12-01.tar --config /etc/smsward
     """
     from gateway.cli.backups.restore_work import RestoreOrder, check_backup, restore_backup
 
     if check_only:
-        return check_backup(place, as_json=as_json)
+        return check_backup(place, records, as_json=as_json)
     order = RestoreOrder(
-        directories.config, directories.policies, store_only=store_only, overwrite=overwrite
+        directories.config,
+        directories.policies,
+        records,
+        store_only=store_only,
+        overwrite=overwrite,
     )
     return restore_backup(place, order, as_json=as_json)

@@ -3,7 +3,7 @@
 import os
 import shutil
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -167,20 +167,20 @@ class BackupWriter:
         """Copy a file into the draft."""
         target = self.draft / name
         target.parent.mkdir(mode=_PRIVATE_DIRECTORY, parents=True, exist_ok=True)
-        with source.open("rb") as reading, _private(target) as writing:
-            octets, digest = _copied(reading, writing)
+        with source.open("rb") as reading, private_file(target) as writing:
+            octets, digest = copied(reading, writing)
             mode = os.fstat(reading.fileno()).st_mode & 0o777
         self.files.append(BackupFile(name, octets, digest, mode))
 
     def add_store(self) -> None:
         """Take down the copy of the store, which is in the draft already."""
         with (self.draft / STORE).open("rb") as reading:
-            octets, digest = _copied(reading, None)
+            octets, digest = copied(reading, None)
         self.files.append(BackupFile(STORE, octets, digest, _PRIVATE))
 
     def finish(self, manifest: BackupManifest) -> None:
         """Write the manifest, and let the backup take its name."""
-        with _private(self.draft / MANIFEST) as file:
+        with private_file(self.draft / MANIFEST) as file:
             file.write(orjson.dumps(asdict(manifest), option=orjson.OPT_INDENT_2))
         if self.place.suffix != _SUFFIX:
             self.draft.rename(self.place)
@@ -189,7 +189,7 @@ class BackupWriter:
         unfinished = self.place.with_name(f"{self.place.name}.unfinished")
         unfinished.unlink(missing_ok=True)
         with (
-            _private(unfinished) as file,
+            private_file(unfinished) as file,
             tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar,
         ):
             # The manifest first: it says what is to follow.
@@ -228,14 +228,14 @@ class BackupReader:
         The mode is that of the file that was backed up; it is on the disk when this returns.
         """
         target.unlink(missing_ok=True)
-        with _private(target) as writing:
+        with private_file(target) as writing:
             self._compare(file, writing)
             os.fchmod(writing.fileno(), file.mode)
 
     def _compare(self, file: BackupFile, writing: IO[bytes] | None) -> None:
         try:
             with self._opened(file.name) as reading:
-                octets, digest = _copied(reading, writing)
+                octets, digest = copied(reading, writing)
         except (OSError, tarfile.TarError, KeyError) as error:
             raise _broken(f"{visible(file.name)} cannot be read") from error
         if (octets, digest) != (file.octets, file.sha256):
@@ -260,11 +260,11 @@ def has_equal(place: Path, file: BackupFile) -> bool:
     if not place.is_file() or place.stat().st_size != file.octets:
         return False
     with place.open("rb") as reading:
-        return _copied(reading, None)[1] == file.sha256
+        return copied(reading, None)[1] == file.sha256
 
 
 @contextmanager
-def _private(path: Path) -> Iterator[IO[bytes]]:
+def private_file(path: Path) -> Iterator[IO[bytes]]:
     """Give a new file of mode 0600 to write, which is on the disk at the end."""
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
     with os.fdopen(os.open(path, flags, _PRIVATE), "wb") as file:
@@ -273,14 +273,20 @@ def _private(path: Path) -> Iterator[IO[bytes]]:
         os.fsync(file.fileno())
 
 
-def _copied(reading: IO[bytes], writing: IO[bytes] | None) -> tuple[int, str]:
-    """Copy all octets, where there is something to write to; return their number and digest."""
+def copied(
+    reading: IO[bytes], writing: IO[bytes] | None, told: Callable[[int], object] = bool
+) -> tuple[int, str]:
+    """Copy all octets, where there is something to write to; return their number and digest.
+
+    `told` gets the number of octets of each block.
+    """
     octets, digest = 0, sha256()
     while block := reading.read(_BLOCK):
         digest.update(block)
         octets += len(block)
         if writing is not None:
             writing.write(block)
+        told(len(block))
     return octets, digest.hexdigest()
 
 

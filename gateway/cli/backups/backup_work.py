@@ -16,6 +16,8 @@ from gateway.cli.backups.archive import (
     BackupManifest,
     BackupWriter,
 )
+from gateway.cli.backups.record_copies import RecordCopies, copy_records
+from gateway.records.archive import RecordArchive
 from gateway.runtime.child_process import give_way
 from gateway.runtime.clock import utcnow
 from gateway.settings.gateway import GatewaySettings
@@ -33,8 +35,11 @@ _KEY_LINE = re.compile(rb"""[a-z0-9][a-z0-9_-]{0,15}:\s*["']?[A-Za-z0-9+/]{43,86
 _MEBI = 1 << 20
 
 
-def back_up(place: Path, paths: DeploymentPaths, *, as_json: bool) -> int:
-    """Write a backup of a deployment to `place`; return the exit code, 1 with a broken journal."""
+def back_up(place: Path, records: Path | None, paths: DeploymentPaths, *, as_json: bool) -> int:
+    """Write a backup of a deployment to `place`; return the exit code, 1 with a broken journal.
+
+    Closed hours of its records are copied to the directory `records`, where one is given.
+    """
     give_way()
     settings = load_settings(paths.config)
     writer = BackupWriter(place.absolute())
@@ -49,7 +54,21 @@ def back_up(place: Path, paths: DeploymentPaths, *, as_json: bool) -> int:
         raise CommandError(f"no backup was made: {said}") from error
     finally:
         writer.give_up()
-    return _tell(writer.place, manifest, as_json=as_json)
+    copies = None if records is None else _copied_records(settings, records.absolute())
+    return _tell(writer.place, manifest, copies, as_json=as_json)
+
+
+def _copied_records(settings: GatewaySettings, place: Path) -> RecordCopies:
+    archive = RecordArchive(settings.records.directory)
+    with progress_bar() as progress:
+        task = progress.add_task("copying records", total=None)
+        return copy_records(
+            archive,
+            place,
+            utcnow(),
+            lambda octets: progress.advance(task, octets),
+            sealed_only=settings.privacy is not None,
+        )
 
 
 def _folders(paths: DeploymentPaths, settings: GatewaySettings) -> dict[str, Path]:
@@ -144,13 +163,16 @@ def _keys_elsewhere(settings: GatewaySettings, left_out: Iterable[Path]) -> Iter
         yield str(Path(keys).absolute())
 
 
-def _tell(place: Path, manifest: BackupManifest, *, as_json: bool) -> int:
+def _tell(
+    place: Path, manifest: BackupManifest, copies: RecordCopies | None, *, as_json: bool
+) -> int:
     broken = [one for one in manifest.journals if one.problem]
     for one in broken:
         row = "" if one.broken is None else f", row {one.broken}"
         warn(f"the journal {one.journal} is not intact{row}: {one.problem}")
     if as_json:
-        print_json(told_manifest(place, manifest))
+        records = {} if copies is None else {"records": asdict(copies)}
+        print_json(told_manifest(place, manifest) | records)
     else:
         size = f"{manifest.octets / _MEBI:.1f} MiB"
         say(f"backed up: {counted(len(manifest.files), 'file')}, {size} to {visible(str(place))}")
@@ -158,7 +180,18 @@ def _tell(place: Path, manifest: BackupManifest, *, as_json: bool) -> int:
             say(f"not in it, for it holds keys: {visible(name)}")
         if manifest.key_id:
             say(f"the store is sealed with the key {manifest.key_id}: keep that, or nothing opens")
+        if copies is not None:
+            _say_of_records(copies)
     return ExitCode.FAILED if broken else ExitCode.FINE
+
+
+def _say_of_records(copies: RecordCopies) -> None:
+    say(f"records: {counted(copies.copied, 'file')} copied, {copies.kept} were there")
+    if copies.waiting:
+        say(f"not sealed yet, and so in no copy: {counted(copies.waiting, 'file')} of records")
+    if copies.gone:
+        gone = counted(copies.gone, "file")
+        say(f"{gone} of the copies are in the records no more: purged? Then remove them there, too")
 
 
 def told_manifest(place: Path, manifest: BackupManifest) -> dict[str, object]:

@@ -5,7 +5,7 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from gateway.cli.backups.archive import (
@@ -19,7 +19,9 @@ from gateway.cli.backups.archive import (
     sync_directory,
 )
 from gateway.cli.backups.backup_work import told_manifest
+from gateway.cli.backups.record_copies import RestoredRecords, restore_records
 from gateway.domain.records import NewAccess
+from gateway.records.archive import RecordArchive
 from gateway.runtime.child_process import give_way
 from gateway.runtime.clock import utcnow
 from gateway.runtime.file_lock import FileLock
@@ -33,7 +35,7 @@ from gateway.systems.quarantine.decisions import ReviewStore
 from gateway.terminal.deployment import load_settings
 from gateway.terminal.failure import CommandError, ExitCode, misused
 from gateway.terminal.options import acting
-from gateway.terminal.screen import counted, print_json, progress_bar, say, visible
+from gateway.terminal.screen import counted, print_json, progress_bar, say, visible, warn
 from gateway.terminal.store import keys_at_hand
 
 _SHOWN = 10
@@ -44,10 +46,14 @@ _IN_USE = "a gateway, a console or a command has the store open: stop them first
 
 @dataclass(frozen=True, slots=True)
 class RestoreOrder:
-    """Where a backup is to go, None for where it came from, and what may be replaced."""
+    """Where a backup is to go, None for where it came from, and what may be replaced.
+
+    `records` is where copies of records are that are to come back, None for none.
+    """
 
     config: Path | None
     policies: Path | None
+    records: Path | None
     store_only: bool
     overwrite: bool
 
@@ -64,8 +70,11 @@ class RestoredStore:
     replaced: Path | None
 
 
-def check_backup(place: Path, *, as_json: bool) -> int:
-    """Compare all files of a backup with its digests; return the exit code."""
+def check_backup(place: Path, records: Path | None, *, as_json: bool) -> int:
+    """Compare all files of a backup, and copies of records, with their digests.
+
+    Returns the exit code.
+    """
     reader = BackupReader(place.absolute())
     _compare(reader)
     manifest = reader.manifest
@@ -74,7 +83,27 @@ def check_backup(place: Path, *, as_json: bool) -> int:
     else:
         files = counted(len(manifest.files), "file")
         say(f"whole: {files} of {manifest.made_at:%Y-%m-%d %H:%M:%S} UTC")
-    return ExitCode.FINE
+    return _records_end(None if records is None else _restored_records(records, None))
+
+
+def _restored_records(records: Path, directory: Path | None) -> RestoredRecords:
+    archive = None if directory is None else RecordArchive(directory)
+    with progress_bar() as progress:
+        task = progress.add_task("comparing records", total=None)
+        return restore_records(records, archive, lambda octets: progress.advance(task, octets))
+
+
+def _records_end(restored: RestoredRecords | None) -> int:
+    """Name the copies that are damaged; return the exit code."""
+    damaged = [] if restored is None else restored.damaged
+    if damaged:
+        warn(f"these copies of records are not what was copied: {_listed_briefly(damaged)}")
+    return ExitCode.FAILED if damaged else ExitCode.FINE
+
+
+def _listed_briefly(names: list[str]) -> str:
+    more = "" if len(names) <= _SHOWN else f" and {len(names) - _SHOWN} more"
+    return ", ".join(map(visible, names[:_SHOWN])) + more
 
 
 def restore_backup(place: Path, order: RestoreOrder, *, as_json: bool) -> int:
@@ -97,8 +126,10 @@ def restore_backup(place: Path, order: RestoreOrder, *, as_json: bool) -> int:
             reader, {MODELS: settings.learning.models.absolute()}, overwrite=order.overwrite
         )
     store = _restore_store(reader, settings, overwrite=order.overwrite)
-    _tell(manifest, store, written, as_json=as_json)
-    return ExitCode.FINE
+    records = order.records
+    restored = None if records is None else _restored_records(records, settings.records.directory)
+    _tell(manifest, store, written, restored, as_json=as_json)
+    return _records_end(restored)
 
 
 def _policies_beside(manifest: BackupManifest, config: Path) -> Path:
@@ -125,10 +156,9 @@ def _restore_files(reader: BackupReader, folders: dict[str, Path], *, overwrite:
     wanted = list(_missing_or_other(reader.manifest, folders))
     others = [target for _, target in wanted if target.exists() or target.is_symlink()]
     if others and not overwrite:
-        shown = ", ".join(visible(str(path)) for path in others[:_SHOWN])
-        more = "" if len(others) <= _SHOWN else f" and {len(others) - _SHOWN} more"
+        shown = _listed_briefly(list(map(str, others)))
         raise misused(
-            f"{counted(len(others), 'file')} would be replaced: {shown}{more}",
+            f"{counted(len(others), 'file')} would be replaced: {shown}",
             "--store-only leaves all files as they are, --overwrite replaces them,"
             " --config and --policies name other places",
         )
@@ -274,7 +304,14 @@ def _advice(manifest: BackupManifest) -> str:
     )
 
 
-def _tell(manifest: BackupManifest, store: RestoredStore, written: int, *, as_json: bool) -> None:
+def _tell(
+    manifest: BackupManifest,
+    store: RestoredStore,
+    written: int,
+    records: RestoredRecords | None,
+    *,
+    as_json: bool,
+) -> None:
     made_at = f"{manifest.made_at:%Y-%m-%d %H:%M:%S} UTC"
     if as_json:
         print_json(
@@ -285,6 +322,7 @@ def _tell(manifest: BackupManifest, store: RestoredStore, written: int, *, as_js
                 "in_doubt": store.in_doubt,
                 "replaced": None if store.replaced is None else str(store.replaced),
             }
+            | ({} if records is None else {"records": asdict(records)})
         )
         return
     say(
@@ -292,6 +330,8 @@ def _tell(manifest: BackupManifest, store: RestoredStore, written: int, *, as_js
     )
     if store.replaced is not None:
         say(f"the store that was there: {visible(str(store.replaced))}")
+    if records is not None:
+        say(f"records: {counted(records.written, 'file')} written, {records.kept} were there")
     if store.in_doubt:
         were = f"{counted(store.in_doubt, 'message')} may have left since then"
         say(f"{were}: decide on them, `smsward quarantine list --state in_doubt`")

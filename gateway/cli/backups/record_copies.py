@@ -1,0 +1,178 @@
+"""Copies of records beside a backup: each hour once, with a list of digests."""
+
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from gateway.cli.backups.archive import copied, private_file, sync_directory
+from gateway.records.archive import ArchiveBusyError, HourFile, RecordArchive, hour_of, replacing
+from gateway.records.upkeep import GRACE_HOURS
+from gateway.terminal.failure import CommandError, misused
+from gateway.terminal.screen import visible
+
+LIST = "records.sha256"
+_LINE = re.compile(r"([0-9a-f]{64})  (\S+)")
+_MODE = 0o700
+_LISTED_EVERY = 32  # files
+
+Told = Callable[[int], object]
+"""Gets the number of octets done since its last call."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordCopies:
+    """What one run did: files copied, files that were there, files left for the next run.
+
+    `waiting` are files that are not sealed yet; `gone` are copies of what is in the records no
+    more: purged, or lost.
+    """
+
+    copied: int
+    kept: int
+    waiting: int
+    gone: int
+
+
+@dataclass(frozen=True, slots=True)
+class RestoredRecords:
+    """What came back: files written, files that were there, and names of those that differ."""
+
+    written: int = 0
+    kept: int = 0
+    damaged: list[str] = field(default_factory=list)
+
+
+def copy_records(
+    archive: RecordArchive, place: Path, now: datetime, told: Told, *, sealed_only: bool
+) -> RecordCopies:
+    """Copy the hours that are over into the directory `place`, each once.
+
+    A file that is there with the same size and time is left alone, so that this may be killed and
+    called again. With `sealed_only` what is not sealed yet waits for the next time. `LIST` in
+    `place` has the digests, as sha256sum reads them. Raises CommandError.
+    """
+    over = [file for file in archive.files() if file.hour < hour_of(now) - GRACE_HOURS]
+    meant = [file for file in over if file.is_sealed or not sealed_only]
+    try:
+        place.mkdir(mode=_MODE, parents=True, exist_ok=True)
+        with RecordArchive(place).alone():
+            return _copied_into(place, meant, len(over) - len(meant), told)
+    except ArchiveBusyError as error:
+        raise CommandError("another backup copies records to the same place") from error
+    except OSError as error:
+        raise CommandError(f"the records are not copied: {error.strerror or error}") from error
+
+
+def _copied_into(place: Path, meant: Iterable[HourFile], waiting: int, told: Told) -> RecordCopies:
+    listed, new, kept = _listed(place), 0, 0
+    meant = list(meant)
+    names = {file.path.name for file in meant}
+    try:
+        for file in meant:
+            if file.path.name in listed and _is_same(file.path, place / file.path.name):
+                kept += 1
+                continue
+            with suppress(FileNotFoundError):  # sealed or purged meanwhile
+                listed[file.path.name] = _copy(file.path, place, told)
+                new += 1
+            if new % _LISTED_EVERY == 0:
+                _write_list(place, listed)
+        # Of an hour that was copied before it was sealed no open copy stays.
+        sealed = {file.hour for file in meant if file.is_sealed}
+        for old in RecordArchive(place).every_file():
+            if not old.is_sealed and old.hour in sealed and old.path.name not in names:
+                old.path.unlink()
+                listed.pop(old.path.name, None)
+    finally:
+        _write_list(place, listed)
+    return RecordCopies(new, kept, waiting, len(listed.keys() - names))
+
+
+def restore_records(place: Path, archive: RecordArchive | None, told: Told) -> RestoredRecords:
+    """Write the copies in `place` into the records where they are missing; None: only compare.
+
+    Each is compared with its digest before it takes its name; one that differs is named and left
+    out. Nothing that is there is replaced. Raises CommandError where there are no copies.
+    """
+    listed = _listed(place)
+    if not listed:
+        raise misused(f"there are no copies of records at {visible(str(place))}")
+    there = [] if archive is None else archive.files()
+    names = {file.path.name for file in there}
+    sealed = {file.hour for file in there if file.is_sealed}
+    files = {file.path.name: file for file in RecordArchive(place).files()}
+    written, kept, damaged = 0, 0, list[str]()
+    try:
+        if archive is not None:
+            archive.directory.mkdir(mode=_MODE, parents=True, exist_ok=True)
+        for name, digest in listed.items():
+            file = files.get(name)
+            if name in names or (file is not None and not file.is_sealed and file.hour in sealed):
+                kept += 1
+            elif file is None or not _restored(file.path, digest, archive, told):
+                damaged.append(name)
+            else:
+                written += archive is not None
+    except OSError as error:
+        raise CommandError(f"the records are not restored: {error.strerror or error}") from error
+    return RestoredRecords(written, kept, damaged)
+
+
+def _restored(source: Path, digest: str, archive: RecordArchive | None, told: Told) -> bool:
+    """Tell whether a copy is what was copied; it is in the archive then."""
+    if archive is None:
+        with source.open("rb") as reading:
+            return copied(reading, None, told)[1] == digest
+    return _copy(source, archive.directory, told, digest) == digest
+
+
+def _copy(source: Path, directory: Path, told: Told, wanted: str = "") -> str:
+    """Copy a file with its time, for its owner alone, unless its digest is not as `wanted`.
+
+    Returns the digest.
+    """
+    # Housekeeping removes what a copy that was killed leaves in the records.
+    draft = directory / f".{source.name}.part"
+    draft.unlink(missing_ok=True)
+    with source.open("rb") as reading, private_file(draft) as writing:
+        _, digest = copied(reading, writing, told)
+        at = os.fstat(reading.fileno()).st_mtime_ns
+    os.utime(draft, ns=(at, at))
+    if wanted in {"", digest}:
+        draft.rename(directory / source.name)
+        sync_directory(directory)
+    else:
+        draft.unlink()
+    return digest
+
+
+def _is_same(source: Path, copy: Path) -> bool:
+    try:
+        one, other = source.stat(), copy.stat()
+    except FileNotFoundError:
+        return False
+    # Some file systems keep less of a time than its nanoseconds.
+    return (one.st_size, int(one.st_mtime)) == (other.st_size, int(other.st_mtime))
+
+
+def _listed(place: Path) -> dict[str, str]:
+    try:
+        lines = (place / LIST).read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return {}
+    found = map(_LINE.fullmatch, lines)
+    return {one[2]: one[1] for one in found if one is not None}
+
+
+def _write_list(place: Path, listed: Mapping[str, str]) -> None:
+    with replacing(place / LIST) as file:
+        file.writelines(_lines(listed))
+
+
+def _lines(listed: Mapping[str, str]) -> Iterator[bytes]:
+    for name, digest in sorted(listed.items()):
+        yield f"{digest}  {name}\n".encode()

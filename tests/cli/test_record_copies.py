@@ -1,0 +1,195 @@
+"""Hours of records are copied once beside a backup, and come back with their digests compared."""
+
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+
+from gateway.cli.backups.record_copies import (
+    LIST,
+    RecordCopies,
+    RestoredRecords,
+    copy_records,
+    restore_records,
+)
+from gateway.domain.quarantine import HeldMessage
+from gateway.records.archive import RecordArchive, start_of
+from gateway.terminal.failure import CommandError
+from tests.records.finding_rows import HOUR
+
+Cli = Callable[..., CompletedProcess[str]]
+Hold = Callable[..., HeldMessage]
+
+NOW = start_of(HOUR + 3) + timedelta(minutes=5)
+SEALED, CLOSED, LAST = (
+    "cdr-20130930-08.jsonl.gz",
+    "cdr-20130930-09.0.jsonl",
+    "cdr-20130930-10.jsonl",
+)
+
+
+class Place:
+    """Records of three hours, and where their copies go. The hour of now is the fourth."""
+
+    def __init__(self, directory: Path) -> None:
+        self.records, self.copies = directory / "cdr", directory / "backup" / "records"
+        self.archive = RecordArchive(self.records)
+        self.records.mkdir()
+        for name in (SEALED, CLOSED, LAST):
+            self.write(name, f"{name}\n")
+
+    def write(self, name: str, text: str) -> None:
+        (self.records / name).write_text(text, encoding="ascii")
+
+    def copy(self, *, sealed_only: bool = False) -> RecordCopies:
+        return copy_records(self.archive, self.copies, NOW, bool, sealed_only=sealed_only)
+
+    def restore(self) -> RestoredRecords:
+        return restore_records(self.copies, self.archive, bool)
+
+    def names(self) -> set[str]:
+        return {one.name for one in self.copies.iterdir()} - {LIST}
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path)
+
+
+def test_hours_that_are_over_are_copied_once(place: Place) -> None:
+    first, again = place.copy(), place.copy()
+
+    assert (first.copied, first.kept) == (2, 0)  # rows of the last hour may still come
+    assert (again.copied, again.kept) == (0, 2)
+    assert place.names() == {SEALED, CLOSED}
+    assert {one.stat().st_mode & 0o077 for one in (place.copies, *place.copies.iterdir())} == {0}
+
+
+def test_the_list_is_one_that_sha256sum_reads(place: Place) -> None:
+    place.copy()
+
+    done = subprocess.run(  # noqa: S603
+        ["/usr/bin/sha256sum", "--check", "--strict", LIST],
+        cwd=place.copies,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count(": OK") == 2
+
+
+def test_where_there_are_keys_no_copy_is_open(place: Place) -> None:
+    place.copy()
+
+    told = place.copy(sealed_only=True)
+    place.write(CLOSED.replace(".0.jsonl", ".jsonl.gz"), "sealed\n")
+    (place.records / CLOSED).unlink()
+    after = place.copy(sealed_only=True)
+
+    assert (told.copied, told.waiting) == (0, 1)
+    assert (after.copied, after.waiting, after.gone) == (1, 0, 0)
+    assert place.names() == {SEALED, "cdr-20130930-09.jsonl.gz"}
+
+
+def test_what_was_rewritten_is_copied_again_and_what_is_gone_is_counted(place: Place) -> None:
+    place.copy()
+    place.write(SEALED, "only what a hold keeps\n")
+    (place.records / CLOSED).unlink()
+
+    told = place.copy()
+
+    assert (told.copied, told.kept, told.gone) == (1, 0, 1)
+    assert (place.copies / CLOSED).exists()  # a disk may have lost it
+
+
+def test_a_copy_that_was_interrupted_is_made_again(place: Place) -> None:
+    place.copies.mkdir(parents=True)
+    (place.copies / f".{SEALED}.part").write_text("half", encoding="ascii")
+    (place.copies / CLOSED).write_text("not in the list", encoding="ascii")
+
+    assert place.copy().copied == 2
+    assert place.names() == {SEALED, CLOSED}
+
+
+def test_what_is_missing_comes_back_and_what_is_there_stays(place: Place) -> None:
+    place.copy()
+    before = (place.records / SEALED).read_bytes()
+    (place.records / SEALED).unlink()
+    place.write(CLOSED, "other\n")
+
+    told = place.restore()
+
+    assert (told.written, told.kept, told.damaged) == (1, 1, [])
+    assert (place.records / SEALED).read_bytes() == before
+    assert (place.records / CLOSED).read_text(encoding="ascii") == "other\n"
+    assert {one.name for one in place.records.iterdir()} == {SEALED, CLOSED, LAST}
+
+
+def test_a_copy_of_an_hour_that_was_sealed_since_stays_out(place: Place) -> None:
+    place.copy()
+    (place.records / CLOSED).rename(place.records / "cdr-20130930-09.jsonl.gz")
+
+    assert place.restore().written == 0
+
+
+def test_a_copy_that_was_changed_or_is_gone_is_named_and_the_rest_comes_back(place: Place) -> None:
+    place.copy()
+    for name in (SEALED, CLOSED):
+        (place.records / name).unlink()
+    os.truncate(place.copies / CLOSED, 3)
+
+    compared = restore_records(place.copies, None, bool)
+    told = place.restore()
+    (place.copies / SEALED).unlink()
+
+    assert compared.damaged == told.damaged == [CLOSED]
+    assert (compared.written, told.written) == (0, 1)
+    assert {one.name for one in place.records.iterdir()} == {SEALED, LAST}
+    assert restore_records(place.copies, None, bool).damaged == [SEALED, CLOSED]
+
+
+def test_two_backups_do_not_copy_to_one_place_at_once(place: Place) -> None:
+    place.copy()
+
+    with RecordArchive(place.copies).alone(), pytest.raises(CommandError, match="another backup"):
+        place.copy()
+
+
+def test_a_place_that_cannot_be_written_is_said(place: Place) -> None:
+    place.copies.parent.mkdir()
+    place.copies.write_text("a file", encoding="ascii")
+
+    with pytest.raises(CommandError, match="not copied: File exists"):
+        place.copy()
+
+
+def test_records_come_back_with_their_store(
+    cli: Cli, deployment: Path, options: tuple[str, ...], hold: Hold
+) -> None:
+    hold()
+    cdr, copies, backup = (str(deployment / one) for one in ("var/cdr", "copies", "b.tar"))
+    Path(cdr).mkdir(parents=True)
+    (Path(cdr) / SEALED).write_bytes(b"sealed")
+
+    made = cli("backup", backup, "--records", copies, *options)
+    (Path(cdr) / SEALED).unlink()
+    (deployment / "var/smsward.db").unlink()
+    checked = cli("restore", backup, "--check", "--records", copies)
+    done = cli("restore", backup, "--records", copies, "--json")
+
+    assert "records: 1 file copied, 0 were there" in made.stdout
+    assert (made.returncode, checked.returncode, done.returncode) == (0, 0, 0), done.stderr
+    assert json.loads(done.stdout)["records"] == {"written": 1, "kept": 0, "damaged": []}
+    assert (Path(cdr) / SEALED).read_bytes() == b"sealed"
+    (Path(copies) / SEALED).write_bytes(b"another")
+    damaged = cli("restore", backup, "--check", "--records", copies)
+    assert (damaged.returncode, SEALED in damaged.stderr) == (1, True)
+    nothing = cli("restore", backup, "--check", "--records", str(deployment))
+    assert "there are no copies of records" in nothing.stderr
