@@ -11,6 +11,7 @@ from pydantic import Field
 from gateway.domain.api_client import ApiClient
 from gateway.domain.msisdn import masked
 from gateway.domain.permissions import CLIENT_PERMISSIONS, Permission
+from gateway.domain.quarantine import HeldMessage
 from gateway.systems.quarantine.campaigns import (
     CampaignDesk,
     CampaignStore,
@@ -214,6 +215,10 @@ class ExceptionBody(RequestBody):
     message_id: MessageId
     until: Annotated[Moment, Field(description="366 days ahead at most.")]
     note: Note
+    rule: Annotated[
+        str | None,
+        Field(max_length=64, description="The rule that was read: 409 where another one holds it."),
+    ] = None
 
 
 class ExceptionItem(RequestBody):
@@ -388,6 +393,16 @@ def _campaign_jobs(
         return _job(found)
 
 
+async def _as_read(messages: QuarantineStore, body: ExceptionBody) -> HeldMessage:
+    """Return the message of a body. Raises ProblemError, also where another rule holds it now."""
+    held = await messages.get(int(body.message_id))
+    if held is None:
+        raise ProblemError(Problem.NOT_FOUND)
+    if body.rule not in {None, held.rule}:
+        raise ProblemError(Problem.CONFLICT, "another rule holds the message by now")
+    return held
+
+
 def _exceptions(
     store: ExceptionStore,
     held_messages: QuarantineStore,
@@ -405,9 +420,7 @@ def _exceptions(
     @router.post("/v1/exceptions", summary="Make an exception", status_code=201)
     async def add(body: ExceptionBody, client: Excepter) -> ExceptionItem:
         """Release from now on what the rule that holds a message holds of its SP and campaign."""
-        held = await held_messages.get(int(body.message_id))
-        if held is None:
-            raise ProblemError(Problem.NOT_FOUND)
+        held = await _as_read(held_messages, body)
         note = body.note.strip()
         try:
             made = await desk.add(held, acting_as(client), note, utcnow(), body.until)

@@ -211,7 +211,8 @@ async def test_an_exception_is_made_of_a_message_and_revoked(ask: Ask, hold: Hol
     path = "/v1/exceptions"
 
     refused = await ask("reviewer", "POST", path, json=body)
-    made = await ask("senior_reviewer", "POST", path, json=body)
+    stale = await ask("senior_reviewer", "POST", path, json=body | {"rule": "K-OTHER"})
+    made = await ask("senior_reviewer", "POST", path, json=body | {"rule": "K-LOAN"})
     again = await ask("senior_reviewer", "POST", path, json=body)
     too_long = await ask(
         "senior_reviewer", "POST", path, json=body | {"until": "2035-01-01T00:00:00Z"}
@@ -222,8 +223,8 @@ async def test_an_exception_is_made_of_a_message_and_revoked(ask: Ask, hold: Hol
     twice = await ask("senior_reviewer", "POST", f"{path}/{number}/revoke")
     (listed,) = (await ask("reviewer", "GET", path)).json()["exceptions"]
 
-    answers = (refused, made, again, too_long, missing, revoked, twice)
-    assert [one.status_code for one in answers] == [403, 201, 409, 422, 404, 200, 409]
+    answers = (refused, stale, made, again, too_long, missing, revoked, twice)
+    assert [one.status_code for one in answers] == [403, 409, 201, 409, 422, 404, 200, 409]
     assert (listed["rule"], listed["campaign"]) == ("K-LOAN", CAMPAIGN)
     assert listed["revoked_by"] == "api: senior_reviewer"
 
