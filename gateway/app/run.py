@@ -279,7 +279,7 @@ class ConsoleChild:
         self._is_over = False
 
     async def follow(self) -> None:
-        """Start the console where there has come to be one, end it where there is none any more."""
+        """Start the console where its file has come, end it where that has gone."""
         async with self._lock:
             command = () if self._is_over else await asyncio.to_thread(self._find)
             if command and self._child is None:

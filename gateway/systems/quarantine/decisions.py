@@ -81,6 +81,7 @@ _ALLOWED = [TRANSITIONS[act].allowed for act in _ACTS.values()]
 _DECIDABLE: frozenset[HoldState] = frozenset(chain.from_iterable(_ALLOWED))
 _DOUBTED = HoldState.IN_DOUBT
 _IN_DOUBT = frozenset({HoldState.IN_DOUBT})
+_LEFT = frozenset({HoldState.IN_DOUBT, HoldState.RELEASE_REQUESTED})
 _column, _held = review_decisions.c, held_messages.c
 
 
@@ -109,10 +110,11 @@ class NotUndone:
 def seen_digest(held: HeldMessage) -> str:
     """Return what tells a text, what holds it, and since when, from later ones: 16 hex digits.
 
-    What came to be in doubt is told, too: who saw it held does not know that the SMSC may have it.
+    What came to be in doubt, or was released, is told, too: who saw it held does not know that the
+    SMSC may have it, or that another person was faster.
     """
-    is_in_doubt = held.state is HoldState.IN_DOUBT
-    seen = f"{held.joined}\0{held.found}\0{held.rule}\0{held.held_again_at}\0{is_in_doubt}"
+    state = held.state if held.state in _LEFT else ""
+    seen = f"{held.joined}\0{held.found}\0{held.rule}\0{held.held_again_at}\0{state}"
     return sha256(held.pdu + seen.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
@@ -409,7 +411,7 @@ async def _hindrance(
     if held.expires_at <= at:
         return STANDING[HoldState.EXPIRED]
     if new.seen and new.seen != seen_digest(held):
-        return STANDING[held.state] if held.state is HoldState.IN_DOUBT else TEXT_REPLACED
+        return STANDING[held.state] if held.state in _LEFT else TEXT_REPLACED
     return await _taken_by_others(connection, held, new.by, at)
 
 

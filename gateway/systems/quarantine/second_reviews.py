@@ -167,7 +167,8 @@ async def second_review_of(
     row = (await connection.execute(query)).mappings().one_or_none()
     if row is None or row["by"] == by or held.state in _OTHERWISE:
         return None
-    if (held.reason, held.rule) != (row["reason"], row["rule"]):
+    was_held_again = held.held_again_at is not None and held.held_again_at > row["dealt_at"]
+    if was_held_again or (held.reason, held.rule) != (row["reason"], row["rule"]):
         return None
     given = sa.select(review_decisions).where(IS_OPINION, _decision.subject == row["subject"])
     found = (await connection.execute(given)).mappings().one_or_none()
@@ -320,6 +321,7 @@ class SecondReviewStore(SqlStore):
             _held.state.not_in(sorted(_OTHERWISE)),
             _held.reason == _deal.reason,
             _held.rule == _deal.rule,
+            sa.func.coalesce(_held.held_again_at, _deal.dealt_at) <= _deal.dealt_at,
         )
         unanswered = (
             sa.select(

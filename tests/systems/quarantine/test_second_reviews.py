@@ -16,6 +16,7 @@ from gateway.systems.quarantine.decisions import (
     UNDO_FOR,
     NotUndone,
     ReviewDesk,
+    seen_digest,
 )
 from gateway.systems.quarantine.model import (
     Grounds,
@@ -297,6 +298,46 @@ async def test_a_decision_on_what_the_smsc_gave_back_counts(
     assert isinstance(given, ReviewDecision)
     assert not given.is_second
     assert (await kept(stores)).state is HoldState.DISCARDED
+
+
+async def test_what_is_held_again_is_not_dealt_after_another_decision_either(
+    stores: Stores, reviews: ReviewDesk, held: Builder, desk: QuarantineDesk, noon: datetime
+) -> None:
+    await stores.quarantine.hold([held(message_id=1)])
+    after = await decided_by_lin(stores, reviews, noon)
+    await desk.begin_release(1, after)
+    later = after + timedelta(minutes=1)
+    await desk.give_back(1, "the SMSC refused it", later)
+    await reviews.decide(NewReview(1, REJECTED, WU), later)
+    later += UNDO_FOR
+    (taken,) = await stores.reviews.take_up(later, dealt_twice=1.0)
+    now = await kept(stores)
+
+    assert taken.moved == (now,)
+    assert (await stores.second_reviews.dealt_to(MEI, later)).reviews == {}
+    assert await stores.second_reviews.seen_by(MEI, now, later) == now
+
+
+async def test_who_is_late_with_an_opinion_changes_nothing_either(
+    stores: Stores, reviews: ReviewDesk, held: Builder, noon: datetime
+) -> None:
+    await stores.quarantine.hold([held(message_id=1)])
+    after = await decided_by_lin(stores, reviews, noon)
+    shown = await stores.second_reviews.seen_by(WU, await kept(stores), after)
+    await opinion(reviews, after, MEI)
+    after += UNDO_FOR
+    before = await kept(stores)
+
+    late = NewReview(1, REJECTED, WU, seen=seen_digest(shown), may_be_second=True)
+    refused = await reviews.decide(late, after)
+    as_it_is = replace(late, seen=seen_digest(before))
+    taken = await reviews.decide(as_it_is, after)
+
+    assert isinstance(refused, NotDone)
+    assert refused.why == STANDING[HoldState.RELEASE_REQUESTED]
+    assert await kept(stores) == before
+    assert isinstance(taken, ReviewDecision)
+    assert not taken.is_second
 
 
 async def test_escalating_it_ends_it_without_an_opinion(
