@@ -327,11 +327,13 @@ async def rollback(
     Example: smsward policy rollback 12 --note "K-LOAN held honest banks"
     """
     from gateway.cli.policy_versions import roll_back
-    from gateway.terminal.deployment import load_settings, own_policies_of
+    from gateway.terminal.deployment import load_settings, own_policies_of, warn_of_one_person
 
     policies = own_policies_of(directories.policies)
     settings = load_settings(directories.config)
-    return await roll_back(settings, policies, number, wish, as_json=as_json)
+    code = await roll_back(settings, policies, number, wish, as_json=as_json)
+    warn_of_one_person(directories.config, "switch_rule_off")
+    return code
 
 
 @policy.command

@@ -173,11 +173,14 @@ async def release(
     """
     from gateway.cli.held_decisions import release_messages
     from gateway.cli.held_messages import MessageSelection
-    from gateway.terminal.deployment import load_settings
+    from gateway.terminal.deployment import load_settings, warn_of_one_person
 
     chosen = MessageSelection(ids or [], whole.campaign, whole.system_id)
     settings = load_settings(config)
-    return await release_messages(settings, chosen, decided, wait_s=wait_s, as_json=as_json)
+    code = await release_messages(settings, chosen, decided, wait_s=wait_s, as_json=as_json)
+    if whole.campaign is not None:
+        warn_of_one_person(config, "release_campaign_above")
+    return code
 
 
 @quarantine.command

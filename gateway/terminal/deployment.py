@@ -25,7 +25,7 @@ from gateway.settings.gateway import (
 from gateway.settings.senders import load_senders, takes_peers
 from gateway.settings.yaml import Fault, FaultCollector, SettingsError
 from gateway.terminal.failure import CommandError, known, misused
-from gateway.terminal.options import Directories
+from gateway.terminal.options import Directories, acting
 from gateway.terminal.screen import visible, warn
 
 _NO_CONFIG = "there is no gateway.yaml in /etc/smsward and none in ./config"
@@ -133,6 +133,24 @@ def console_of(config: Path | None) -> str | None:
     except SettingsError:
         return None
     return f"{'http' if found.tls is None else 'https'}://{found.address}"
+
+
+def warn_of_one_person(config: Path | None, setting: str) -> None:
+    """Say that one person does now what console.yaml lets two do on the pages, if so.
+
+    `setting` is a name in `two_persons`.
+    """
+    try:
+        found = load_console(config_of(config) / "console.yaml", None)
+    except SettingsError:
+        return
+    limit = getattr(found.two_persons, setting)
+    if limit:
+        said = "" if limit is True else f", above {limit}"
+        warn(
+            f"done by one person: on the pages a second one approves this (two_persons.{setting}"
+            f"{said}). It is noted under {acting(None)}"
+        )
 
 
 def located_control(config: Path | None) -> Path:

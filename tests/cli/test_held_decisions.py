@@ -75,6 +75,22 @@ def test_a_release_without_a_gateway_waits_and_says_so(
     assert fetch(FIRST).state is HoldState.RELEASE_REQUESTED
 
 
+def test_a_campaign_that_one_person_releases_is_told_to_be_so_where_the_pages_ask_two(
+    quarantine: Command, hold: Hold, deployment: Path
+) -> None:
+    hold(campaign=CAMPAIGN)
+    limit = "two_persons: {release_campaign_above: 100}"
+    console = deployment / "config" / "console.yaml"
+    console.write_text(f"version: 1\n{limit}\n", encoding="utf-8")
+
+    whole = quarantine("release", "--campaign", CAMPAIGN, "--wait", "0")
+    one = quarantine("release", str(FIRST), "--wait", "0")
+
+    assert "done by one person" in whole.stderr
+    assert "(two_persons.release_campaign_above, above 100)" in whole.stderr
+    assert "one person" not in one.stderr
+
+
 @pytest.mark.parametrize("command", ["release", "discard"])
 @pytest.mark.parametrize("chosen", [(str(FIRST),), ("--campaign", CAMPAIGN)])
 def test_why_it_was_decided_so_is_kept_and_shown(

@@ -122,9 +122,12 @@ def test_a_rollback_puts_the_files_back_and_asks_the_gateway(
     first = record()
     write("policies/keywords/fraud.yaml", NEW_FRAUD)
     record()
+    write("config/console.yaml", "version: 1\ntwo_persons: {switch_rule_off: true}\n")
 
     ran = cli("policy", "rollback", "1", "--note", "误伤", "--wait", "0", *options)
 
+    assert "done by one person" in ran.stderr
+    assert "(two_persons.switch_rule_off)" in ran.stderr
     request = asked()
     assert load_bundle(deployment / "policies").digest == first
     assert request is not None

@@ -86,6 +86,7 @@ def add(  # noqa: PLR0913 - one for each option
     issued = _on_desk(
         config, lambda desk: desk.add(of, role, act, system_id=system_id, province=province)
     )
+    _warn_of_admin(role, config)
     _print_link(issued, config, as_json=as_json)
     return ExitCode.FINE
 
@@ -194,6 +195,7 @@ def give_role(  # noqa: PLR0913 - one for each option
     changed = _on_desk(
         config, lambda desk: desk.give_role(of, role, act, system_id=system_id, province=province)
     )
+    _warn_of_admin(role, config)
     print_result(_described(changed), f"{of}: {changed.grant}", as_json=as_json)
     return ExitCode.FINE
 
@@ -338,6 +340,13 @@ def _require_limit(role: UserRole, system_id: str, province: str, config: Path |
         from gateway.terminal.deployment import require_sender
 
         require_sender(system_id, config)
+
+
+def _warn_of_admin(role: UserRole, config: Path | None) -> None:
+    from gateway.terminal.deployment import warn_of_one_person
+
+    if role is UserRole.ADMIN:
+        warn_of_one_person(config, "make_admin")
 
 
 def _asked(prompt: str) -> str:

@@ -111,6 +111,24 @@ def test_roles_states_and_resets_change_on_command(user: Command) -> None:
     assert "one-time link until" in user("list").stdout
 
 
+def test_an_admin_by_command_is_told_to_be_the_act_of_one_person_where_the_pages_ask_two(
+    user: Command, deployment: Path
+) -> None:
+    console = deployment / "config" / "console.yaml"
+    console.write_text("version: 1\ntwo_persons: {make_admin: true}\n", encoding="utf-8")
+
+    made, given = user("add", "an", "admin", "--json"), user("add", "lin", "viewer")
+    raised = user("role", "lin", "admin")
+    console.write_text("version: 1\n", encoding="utf-8")
+
+    for done in (made, raised):
+        assert done.returncode == 0
+        assert "done by one person" in done.stderr
+        assert f"two_persons.make_admin). It is noted under {acting(None)}" in done.stderr
+    assert given.stderr == ""
+    assert user("add", "wu", "admin").stderr == ""
+
+
 def test_who_changes_users_stands_in_the_journal(user: Command, cli: Cli, deployment: Path) -> None:
     user("add", "lin", "viewer", "--by", "wang")
 
