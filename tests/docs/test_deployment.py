@@ -15,7 +15,7 @@ from gateway import __version__
 from gateway.settings.directories import check
 from gateway.settings.gateway import load_gateway
 from tests.cli.test_reference import DESCRIBED
-from tests.docs.test_alert_rules import labels_by_metric
+from tests.docs.test_alert_rules import labels_by_metric, needs_promtool, promtool
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
@@ -27,7 +27,8 @@ UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
 # What Prometheus itself adds to each series.
 OF_SCRAPE = {"instance", "job", "le"}
 SERIES = re.compile(r"\b(smsward_\w+)(?:{([^}]*)})?")
-OWN_FILES = {"./etc"}  # which an operator makes
+OWN_FILES = {"./etc", "./etc/policies"}  # which an operator makes
+POLICIES = "/etc/smsward/policies"
 
 
 def commands_under(marker: str) -> str:
@@ -64,6 +65,27 @@ def test_a_panel_asks_for_metrics_and_labels_that_exist(title: str, expr: str, l
     }
     assert grouped <= labels
     assert set(re.findall(r"{{(\w+)}}", legend)) <= labels
+
+
+@needs_promtool
+def test_prometheus_reads_each_expression_of_the_dashboard(tmp_path: Path) -> None:
+    marks = [one["expr"] for one in DASHBOARD["annotations"]["list"] if "expr" in one]
+    asked = [*(expr for _, expr, _ in expressions()), *marks]
+    rules = [
+        {"record": f"panel:{number}", "expr": expr.replace("$__rate_interval", "1m")}
+        for number, expr in enumerate(asked)
+    ]
+    file = tmp_path / "panels.yaml"
+    file.write_text(json.dumps({"groups": [{"name": "panels", "rules": rules}]}), encoding="utf-8")
+
+    promtool("check", "rules", str(file))
+
+    assert len(rules) > 60
+
+
+@needs_promtool
+def test_prometheus_reads_its_own_configuration() -> None:
+    promtool("check", "config", "--syntax-only", str(DEPLOY / "prometheus.yml"))
 
 
 def test_the_dashboard_shows_every_subject() -> None:
@@ -122,6 +144,20 @@ def test_a_unit_may_do_little(unit: Path) -> None:
     assert wanted - lines == set()
     # The first start compiles loops, and its memory is written and then run.
     assert "MemoryDenyWriteExecute=yes" not in lines
+
+
+def test_of_the_configuration_only_policies_can_be_written_by_the_console() -> None:
+    unit = (DEPLOY / "systemd/smsward.service").read_text(encoding="utf-8")
+    binds = [one.split(":") for one in COMPOSE["services"]["gateway"]["volumes"]]
+    sources = {target: (source, mode) for source, target, *mode in binds}
+
+    assert f"ReadWritePaths=-{POLICIES}\n" in unit
+    assert f"--policies {POLICIES}\n" in unit
+    assert f"chown -R smsward: {POLICIES}" in GUIDE
+    assert sources["/etc/smsward"] == ("./etc", ["ro"])
+    assert sources[POLICIES] == ("./etc/policies", [])
+    assert "chown -R 10001 deploy/etc/policies" in GUIDE
+    assert "USER 10001" in (ROOT / "Dockerfile").read_text(encoding="utf-8")
 
 
 def test_the_gateway_has_longer_to_end_than_it_drains() -> None:
