@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from pathlib import Path
 
 import httpx
 import pytest
@@ -18,6 +19,7 @@ from gateway.systems.users.pages import is_public
 from gateway.web import access
 from gateway.web.pages import MAX_FORM_OCTETS, SESSION_COOKIE
 from tests.console.browsing import SAME, Site, post, sign_in
+from tests.console.test_pages_in_browser import SEEN
 from tests.systems.users.people import PASSWORD, enrolled
 
 
@@ -42,6 +44,28 @@ def path_of(route: APIRoute) -> str:
     for name in route.param_convertors:
         path = path.replace(f"{{{name}}}", "x").replace(f"{{{name}:path}}", "x")
     return path
+
+
+# What axe looks at: of these paths only the ones that are no page by themselves are left out.
+PARTS = {
+    "/live",
+    "/quarantine/jobs",
+    "/quarantine/new",
+    "/policies/replay/{number}/state",
+    "/audit/chain",
+}
+
+
+def test_axe_looks_at_every_page_that_there_is(site: Site) -> None:
+    tests = Path(__file__).resolve().parents[1].rglob("test_*_in_browser.py")
+    source = "".join(one.read_text(encoding="utf-8") for one in tests)
+    seen = re.findall(r'\.see\("([a-z-]+)"\)|^ +\("/[^"]*", "([a-z-]+)"\),$', source, re.MULTILINE)
+    names = {one for pair in seen for one in pair if one}
+
+    paths = {one.path for one in routes_of(site) if "GET" in methods_of(one)}
+
+    assert paths - PARTS == SEEN.keys()
+    assert set(SEEN.values()) - names == set()
 
 
 # Planted sessions

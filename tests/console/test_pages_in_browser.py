@@ -12,10 +12,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, TypeAlias
+from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright
+from starlette.routing import compile_path
 
 from gateway.console.http_server import HttpServer
 from gateway.domain.permissions import UserRole
@@ -39,6 +41,53 @@ EXPECTED = tuple(
     f"the server responded with a status of {status}" for status in (401, 404, 409, 422)
 )
 
+# Each page of the console, and under which name a test lets axe look at it.
+SEEN = {
+    "/": "overview",
+    "/sessions": "sessions",
+    "/trace": "trace-number",
+    "/trace/{message_id}": "trace",
+    "/traffic": "traffic",
+    "/senders": "senders",
+    "/numbers": "numbers",
+    "/quarantine": "campaigns",
+    "/quarantine/campaigns/{campaign}": "whole-campaign",
+    "/quarantine/exceptions": "exceptions",
+    "/quarantine/agreement": "agreement",
+    "/quarantine/messages": "held-messages",
+    "/quarantine/{message_id}": "held-message",
+    "/quarantine/{message_id}/octets": "held-octets",
+    "/complaints": "complaints",
+    "/complaints/{number}": "complaint",
+    "/cases": "cases",
+    "/cases/{number}": "case",
+    "/cases/{number}/graph": "case-graph",
+    "/warnings": "warnings",
+    "/warnings/{number}": "warning",
+    "/sanctions": "sanctions",
+    "/sanctions/{number}": "sanction",
+    "/models": "models",
+    "/policies": "policies",
+    "/policies/new": "policy-new",
+    "/policies/edit/{name:path}": "policy-mistake",
+    "/policies/draft": "policy-draft",
+    "/policies/files/{name:path}": "policy-file",
+    "/policies/requests/{number}": "policy-activated",
+    "/policies/versions/{number}": "policy-version",
+    "/policies/versions/{number}/files/{name:path}": "policy-version-file",
+    "/policies/replay": "policy-replay",
+    "/policies/replay/{number}": "policy-replayed",
+    "/policies/rules": "policy-rules",
+    "/audit": "audit",
+    "/approvals": "approvals",
+    "/users": "users",
+    "/users/{name}": "user",
+    "/me": "own-settings",
+    "/sign-in": "sign-in",
+    "/enrol/{token}": "enrol",
+}
+ROUTE_OF = {name: path for path, name in SEEN.items()}
+
 pytestmark = [
     pytest.mark.slow,
     # On a person's machine it may be missing; .ci/run installs it, so that a skip hides nothing.
@@ -61,6 +110,9 @@ class Screen:
     async def see(self, name: str) -> None:
         """Take a picture in each theme, and let axe look at it."""
         PICTURES.mkdir(parents=True, exist_ok=True)
+        if name in ROUTE_OF:
+            shown, _, _ = compile_path(ROUTE_OF[name])
+            assert shown.match(urlsplit(self.page.url).path), f"{name} is {self.page.url}"
         for theme in self.themes:
             await self.page.emulate_media(color_scheme=theme, reduced_motion="reduce")
             await self.page.wait_for_selector(f"html[data-bs-theme={theme}]")

@@ -147,6 +147,7 @@ async def test_keys_can_be_given_to_other_acts(site: Site, base: str) -> None:
     async with reviewer(site, base) as screen:
         page = screen.page
         await page.keyboard.press("?")
+        assert await page.locator("dialog[open] input:focus").count() == 0
         await page.fill("#key-next", "k")  # is another act's
         await page.press("#key-next", "Tab")
         assert await page.is_visible("#keys-problem")
@@ -154,6 +155,7 @@ async def test_keys_can_be_given_to_other_acts(site: Site, base: str) -> None:
         await page.press("#key-next", "Tab")
         assert not await page.is_visible("#keys-problem")
         await page.keyboard.press("Escape")
+        await page.wait_for_selector("body:not(:has(:focus))")
         await page.keyboard.press("j")
         await press(screen, "n")
 
@@ -161,6 +163,8 @@ async def test_keys_can_be_given_to_other_acts(site: Site, base: str) -> None:
         await page.keyboard.press("?")
         await page.click("#keys-reset")
         assert await page.input_value("#key-next") == "j"
+        await page.goto(f"{base}/quarantine/{FIRST}/octets")
+        await screen.see("held-octets")
     assert screen.faults == []
 
 

@@ -38,7 +38,12 @@
     problem.hidden = sound(wanted);
     if (problem.hidden) { localStorage.setItem(MAP, JSON.stringify(wanted)); show(); }
   });
-  help.addEventListener("close", () => { problem.hidden = true; show(); });
+  help.addEventListener("close", () => {
+    problem.hidden = true;
+    // A field that is hidden by now keeps the focus until the next painting: keys would be for it.
+    if (help.contains(document.activeElement)) document.activeElement.blur();
+    show();
+  });
   document.getElementById("keys-reset").addEventListener("click", () => { localStorage.removeItem(MAP); problem.hidden = true; show(); });
 
   const current = document.querySelector(".sw-held [aria-current]");
