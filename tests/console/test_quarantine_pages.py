@@ -390,6 +390,23 @@ async def test_a_category_is_named_in_the_language_of_the_page(
         assert page.count(name) > listed.count(name)
 
 
+async def test_what_the_classifier_found_is_said_in_the_language_of_the_page(
+    browser: httpx.AsyncClient, site: Site, hold: Hold
+) -> None:
+    browser.headers["Accept-Language"] = "zh"
+    await sign_in(browser, site)
+    await hold(score=97, evidence="97 % likely spam: fraud_prize; 领奖 +1.50", severity="major")
+
+    listed = (await browser.get("/quarantine/messages")).text
+    opened = (await browser.get(f"/quarantine/{FIRST}")).text
+
+    for page in (listed, opened):
+        assert "垃圾短信可能性 97 %" in page
+        assert "<bdi>领奖 +1.50</bdi>" in page
+        assert "likely spam" not in page
+    assert "<bdi>重大</bdi>" in opened
+
+
 async def test_another_language_keeps_what_was_searched_for(
     browser: httpx.AsyncClient, site: Site, hold: Hold
 ) -> None:

@@ -1,5 +1,6 @@
 """What pages say of held messages: masked, bounded, with evidence marked; words, and keys."""
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
@@ -74,6 +75,8 @@ def categories(language: str) -> list[tuple[int, str, str]]:
 
 
 _FEWEST_DIGITS = 8
+# What the classifier writes before the words that weighed; pages say the score in their language.
+_OF_SCORE = re.compile(r"\A(?:over )?[0-9]+ % likely spam(?:: [a-z_]+)?(?:; )?")
 
 
 def short_ids(ids: Iterable[int]) -> dict[int, str]:
@@ -102,11 +105,16 @@ def listed_message(held: HeldMessage, mask: Callable[[str], str]) -> dict[str, o
         "reason": held.reason,
         "rule": visible(held.rule),
         "category": visible(held.category),
-        "evidence": visible(mask(held.evidence)),
+        "score": held.score,
+        "evidence": visible(mask(_evidence_beside_score(held))),
         "campaign": held.campaign,
         "held_at": held.held_at,
         "is_back": held.is_reviewed and held.state is HoldState.HELD,
     }
+
+
+def _evidence_beside_score(held: HeldMessage) -> str:
+    return held.evidence if held.score is None else _OF_SCORE.sub("", held.evidence)
 
 
 def shown_limit(held: HeldMessage, limit_of: FindLimit, now: datetime) -> dict[str, object]:
@@ -145,7 +153,6 @@ def shown_message(
         "note": visible(tools.mask(held.note)),
         "decision": visible(tools.mask(held.decision)),
         "digest": held.digest,
-        "score": held.score,
         "severity": visible(held.severity),
         "owner": visible(held.owner),
         "due_at": held.due_at,
