@@ -12,6 +12,7 @@ import pytest
 from gateway.domain.permissions import UserRole
 from gateway.domain.policy import ContentRule, OverdueAction, ReviewLimit
 from gateway.domain.quarantine import HeldMessage, HoldState
+from gateway.systems.approvals.service import TwoPersonRule
 from gateway.systems.quarantine.decisions import UNDO_FOR
 from gateway.systems.quarantine.model import NewReview, PersonDecision
 from gateway.systems.quarantine.second_reviews import SHOWN_FOR
@@ -404,3 +405,32 @@ async def test_campaigns_count_what_is_dealt_to_who_looks(
     assert after == before
     assert CAMPAIGN in after
     assert f"campaign={CAMPAIGN}" not in to_first
+
+
+@pytest.mark.parametrize("limit", [None, 1])
+async def test_a_whole_campaign_has_the_number_that_its_list_has(
+    site: Site, limit: int | None
+) -> None:
+    site.rule = TwoPersonRule(release_campaign_above=limit)
+    for number in (FIRST, FIRST + 1):
+        await hold(site, number)
+    await decided_first(site, decision=PersonDecision.REJECTED)
+    path = f"/quarantine/campaigns/{CAMPAIGN}"
+    before = await site.stores.quarantine.get(FIRST)
+
+    given = {"act": "release", "note": "x"}
+    async with browser_of(site, "wu", UserRole.SENIOR_REVIEWER) as wu:
+        page = (await wu.get(path)).text
+        wrong = await post(wu, path, {**given, "count": "1"})
+        made = await post(wu, path, {**given, "count": "2"})
+
+    assert '<strong class="sw-number">2</strong>' in page
+    assert (wrong.status_code, made.status_code) == (409, 303)
+    asked = [one.given["count"] for one in await site.stores.approvals.listed()]
+    job = await site.stores.campaigns.job(1)
+    if limit is None:
+        assert job is not None
+        assert (job.expected_count, asked) == (2, [])
+    else:  # who approves decides on what is held
+        assert (job, asked) == (None, ["1"])
+    assert await site.stores.quarantine.get(FIRST) == before

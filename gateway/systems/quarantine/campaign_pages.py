@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 from urllib.parse import urlencode
@@ -142,9 +142,7 @@ class CampaignReview:
 
     async def shown(self, request: Request, problem: str = "", status: int = 200) -> Response:
         """Return the open campaigns, the largest first, each with an example of its texts."""
-        by, limit_of = second_reviewer(request.state.user), self.tools.limit_of
-        dealt = await self.seconds.dealt_to(by, self.utcnow(), limit_of)
-        found = await self.store.open_campaigns(as_held=dealt.as_held)
+        found = await self.store.open_campaigns(as_held=await self._as_held(request))
         if found:
             about = f"examples of {len(found)} campaigns"
             look = NewAccess(
@@ -160,6 +158,11 @@ class CampaignReview:
             **await self._jobs(request),
         }
         return self.templates.page(request, "quarantine/campaigns.html", values, status)
+
+    async def _as_held(self, request: Request) -> tuple[int, ...]:
+        """Return what a second reviewer sees among the held messages, nothing to others."""
+        by, limit_of = second_reviewer(request.state.user), self.tools.limit_of
+        return (await self.seconds.dealt_to(by, self.utcnow(), limit_of)).as_held
 
     def _listed(self, one: OpenCampaign) -> dict[str, object]:
         held = one.example
@@ -224,7 +227,7 @@ class CampaignReview:
         if not is_campaign_id(campaign):
             raise HTTPException(404)
         rule, system_id = _excepted(request)
-        each = await self.store.held_of_each(campaign, rule)
+        each = await self.store.held_of_each(campaign, rule, await self._as_held(request))
         if rule:
             each = {one: count for one, count in each.items() if one == system_id}
         senders = sorted(each.items(), key=lambda one: (-one[1], one[0]))
@@ -259,20 +262,26 @@ class CampaignReview:
             system_id=system_id if rule else given.get("system_id", ""),
             note=said(given.get("note", "")),
             rule=rule,
+            as_held=await self._as_held(request),
         )
         is_asked = self.approvals is not None
-        whole = await self.store.held_of_campaign(campaign) if is_asked else 0
+        whole = await self.store.held_of_campaign(campaign, new.as_held) if is_asked else 0
         if self.approvals is not None and self.approvals.are_needed(decision, whole):
-            each = await self.store.held_of_each(campaign, rule)
-            held = each.get(new.system_id, 0) if new.system_id else sum(each.values())
-            if held != new.expected_count:
+            if await self._held_of(new) != new.expected_count:
                 return await self.whole(request, campaign, OTHER_COUNT, 409)
-            where = await self.approvals.ask(new, self.utcnow())
+            # Who approves decides on what is held, and gives no opinion.
+            alone = replace(new, as_held=())
+            alone = replace(alone, expected_count=await self._held_of(alone))
+            where = await self.approvals.ask(alone, self.utcnow())
             return RedirectResponse(where, status_code=303)
         outcome = await self.desk.decide(new, self.utcnow())
         if isinstance(outcome, JobNotMade):
             return await self.whole(request, campaign, outcome.why, 409)
         return RedirectResponse(HELD.path, status_code=303)
+
+    async def _held_of(self, new: NewCampaignReview) -> int:
+        each = await self.store.held_of_each(new.campaign, new.rule, new.as_held)
+        return each.get(new.system_id, 0) if new.system_id else sum(each.values())
 
     async def chosen(self, request: Request, show: ShowProblem) -> Response:
         """Make a job of a decision on chosen messages; 409 if none of them can be decided on.

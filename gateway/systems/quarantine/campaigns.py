@@ -1,5 +1,6 @@
 """Campaigns of held messages: which are open. Decisions on many messages at once, as a job."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -15,9 +16,18 @@ from gateway.storage.journals import note_access
 from gateway.storage.tables import IS_CAMPAIGN, held_messages
 from gateway.systems.quarantine.decisions import (
     UNDO_FOR,
-    close_escalations,
-    move_for,
     said_wrong,
+)
+from gateway.systems.quarantine.job_messages import (
+    JobStep,
+    SortedMessages,
+    dealt_among,
+    job_of,
+    open_messages,
+    put_into_job,
+    sorted_out,
+    take_step,
+    undo_job,
 )
 from gateway.systems.quarantine.model import (
     MOST_CHOSEN,
@@ -29,21 +39,11 @@ from gateway.systems.quarantine.model import (
     ReviewJobState,
     is_campaign_id,
 )
-from gateway.systems.quarantine.moves import moved_in
-from gateway.systems.quarantine.selections import (
-    end_job,
-    of_job,
-    opinions_of,
-    put_into_job,
-    sorted_out,
-    undo_job,
-)
-from gateway.systems.quarantine.service import OF_CAMPAIGN, OF_MESSAGE, NotDone, of_exception
+from gateway.systems.quarantine.service import NotDone
 from gateway.systems.quarantine.tables import (
     HELD_SINCE,
     IS_OPEN_JOB,
     IS_UNDECIDED,
-    is_excepted,
     review_job_messages,
     review_jobs,
     subject_of,
@@ -51,11 +51,8 @@ from gateway.systems.quarantine.tables import (
 
 # So many of the newest held messages are looked at for open campaigns.
 CAMPAIGN_WINDOW = 20_000
-# So many messages a job moves in one commit. Chosen ones are each of another text, and what is
-# learnt of them takes time from the traffic.
-JOB_STEP, CHOSEN_STEP = 250, 100
-
-_IDS_AT_ONCE = 1000
+# So many messages a job on a campaign moves in one commit.
+JOB_STEP = 250
 
 OTHER_COUNT = "another number of messages is held"
 NOTHING_HELD = "nothing is held of it"
@@ -119,14 +116,6 @@ class JobNotUndone:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class JobStep:
-    """What one step of a job did: the job after it, and the messages that it moved."""
-
-    job: ReviewJob
-    moved: tuple[HeldMessage, ...]
-
-
 class CampaignStore(SqlStore):
     """Finds open campaigns and keeps jobs. Every call raises StoreUnavailable."""
 
@@ -185,27 +174,34 @@ class CampaignStore(SqlStore):
             if row["newest"] in examples  # else it was deleted between the two looks
         ]
 
-    async def held_of_each(self, campaign: str, rule: str = "") -> dict[str, int]:
+    async def held_of_each(
+        self, campaign: str, rule: str = "", as_held: Sequence[int] = ()
+    ) -> dict[str, int]:
         """Return how many messages of a campaign are held of each SP, and no decision waits on.
 
-        With a `rule` only what an exception of it is about; see `is_excepted`.
+        With a `rule` only what an exception of it is about; see `is_excepted`. Those `as_held`
+        count, which a second reviewer sees among the held ones.
         """
-        query = (
-            sa.select(_held.system_id, sa.func.count().label("messages"))
-            .where(*_open_messages(campaign, "", rule))
-            .group_by(_held.system_id)
-        )
-        return {row["system_id"]: row["messages"] for row in await self._database.rows(query)}
+        count = sa.select(_held.system_id, sa.func.count().label("messages"))
+        found = Counter[str]()
+        for among in (None, as_held) if as_held else (None,):
+            ours = open_messages(campaign, rule=rule, as_held=among)
+            for row in await self._database.rows(count.where(*ours).group_by(_held.system_id)):
+                found[row["system_id"]] += row["messages"]
+        return dict(found)
 
-    async def held_of_campaign(self, campaign: str) -> int:
-        """Return how many messages of a campaign are held of all SPs, and no decision waits on."""
-        return sum((await self.held_of_each(campaign)).values())
+    async def held_of_campaign(self, campaign: str, as_held: Sequence[int] = ()) -> int:
+        """Return how many messages of a campaign are held of all SPs, as `held_of_each` does."""
+        return sum((await self.held_of_each(campaign, as_held=as_held)).values())
 
     async def add(
         self, new: NewCampaignReview, at: datetime, undo_for: timedelta
     ) -> ReviewJob | JobNotMade:
-        """Keep a job, if `expected_count` messages are held and no other job is open."""
-        ours = [*_open_messages(new.campaign, new.system_id, new.rule), at >= HELD_SINCE]
+        """Keep a job, if `expected_count` messages are held and no other job is open.
+
+        What is dealt to this person is counted among them, and gets an opinion.
+        """
+        ours = [*open_messages(new.campaign, new.system_id, new.rule), at >= HELD_SINCE]
         count = sa.select(
             sa.func.count().label("messages"), sa.func.max(_held.message_id).label("newest")
         ).where(*ours)
@@ -213,7 +209,8 @@ class CampaignStore(SqlStore):
 
         async def run(connection: AsyncConnection) -> ReviewJob | JobNotMade:
             found = (await connection.execute(count)).mappings().one()
-            held = int(found["messages"])
+            dealt = await dealt_among(connection, new, at)
+            held = int(found["messages"]) + len(dealt)
             if (await connection.execute(others)).first() is not None:
                 return JobNotMade(held, JOB_WAITS)
             if not held or held != new.expected_count:
@@ -224,9 +221,11 @@ class CampaignStore(SqlStore):
                 "system_id": new.system_id,
                 "rule": new.rule,
                 "expected_count": held,
-                "upto_id": found["newest"],
+                "upto_id": found["newest"] or 0,
             }
-            job = await _job_of(connection, await added(connection, review_jobs, values))
+            job = await job_of(connection, await added(connection, review_jobs, values))
+            if dealt:
+                await put_into_job(connection, job, SortedMessages([], dealt, ()))
             about = f"{_said_of(job)}, campaign {new.campaign}"
             about += f", rule {new.rule}" if new.rule else ""
             act = NewAccess(new.by, "quarantine campaign", job.why, about, at)
@@ -256,7 +255,7 @@ class CampaignStore(SqlStore):
                 "expected_count": len(ids),
                 "upto_id": max(ids),
             }
-            job = await _job_of(connection, await added(connection, review_jobs, values))
+            job = await job_of(connection, await added(connection, review_jobs, values))
             await put_into_job(connection, job, some)
             about = f"{_said_of(job)}, {min(ids)} to {max(ids)}"
             act = NewAccess(new.by, "quarantine chosen", job.why, about, at)
@@ -281,7 +280,7 @@ class CampaignStore(SqlStore):
             is_done = (await connection.execute(statement)).rowcount == 1
             if (await connection.execute(exists)).first() is None:
                 return JobNotUndone(None, UNKNOWN_JOB)
-            found = await _job_of(connection, number)
+            found = await job_of(connection, number)
             if is_done:
                 await undo_job(connection, found)
                 of = f"campaign {found.campaign}" if found.campaign else "chosen messages"
@@ -311,7 +310,9 @@ class CampaignStore(SqlStore):
 
         async def run(connection: AsyncConnection) -> JobStep | None:
             row = (await connection.execute(due)).mappings().one_or_none()
-            return None if row is None else await _step(connection, ReviewJob(**row), now, limit)
+            return (
+                None if row is None else await take_step(connection, ReviewJob(**row), now, limit)
+            )
 
         return await self._database.writer.write(run, rows=2 * limit)
 
@@ -429,72 +430,3 @@ def _job_values(
 
 def _said_of(job: ReviewJob) -> str:
     return f"job {job.number}: {job.decision.value}, {job.expected_count} messages"
-
-
-def _open_messages(campaign: str, system_id: str, rule: str) -> list[sa.ColumnElement[bool]]:
-    """Return the conditions for what a person may decide on of a campaign.
-
-    Of an SP or of all, and of all rules or what an exception of one is about.
-    """
-    ours = [_IS_HELD, sa.and_(IS_CAMPAIGN, _held.campaign == campaign), IS_UNDECIDED]
-    ours += [_held.system_id == system_id] if system_id else []
-    return [*ours, is_excepted(rule)] if rule else ours
-
-
-async def _job_of(connection: AsyncConnection, number: int) -> ReviewJob:
-    query = sa.select(review_jobs).where(_job.number == number)
-    return ReviewJob(**(await connection.execute(query)).mappings().one())
-
-
-async def _step(connection: AsyncConnection, job: ReviewJob, now: datetime, limit: int) -> JobStep:
-    if job.campaign:
-        ours = _open_messages(job.campaign, job.system_id, job.rule)
-        ours.append(job.decided_at >= HELD_SINCE)  # an old message may be held for something new
-    else:
-        ours, limit = of_job(job.number), min(limit, CHOSEN_STEP)
-    page = (
-        sa.select(_held.message_id, _held.assembly)
-        .where(
-            *ours,
-            _held.message_id > job.last_id,
-            _held.message_id <= job.upto_id,
-            _held.expires_at > now,
-        )
-        .order_by(_held.message_id)
-        .limit(limit)
-    )
-    rows = (await connection.execute(page)).mappings().all()
-    moved = await _moved(connection, job, rows, now)
-    done = len(moved) if job.campaign else len({subject_of(one) for one in moved})
-    if job.state is ReviewJobState.WAITING:
-        done += await opinions_of(connection, job)
-    values: dict[str, object] = {"state": ReviewJobState.RUNNING, "done": job.done + done}
-    if rows:
-        values["last_id"] = rows[-1]["message_id"]
-    if len(rows) < limit:
-        values |= {"state": ReviewJobState.DONE, "ended_at": now}
-        await end_job(connection, job.number)
-    own = sa.update(review_jobs).where(_job.number == job.number)
-    await connection.execute(own.values(values))
-    return JobStep(await _job_of(connection, job.number), tuple(moved))
-
-
-async def _moved(
-    connection: AsyncConnection, job: ReviewJob, rows: Sequence[sa.RowMapping], now: datetime
-) -> list[HeldMessage]:
-    """Move messages, and the other parts of the long ones among them that may be moved."""
-    of_many = OF_CAMPAIGN if job.campaign else OF_MESSAGE
-    overruling = of_exception(job.rule) if job.rule else of_many
-    move = move_for(job.decision, job.by, job.why, now, overruling)
-    spared = {HoldState.IN_DOUBT}  # the SMSC may have it: that is decided on by its id
-    move["allowed"] -= spared
-    ids = [row["message_id"] for row in rows]
-    if assemblies := {row["assembly"] for row in rows if row["assembly"]}:
-        parts = sa.select(_held.message_id).where(_held.assembly.in_(sorted(assemblies)))
-        ids = sorted({*ids, *(await connection.execute(parts)).scalars()})
-    moved: list[HeldMessage] = []
-    for at in range(0, len(ids), _IDS_AT_ONCE):
-        some = await moved_in(connection, ids[at : at + _IDS_AT_ONCE], move)
-        await close_escalations(connection, some)
-        moved += some
-    return moved

@@ -294,6 +294,12 @@ def _decisions(desk: ReviewDesk, utcnow: Now) -> APIRouter:
     return router
 
 
+async def _as_held(
+    stores: DecisionStores, client: ApiClient, limit_of: FindLimit, at: datetime
+) -> tuple[int, ...]:
+    return (await stores.second_reviews.dealt_to(second_reviewer(client), at, limit_of)).as_held
+
+
 def _campaigns(
     stores: DecisionStores, desk: CampaignDesk, limit_of: FindLimit, utcnow: Now
 ) -> APIRouter:
@@ -303,8 +309,8 @@ def _campaigns(
     @router.get("/v1/campaigns", summary="List open campaigns")
     async def listed(client: Reader) -> CampaignList:
         """Return the largest campaigns among what is held, with an example of each."""
-        dealt = await stores.second_reviews.dealt_to(second_reviewer(client), utcnow(), limit_of)
-        found = await store.open_campaigns(_MOST_LISTED, as_held=dealt.as_held)
+        as_held = await _as_held(stores, client, limit_of, utcnow())
+        found = await store.open_campaigns(_MOST_LISTED, as_held=as_held)
         return CampaignList(campaigns=list(map(_campaign, found)))
 
     @router.post("/v1/campaigns/{campaign}/decide", summary="Decide on a campaign", status_code=202)
@@ -320,6 +326,7 @@ def _campaigns(
             note=body.note.strip(),
             category=body.category,
             rule=body.rule,
+            as_held=await _as_held(stores, client, limit_of, utcnow()),
         )
         try:
             made = await desk.decide(new, utcnow())
@@ -361,10 +368,7 @@ def _campaigns(
 
 
 def _campaign_jobs(
-    router: APIRouter,
-    store: CampaignStore,
-    desk: CampaignDesk,
-    utcnow: Now,
+    router: APIRouter, store: CampaignStore, desk: CampaignDesk, utcnow: Now
 ) -> None:
     @router.get("/v1/campaigns/decisions", summary="List decisions on many")
     async def jobs(_client: Reader) -> CampaignJobList:
@@ -404,10 +408,7 @@ async def _as_read(messages: QuarantineStore, body: ExceptionBody) -> HeldMessag
 
 
 def _exceptions(
-    store: ExceptionStore,
-    held_messages: QuarantineStore,
-    desk: ExceptionDesk,
-    utcnow: Now,
+    store: ExceptionStore, held_messages: QuarantineStore, desk: ExceptionDesk, utcnow: Now
 ) -> APIRouter:
     """Return the routes of exceptions: "and from now on"."""
     router = APIRouter(tags=["quarantine"])

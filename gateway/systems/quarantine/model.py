@@ -1,7 +1,7 @@
 """Held messages (隔离区): what is changed of them, every way that one may go, and their ids."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import NamedTuple, NotRequired, TypedDict
@@ -138,7 +138,7 @@ class NewCampaignReview:
 
     With a `system_id` only what that SP sent is meant, with a `rule` only what an exception of
     that rule is about. `expected_count` is how many messages the person was told of, and has typed
-    in.
+    in. Those `as_held` are dealt to that person as a second reviewer: they count, and get opinions.
     """
 
     campaign: str
@@ -150,6 +150,7 @@ class NewCampaignReview:
     note: str = ""
     category: str = ""
     rule: str = ""
+    as_held: tuple[int, ...] = field(default=(), repr=False)
 
 
 MOST_CHOSEN = 500

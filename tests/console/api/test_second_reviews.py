@@ -283,3 +283,35 @@ async def test_who_gets_no_second_reviews_leaves_it_as_it_is(ask: Ask, desk: Des
     answer = await ask("admin", "POST", "/v1/quarantine/decide", json=body)
 
     assert (answer.status_code, "its release was asked for" in answer.text) == (409, True)
+
+
+@pytest.mark.usefixtures("messages")
+async def test_a_decision_on_a_whole_campaign_counts_it_and_gives_an_opinion(
+    ask: Ask, desk: Desk
+) -> None:
+    await dealt(desk.stores)
+    before = await kept(desk.stores)
+    path, body = f"/v1/campaigns/{CAMPAIGN}/decide", {"decision": "rejected", "note": "同一话术"}
+
+    async def decide(who: str, count: int) -> httpx.Response:
+        return await ask(who, "POST", path, json=body | {"expected_count": count})
+
+    (listed,) = (await ask("senior_reviewer", "GET", "/v1/campaigns")).json()["campaigns"]
+    wrong, other = await decide("senior_reviewer", 1), await decide("admin", 2)
+    first = await decide("senior_reviewer", 2)
+    undo = f"/v1/campaigns/decisions/{first.json()['number']}/undo"
+    undone = await ask("senior_reviewer", "POST", undo)
+    second = await decide("senior_reviewer", 2)
+    desk.now += UNDO_FOR
+    await desk.stores.campaigns.advance(desk.now)
+    where = f"/v1/campaigns/decisions/{second.json()['number']}"
+    ended = (await ask("senior_reviewer", "GET", where)).json()
+    report = await desk.stores.agreement.report(NOON, desk.now)
+
+    assert listed["messages"] == 2
+    answers = (wrong, other, first, undone, second)
+    assert [one.status_code for one in answers] == [409, 409, 202, 200, 202]
+    assert "another number of messages is held: 2" in wrong.text
+    assert (ended["expected_count"], ended["state"], ended["done"]) == (2, "done", 2)
+    assert await kept(desk.stores) == before
+    assert (report.rate.compared, report.rate.agreed) == (1, 0)

@@ -9,7 +9,6 @@ import pytest
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.stores import Stores
 from gateway.systems.quarantine.campaigns import (
-    CHOSEN_STEP,
     FEWER_ALONE,
     NOT_YOUR_JOB,
     CampaignDesk,
@@ -25,6 +24,7 @@ from gateway.systems.quarantine.decisions import (
     ReviewDesk,
     seen_digest,
 )
+from gateway.systems.quarantine.job_messages import CHOSEN_STEP
 from gateway.systems.quarantine.model import (
     MOST_CHOSEN,
     ChosenMessage,

@@ -11,6 +11,7 @@ from gateway.domain.quarantine import HeldMessage, HoldState, ReceiptState
 from gateway.domain.records import NewPurge
 from gateway.stores import Stores
 from gateway.systems.quarantine.agreement.counts import SecondReviewEnd
+from gateway.systems.quarantine.campaigns import CampaignDesk, JobNotMade
 from gateway.systems.quarantine.decisions import (
     DECISION_WAITS,
     UNDO_FOR,
@@ -20,9 +21,12 @@ from gateway.systems.quarantine.decisions import (
 )
 from gateway.systems.quarantine.model import (
     Grounds,
+    NewCampaignReview,
     NewReview,
     PersonDecision,
     ReviewDecision,
+    ReviewJob,
+    ReviewJobState,
     ReviewState,
 )
 from gateway.systems.quarantine.second_reviews import SHOWN_FOR, is_dealt_twice
@@ -507,3 +511,62 @@ async def test_without_a_share_nothing_is_dealt(
     await stores.reviews.take_up(noon + UNDO_FOR)
 
     assert (await stores.second_reviews.dealt_to(MEI, noon + UNDO_FOR)).as_held == ()
+
+
+@pytest.mark.parametrize("rule", ["", "K-LOAN"])
+async def test_a_job_on_a_campaign_counts_each_part_and_takes_one_opinion(
+    stores: Stores, reviews: ReviewDesk, held: Builder, noon: datetime, rule: str
+) -> None:
+    campaign = "c0123456789abcdef"
+    of_campaign = {"campaign": campaign, "rule": "K-LOAN"}
+    parts = [held(message_id=one, assembly=1, part=one, **of_campaign) for one in (1, 2)]
+    await stores.quarantine.hold([*parts, held(message_id=3, **of_campaign)])
+    after = await decided_by_lin(stores, reviews, noon)
+    desk, before = CampaignDesk(stores.campaigns, str), await kept(stores)
+    as_held = (await stores.second_reviews.dealt_to(MEI, after)).as_held
+    new = NewCampaignReview(campaign, REJECTED, MEI, 3, rule=rule, as_held=as_held)
+
+    each = await stores.campaigns.held_of_each(campaign, rule, as_held)
+    first = await desk.decide(new, after)
+    others = [await desk.decide(replace(new, by=by), after) for by in (LIN, WU)]
+    later = after + UNDO_FOR
+    step = await stores.campaigns.advance(later)
+
+    assert list(each.values()) == [3]
+    assert isinstance(first, ReviewJob)
+    assert [isinstance(one, JobNotMade) for one in others] == [True, True]
+    assert step is not None
+    assert (step.job.done, step.job.state) == (3, ReviewJobState.DONE)
+    assert [one.message_id for one in step.moved] == [3]
+    assert await kept(stores) == before
+    assert (await stores.agreement.report(noon, later)).rate.compared == 1
+    assert [one.decision.number for one in await reviews.last_ten(MEI, later)] == []
+
+
+async def test_what_one_sp_sent_of_a_campaign_is_all_that_a_job_on_it_gives_opinions_on(
+    stores: Stores, reviews: ReviewDesk, held: Builder, noon: datetime
+) -> None:
+    campaign = "c0123456789abcdef"
+    await stores.quarantine.hold(
+        [
+            held(message_id=1, campaign=campaign, system_id="shop"),
+            held(message_id=2, campaign=campaign, system_id="bank"),
+        ]
+    )
+    after = await decided_by_lin(stores, reviews, noon)
+    new = NewCampaignReview(campaign, REJECTED, MEI, 1, system_id="bank", as_held=(1,))
+    desk = CampaignDesk(stores.campaigns, str)
+
+    made = await desk.decide(new, after)
+    alone = await desk.decide(replace(new, system_id="shop"), after + UNDO_FOR)
+    step = await stores.campaigns.advance(after + UNDO_FOR)
+    made_then = await desk.decide(replace(new, system_id="shop"), after + UNDO_FOR)
+    last = await stores.campaigns.advance(after + 2 * UNDO_FOR)
+
+    assert isinstance(made, ReviewJob)
+    assert isinstance(alone, JobNotMade)  # one job on a campaign at a time
+    assert step is not None
+    assert step.job.done == 1
+    assert isinstance(made_then, ReviewJob)
+    assert last is not None
+    assert (last.job.done, last.moved) == (1, ())

@@ -1,6 +1,7 @@
-"""Messages that a person chose one by one: which of them a decision may be on, and which not."""
+"""The messages that jobs are on: chosen ones, opinions among them, and how a step moves them."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
@@ -10,27 +11,59 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.domain.records import NewAccess
 from gateway.storage.journals import note_access
-from gateway.storage.tables import IS_WAITING, held_messages
+from gateway.storage.tables import IS_CAMPAIGN, IS_WAITING, held_messages
 from gateway.systems.quarantine.decisions import (
     DECISION_WAITS,
     LEASED,
     UNKNOWN_MESSAGE,
+    close_escalations,
+    move_for,
     seen_digest,
 )
-from gateway.systems.quarantine.model import NewChosenReview, ReviewJob, ReviewState
-from gateway.systems.quarantine.second_reviews import SecondReview, as_dealt, second_review_of
-from gateway.systems.quarantine.service import STANDING, NotDone
+from gateway.systems.quarantine.model import (
+    NewCampaignReview,
+    NewChosenReview,
+    ReviewJob,
+    ReviewJobState,
+    ReviewState,
+)
+from gateway.systems.quarantine.moves import moved_in
+from gateway.systems.quarantine.second_reviews import (
+    SecondReview,
+    as_dealt,
+    second_review_of,
+    seen_as_held,
+)
+from gateway.systems.quarantine.service import (
+    OF_CAMPAIGN,
+    OF_MESSAGE,
+    STANDING,
+    NotDone,
+    of_exception,
+)
 from gateway.systems.quarantine.sql import TEXT_REPLACED
 from gateway.systems.quarantine.tables import (
+    HELD_SINCE,
     IS_OPINION,
+    IS_UNDECIDED,
     chosen_among,
+    is_excepted,
     review_decisions,
     review_job_messages,
+    review_jobs,
     review_leases,
+    second_reviews,
     subject_of,
 )
 
-_held, _chosen = held_messages.c, review_job_messages.c
+# Of chosen messages a job moves so many in one commit. They are each of another text, and what is
+# learnt of them takes time from the traffic.
+CHOSEN_STEP = 100
+
+_IDS_AT_ONCE = 1000
+
+_held, _chosen, _job = held_messages.c, review_job_messages.c, review_jobs.c
+_IS_HELD = _held.state == HoldState.HELD
 
 
 class SortedMessages(NamedTuple):
@@ -42,6 +75,14 @@ class SortedMessages(NamedTuple):
     free: list[HeldMessage]
     dealt: list[HeldMessage]
     left: tuple[NotDone, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class JobStep:
+    """What one step of a job did: the job after it, and the messages that it moved."""
+
+    job: ReviewJob
+    moved: tuple[HeldMessage, ...]
 
 
 async def sorted_out(
@@ -106,10 +147,11 @@ async def put_into_job(connection: AsyncConnection, job: ReviewJob, some: Sorted
     ]
     if rows:
         await connection.execute(sa.insert(review_job_messages), rows)
-    if some.dealt:
-        opinions = [_opinion(job, one) for one in some.dealt]
+    dealt = {subject_of(one): one for one in reversed(some.dealt)}  # of parts the first one
+    if dealt:
+        opinions = [_opinion(job, one) for one in dealt.values()]
         await connection.execute(sa.insert(review_decisions), opinions)
-    for one in some.dealt:
+    for one in dealt.values():
         about = f"message {one.message_id}: {job.decision.value}"
         given = NewAccess(job.by, "quarantine opinion", job.why, about, job.decided_at)
         await note_access(connection, given)
@@ -139,9 +181,18 @@ def _opinion(job: ReviewJob, shown: HeldMessage) -> dict[str, object]:
 
 
 async def opinions_of(connection: AsyncConnection, job: ReviewJob) -> int:
-    """Return how many opinions were given with a job: it counts them as done."""
-    count = sa.select(sa.func.count()).select_from(review_decisions)
-    query = count.where(IS_OPINION, review_decisions.c.job == job.number)
+    """Return how many messages got an opinion with a job: it counts them as done.
+
+    Each part of a long one counts, but of chosen ones it is one message.
+    """
+    opinion, deal = review_decisions.c, second_reviews.c
+    counted = opinion.subject.distinct() if not job.campaign else deal.message_id
+    query = (
+        sa.select(sa.func.count(counted))
+        .select_from(review_decisions)
+        .join(second_reviews, deal.subject == opinion.subject)
+        .where(IS_OPINION, opinion.job == job.number)
+    )
     return int((await connection.execute(query)).scalar_one())
 
 
@@ -189,3 +240,91 @@ async def _leased(
         lease.subject.in_(subjects), lease.until > at, lease.by != by
     )
     return set((await connection.execute(query)).scalars())
+
+
+def open_messages(
+    campaign: str, system_id: str = "", rule: str = "", as_held: Sequence[int] | None = None
+) -> list[sa.ColumnElement[bool]]:
+    """Return the conditions for what a person may decide on of a campaign.
+
+    Of an SP or of all, and of all rules or what an exception of one is about. With `as_held` for
+    those of these ids instead, which a second reviewer sees among the held ones.
+    """
+    ours = [sa.and_(IS_CAMPAIGN, _held.campaign == campaign)]
+    ours += [_IS_HELD, IS_UNDECIDED] if as_held is None else [_held.message_id.in_(as_held)]
+    ours += [_held.system_id == system_id] if system_id else []
+    return [*ours, is_excepted(rule)] if rule else ours
+
+
+async def dealt_among(
+    connection: AsyncConnection, new: NewCampaignReview, at: datetime
+) -> list[HeldMessage]:
+    """Return what of `new.as_held` is dealt to who decides on a campaign, as it is seen then."""
+    ours = open_messages(new.campaign, new.system_id, new.rule, new.as_held)
+    query = sa.select(held_messages).where(*ours).order_by(_held.message_id)
+    rows = (await connection.execute(query)).mappings().all() if new.as_held else ()
+    seen = [await seen_as_held(connection, HeldMessage(**row), new.by, at) for row in rows]
+    return [one for one in seen if one is not None]
+
+
+async def job_of(connection: AsyncConnection, number: int) -> ReviewJob:
+    """Return a job that there is."""
+    query = sa.select(review_jobs).where(_job.number == number)
+    return ReviewJob(**(await connection.execute(query)).mappings().one())
+
+
+async def take_step(
+    connection: AsyncConnection, job: ReviewJob, now: datetime, limit: int
+) -> JobStep:
+    """Move the next messages of a job, `limit` at most, and say so in the job."""
+    if job.campaign:
+        ours = open_messages(job.campaign, job.system_id, job.rule)
+        ours.append(job.decided_at >= HELD_SINCE)  # an old message may be held for something new
+    else:
+        ours, limit = of_job(job.number), min(limit, CHOSEN_STEP)
+    page = (
+        sa.select(_held.message_id, _held.assembly)
+        .where(
+            *ours,
+            _held.message_id > job.last_id,
+            _held.message_id <= job.upto_id,
+            _held.expires_at > now,
+        )
+        .order_by(_held.message_id)
+        .limit(limit)
+    )
+    rows = (await connection.execute(page)).mappings().all()
+    moved = await _moved(connection, job, rows, now)
+    done = len(moved) if job.campaign else len({subject_of(one) for one in moved})
+    if job.state is ReviewJobState.WAITING:
+        done += await opinions_of(connection, job)
+    values: dict[str, object] = {"state": ReviewJobState.RUNNING, "done": job.done + done}
+    if rows:
+        values["last_id"] = rows[-1]["message_id"]
+    if len(rows) < limit:
+        values |= {"state": ReviewJobState.DONE, "ended_at": now}
+        await end_job(connection, job.number)
+    own = sa.update(review_jobs).where(_job.number == job.number)
+    await connection.execute(own.values(values))
+    return JobStep(await job_of(connection, job.number), tuple(moved))
+
+
+async def _moved(
+    connection: AsyncConnection, job: ReviewJob, rows: Sequence[sa.RowMapping], now: datetime
+) -> list[HeldMessage]:
+    """Move messages, and the other parts of the long ones among them that may be moved."""
+    of_many = OF_CAMPAIGN if job.campaign else OF_MESSAGE
+    overruling = of_exception(job.rule) if job.rule else of_many
+    move = move_for(job.decision, job.by, job.why, now, overruling)
+    spared = {HoldState.IN_DOUBT}  # the SMSC may have it: that is decided on by its id
+    move["allowed"] -= spared
+    ids = [row["message_id"] for row in rows]
+    if assemblies := {row["assembly"] for row in rows if row["assembly"]}:
+        parts = sa.select(_held.message_id).where(_held.assembly.in_(sorted(assemblies)))
+        ids = sorted({*ids, *(await connection.execute(parts)).scalars()})
+    moved: list[HeldMessage] = []
+    for at in range(0, len(ids), _IDS_AT_ONCE):
+        some = await moved_in(connection, ids[at : at + _IDS_AT_ONCE], move)
+        await close_escalations(connection, some)
+        moved += some
+    return moved
