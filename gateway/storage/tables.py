@@ -129,9 +129,11 @@ held_messages = sa.Table(
         *("ix_held_messages_held_again", "campaign", "held_again_at", "message_id"),
         where=IS_HELD_AGAIN,
     ),
-    # What subscribers ask about their own number. The state comes first for SQLite, as below.
+    # What subscribers ask about their own number. The state comes first for SQLite, as below, and
+    # with the reason it is not taken for the one of all that is held to a number.
     partial_index(
-        "ix_held_messages_own_hold", "state", "destination", "message_id", where=IS_OWN_HOLD
+        *("ix_held_messages_own_hold", "state", "reason", "destination", "message_id"),
+        where=IS_OWN_HOLD,
     ),
     # What an SP cancels by its addresses: among millions that are over, few wait.
     partial_index("ix_held_messages_cancellable", "destination", "system_id", where=IS_CANCELLABLE),

@@ -129,5 +129,5 @@ async def test_a_subscribers_messages_are_found_from_an_index(
 
     with closing(sqlite3.connect(database_file)) as connection:
         steps = connection.execute(f"EXPLAIN QUERY PLAN {asked[0][0]}", asked[0][1]).fetchall()
-    assert "ix_held_messages_own_hold (state=? AND destination=?)" in steps[0][3]
+    assert "ix_held_messages_own_hold (state=? AND reason=? AND destination=?)" in steps[0][3]
     assert len(asked) == 1
