@@ -38,6 +38,7 @@ from gateway.runtime.snapshot import (
     Snapshot,
 )
 from gateway.runtime.tasks import spawn
+from gateway.session.binding import BindReason
 from gateway.storage.change_feed import Copy
 from gateway.storage.errors import StoreUnavailable
 
@@ -50,6 +51,7 @@ _STORE_PART = 4
 # From 0 on: Prometheus sees no increase in a series that begins with 1.
 _NOT_ESCALATED: Mapping[str, int] = {one.value: 0 for one in WarningCode}
 _NO_SANCTIONS: Mapping[str, int] = {one.value: 0 for one in SanctionStep}
+_NO_BINDS = {one.value: 0 for one in BindReason}
 _FILES_LEFT = 64  # fewer cannot take the hour's records and what SQLite makes beside its file
 
 
@@ -333,7 +335,7 @@ class GatewayHealth:
         counters.findings = tally.findings.copy()
         counters.sender_submits.add_all(tally.senders)
         counters.answers.add_all(tally.answers)
-        counters.binds.add_all(self.gate.binds)
+        counters.binds.add_all(_NO_BINDS | self.gate.binds)
         counters.tick_us = self.tick.turn_us
         counters.answer_us.total = tally.latency_us_total
         for bits, count in enumerate(tally.latency_us[: len(counters.answer_us.buckets)]):
