@@ -195,7 +195,7 @@ async def test_the_metrics_tell_what_passed_and_what_did_not(
     assert value('checks{check="consent_is_current"}') == 1
     assert value('cases_escalated_total{clock="ack",share="100"}') == 0
     assert value('warnings_escalated_total{code="W5"}') == 0
-    assert value('binds_total{reason="credentials"}') == 0
+    assert value('binds_total{reason="suspended"}') == 0
     assert value("answer_seconds_count") == 3
     assert value("tick_seconds_count") > 0
     digest = gateway.plane.rules.digest
