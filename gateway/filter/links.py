@@ -18,6 +18,8 @@ _ANY_LABEL = r"[\w-]"
 # a space only after it ends a sentence.
 _DOT = r"(?:[.。·•]|点|\ [.。·•]\ ?|\ (?:点|dot)\ |\ ?[(\[{<【]\ ?(?:[.。]|点|dot)\ ?[)\]}>】]\ ?)"
 _MAX_LABELS = 16
+# Letters with spaces between them are joined in the folded view, but not two alone.
+_SPREAD_ENDING = r"c\ [nc](?![a-z0-9_-])"
 # Browsers accept any number of slashes, and backslashes.
 _SCHEME = r"(?:h(?:tt|xx)ps?|ftp)\ ?:\ ?[/\\]{1,8}+\ ?"
 # User info: anything up to the last @ before the path; the host comes after it. It contains no Han:
@@ -39,7 +41,7 @@ _CHAIN = re.compile(
         )
     |
         (?<![a-z0-9_.-])(?<![a-z0-9_.+%-]@)
-        (?P<bare>{_LABEL}++(?:{_DOT}{_LABEL}++){{1,{_MAX_LABELS}}}+)(?!@)
+        (?P<bare>{_LABEL}++(?:{_DOT}(?:{_SPREAD_ENDING}|{_LABEL}++)){{1,{_MAX_LABELS}}}+)(?!@)
     )
     """,
     re.VERBOSE,
@@ -324,10 +326,12 @@ def _host_in(
         if number is not None:
             return number, number, len(written), []
     for labelled in _shorter_and_shorter(written, spans):
-        labels = [written[slice(*span)] for span in labelled]
+        *labels, ending = [written[slice(*span)] for span in labelled]
+        is_spread = " " in ending
+        labels.append(ending.replace(" ", ""))
         end = labelled[-1][1]
         is_sure = is_named or (is_followed and end == len(written))
-        is_plain = all(dot[0] == "." for dot in dots[: len(labels) - 1])
+        is_plain = not is_spread and all(dot[0] == "." for dot in dots[: len(labels) - 1])
         host = _believed(labels, is_sure=is_sure, is_plain=is_plain)
         domain = registrable_domain(host)
         if domain is not None:

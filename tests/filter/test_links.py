@@ -80,6 +80,8 @@ def test_a_link_as_browsers_take_it(written: str, host: str, domain: str) -> Non
         ("ＷＷＷ．ＩＣＢＣ．ＣＯＭ", "icbc.com"),
         ("http：／／evil．top／x", "evil.top"),
         ("w w w . i c b c . c o m", "icbc.com"),
+        ("i c b c . c n", "icbc.cn"),
+        ("ｉ　ｃ　ｂ　ｃ　．　ｃ　ｃ", "icbc.cc"),
         ("iсbс.com", "icbc.com"),  # Cyrillic
         ("ic\u200bbc.c\u2060om", "icbc.com"),
         ("ⓘⓒⓑⓒ.com", "icbc.com"),
