@@ -3,7 +3,6 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import NoReturn, Protocol
@@ -159,7 +158,11 @@ _LOOKS = 5
 # In turns of the loop: each look at the store delays traffic a little.
 _RECEIPTS_EVERY = 4
 _EXPIRY_EVERY = 8
-_COUNT_EVERY_S, _COUNT_REST = 2.0, 20  # of ten million messages a count takes seconds
+_COUNT_EVERY_S, _LONGEST_REST_S, _COUNT_REST = (
+    2.0,
+    300.0,
+    20,
+)  # of ten million messages a count takes seconds
 _REPORTS_EVERY = 240  # about a minute
 _PRUNE_EVERY = 14_400  # about an hour
 _CHANGES_KEPT = timedelta(days=7)
@@ -308,9 +311,15 @@ class Followers:
         while True:
             await asyncio.sleep(wait_s)
             began = monotonic()
-            with suppress(StoreUnavailable):  # the steps tell of it
-                await self.rounds.take("count", self._count)
+            await self.rounds.take("count", self._counted)
             wait_s = max(_COUNT_EVERY_S, _COUNT_REST * (monotonic() - began))
+            wait_s = min(wait_s, _LONGEST_REST_S)
+
+    async def _counted(self) -> None:
+        try:
+            await self._count()
+        except StoreUnavailable as error:  # a fault of this step: others may well be answered
+            raise TimeoutError(str(error)) from None
 
     async def _follow_quarantine(self) -> NoReturn:
         """Take the steps that release, expire and report messages."""

@@ -275,23 +275,31 @@ class ConsoleChild:
     def __init__(self, find: FindCommand) -> None:
         self._find = find
         self._child: ChildProcess | None = None
-        self._lock = asyncio.Lock()
         self._is_over = False
 
     async def follow(self) -> None:
-        """Start the console where its file has come, end it where that has gone."""
-        async with self._lock:
-            command = () if self._is_over else await asyncio.to_thread(self._find)
-            if command and self._child is None:
-                self._child = ChildProcess("console", command)
-            elif not command and self._child is not None:
-                child, self._child = self._child, None
-                await child.stop()
+        """Start the console where its file has come, end it where that has gone.
+
+        Where the directory cannot be read, as the reload tells, the console stays as it is.
+        """
+        try:
+            command = await asyncio.to_thread(self._find)
+        except OSError:
+            return
+        if not command:
+            await self._end()
+        elif self._child is None and not self._is_over:
+            self._child = ChildProcess("console", command)
 
     async def stop(self) -> None:
-        """End the console for good."""
+        """End the console for good; waits for nothing else."""
         self._is_over = True
-        await self.follow()
+        await self._end()
+
+    async def _end(self) -> None:
+        child, self._child = self._child, None
+        if child is not None:
+            await child.stop()
 
 
 async def _serve(

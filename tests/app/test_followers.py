@@ -268,6 +268,18 @@ async def test_a_count_that_takes_long_delays_no_step(
     assert (await told("quarantine.expired"))["messages"] == 1
 
 
+async def test_a_count_that_fails_alone_is_told(
+    start: Start, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def count(_store: QuarantineStore) -> NoReturn:
+        raise StoreUnavailable("no answer in time")
+
+    await start()
+    monkeypatch.setattr(QuarantineStore, "count_by_state", count)
+
+    assert (await told("follower.failed"))["step"] == "count"
+
+
 async def test_what_expires_is_told_by_number(
     start: Start, attach: Attach, told: Told, feed: FeedOfMoods
 ) -> None:

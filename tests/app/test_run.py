@@ -16,8 +16,9 @@ import pytest
 import structlog
 
 from gateway.app.gateway import Gateway, TakeOver
-from gateway.app.run import FindCommand, run
+from gateway.app.run import ConsoleChild, FindCommand, run
 from gateway.runtime.passed_sockets import PASSED_ON, PassedSocket, Successor
+from gateway.runtime.tasks import spawn
 from gateway.terminal.failure import ExitCode
 from simulators import builders
 from simulators.esme import RawEsme
@@ -374,6 +375,67 @@ def test_a_console_begins_and_ends_with_its_file_while_the_gateway_runs(
 
     assert run_here((config, policies), story) == ExitCode.FINE
     assert (count("child.started"), count("child.stopped")) == (3, 3)
+
+
+async def test_a_directory_that_cannot_be_read_leaves_the_console_as_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ended: list[str] = []
+
+    class NotedChild:
+        def __init__(self, name: str, _command: Sequence[str]) -> None:
+            self.name = name
+
+        async def stop(self) -> None:
+            ended.append(self.name)
+
+    found: list[Sequence[str] | OSError] = [("console",), PermissionError(), ("console",), ()]
+
+    def find() -> Sequence[str]:
+        one = found.pop(0)
+        if isinstance(one, OSError):
+            raise one
+        return one
+
+    monkeypatch.setattr("gateway.app.run.ChildProcess", NotedChild)
+    console = ConsoleChild(find)
+    for _ in range(3):
+        await console.follow()
+    assert ended == []
+    await console.follow()
+    assert ended == ["console"]
+
+
+async def test_a_file_system_that_hangs_keeps_no_console_from_its_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ended, gate = asyncio.Event(), threading.Event()
+    first = [("console",)]
+
+    class NotedChild:
+        def __init__(self, *_arguments: object) -> None:
+            """Start nothing."""
+
+        async def stop(self) -> None:
+            ended.set()
+
+    def find() -> Sequence[str]:
+        if first:
+            return first.pop()
+        gate.wait()
+        return ("console",)
+
+    monkeypatch.setattr("gateway.app.run.ChildProcess", NotedChild)
+    console = ConsoleChild(find)
+    await console.follow()
+    hanging = spawn(console.follow(), name="follow")
+    await console.stop()
+    assert ended.is_set()
+    ended.clear()
+    gate.set()
+    await hanging
+    await console.stop()
+    assert not ended.is_set()  # nothing was started once it was over
 
 
 @pytest.mark.parametrize("file", [{}, {"config/console.yaml": "version: 1\n"}])
