@@ -4,9 +4,12 @@ import json
 import os
 import subprocess
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import timedelta
+from io import BufferedWriter
 from pathlib import Path
 from subprocess import CompletedProcess
+from typing import NoReturn
 
 import pytest
 
@@ -18,7 +21,7 @@ from gateway.cli.backups.record_copies import (
     restore_records,
 )
 from gateway.domain.quarantine import HeldMessage
-from gateway.records.archive import RecordArchive, start_of
+from gateway.records.archive import RecordArchive, replacing, start_of
 from gateway.terminal.failure import CommandError
 from tests.records.finding_rows import HOUR
 
@@ -54,6 +57,20 @@ class Place:
 
     def names(self) -> set[str]:
         return {one.name for one in self.copies.iterdir()} - {LIST}
+
+
+def fail(*_: object) -> NoReturn:
+    raise OSError("the power failed")
+
+
+def replacing_once() -> Callable[[Path], AbstractContextManager[BufferedWriter]]:
+    """Return what replaces one file, and fails from then on."""
+    ways = iter([replacing])
+
+    def replace_once(path: Path) -> AbstractContextManager[BufferedWriter]:
+        return next(ways, fail)(path)
+
+    return replace_once
 
 
 @pytest.fixture
@@ -107,6 +124,37 @@ def test_what_was_rewritten_is_copied_again_and_what_is_gone_is_counted(place: P
 
     assert (told.copied, told.kept, told.gone) == (1, 0, 1)
     assert (place.copies / CLOSED).exists()  # a disk may have lost it
+
+
+def test_a_copy_that_is_made_anew_is_listed_with_no_digest_of_before(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.copy()
+    place.write(SEALED, "only what a hold keeps\n")
+    with monkeypatch.context() as at_the_end:  # the power fails once the copy has its name
+        at_the_end.setattr("gateway.cli.backups.record_copies.sync_directory", fail)
+        at_the_end.setattr("gateway.cli.backups.record_copies.replacing", replacing_once())
+        with pytest.raises(CommandError, match="not copied: the power failed"):
+            place.copy()
+
+    assert (place.copies / SEALED).read_bytes() == (place.records / SEALED).read_bytes()
+    assert SEALED.encode() not in (place.copies / LIST).read_bytes()
+    assert place.copy().copied == 1
+    assert restore_records(place.copies, None, bool).damaged == []
+
+
+def test_a_copy_that_cannot_be_made_anew_stays_what_it_was(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.copy()
+    place.write(SEALED, "only what a hold keeps\n")
+    with monkeypatch.context() as full:
+        full.setattr("gateway.cli.backups.record_copies.copied", fail)
+        with pytest.raises(CommandError, match="not copied"):
+            place.copy()
+
+    assert restore_records(place.copies, None, bool).damaged == []
+    assert SEALED.encode() in (place.copies / LIST).read_bytes()
 
 
 def test_a_copy_that_was_interrupted_is_made_again(place: Place) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from gateway.cli.backups.archive import copied, private_file, sync_directory
@@ -77,7 +78,8 @@ def _copied_into(place: Path, meant: Iterable[HourFile], waiting: int, told: Tol
                 kept += 1
                 continue
             with suppress(FileNotFoundError):  # sealed or purged meanwhile
-                listed[file.path.name] = _copy(file.path, place, told)
+                name = file.path.name
+                listed[name] = _copy(file.path, place, told, partial(_drop, place, [name], listed))
                 new += 1
             if new % _LISTED_EVERY == 0:
                 _write_list(place, listed)
@@ -127,13 +129,15 @@ def _restored(source: Path, digest: str, archive: RecordArchive | None, told: To
     if archive is None:
         with source.open("rb") as reading:
             return copied(reading, None, told)[1] == digest
-    return _copy(source, archive.directory, told, digest) == digest
+    return _copy(source, archive.directory, told, bool, digest) == digest
 
 
-def _copy(source: Path, directory: Path, told: Told, wanted: str = "") -> str:
+def _copy(
+    source: Path, directory: Path, told: Told, ready: Callable[[], object], wanted: str = ""
+) -> str:
     """Copy a file with its time, for its owner alone, unless its digest is not as `wanted`.
 
-    Returns the digest.
+    Calls `ready` before the copy takes its name. Returns the digest.
     """
     # Housekeeping removes what a copy that was killed leaves in the records.
     draft = directory / f".{source.name}.part"
@@ -143,6 +147,7 @@ def _copy(source: Path, directory: Path, told: Told, wanted: str = "") -> str:
         at = os.fstat(reading.fileno()).st_mtime_ns
     os.utime(draft, ns=(at, at))
     if wanted in {"", digest}:
+        ready()
         draft.rename(directory / source.name)
         sync_directory(directory)
     else:
@@ -166,6 +171,13 @@ def _listed(place: Path) -> dict[str, str]:
         return {}
     found = map(_LINE.fullmatch, lines)
     return {one[2]: one[1] for one in found if one is not None}
+
+
+def _drop(place: Path, names: Iterable[str], listed: dict[str, str]) -> None:
+    """Take files off the list that are about to change, so that none is under another's digest."""
+    dropped = [listed.pop(name) for name in names if name in listed]
+    if dropped:
+        _write_list(place, listed)
 
 
 def _write_list(place: Path, listed: Mapping[str, str]) -> None:
