@@ -35,6 +35,8 @@ SEALED, CLOSED, LAST = (
     "cdr-20130930-10.jsonl",
 )
 
+OPEN, CLOSED_NOW = "cdr-20130930-07.jsonl", "cdr-20130930-07.0.jsonl"
+
 
 class Place:
     """Records of three hours, and where their copies go. The hour of now is the fourth."""
@@ -110,7 +112,7 @@ def test_where_there_are_keys_no_copy_is_open(place: Place) -> None:
     (place.records / CLOSED).unlink()
     after = place.copy(sealed_only=True)
 
-    assert (told.copied, told.waiting) == (0, 1)
+    assert (told.copied, told.waiting, told.gone) == (0, 1, 0)
     assert (after.copied, after.waiting, after.gone) == (1, 0, 0)
     assert place.names() == {SEALED, "cdr-20130930-09.jsonl.gz"}
 
@@ -178,6 +180,100 @@ def test_what_is_missing_comes_back_and_what_is_there_stays(place: Place) -> Non
     assert (place.records / SEALED).read_bytes() == before
     assert (place.records / CLOSED).read_text(encoding="ascii") == "other\n"
     assert {one.name for one in place.records.iterdir()} == {SEALED, CLOSED, LAST}
+
+
+@pytest.mark.parametrize("is_rewritten", [False, True])
+def test_an_hour_that_was_closed_since_is_copied_and_restored_once(
+    place: Place, *, is_rewritten: bool
+) -> None:
+    place.write(OPEN, "two rows\nof one hour\n")
+    place.copy()
+    (place.records / OPEN).rename(place.records / CLOSED_NOW)  # as a purge does
+    unlike = place.restore()
+    if is_rewritten:
+        place.write(CLOSED_NOW, "one row\n")
+
+    told = place.copy()
+    kept = (place.records / CLOSED_NOW).read_bytes()
+    for one in place.archive.every_file():
+        one.path.unlink()
+
+    assert (unlike.written, unlike.kept) == (0, 3)
+    assert (told.copied, told.kept, told.gone) == (is_rewritten, 3 - is_rewritten, 0)
+    assert place.names() == {SEALED, CLOSED, CLOSED_NOW}
+    assert (place.restore().written, place.restore().kept) == (3, 3)
+    assert (place.records / CLOSED_NOW).read_bytes() == kept
+
+
+def test_an_hour_that_was_closed_since_is_not_closed_twice_after_a_kill(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.write(OPEN, "two rows\nof one hour\n")
+    place.copy()
+    (place.records / OPEN).rename(place.records / CLOSED_NOW)
+    with monkeypatch.context() as killed:
+        killed.setattr("gateway.cli.backups.record_copies.replacing", replacing_once())
+        with pytest.raises(CommandError, match="not copied"):
+            place.copy()
+
+    assert restore_records(place.copies, None, bool).damaged == []
+    assert (place.copy().gone, place.names()) == (0, {SEALED, CLOSED, CLOSED_NOW})
+
+
+def test_rows_that_came_late_are_a_part_of_their_own_and_all_come_back(place: Place) -> None:
+    place.write(OPEN, "late\n")
+    place.write(CLOSED_NOW, "first\n")
+    place.copy()
+    (place.records / OPEN).unlink()  # a disk lost it
+
+    told, restored = place.copy(), place.restore()
+    (place.records / OPEN).rename(place.records / CLOSED_NOW.replace(".0.", ".1."))
+    closed = place.copy()
+
+    assert (told.gone, restored.written, restored.kept) == (1, 1, 3)
+    assert (closed.copied, closed.gone) == (0, 0)
+    assert place.names() == {SEALED, CLOSED, CLOSED_NOW, CLOSED_NOW.replace(".0.", ".1.")}
+
+
+def test_a_sealed_part_stands_for_no_other_part_of_its_hour(place: Place) -> None:
+    late = CLOSED.replace(".0.", ".1.")
+    place.write(late, "late\n")
+    place.copy()
+    (place.records / CLOSED).rename(place.records / CLOSED.replace(".0.jsonl", ".jsonl.gz"))
+    (place.records / late).unlink()  # a disk lost it
+
+    told, restored = place.copy(sealed_only=True), place.restore()
+
+    assert (told.copied, told.gone, restored.written, restored.kept) == (1, 1, 1, 2)
+    assert (place.records / late).read_text(encoding="ascii") == "late\n"
+
+
+def test_of_a_sealed_copy_and_an_open_one_beside_it_one_is_restored(place: Place) -> None:
+    place.copy()
+    sealed = CLOSED.replace(".0.jsonl", ".jsonl.gz")
+    place.write(sealed, "sealed\n")
+    (place.records / CLOSED).unlink()
+    lines = (place.copies / LIST).read_bytes()
+    before = (place.copies / CLOSED).read_bytes()
+    place.copy(sealed_only=True)
+    (place.copies / CLOSED).write_bytes(before)  # the backup was killed before it took that away
+    with (place.copies / LIST).open("ab") as file:
+        file.write(lines)
+    for one in place.archive.every_file():
+        one.path.unlink()
+
+    told = place.restore()
+
+    assert (told.written, told.kept, told.damaged) == (2, 1, [])
+    assert {one.name for one in place.records.iterdir()} == {SEALED, sealed}
+
+
+def test_what_was_deleted_from_the_copies_by_hand_is_not_missed(place: Place) -> None:
+    place.copy()
+    for directory in (place.records, place.copies):
+        (directory / CLOSED).unlink()
+
+    assert (place.copy().gone, place.restore().damaged) == (0, [])
 
 
 def test_a_copy_of_an_hour_that_was_sealed_since_stays_out(place: Place) -> None:

@@ -57,41 +57,72 @@ def copy_records(
     `place` has the digests, as sha256sum reads them. Raises CommandError.
     """
     over = [file for file in archive.files() if file.hour < hour_of(now) - GRACE_HOURS]
-    meant = [file for file in over if file.is_sealed or not sealed_only]
     try:
         place.mkdir(mode=_MODE, parents=True, exist_ok=True)
         with RecordArchive(place).alone():
-            return _copied_into(place, meant, len(over) - len(meant), told)
+            return _copied_into(place, over, told, sealed_only=sealed_only)
     except ArchiveBusyError as error:
         raise CommandError("another backup copies records to the same place") from error
     except OSError as error:
         raise CommandError(f"the records are not copied: {error.strerror or error}") from error
 
 
-def _copied_into(place: Path, meant: Iterable[HourFile], waiting: int, told: Told) -> RecordCopies:
+def _copied_into(
+    place: Path, over: list[HourFile], told: Told, *, sealed_only: bool
+) -> RecordCopies:
     listed, new, kept = _listed(place), 0, 0
-    meant = list(meant)
-    names = {file.path.name for file in meant}
+    for name in [name for name in listed if not (place / name).exists()]:
+        del listed[name]
+    meant = [file for file in over if file.is_sealed or not sealed_only]
     try:
+        _close_copies(place, over, listed)
         for file in meant:
-            if file.path.name in listed and _is_same(file.path, place / file.path.name):
+            name = file.path.name
+            if name in listed and _is_same(file.path, place / name):
                 kept += 1
                 continue
             with suppress(FileNotFoundError):  # sealed or purged meanwhile
-                name = file.path.name
                 listed[name] = _copy(file.path, place, told, partial(_drop, place, [name], listed))
                 new += 1
             if new % _LISTED_EVERY == 0:
                 _write_list(place, listed)
-        # Of an hour that was copied before it was sealed no open copy stays.
-        sealed = {file.hour for file in meant if file.is_sealed}
-        for old in RecordArchive(place).every_file():
-            if not old.is_sealed and old.hour in sealed and old.path.name not in names:
-                old.path.unlink()
-                listed.pop(old.path.name, None)
+        # Of a part that was copied before it was sealed no open copy stays.
+        sealed = {(file.hour, file.part) for file in meant if file.is_sealed}
+        copies = RecordArchive(place).every_file()
+        old = [one for one in copies if not one.is_sealed and (one.hour, one.part) in sealed]
+        _drop(place, [one.path.name for one in old], listed)
+        for one in old:
+            one.path.unlink()
     finally:
         _write_list(place, listed)
-    return RecordCopies(new, kept, waiting, len(listed.keys() - names))
+    names = {file.path.name for file in over}
+    return RecordCopies(new, kept, len(over) - len(meant), len(listed.keys() - names))
+
+
+def _close_copies(place: Path, over: list[HourFile], listed: dict[str, str]) -> None:
+    """Give open copies the names of the parts that their files became since."""
+    copies = list(RecordArchive(place).every_file())
+    closed = _closed_since(copies, over)
+    paths = {
+        one.path: one.path.with_suffix(f".{closed[one.hour]}.jsonl")
+        for one in copies
+        if one.is_open and one.hour in closed
+    }
+    digests = {new.name: listed.get(old.name) for old, new in paths.items()}
+    _drop(place, [old.name for old in paths], listed)
+    for old, new in paths.items():
+        old.rename(new)
+    listed.update({name: digest for name, digest in digests.items() if digest is not None})
+
+
+def _closed_since(some: Iterable[HourFile], others: Iterable[HourFile]) -> dict[int, int]:
+    """Return by hour which part `others` have of what `some` have as an open file."""
+    theirs = {(file.hour, file.part) for file in others}
+    mine = {(file.hour, file.part): file.is_open for file in some}
+    opened = {place[0] for place, is_open in mine.items() if is_open and place not in theirs}
+    # A file becomes the first part that there is not yet.
+    new = sorted(theirs - mine.keys(), reverse=True)
+    return {hour: part for hour, part in new if hour in opened}
 
 
 def restore_records(place: Path, archive: RecordArchive | None, told: Told) -> RestoredRecords:
@@ -103,25 +134,33 @@ def restore_records(place: Path, archive: RecordArchive | None, told: Told) -> R
     listed = _listed(place)
     if not listed:
         raise misused(f"there are no copies of records at {visible(str(place))}")
+    copies = {file.path.name: file for file in RecordArchive(place).every_file()}
     there = [] if archive is None else archive.files()
     names = {file.path.name for file in there}
-    sealed = {file.hour for file in there if file.is_sealed}
-    files = {file.path.name: file for file in RecordArchive(place).files()}
+    closed = _closed_since(there, copies.values())
+    parts = {_part_of(file, closed) for file in there}
+    closed = _closed_since(copies.values(), there)
     written, kept, damaged = 0, 0, list[str]()
     try:
         if archive is not None:
             archive.directory.mkdir(mode=_MODE, parents=True, exist_ok=True)
-        for name, digest in listed.items():
-            file = files.get(name)
-            if name in names or (file is not None and not file.is_sealed and file.hour in sealed):
+        # Sealed ones first: an open copy may be beside them.
+        for name, digest in sorted(listed.items(), key=lambda one: not one[0].endswith(".gz")):
+            file = copies.get(name)
+            if name in names or (file is not None and _part_of(file, closed) in parts):
                 kept += 1
             elif file is None or not _restored(file.path, digest, archive, told):
                 damaged.append(name)
-            else:
-                written += archive is not None
+            elif archive is not None:
+                parts.add(_part_of(file, closed))
+                written += 1
     except OSError as error:
         raise CommandError(f"the records are not restored: {error.strerror or error}") from error
     return RestoredRecords(written, kept, damaged)
+
+
+def _part_of(file: HourFile, closed: Mapping[int, int]) -> tuple[int, int]:
+    return file.hour, closed.get(file.hour, file.part) if file.is_open else file.part
 
 
 def _restored(source: Path, digest: str, archive: RecordArchive | None, told: Told) -> bool:
