@@ -440,6 +440,26 @@ class TestDamage:
         assert "there is no backup at" in missing.stderr
         assert "no manifest that can be read" in other.stderr
 
+    def test_a_backup_without_copies_of_records_is_told_all_the_same(
+        self, cli: Cli, deployment: Path, options: tuple[str, ...], backup: Callable[..., Path]
+    ) -> None:
+        backup("first")
+        with closing(sqlite3.connect(deployment / "var" / "smsward.db")) as store:
+            store.execute("DROP TRIGGER tr_access_log_update")
+            store.execute("UPDATE access_log SET by = 'wu'")
+            store.commit()
+        a_file = str(deployment / "first" / MANIFEST)
+
+        done = cli("backup", str(deployment / "second"), "--records", a_file, *options)
+        third = cli("backup", str(deployment / "third"), "--records", a_file, *options, "--json")
+
+        assert (done.returncode, third.returncode) == (1, 1)
+        assert "the journal access_log is not intact, row 1: it was changed" in done.stderr
+        assert "the records are not copied: File exists" in done.stderr
+        assert "backed up: " in done.stdout
+        assert "records" not in json.loads(third.stdout)
+        assert cli("restore", str(deployment / "third"), "--check").returncode == 0
+
     def test_a_broken_journal_is_told_and_backed_up(
         self, cli: Cli, deployment: Path, options: tuple[str, ...], backup: Callable[..., Path]
     ) -> None:

@@ -54,8 +54,13 @@ def back_up(place: Path, records: Path | None, paths: DeploymentPaths, *, as_jso
         raise CommandError(f"no backup was made: {said}") from error
     finally:
         writer.give_up()
-    copies = None if records is None else _copied_records(settings, records.absolute())
-    return _tell(writer.place, manifest, copies, as_json=as_json)
+    copies = None
+    try:
+        if records is not None:
+            copies = _copied_records(settings, records.absolute())
+    finally:  # there is a backup, also where records are not copied
+        code = _tell(writer.place, manifest, copies, as_json=as_json)
+    return code
 
 
 def _copied_records(settings: GatewaySettings, place: Path) -> RecordCopies:
