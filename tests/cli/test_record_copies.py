@@ -337,3 +337,26 @@ def test_records_come_back_with_their_store(
     assert (damaged.returncode, SEALED in damaged.stderr) == (1, True)
     nothing = cli("restore", backup, "--check", "--records", str(deployment))
     assert "there are no copies of records" in nothing.stderr
+
+
+@pytest.mark.parametrize("name", ["var/cdr", "link", "var/cdr/copies"])
+def test_records_are_not_copied_among_themselves(
+    cli: Cli, deployment: Path, options: tuple[str, ...], hold: Hold, name: str
+) -> None:
+    hold()
+    cdr, place = deployment / "var/cdr", str(deployment / name)
+    cdr.mkdir()
+    (cdr / SEALED).write_bytes(b"sealed")
+    (deployment / "link").symlink_to(cdr)
+
+    first, second = (str(deployment / one) for one in ("first.tar", "second.tar"))
+    assert cli("backup", first, *options).returncode == 0
+
+    made = cli("backup", second, "--records", place, *options)
+    restored = cli("restore", first, "--overwrite", "--records", place)
+
+    assert [one.returncode for one in (made, restored)] == [2, 2]
+    assert all("copies of records are not kept at" in one.stderr for one in (made, restored))
+    assert [one.name for one in cdr.iterdir()] == [SEALED]
+    assert not list(deployment.glob("second*"))
+    assert not list((deployment / "var").glob("*.before-*"))

@@ -16,7 +16,7 @@ from gateway.cli.backups.archive import (
     BackupManifest,
     BackupWriter,
 )
-from gateway.cli.backups.record_copies import RecordCopies, copy_records
+from gateway.cli.backups.record_copies import RecordCopies, copy_records, require_apart
 from gateway.records.archive import RecordArchive
 from gateway.runtime.child_process import give_way
 from gateway.runtime.clock import utcnow
@@ -42,6 +42,8 @@ def back_up(place: Path, records: Path | None, paths: DeploymentPaths, *, as_jso
     """
     give_way()
     settings = load_settings(paths.config)
+    if records is not None:
+        require_apart(records, settings.records.directory)
     writer = BackupWriter(place.absolute())
     writer.begin()
     try:

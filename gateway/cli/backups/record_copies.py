@@ -67,6 +67,19 @@ def copy_records(
         raise CommandError(f"the records are not copied: {error.strerror or error}") from error
 
 
+def require_apart(place: Path, records: Path) -> None:
+    """Raise CommandError for copies of records that would be among the records themselves."""
+    here, there = place.resolve(), records.resolve()
+    is_within = here.is_relative_to(there)
+    with suppress(OSError):  # one directory may be mounted twice
+        is_within |= any(one.samefile(there) for one in (here, *here.parents) if one.exists())
+    if is_within:
+        raise misused(
+            f"copies of records are not kept at {visible(str(place))}: the records are there",
+            "name a directory on another disk",
+        )
+
+
 def _copied_into(
     place: Path, over: list[HourFile], told: Told, *, sealed_only: bool
 ) -> RecordCopies:

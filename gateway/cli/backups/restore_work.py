@@ -19,7 +19,7 @@ from gateway.cli.backups.archive import (
     sync_directory,
 )
 from gateway.cli.backups.backup_work import told_manifest
-from gateway.cli.backups.record_copies import RestoredRecords, restore_records
+from gateway.cli.backups.record_copies import RestoredRecords, require_apart, restore_records
 from gateway.domain.records import NewAccess
 from gateway.records.archive import RecordArchive
 from gateway.runtime.child_process import give_way
@@ -125,8 +125,10 @@ def restore_backup(place: Path, order: RestoreOrder, *, as_json: bool) -> int:
         written += _restore_files(
             reader, {MODELS: settings.learning.models.absolute()}, overwrite=order.overwrite
         )
-    store = _restore_store(reader, settings, overwrite=order.overwrite)
     records = order.records
+    if records is not None:
+        require_apart(records, settings.records.directory)
+    store = _restore_store(reader, settings, overwrite=order.overwrite)
     restored = None if records is None else _restored_records(records, settings.records.directory)
     _tell(manifest, store, written, restored, as_json=as_json)
     return _records_end(restored)
