@@ -334,9 +334,14 @@ def test_records_come_back_with_their_store(
     assert (Path(cdr) / SEALED).read_bytes() == b"sealed"
     (Path(copies) / SEALED).write_bytes(b"another")
     damaged = cli("restore", backup, "--check", "--records", copies)
+    as_json = cli("restore", backup, "--check", "--records", copies, "--json")
     assert (damaged.returncode, SEALED in damaged.stderr) == (1, True)
+    assert json.loads(as_json.stdout)["records"]["damaged"] == [SEALED]
     nothing = cli("restore", backup, "--check", "--records", str(deployment))
     assert "there are no copies of records" in nothing.stderr
+    without = cli("restore", backup, "--overwrite", "--records", str(deployment))
+    assert (without.returncode, "there are no copies of records" in without.stderr) == (2, True)
+    assert "restored as of" in without.stdout  # the store is
 
 
 @pytest.mark.parametrize("name", ["var/cdr", "link", "var/cdr/copies"])

@@ -78,12 +78,13 @@ def check_backup(place: Path, records: Path | None, *, as_json: bool) -> int:
     reader = BackupReader(place.absolute())
     _compare(reader)
     manifest = reader.manifest
-    if as_json:
-        print_json(told_manifest(place.absolute(), manifest))
-    else:
+    if not as_json:
         files = counted(len(manifest.files), "file")
         say(f"whole: {files} of {manifest.made_at:%Y-%m-%d %H:%M:%S} UTC")
-    return _records_end(None if records is None else _restored_records(records, None))
+    compared = None if records is None else _restored_records(records, None)
+    if as_json:
+        print_json(told_manifest(place.absolute(), manifest) | _told_records(compared))
+    return _records_end(compared)
 
 
 def _restored_records(records: Path, directory: Path | None) -> RestoredRecords:
@@ -91,6 +92,10 @@ def _restored_records(records: Path, directory: Path | None) -> RestoredRecords:
     with progress_bar() as progress:
         task = progress.add_task("comparing records", total=None)
         return restore_records(records, archive, lambda octets: progress.advance(task, octets))
+
+
+def _told_records(restored: RestoredRecords | None) -> dict[str, object]:
+    return {} if restored is None else {"records": asdict(restored)}
 
 
 def _records_end(restored: RestoredRecords | None) -> int:
@@ -129,8 +134,12 @@ def restore_backup(place: Path, order: RestoreOrder, *, as_json: bool) -> int:
     if records is not None:
         require_apart(records, settings.records.directory)
     store = _restore_store(reader, settings, overwrite=order.overwrite)
-    restored = None if records is None else _restored_records(records, settings.records.directory)
-    _tell(manifest, store, written, restored, as_json=as_json)
+    restored = None
+    try:
+        if records is not None:
+            restored = _restored_records(records, settings.records.directory)
+    finally:  # the store is restored, also where records are not
+        _tell(manifest, store, written, restored, as_json=as_json)
     return _records_end(restored)
 
 
@@ -324,7 +333,7 @@ def _tell(
                 "in_doubt": store.in_doubt,
                 "replaced": None if store.replaced is None else str(store.replaced),
             }
-            | ({} if records is None else {"records": asdict(records)})
+            | _told_records(records)
         )
         return
     say(
