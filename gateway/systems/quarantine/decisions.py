@@ -478,8 +478,10 @@ async def _take(
         move = move_for(decision.decision, decision.by, decision.why, now)
         was_in_doubt = decision.found_in is HoldState.IN_DOUBT
         # What came to be in doubt meanwhile, the SMSC may have: the person has not seen that.
-        first = move["allowed"] & _IN_DOUBT if was_in_doubt else move["allowed"] - _IN_DOUBT
-        others = move["allowed"] if was_in_doubt else first
+        others = move["allowed"] if was_in_doubt else move["allowed"] - _IN_DOUBT
+        first = others & _IN_DOUBT if was_in_doubt else others
+        if decision.found_in is HoldState.HELD:  # its release is another person's decision
+            first -= {HoldState.RELEASE_REQUESTED}
         moved = await moved_in(connection, (held.message_id,), {**move, "allowed": first})
         if moved and held.assembly:
             parts = sa.select(_held.message_id).where(

@@ -32,7 +32,7 @@ from gateway.systems.quarantine.model import (
     ReviewDecision,
     ReviewState,
 )
-from gateway.systems.quarantine.service import ActResult, NotDone, QuarantineDesk
+from gateway.systems.quarantine.service import STANDING, ActResult, NotDone, QuarantineDesk
 from gateway.systems.quarantine.tables import subject_of
 from tests.memory_stores import memory_stores
 
@@ -294,6 +294,29 @@ async def test_a_decision_is_void_where_another_was_faster(
     ]
     assert await state_of(stores, 1) is HoldState.CANCELLED
     assert await state_of(stores, 2) is HoldState.RELEASING
+
+
+async def test_a_discard_that_waits_takes_back_no_release_of_another_person(
+    reviews: ReviewDesk, stores: Stores, held: Builder, desk: QuarantineDesk, noon: datetime
+) -> None:
+    due = noon + 3 * SECOND
+    deferred = held(message_id=2, state=HoldState.DEFERRED, due_at=due)
+    await stores.quarantine.hold([held(message_id=1), deferred])
+    for one in (1, 2):
+        kept(await reviews.decide(NewReview(one, REJECTED, LIN), noon))
+    await desk.request_release(1, "mei", due)
+    await stores.quarantine.take_due(due, [deferred.system_id], 10)
+
+    released, taken = await stores.reviews.take_up(noon + UNDO_FOR)
+
+    assert (released.decision.state, released.decision.outcome, released.moved) == (
+        ReviewState.VOID,
+        STANDING[HoldState.RELEASE_REQUESTED],
+        (),
+    )
+    assert await state_of(stores) is HoldState.RELEASE_REQUESTED
+    assert taken.decision.state is ReviewState.TAKEN  # its hour came, and no person released it
+    assert await state_of(stores, 2) is HoldState.DISCARDED
 
 
 async def test_what_came_to_be_in_doubt_meanwhile_is_not_sent_again_by_an_older_decision(
