@@ -20,9 +20,9 @@ from gateway.systems.quarantine.decisions import (
 )
 from gateway.systems.quarantine.job_messages import (
     JobStep,
-    SortedMessages,
     dealt_among,
     job_of,
+    keep_opinions,
     open_messages,
     put_into_job,
     sorted_out,
@@ -224,8 +224,7 @@ class CampaignStore(SqlStore):
                 "upto_id": found["newest"] or 0,
             }
             job = await job_of(connection, await added(connection, review_jobs, values))
-            if dealt:
-                await put_into_job(connection, job, SortedMessages([], dealt, ()))
+            await keep_opinions(connection, job, dealt, new.by)
             about = f"{_said_of(job)}, campaign {new.campaign}"
             about += f", rule {new.rule}" if new.rule else ""
             act = NewAccess(new.by, "quarantine campaign", job.why, about, at)

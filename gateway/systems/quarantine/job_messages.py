@@ -23,6 +23,7 @@ from gateway.systems.quarantine.decisions import (
 from gateway.systems.quarantine.model import (
     NewCampaignReview,
     NewChosenReview,
+    ReviewDecision,
     ReviewJob,
     ReviewJobState,
     ReviewState,
@@ -61,6 +62,7 @@ from gateway.systems.quarantine.tables import (
 CHOSEN_STEP = 100
 
 _IDS_AT_ONCE = 1000
+_ANY_ID = 2**63 - 1
 
 _held, _chosen, _job = held_messages.c, review_job_messages.c, review_jobs.c
 _IS_HELD = _held.state == HoldState.HELD
@@ -149,24 +151,71 @@ async def put_into_job(connection: AsyncConnection, job: ReviewJob, some: Sorted
         await connection.execute(sa.insert(review_job_messages), rows)
     dealt = {subject_of(one): one for one in reversed(some.dealt)}  # of parts the first one
     if dealt:
-        opinions = [_opinion(job, one) for one in dealt.values()]
+        opinions = [_opinion(job, one, job.by) for one in dealt.values()]
         await connection.execute(sa.insert(review_decisions), opinions)
     for one in dealt.values():
-        about = f"message {one.message_id}: {job.decision.value}"
-        given = NewAccess(job.by, "quarantine opinion", job.why, about, job.decided_at)
-        await note_access(connection, given)
+        await _note_opinion(connection, job, one.message_id, job.by, job.decided_at)
     subjects = [subject_of(one) for one in (*some.free, *some.dealt)]
     leases = sa.delete(review_leases).where(review_leases.c.subject.in_(subjects))
     await connection.execute(leases)
 
 
-def _opinion(job: ReviewJob, shown: HeldMessage) -> dict[str, object]:
+async def keep_opinions(
+    connection: AsyncConnection, job: ReviewJob, dealt: Sequence[HeldMessage], by: str
+) -> None:
+    """Keep the opinions of a job on a campaign, which count once a step comes to their message.
+
+    Until then the message looks as the others of the campaign: no decision waits on it.
+    """
+    own = {subject_of(one): one for one in reversed(dealt)}  # of parts the first one
+    opinions = [_opinion(job, one, by) | {"state": ReviewState.VOID} for one in own.values()]
+    if opinions:
+        await connection.execute(sa.insert(review_decisions), opinions)
+
+
+async def _opinions_taken(
+    connection: AsyncConnection, job: ReviewJob, now: datetime, upto_id: int
+) -> int:
+    """Let the opinions of a job on a campaign count, up to an id; return on how many messages.
+
+    Each part of a long one is a message. What is not open to that person any more gets none.
+    """
+    opinion, deal = review_decisions.c, second_reviews.c
+    query = (
+        sa.select(review_decisions)
+        .join(second_reviews, deal.message_id == opinion.message_id)
+        .where(deal.until > now, deal.message_id <= upto_id)
+        .where(opinion.job == job.number, opinion.state == ReviewState.VOID)
+    )
+    waiting = [ReviewDecision(**row) for row in (await connection.execute(query)).mappings()]
+    messages = await _messages(connection, {one.message_id: "" for one in waiting})
+    done = 0
+    for one in waiting:
+        if await seen_as_held(connection, messages[one.message_id], one.by, now) is None:
+            continue
+        taken = {"state": ReviewState.TAKEN, "not_before": now}
+        own = sa.update(review_decisions).where(opinion.number == one.number)
+        await connection.execute(own.values(taken))
+        await _note_opinion(connection, job, one.message_id, one.by, now)
+        parts = sa.select(sa.func.count()).where(deal.subject == one.subject)
+        done += int((await connection.execute(parts)).scalar_one())
+    return done
+
+
+async def _note_opinion(
+    connection: AsyncConnection, job: ReviewJob, message_id: int, by: str, at: datetime
+) -> None:
+    about = f"message {message_id}: {job.decision.value}"
+    await note_access(connection, NewAccess(by, "quarantine opinion", job.why, about, at))
+
+
+def _opinion(job: ReviewJob, shown: HeldMessage, by: str) -> dict[str, object]:
     return {
         "message_id": shown.message_id,
         "subject": subject_of(shown),
         "found_in": shown.state,
         "decision": job.decision,
-        "by": job.by,
+        "by": by,
         "reason": job.reason,
         "note": job.note,
         "category": job.category,
@@ -181,18 +230,8 @@ def _opinion(job: ReviewJob, shown: HeldMessage) -> dict[str, object]:
 
 
 async def opinions_of(connection: AsyncConnection, job: ReviewJob) -> int:
-    """Return how many messages got an opinion with a job: it counts them as done.
-
-    Each part of a long one counts, but of chosen ones it is one message.
-    """
-    opinion, deal = review_decisions.c, second_reviews.c
-    counted = opinion.subject.distinct() if not job.campaign else deal.message_id
-    query = (
-        sa.select(sa.func.count(counted))
-        .select_from(review_decisions)
-        .join(second_reviews, deal.subject == opinion.subject)
-        .where(IS_OPINION, opinion.job == job.number)
-    )
+    """Return how many chosen messages got an opinion with a job: it counts them as done."""
+    query = sa.select(sa.func.count()).where(IS_OPINION, review_decisions.c.job == job.number)
     return int((await connection.execute(query)).scalar_one())
 
 
@@ -295,13 +334,19 @@ async def take_step(
     )
     rows = (await connection.execute(page)).mappings().all()
     moved = await _moved(connection, job, rows, now)
-    done = len(moved) if job.campaign else len({subject_of(one) for one in moved})
-    if job.state is ReviewJobState.WAITING:
-        done += await opinions_of(connection, job)
-    values: dict[str, object] = {"state": ReviewJobState.RUNNING, "done": job.done + done}
-    if rows:
-        values["last_id"] = rows[-1]["message_id"]
-    if len(rows) < limit:
+    last_id, is_last = rows[-1]["message_id"] if rows else job.last_id, len(rows) < limit
+    if job.campaign:
+        done = len(moved)
+        done += await _opinions_taken(connection, job, now, _ANY_ID if is_last else last_id)
+    else:
+        done = len({subject_of(one) for one in moved})
+        done += await opinions_of(connection, job) if job.state is ReviewJobState.WAITING else 0
+    values: dict[str, object] = {
+        "state": ReviewJobState.RUNNING,
+        "done": job.done + done,
+        "last_id": last_id,
+    }
+    if is_last:
         values |= {"state": ReviewJobState.DONE, "ended_at": now}
         await end_job(connection, job.number)
     own = sa.update(review_jobs).where(_job.number == job.number)

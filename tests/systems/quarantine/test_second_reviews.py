@@ -570,3 +570,49 @@ async def test_what_one_sp_sent_of_a_campaign_is_all_that_a_job_on_it_gives_opin
     assert isinstance(made_then, ReviewJob)
     assert last is not None
     assert (last.job.done, last.moved) == (1, ())
+
+
+async def test_until_a_job_on_a_campaign_comes_to_it_it_stands_as_the_others_do(
+    stores: Stores, reviews: ReviewDesk, held: Builder, noon: datetime
+) -> None:
+    campaign = "c0123456789abcdef"
+    await stores.quarantine.hold([held(message_id=one, campaign=campaign) for one in range(1, 6)])
+    for one in (2, 3, 4):
+        await reviews.decide(NewReview(one, RELEASED, LIN), noon)
+    after = noon + UNDO_FOR
+    await stores.reviews.take_up(after, dealt_twice=1.0)
+    dealt_to = stores.second_reviews.dealt_to
+    new = NewCampaignReview(campaign, REJECTED, MEI, 5, as_held=(2, 3, 4))
+
+    job = await CampaignDesk(stores.campaigns, str).decide(new, after)
+    waiting = await dealt_to(MEI, after)
+    alone = NewReview(4, RELEASED, MEI, may_be_second=True)
+    decided = await reviews.decide(alone, after)
+    other = await reviews.decide(NewReview(3, RELEASED, WU, may_be_second=True), after)
+    due = after + UNDO_FOR
+    await stores.campaigns.advance(due, limit=1)
+    begun = (await dealt_to(MEI, due)).reviews
+    await stores.campaigns.advance(due, limit=1)
+    last = await stores.campaigns.advance(due, limit=1)
+    ended = (await dealt_to(MEI, due)).reviews
+
+    assert isinstance(job, ReviewJob)
+    assert (sorted(waiting.as_held), job.upto_id) == ([2, 3, 4], 5)
+    assert isinstance(decided, ReviewDecision)
+    assert isinstance(other, ReviewDecision)
+    assert {one: seen.state(due) for one, seen in begun.items()} == {
+        2: HoldState.HELD,
+        4: HoldState.RELEASED,
+    }
+    assert {one: seen.state(due) for one, seen in ended.items()} == {
+        2: HoldState.DISCARDED,
+        4: HoldState.RELEASED,
+    }
+    assert last is not None
+    assert (last.job.done, last.job.state) == (3, ReviewJobState.DONE)
+    opinions = [one for one in await stores.journals.accesses() if "opinion" in one.action]
+    assert sorted((one.by, one.about) for one in opinions) == [
+        (MEI, "message 2: rejected"),
+        (MEI, "message 4: released"),
+        (WU, "message 3: released"),
+    ]
