@@ -94,6 +94,8 @@ class ReleaseApprovals:
             "count": str(new.expected_count),
             "reason": new.reason,
             "note": new.note,
+            "dealt": " ".join(map(str, new.as_held)),
+            "dealt_to": new.by,
         }
         act, why = ApprovalAct.RELEASE_CAMPAIGN, new.note or new.reason
         await self._approvals.ask(act, given, about_of(act, given), why, new.by, at)
@@ -108,7 +110,9 @@ class ReleaseApprovals:
             system_id=given["system_id"],
             reason=given["reason"],
             note=given["note"],
-            rule=given.get("rule", ""),  # a request of before had none
+            rule=given.get("rule", ""),  # a request of before had none, and nothing dealt
+            as_held=tuple(map(int, given.get("dealt", "").split())),
+            dealt_to=given.get("dealt_to", ""),
         )
         outcome = await self._campaigns.decide(new, at)
         if isinstance(outcome, JobNotMade):

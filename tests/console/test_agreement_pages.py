@@ -4,6 +4,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import Any
 from urllib.parse import urlencode
 
 import httpx
@@ -13,6 +14,7 @@ from gateway.domain.permissions import UserRole
 from gateway.domain.policy import ContentRule, OverdueAction, ReviewLimit
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.systems.approvals.service import TwoPersonRule
+from gateway.systems.quarantine.campaigns import CampaignStore
 from gateway.systems.quarantine.decisions import UNDO_FOR
 from gateway.systems.quarantine.model import NewReview, PersonDecision
 from gateway.systems.quarantine.second_reviews import SHOWN_FOR
@@ -431,6 +433,64 @@ async def test_a_whole_campaign_has_the_number_that_its_list_has(
     if limit is None:
         assert job is not None
         assert (job.expected_count, asked) == (2, [])
-    else:  # who approves decides on what is held
-        assert (job, asked) == (None, ["1"])
+    else:
+        assert (job, asked) == (None, ["2"])
     assert await site.stores.quarantine.get(FIRST) == before
+
+
+@pytest.mark.parametrize("others", [0, 1])
+async def test_an_approved_release_gives_the_opinions_of_who_asked_for_it(
+    site: Site, others: int
+) -> None:
+    site.rule = TwoPersonRule(release_campaign_above=0)
+    for number in range(1 + others):
+        await hold(site, FIRST + number)
+    await decided_first(site, decision=PersonDecision.REJECTED)
+    before, total = await site.stores.quarantine.get(FIRST), 1 + others
+
+    given = {"act": "release", "note": "x", "count": str(total)}
+    async with browser_of(site, "wu", UserRole.SENIOR_REVIEWER) as wu:
+        await post(wu, f"/quarantine/campaigns/{CAMPAIGN}", given)
+        (request,) = await site.stores.approvals.listed()
+        async with browser_of(site, "lin", UserRole.SENIOR_REVIEWER) as lin:
+            await post(lin, "/approvals/1/approve", {"digest": request.digest})
+        page = (await wu.get("/approvals")).text
+        waiting = (await wu.get("/quarantine/messages")).text
+        site.clock.at += UNDO_FOR
+        await site.stores.campaigns.advance(site.clock.at)
+        after = (await wu.get("/quarantine/messages")).text
+
+    assert f"job 1 releases {total} messages" in page
+    assert waiting.count("list-group-item-action") == total
+    assert "list-group-item-action" not in after
+    job = await site.stores.campaigns.job(1)
+    assert job is not None
+    assert (job.expected_count, job.done) == (total, total)
+    assert await site.stores.quarantine.get(FIRST) == before
+    report = await site.stores.agreement.report(site.clock.at - timedelta(days=1), site.clock.at)
+    assert (report.rate.compared, report.rate.agreed) == (1, 0)
+
+
+async def test_what_comes_while_an_approval_is_asked_for_is_not_released_with_it(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.rule = TwoPersonRule(release_campaign_above=0)
+    await hold(site)
+    counted, calls = CampaignStore.held_of_each, list[int]()
+
+    async def then_another(store: CampaignStore, *asked: Any, **more: Any) -> dict[str, int]:
+        calls.append(1)
+        found = await counted(store, *asked, **more)
+        if len(calls) == 2:  # of all, and of what was typed in
+            await hold(site, FIRST + 1)
+        return found
+
+    monkeypatch.setattr(CampaignStore, "held_of_each", then_another)
+    given = {"act": "release", "note": "x", "count": "1"}
+    async with browser_of(site, "wu", UserRole.SENIOR_REVIEWER) as wu:
+        made = await post(wu, f"/quarantine/campaigns/{CAMPAIGN}", given)
+
+    assert made.status_code == 303
+    (request,) = await site.stores.approvals.listed()
+    assert request.given["count"] == "1"
+    assert await site.stores.quarantine.get(FIRST + 1) is not None

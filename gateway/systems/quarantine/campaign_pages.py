@@ -269,10 +269,8 @@ class CampaignReview:
         if self.approvals is not None and self.approvals.are_needed(decision, whole):
             if await self._held_of(new) != new.expected_count:
                 return await self.whole(request, campaign, OTHER_COUNT, 409)
-            # Who approves decides on what is held, and gives no opinion.
-            alone = replace(new, as_held=())
-            alone = replace(alone, expected_count=await self._held_of(alone))
-            where = await self.approvals.ask(alone, self.utcnow())
+            asked = replace(new, as_held=await self.store.dealt_of(new))
+            where = await self.approvals.ask(asked, self.utcnow())
             return RedirectResponse(where, status_code=303)
         outcome = await self.desk.decide(new, self.utcnow())
         if isinstance(outcome, JobNotMade):

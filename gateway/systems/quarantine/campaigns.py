@@ -194,6 +194,12 @@ class CampaignStore(SqlStore):
         """Return how many messages of a campaign are held of all SPs, as `held_of_each` does."""
         return sum((await self.held_of_each(campaign, as_held=as_held)).values())
 
+    async def dealt_of(self, new: NewCampaignReview) -> tuple[int, ...]:
+        """Return which of the messages `as_held` a decision on a campaign is on."""
+        ours = open_messages(new.campaign, new.system_id, new.rule, new.as_held)
+        query = sa.select(_held.message_id).where(*ours).order_by(_held.message_id)
+        return tuple(row["message_id"] for row in await self._database.rows(query))
+
     async def add(
         self, new: NewCampaignReview, at: datetime, undo_for: timedelta
     ) -> ReviewJob | JobNotMade:
@@ -224,7 +230,7 @@ class CampaignStore(SqlStore):
                 "upto_id": found["newest"] or 0,
             }
             job = await job_of(connection, await added(connection, review_jobs, values))
-            await keep_opinions(connection, job, dealt, new.by)
+            await keep_opinions(connection, job, dealt, new.second_reviewer)
             about = f"{_said_of(job)}, campaign {new.campaign}"
             about += f", rule {new.rule}" if new.rule else ""
             act = NewAccess(new.by, "quarantine campaign", job.why, about, at)
@@ -367,7 +373,7 @@ class CampaignDesk:
         if not is_campaign_id(new.campaign):
             raise ValueError("no id of a campaign")
         is_asked = self._most_released is not None
-        held = await self._store.held_of_campaign(new.campaign) if is_asked else 0
+        held = await self._store.held_of_campaign(new.campaign, new.as_held) if is_asked else 0
         if self._is_too_much(new.decision, max(held, new.expected_count)):
             return JobNotMade(held, SECOND_PERSON)
         masked = replace(new, reason=self._mask(new.reason), note=self._mask(new.note))

@@ -302,7 +302,9 @@ async def dealt_among(
     ours = open_messages(new.campaign, new.system_id, new.rule, new.as_held)
     query = sa.select(held_messages).where(*ours).order_by(_held.message_id)
     rows = (await connection.execute(query)).mappings().all() if new.as_held else ()
-    seen = [await seen_as_held(connection, HeldMessage(**row), new.by, at) for row in rows]
+    seen = [
+        await seen_as_held(connection, HeldMessage(**row), new.second_reviewer, at) for row in rows
+    ]
     return [one for one in seen if one is not None]
 
 

@@ -138,7 +138,8 @@ class NewCampaignReview:
 
     With a `system_id` only what that SP sent is meant, with a `rule` only what an exception of
     that rule is about. `expected_count` is how many messages the person was told of, and has typed
-    in. Those `as_held` are dealt to that person as a second reviewer: they count, and get opinions.
+    in. Those `as_held` are dealt to a second reviewer, `dealt_to` or the person that decides: they
+    count, and get opinions.
     """
 
     campaign: str
@@ -151,6 +152,12 @@ class NewCampaignReview:
     category: str = ""
     rule: str = ""
     as_held: tuple[int, ...] = field(default=(), repr=False)
+    dealt_to: str = ""
+
+    @property
+    def second_reviewer(self) -> str:
+        """Return to whom the messages `as_held` are dealt."""
+        return self.dealt_to or self.by
 
 
 MOST_CHOSEN = 500

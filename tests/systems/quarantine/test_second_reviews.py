@@ -11,7 +11,7 @@ from gateway.domain.quarantine import HeldMessage, HoldState, ReceiptState
 from gateway.domain.records import NewPurge
 from gateway.stores import Stores
 from gateway.systems.quarantine.agreement.counts import SecondReviewEnd
-from gateway.systems.quarantine.campaigns import CampaignDesk, JobNotMade
+from gateway.systems.quarantine.campaigns import SECOND_PERSON, CampaignDesk, JobNotMade
 from gateway.systems.quarantine.decisions import (
     DECISION_WAITS,
     UNDO_FOR,
@@ -570,6 +570,19 @@ async def test_what_one_sp_sent_of_a_campaign_is_all_that_a_job_on_it_gives_opin
     assert isinstance(made_then, ReviewJob)
     assert last is not None
     assert (last.job.done, last.moved) == (1, ())
+
+
+async def test_a_campaign_that_is_too_large_for_one_person_is_counted_as_it_is_listed(
+    stores: Stores, reviews: ReviewDesk, held: Builder, noon: datetime
+) -> None:
+    campaign = "c0123456789abcdef"
+    await stores.quarantine.hold([held(message_id=one, campaign=campaign) for one in (1, 2)])
+    after = await decided_by_lin(stores, reviews, noon, REJECTED)
+    desk = CampaignDesk(stores.campaigns, str, most_released=1)
+
+    refused = await desk.decide(NewCampaignReview(campaign, RELEASED, MEI, 2, as_held=(1,)), after)
+
+    assert refused == JobNotMade(2, SECOND_PERSON)
 
 
 async def test_until_a_job_on_a_campaign_comes_to_it_it_stands_as_the_others_do(
