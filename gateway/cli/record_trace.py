@@ -16,6 +16,7 @@ from gateway.records.message_search import (
     follow_message,
     hours_within,
     is_within,
+    told_reach,
     windows_of,
 )
 from gateway.records.message_trail import MessageTrail, masked_about
@@ -48,14 +49,15 @@ def trace_messages(
     begin = utcnow() - _USUAL if since is None else moment_of(since)
     is_number = what.startswith("+") or is_mobile(what.encode("utf-8", "replace"))
     subscriber = Subscriber(subscriber_of(what), sealer) if is_number else None
+    until = utcnow() + _CLOCKS_DIFFER
+    issued = None if is_number else issued_at(what)
+    windows = windows_of(begin, until, issued, reaches_back=since is None)
     if reason is not None:
         about = visible(masked_about(what))[:_MAX_ABOUT_CHARS]
-        since_when = f"{about} since {begin:%Y-%m-%dT%H:%M%z}"
+        since_when = f"{about} since {begin:%Y-%m-%dT%H:%M%z}{told_reach(windows)}"
         asyncio.run(journal_access(settings, "trace", reason, since_when))
     archive = RecordArchive(settings.records.directory)
     if subscriber is None:
-        until, issued = utcnow() + _CLOCKS_DIFFER, issued_at(what)
-        windows = windows_of(begin, until, issued, reaches_back=since is None)
         found = _followed(archive, what, windows)
     else:
         trail = MessageTrail(subscriber.is_named_in)

@@ -17,7 +17,14 @@ from gateway.domain.permissions import Permission, UserScope
 from gateway.domain.records import NewAccess
 from gateway.records.archive import RecordArchive, scan_hour
 from gateway.records.masked_records import record_cells, shown_record
-from gateway.records.message_search import follow_message, hours_within, is_within, windows_of
+from gateway.records.message_search import (
+    Window,
+    follow_message,
+    hours_within,
+    is_within,
+    told_reach,
+    windows_of,
+)
 from gateway.records.message_trail import MessageTrail, follow_hours, masked_about
 from gateway.records.sealed_values import Record, Subscriber, stamp_of
 from gateway.records.sender_messages import RecordsTooManyError
@@ -166,16 +173,18 @@ class RecordDesk:
         if _is_number(what) and (msisdn is None or msisdn < SHORTEST_NUMBER):
             raise LookRefusedError(_NO_NUMBER)
         now = self.utcnow()
-        about = f"{visible(masked_about(what[:_MAX_CHARS]))} in {hours} h"
+        span = (now - timedelta(hours=hours), now + timedelta(minutes=1))
+        windows = windows_of(*span, issued_at(what) if msisdn is None else None)
+        asked = visible(masked_about(what[:_MAX_CHARS]))
+        about = f"{asked} in {hours} h{told_reach(windows)}"
         await self.journal(NewAccess(f"user: {user.name}", "trace", "", about, now))
         binds = SessionBinds(await self._bound())
         own = user.limits.get(UserScope.SYSTEM_ID)
-        span = (now - timedelta(hours=hours), now + timedelta(minutes=1))
 
         def read() -> list[Record]:
             if msisdn is None:
                 patience = Patience(self.monotonic, MOST_S, _MOST_SEARCHED)
-                found = _followed(archive, what, span, patience, binds, own)
+                found = _followed(archive, what, windows, patience, binds, own)
             else:
                 trail = MessageTrail(Subscriber(msisdn, sealer).is_named_in)
                 patience = Patience(self.monotonic, MOST_S, MOST_LINES)
@@ -342,12 +351,11 @@ def _is_number(what: str) -> bool:
 def _followed(
     archive: RecordArchive,
     message_id: str,
-    span: tuple[datetime, datetime],
+    windows: Sequence[Window],
     patience: Patience,
     binds: SessionBinds,
     own: str | None,
 ) -> list[Record]:
-    windows = windows_of(*span, issued_at(message_id))
     return follow_message(
         message_id,
         hours_within(archive.hours(), windows),

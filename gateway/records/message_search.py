@@ -42,6 +42,12 @@ def windows_of(
     return [(begin, min(issued_at + (until - since), until)), (since, until)]
 
 
+def told_reach(windows: Sequence[Window]) -> str:
+    """Return which time a look reaches back to beside its last window, for a journal."""
+    times = (f"{since:%Y-%m-%dT%H:%M%z} to {until:%Y-%m-%dT%H:%M%z}" for since, until in windows)
+    return "".join(f", and {one}" for one in list(times)[:-1])
+
+
 def hours_within(hours: Iterable[int], windows: Sequence[Window]) -> list[int]:
     """Return those of `hours` (since 1970) that touch a window."""
     spans = [(hour_of(since), hour_of(until)) for since, until in windows]

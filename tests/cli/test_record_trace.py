@@ -1,7 +1,7 @@
 """`smsward trace`: what belongs to one message, and what does not."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -11,7 +11,9 @@ from gateway.domain.records import DecisionRow, DeliveryRow, OutcomeRow, Row, Wh
 from gateway.domain.verdict import Action, Finding, Reason
 from gateway.records.lines import RecordLines
 from gateway.records.writer import HourFiles
+from gateway.stores import Stores
 
+InStore = Callable[[Callable[[Stores], Awaitable[object] | None]], None]
 Cli = Callable[..., CompletedProcess[str]]
 Trace = Callable[..., CompletedProcess[str]]
 WriteRows = Callable[..., None]
@@ -192,3 +194,23 @@ def test_a_file_that_is_no_records_is_named(trace: Trace, deployment: Path) -> N
 
     assert ran.returncode == 1
     assert "the records of 2025-11-25 08 UTC cannot be read" in ran.stderr
+
+
+def test_r73_a_look_back_to_where_an_id_was_issued_is_journaled(
+    record: WriteRows, cli: Cli, deployment: Path, in_store: InStore
+) -> None:
+    record(submit(action="quarantine", gateway_id=GATEWAY_ID))
+    asked = ("--unmask", "--reason", "complaint 7", "--config", str(deployment / "config"))
+    looks: list[str] = []
+
+    async def read(stores: Stores) -> None:
+        looks.extend(one.about for one in await stores.journals.accesses())
+
+    in_store(lambda _: None)  # there is a store
+    for since in ((), ("--since", "2026-01-01")):
+        assert cli("trace", str(GATEWAY_ID), *since, *asked).returncode == 0
+    in_store(read)
+
+    reach = ", and 2025-11-24T15:00+0000 to 2025-11-26T17:00+0000"
+    assert sorted(one.endswith(reach) for one in looks) == [False, True]
+    assert f"{GATEWAY_ID} since 2026-01-01T00:00+0000" in looks

@@ -1,6 +1,7 @@
 """Pages over the records: traces and traffic, to whom they are shown, and what is journaled."""
 
 import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 
@@ -14,6 +15,7 @@ from gateway.domain.permissions import UserRole
 from gateway.records.archive import RecordArchive
 from gateway.records.traffic_counts import Patience
 from gateway.runtime.tasks import spawn
+from gateway.systems.quarantine.model import lowest_id_at
 from tests.console.browsing import Site, post, sign_in
 from tests.records.finding_rows import answered, decided, enforced, found, lines
 
@@ -89,6 +91,20 @@ async def test_r73_a_number_is_followed_by_a_post_and_masked_in_the_journal(
     assert "ab12" in page.text
     assert SECRET not in page.text
     assert await looks(site) == [("user: lin", "+138****8000 in 24 h")]
+
+
+async def test_r73_a_look_back_to_where_an_id_was_issued_is_journaled(
+    browser: httpx.AsyncClient, site: Site
+) -> None:
+    await sign_in(browser, site, UserRole.OPERATOR)
+    then = datetime(2013, 9, 27, 10, tzinfo=UTC)
+    early = lowest_id_at(int(then.timestamp() * 1000))
+
+    await browser.get(f"/trace/{early}?hours=1")
+
+    (look,) = await looks(site)
+    reach = "and 2013-09-27T09:00+0000 to 2013-09-27T11:01+0000"
+    assert look == ("user: lin", f"{early} in 1 h, {reach}")
 
 
 @pytest.mark.parametrize(
