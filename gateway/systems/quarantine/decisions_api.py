@@ -216,9 +216,9 @@ class ExceptionBody(RequestBody):
     until: Annotated[Moment, Field(description="366 days ahead at most.")]
     note: Note
     rule: Annotated[
-        str | None,
+        str,
         Field(max_length=64, description="The rule that was read: 409 where another one holds it."),
-    ] = None
+    ]
 
 
 class ExceptionItem(RequestBody):
@@ -402,7 +402,7 @@ async def _as_read(messages: QuarantineStore, body: ExceptionBody) -> HeldMessag
     held = await messages.get(int(body.message_id))
     if held is None:
         raise ProblemError(Problem.NOT_FOUND)
-    if body.rule not in {None, held.rule}:
+    if body.rule != held.rule:
         raise ProblemError(Problem.CONFLICT, "another rule holds the message by now")
     return held
 

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -91,3 +92,21 @@ async def test_a_generated_client_lists_decides_and_reads_problems(desk: Desk) -
     assert [one.status for one in problems] == [428, 404, 403, 422]
     assert {type(one).__name__ for one in problems} == {"Problem"}
     assert problems[3].faults[0].pointer == "/number"
+
+
+@pytest.mark.usefixtures("_generated")
+async def test_a_generated_client_makes_no_exception_without_the_rule_that_was_read(
+    desk: Desk,
+) -> None:
+    await desk.stores.quarantine.hold([held_with("黑户贷款，当天放款", message_id=FIRST)])
+    add = operation("add_v1_exceptions_post")
+    fields = {"message_id": str(FIRST), "until": desk.now + timedelta(days=1), "note": "已备案活动"}
+
+    stale = await add(
+        client=client_of(desk, "senior_reviewer"),
+        body=model("ExceptionBody", **fields, rule="K-OTHER"),
+    )
+
+    assert (stale.parsed.status, type(stale.parsed).__name__) == (409, "Problem")
+    with pytest.raises(TypeError, match="rule"):
+        model("ExceptionBody", **fields)

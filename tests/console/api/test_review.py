@@ -207,12 +207,14 @@ async def test_a_whole_campaign_is_decided_on_with_the_number_that_was_read(
 
 async def test_an_exception_is_made_of_a_message_and_revoked(ask: Ask, hold: Hold) -> None:
     await hold(campaign=CAMPAIGN)
-    body = {"message_id": str(FIRST), "until": "2025-12-25T12:00:00Z", "note": "已备案活动"}
+    unread = {"message_id": str(FIRST), "until": "2025-12-25T12:00:00Z", "note": "已备案活动"}
+    body = unread | {"rule": "K-LOAN"}
     path = "/v1/exceptions"
 
+    without = await ask("senior_reviewer", "POST", path, json=unread)
     refused = await ask("reviewer", "POST", path, json=body)
     stale = await ask("senior_reviewer", "POST", path, json=body | {"rule": "K-OTHER"})
-    made = await ask("senior_reviewer", "POST", path, json=body | {"rule": "K-LOAN"})
+    made = await ask("senior_reviewer", "POST", path, json=body)
     again = await ask("senior_reviewer", "POST", path, json=body)
     too_long = await ask(
         "senior_reviewer", "POST", path, json=body | {"until": "2035-01-01T00:00:00Z"}
@@ -223,6 +225,7 @@ async def test_an_exception_is_made_of_a_message_and_revoked(ask: Ask, hold: Hol
     twice = await ask("senior_reviewer", "POST", f"{path}/{number}/revoke")
     (listed,) = (await ask("reviewer", "GET", path)).json()["exceptions"]
 
+    assert (without.status_code, "rule" in without.text) == (422, True)
     answers = (refused, stale, made, again, too_long, missing, revoked, twice)
     assert [one.status_code for one in answers] == [403, 409, 201, 409, 422, 404, 200, 409]
     assert (listed["rule"], listed["campaign"]) == ("K-LOAN", CAMPAIGN)
