@@ -16,6 +16,7 @@ from gateway.app.webhook_client import Postman, WebhookNotifier
 from gateway.console.held_evidence import review_tools
 from gateway.dataplane.plane import Plane
 from gateway.domain.detector import moment_of
+from gateway.domain.policy import ReviewLimit
 from gateway.domain.quarantine import HeldMessage
 from gateway.domain.sender import PEERS, Sender
 from gateway.domain.suspension import Suspension
@@ -43,6 +44,7 @@ from gateway.systems.early_warnings.sql import WarningStore
 from gateway.systems.quarantine.campaigns import CampaignStore
 from gateway.systems.quarantine.decisions import ReviewStore
 from gateway.systems.quarantine.model import PersonDecision
+from gateway.systems.quarantine.review_limits import UNLIMITED, FindLimit
 from gateway.systems.suspensions.service import SuspensionDesk, SuspensionsFollower
 from gateway.systems.suspensions.sql import SuspensionStore
 
@@ -365,6 +367,7 @@ class DecisionTaker:
         self._learn = learn
         self._rounds = rounds
         self.dealt_twice = 0.0  # the share of what was decided on that a second reviewer sees
+        self.limit_of: FindLimit = UNLIMITED  # how long one may wait for that
         self._is_failing = False
 
     async def watch(self) -> NoReturn:
@@ -385,7 +388,9 @@ class DecisionTaker:
 
         Raises StoreUnavailable; the rest is due at the next look.
         """
-        taken = await self._reviews.take_up(utcnow(), _DECISIONS_AT_ONCE, self.dealt_twice)
+        taken = await self._reviews.take_up(
+            utcnow(), _DECISIONS_AT_ONCE, self.dealt_twice, self.limit_of
+        )
         for one in taken:
             if one.moved:
                 await self._learn(one.moved, one.decision.decision, one.decision.by)
@@ -394,6 +399,10 @@ class DecisionTaker:
             # The texts of a campaign are alike, and to read them takes time from the traffic.
             some = step.moved[:_LEARNT_OF_STEP] if step.job.campaign else step.moved
             await self._learn(some, step.job.decision, step.job.by)
+
+
+def _limit_of(plane: Plane, category: str) -> ReviewLimit | None:
+    return plane.rules.bundle.content.limit_of(category)
 
 
 def _peers_of(plane: Plane) -> list[str]:
@@ -442,6 +451,7 @@ class BackgroundTasks:
         tools = review_tools(stores.journals, stores.samples, learns=settings.learning.samples)
         self.deciding = DecisionTaker(stores.reviews, stores.campaigns, tools.learn, rounds)
         self.deciding.dealt_twice = settings.review.dealt_twice
+        self.deciding.limit_of = partial(_limit_of, plane)
         self._offered, self._hints = stores.offered_words, plane.hints
         self.alerts = SenderAlerts(
             stores, lambda: plane.tally.senders, self.notifying.post, AlertMail(settings.mail).send

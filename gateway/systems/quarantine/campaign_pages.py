@@ -161,8 +161,8 @@ class CampaignReview:
 
     async def _as_held(self, request: Request) -> tuple[int, ...]:
         """Return what a second reviewer sees among the held messages, nothing to others."""
-        by, limit_of = second_reviewer(request.state.user), self.tools.limit_of
-        return (await self.seconds.dealt_to(by, self.utcnow(), limit_of)).as_held
+        by = second_reviewer(request.state.user)
+        return (await self.seconds.dealt_to(by, self.utcnow())).as_held
 
     def _listed(self, one: OpenCampaign) -> dict[str, object]:
         held = one.example

@@ -29,6 +29,7 @@ from gateway.systems.quarantine.model import (
     ReviewState,
 )
 from gateway.systems.quarantine.moves import moved_in
+from gateway.systems.quarantine.review_limits import UNLIMITED, FindLimit
 from gateway.systems.quarantine.second_reviews import (
     SecondReview,
     as_dealt,
@@ -133,7 +134,7 @@ class ReviewStore(SqlStore):
         async def run(connection: AsyncConnection) -> ReviewDecision | NotDone:
             reviewer = new.by if new.may_be_second else ""
             held, second = await _seen(connection, new.message_id, reviewer, at)
-            why = await _hindrance(connection, new, held, at)
+            why = _stands(second, at) or await _hindrance(connection, new, held, at)
             if held is None or why:
                 return NotDone(new.message_id, None if held is None else held.state, why)
             soonest = max(at, min(at + undo_for, held.expires_at - _BEFORE_END))
@@ -207,7 +208,7 @@ class ReviewStore(SqlStore):
                 return NotDone(message_id, None, UNKNOWN_MESSAGE)
             if held.state not in _DECIDABLE:
                 return NotDone(message_id, held.state, STANDING[held.state])
-            if why := await _taken_by_others(connection, held, by, at):
+            if why := _stands(second, at) or await _taken_by_others(connection, held, by, at):
                 return NotDone(message_id, held.state, why)
             if second is not None:
                 await escalate_opinion(connection, message_id, by)
@@ -227,12 +228,16 @@ class ReviewStore(SqlStore):
         return await self._database.records(Escalation, query)
 
     async def take_up(
-        self, now: datetime, limit: int = 100, dealt_twice: float = 0.0
+        self,
+        now: datetime,
+        limit: int = 100,
+        dealt_twice: float = 0.0,
+        limit_of: FindLimit = UNLIMITED,
     ) -> list[TakenDecision]:
         """Let the decisions that are due take effect, in one commit; return them.
 
         Each is taken up by one caller only, and not after it was undone. The share `dealt_twice`,
-        0 to 1, of their messages is dealt to a second reviewer.
+        0 to 1, of their messages is dealt to a second reviewer, as long as `limit_of` lets it wait.
         """
         due = (
             sa.select(review_decisions)
@@ -247,7 +252,7 @@ class ReviewStore(SqlStore):
         async def run(connection: AsyncConnection) -> list[TakenDecision]:
             rows = (await connection.execute(due)).mappings().all()
             due_ones = [ReviewDecision(**row) for row in rows]
-            return [await _take(connection, one, now, dealt_twice) for one in due_ones]
+            return [await _take(connection, one, now, dealt_twice, limit_of) for one in due_ones]
 
         return await self._database.writer.write(run, rows=limit)
 
@@ -400,6 +405,14 @@ async def _decision(connection: AsyncConnection, number: int) -> ReviewDecision 
     return None if row is None else ReviewDecision(**row)
 
 
+def _stands(second: SecondReview | None, at: datetime) -> str:
+    """Return how a message stands for who has given an opinion on it, "" for all others."""
+    if second is None or second.is_open or second.is_waiting(at):
+        return ""
+    is_discarded = second.state(at) is HoldState.DISCARDED
+    return STANDING[HoldState.DISCARDED if is_discarded else HoldState.RELEASED]
+
+
 async def _hindrance(
     connection: AsyncConnection, new: NewReview, held: HeldMessage | None, at: datetime
 ) -> str:
@@ -464,7 +477,11 @@ async def close_escalations(connection: AsyncConnection, moved: Sequence[HeldMes
 
 
 async def _take(
-    connection: AsyncConnection, decision: ReviewDecision, now: datetime, dealt_twice: float
+    connection: AsyncConnection,
+    decision: ReviewDecision,
+    now: datetime,
+    dealt_twice: float,
+    limit_of: FindLimit,
 ) -> TakenDecision:
     """Move what a decision is on, if that stands as it stood; end the decision either way."""
     held = await _message(connection, decision.message_id)
@@ -490,7 +507,7 @@ async def _take(
             rest = list((await connection.execute(parts)).scalars())
             moved += await moved_in(connection, rest, {**move, "allowed": others})
     if held is not None:
-        await deal(connection, decision, held, moved, dealt_twice)
+        await deal(connection, decision, held, moved, dealt_twice, limit_of)
     await close_escalations(connection, moved)
     state = ReviewState.TAKEN if moved else ReviewState.VOID
     ended = {"state": state, "ended_at": now, "outcome": "" if moved else outcome}

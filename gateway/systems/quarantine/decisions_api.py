@@ -32,7 +32,6 @@ from gateway.systems.quarantine.model import (
     ReviewJobState,
     ReviewState,
 )
-from gateway.systems.quarantine.review_limits import FindLimit
 from gateway.systems.quarantine.review_tools import ReviewTools
 from gateway.systems.quarantine.second_reviews import SecondReviewStore, gets_second_reviews
 from gateway.systems.quarantine.service import NotDone
@@ -263,7 +262,7 @@ def decision_routers(
     whole = CampaignDesk(stores.campaigns, tools.mask, most_released)
     return [
         _decisions(desk, now),
-        _campaigns(stores, whole, tools.limit_of, now),
+        _campaigns(stores, whole, now),
         _exceptions(stores.exceptions, stores.quarantine, excepting, now),
     ]
 
@@ -294,22 +293,18 @@ def _decisions(desk: ReviewDesk, utcnow: Now) -> APIRouter:
     return router
 
 
-async def _as_held(
-    stores: DecisionStores, client: ApiClient, limit_of: FindLimit, at: datetime
-) -> tuple[int, ...]:
-    return (await stores.second_reviews.dealt_to(second_reviewer(client), at, limit_of)).as_held
+async def _as_held(stores: DecisionStores, client: ApiClient, at: datetime) -> tuple[int, ...]:
+    return (await stores.second_reviews.dealt_to(second_reviewer(client), at)).as_held
 
 
-def _campaigns(
-    stores: DecisionStores, desk: CampaignDesk, limit_of: FindLimit, utcnow: Now
-) -> APIRouter:
+def _campaigns(stores: DecisionStores, desk: CampaignDesk, utcnow: Now) -> APIRouter:
     """Return the routes of campaigns of held messages."""
     router, store = APIRouter(tags=["quarantine"]), stores.campaigns
 
     @router.get("/v1/campaigns", summary="List open campaigns")
     async def listed(client: Reader) -> CampaignList:
         """Return the largest campaigns among what is held, with an example of each."""
-        as_held = await _as_held(stores, client, limit_of, utcnow())
+        as_held = await _as_held(stores, client, utcnow())
         found = await store.open_campaigns(_MOST_LISTED, as_held=as_held)
         return CampaignList(campaigns=list(map(_campaign, found)))
 
@@ -326,7 +321,7 @@ def _campaigns(
             note=body.note.strip(),
             category=body.category,
             rule=body.rule,
-            as_held=await _as_held(stores, client, limit_of, utcnow()),
+            as_held=await _as_held(stores, client, utcnow()),
         )
         try:
             made = await desk.decide(new, utcnow())

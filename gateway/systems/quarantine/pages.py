@@ -216,8 +216,7 @@ class HeldReview:
         before, top = _id_of(query.before), _id_of(query.top)
         if before is None and top is not None:
             before = top + 1
-        by, limit_of = _second_reviewer(request), self.tools.limit_of
-        seen = await self.seconds.dealt_to(by, self.utcnow(), limit_of)
+        seen = await self.seconds.dealt_to(_second_reviewer(request), self.utcnow())
         listed = seen.listed(is_undecided=wanted.is_undecided, is_escalated=wanted.is_escalated)
         found = await find_held(self.store, replace(wanted, seen_in=listed), before, limit)
         return list(map(seen.message, found))

@@ -226,8 +226,7 @@ class _ReviewParts:
 
     async def dealt_to(self, client: ApiClient) -> DealtMessages:
         """Return what a client sees otherwise, as a second reviewer."""
-        by, limit_of = second_reviewer(client), self.tools.limit_of
-        return await self.seconds.dealt_to(by, self.utcnow(), limit_of)
+        return await self.seconds.dealt_to(second_reviewer(client), self.utcnow())
 
     async def listed(
         self, wanted: HeldFilter, client: ApiClient, cursor: str | None, limit: int

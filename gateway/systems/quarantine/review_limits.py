@@ -42,11 +42,11 @@ def review_by(held: HeldMessage, limit: ReviewLimit | None) -> datetime | None:
     return min(held.held_since + timedelta(seconds=limit.within_s), held.expires_at)
 
 
-def is_over(since: datetime, limit: ReviewLimit | None, now: datetime) -> bool:
-    """Tell whether a limit has ended the wait of a message that is held since then."""
+def ends_at(held: HeldMessage, limit: ReviewLimit | None) -> datetime:
+    """Return when a held message expires, or a limit releases or discards it."""
     if limit is None or limit.then is OverdueAction.KEEP:
-        return False
-    return since + timedelta(seconds=limit.within_s) <= now
+        return held.expires_at
+    return min(held.held_since + timedelta(seconds=limit.within_s), held.expires_at)
 
 
 class OverdueStore(SqlStore):

@@ -6,13 +6,13 @@ receipt, or what the classifier learns.
 """
 
 import hmac
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from hashlib import sha256
 from secrets import token_bytes
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -27,10 +27,9 @@ from gateway.systems.quarantine.model import (
     ReviewDecision,
     ReviewState,
 )
-from gateway.systems.quarantine.review_limits import UNLIMITED, FindLimit, is_over
+from gateway.systems.quarantine.review_limits import UNLIMITED, FindLimit, ends_at
 from gateway.systems.quarantine.service import decided_move
 from gateway.systems.quarantine.tables import (
-    HELD_SINCE,
     IS_OPINION,
     review_decisions,
     review_escalations,
@@ -41,19 +40,21 @@ from gateway.systems.quarantine.tables import (
 
 # So long after the decision of a second reviewer that person sees a message as if it had counted.
 SHOWN_FOR = timedelta(hours=1)
+# No more are dealt while so many are open.
 MOST_DEALT = 500
 
 _KEY_OCTETS = 32
 _DRAWN_OCTETS = 8
-_MOST_OPINIONS = 100
 # What is held anew, or waits for its hour, is no longer what the first reviewer decided on.
 _OTHERWISE = frozenset({HoldState.HELD, HoldState.DEFERRED})
-_ENDS = {
-    PersonDecision.RELEASED: (HeldMessageAct.REQUEST_RELEASE, HoldState.RELEASED),
-    PersonDecision.REJECTED: (HeldMessageAct.DISCARD, HoldState.DISCARDED),
+_ACTS = {
+    PersonDecision.RELEASED: HeldMessageAct.REQUEST_RELEASE,
+    PersonDecision.REJECTED: HeldMessageAct.DISCARD,
 }
 _held, _deal, _decision = held_messages.c, second_reviews.c, review_decisions.c
 _escalation, _part = review_escalations.c, second_reviews.alias("part").c
+# The words are those of the index of opinions, or SQLite does not take it.
+_IS_GIVEN = sa.text("review_decisions.is_second AND review_decisions.state = 'taken'")
 _IS_ANSWERED = (
     sa.exists().where(IS_OPINION, _decision.subject == _deal.subject).correlate(second_reviews)
 )
@@ -63,12 +64,13 @@ class SecondReview(NamedTuple):
     """A message that is dealt to a second reviewer; `opinion` is what that person decided.
 
     `note` stood on the message when the first reviewer saw it. It `is_escalated` if that person
-    put it before a senior reviewer.
+    put it before a senior reviewer, and `has_left` if it was released.
     """
 
     note: str
     opinion: ReviewDecision | None
     is_escalated: bool = False
+    has_left: bool = False
 
     @property
     def is_open(self) -> bool:
@@ -83,7 +85,9 @@ class SecondReview(NamedTuple):
         """Return the state in which the second reviewer sees the message."""
         if self.opinion is None or self.is_waiting(now):
             return HoldState.HELD
-        return _ENDS[self.opinion.decision][1]
+        if self.opinion.decision is PersonDecision.REJECTED:
+            return HoldState.DISCARDED
+        return HoldState.RELEASED if self.has_left else HoldState.RELEASE_REQUESTED
 
 
 def gets_second_reviews(may: Callable[[Permission], bool]) -> bool:
@@ -111,11 +115,13 @@ async def deal(
     before: HeldMessage,
     moved: Sequence[HeldMessage],
     share: float,
+    limit_of: FindLimit = UNLIMITED,
 ) -> None:
     """Deal what a first decision has moved to a second reviewer, if it is among the `share`.
 
-    `before` is its message as it was decided on. A message that had been decided on or escalated
-    before that is not dealt: it shows that.
+    `before` is its message as it was decided on. It is dealt until it would have expired, or been
+    released or discarded by the limit of its category. A message that had been decided on or
+    escalated before that is not dealt: it shows that. No more are dealt while MOST_DEALT are open.
     """
     was_decided = before.decision or before.is_reviewed or before.is_wanted
     if not moved or share <= 0 or was_decided or first.found_in is not HoldState.HELD:
@@ -125,6 +131,9 @@ async def deal(
     numbers = [one.message_id for one in moved]
     escalated = sa.select(_escalation.number).where(_escalation.message_id.in_(numbers))
     if (await connection.execute(escalated.limit(1))).first() is not None:
+        return
+    still = sa.select(sa.func.count()).where(_deal.until > first.not_before, ~_IS_ANSWERED)
+    if (await connection.execute(still.where(_deal.escalated_by == ""))).scalar_one() >= MOST_DEALT:
         return
     rows = [
         {
@@ -136,7 +145,7 @@ async def deal(
             "rule": one.rule,
             "note": before.note,
             "dealt_at": first.not_before,
-            "until": before.expires_at,
+            "until": ends_at(before, limit_of(before.category)),
             "escalated_by": "",
         }
         for one in moved
@@ -163,22 +172,58 @@ async def second_review_of(
     It is open for who has not decided on the message, until the message would have expired. Who
     gave the opinion, or escalated it, has it for an hour after that.
     """
-    query = sa.select(second_reviews).where(_deal.message_id == held.message_id)
-    row = (await connection.execute(query)).mappings().one_or_none()
-    if row is None or row["by"] == by or held.state in _OTHERWISE:
+    if held.state in _OTHERWISE:
         return None
-    was_held_again = held.held_again_at is not None and held.held_again_at > row["dealt_at"]
-    if was_held_again or (held.reason, held.rule) != (row["reason"], row["rule"]):
+    only = _deal.message_id == held.message_id
+    if (await connection.execute(sa.select(_deal.subject).where(only))).first() is None:
         return None
-    given = sa.select(review_decisions).where(IS_OPINION, _decision.subject == row["subject"])
-    found = (await connection.execute(given)).mappings().one_or_none()
-    if found is not None:
-        opinion = ReviewDecision(**found)
-        is_own = opinion.by == by and now < opinion.not_before + SHOWN_FOR
-        return SecondReview(row["note"], opinion) if is_own else None
-    is_open = query.with_only_columns(_is_escalated(by).label("own")).where(*_open_to(by, now))
-    is_escalated = (await connection.execute(is_open)).scalar_one_or_none()
-    return None if is_escalated is None else SecondReview(row["note"], None, bool(is_escalated))
+    looks = [query.where(only) for query in _dealt_to(by, now)]
+    unanswered, answered = [(await connection.execute(one)).mappings().all() for one in looks]
+    return _reviews_of(unanswered, answered).get(held.message_id)
+
+
+def _dealt_to(by: str, now: datetime) -> tuple[sa.Select[Any], sa.Select[Any]]:
+    """Return the queries for what a person has not given an opinion on, and has within the hour."""
+    is_as_dealt = sa.and_(
+        _held.message_id == _deal.message_id,
+        _held.state.not_in(sorted(_OTHERWISE)),
+        _held.reason == _deal.reason,
+        _held.rule == _deal.rule,
+        sa.func.coalesce(_held.held_again_at, _deal.dealt_at) <= _deal.dealt_at,
+    )
+    unanswered = (
+        sa.select(_deal.message_id, _deal.note, _is_escalated(by).label("is_escalated"))
+        .join(held_messages, is_as_dealt)
+        .where(*_open_to(by, now), ~_IS_ANSWERED)
+    )
+    answered = (
+        sa.select(
+            *(review_decisions, _deal.message_id.label("dealt"), _deal.note.label("dealt_note")),
+            (_held.state == HoldState.RELEASED).label("has_left"),
+        )
+        .join(second_reviews, _deal.subject == _decision.subject)
+        .join(held_messages, is_as_dealt)
+        # An opinion is given before `until`: so what was dealt long ago is not read.
+        .where(_deal.until > now - 2 * SHOWN_FOR)
+        .where(_IS_GIVEN, _decision.by == by, _decision.not_before > now - SHOWN_FOR)
+    )
+    return unanswered, answered
+
+
+def _reviews_of(
+    unanswered: Iterable[sa.RowMapping], answered: Iterable[sa.RowMapping]
+) -> dict[int, SecondReview]:
+    """Return what the queries of `_dealt_to` found, by message_id."""
+    found = {
+        row["message_id"]: SecondReview(row["note"], None, bool(row["is_escalated"]))
+        for row in unanswered
+    }
+    for row in answered:
+        fields = dict(row)
+        number, note = fields.pop("dealt"), fields.pop("dealt_note")
+        has_left = bool(fields.pop("has_left"))
+        found[number] = SecondReview(note, ReviewDecision(**fields), has_left=has_left)
+    return found
 
 
 def _open_to(by: str, now: datetime) -> list[sa.ColumnElement[bool]]:
@@ -232,10 +277,11 @@ def as_dealt(held: HeldMessage, second: SecondReview, now: datetime) -> HeldMess
     )
     if opinion is None or second.is_waiting(now):
         return shown
-    left = decided_move(_ENDS[opinion.decision][0], opinion.not_before, opinion.by, opinion.why)
+    left = decided_move(_ACTS[opinion.decision], opinion.not_before, opinion.by, opinion.why)
     shown = replace(shown, note=left["note"], decision=left["decision"])
     if opinion.decision is PersonDecision.RELEASED:
-        return replace(shown, overruled=held.found, smsc_message_id=held.smsc_message_id)
+        smsc_message_id = held.smsc_message_id if second.has_left else ""
+        return replace(shown, overruled=held.found, smsc_message_id=smsc_message_id)
     is_told = held.receipt_asked and held.receipt is ReceiptState.NONE
     return replace(shown, receipt=ReceiptState.SENT if is_told else held.receipt)
 
@@ -306,53 +352,13 @@ class SecondReviewStore(SqlStore):
         found = await self._database.record(ReviewDecision, query.where(_decision.not_before > now))
         return None if found is None else as_decided(found, now)
 
-    async def dealt_to(
-        self, by: str, now: datetime, limit_of: FindLimit = UNLIMITED
-    ) -> DealtMessages:
-        """Return what is dealt to a person, the newest MOST_DEALT that are open; none to "".
+    async def dealt_to(self, by: str, now: datetime) -> DealtMessages:
+        """Return what is dealt to a person; none to "".
 
         Those on which the person gave an opinion, or which that person escalated, within the last
-        hour are among them. What would
-        have been released or discarded by now, by a limit of its category, is dealt no more.
+        hour are among them.
         """
         if not by:
             return DealtMessages({}, now)
-        is_as_dealt = sa.and_(
-            _held.state.not_in(sorted(_OTHERWISE)),
-            _held.reason == _deal.reason,
-            _held.rule == _deal.rule,
-            sa.func.coalesce(_held.held_again_at, _deal.dealt_at) <= _deal.dealt_at,
-        )
-        unanswered = (
-            sa.select(
-                *(_deal.message_id, _deal.note, _held.category, HELD_SINCE.label("since")),
-                _is_escalated(by).label("is_escalated"),
-            )
-            .join(held_messages, sa.and_(_held.message_id == _deal.message_id, is_as_dealt))
-            .where(*_open_to(by, now), ~_IS_ANSWERED)
-            .order_by(_deal.message_id.desc())
-            .limit(MOST_DEALT)
-        )
-        last = (
-            sa.select(review_decisions)
-            .where(_decision.by == by)
-            .order_by(_decision.number.desc())
-            .limit(_MOST_OPINIONS)
-            .subquery()
-        )
-        answered = (
-            sa.select(last, _deal.message_id.label("dealt"), _deal.note.label("dealt_note"))
-            .join(second_reviews, _deal.subject == last.c.subject)
-            .where(last.c.is_second, last.c.state == ReviewState.TAKEN)
-            .where(last.c.not_before > now - SHOWN_FOR)
-        )
-        found: dict[int, SecondReview] = {
-            row["message_id"]: SecondReview(row["note"], None, bool(row["is_escalated"]))
-            for row in await self._database.rows(unanswered)
-            if not is_over(row["since"], limit_of(row["category"]), now)
-        }
-        for row in await self._database.rows(answered):
-            fields = dict(row)
-            number, note = fields.pop("dealt"), fields.pop("dealt_note")
-            found[number] = SecondReview(note, ReviewDecision(**fields))
-        return DealtMessages(found, now)
+        looks = [await self._database.rows(query) for query in _dealt_to(by, now)]
+        return DealtMessages(_reviews_of(*looks), now)

@@ -22,8 +22,8 @@ from gateway.systems.quarantine.model import (
     decision_on,
     lowest_id_at,
 )
-from gateway.systems.quarantine.review_limits import OverdueMessages, is_over, review_by
-from gateway.systems.quarantine.service import QuarantineDesk
+from gateway.systems.quarantine.review_limits import OverdueMessages, ends_at, review_by
+from gateway.systems.quarantine.service import NotDone, QuarantineDesk
 from gateway.systems.quarantine.sql import QuarantineStore
 
 Builder: TypeAlias = Callable[..., HeldMessage]
@@ -208,13 +208,20 @@ async def test_what_a_limit_would_have_ended_is_dealt_to_no_second_reviewer(
     await stores.quarantine.hold([one])
     reviews = ReviewDesk(stores.reviews, str)
     await reviews.decide(NewReview(one.message_id, PersonDecision.REJECTED, "user: lin"), noon)
-    await stores.reviews.take_up(noon + UNDO_FOR, dealt_twice=1.0)
     limit_of, seconds = ContentRule(review={"loan": DISCARD}).limit_of, stores.second_reviews
+    (taken,) = await stores.reviews.take_up(noon + UNDO_FOR, dealt_twice=1.0, limit_of=limit_of)
+    (now,) = taken.moved
 
-    before = await seconds.dealt_to("user: mei", noon + HOUR - UNDO_FOR, limit_of)
-    after = await seconds.dealt_to("user: mei", noon + HOUR, limit_of)
+    before = await seconds.dealt_to("user: mei", noon + HOUR - UNDO_FOR)
+    after = await seconds.dealt_to("user: mei", noon + HOUR)
+    seen = await seconds.seen_by("user: mei", now, noon + HOUR - UNDO_FOR)
+    late = NewReview(now.message_id, PersonDecision.RELEASED, "user: mei", may_be_second=True)
+    decided = await reviews.decide(late, noon + HOUR)
 
     assert (before.as_held, after.as_held) == ((one.message_id,), ())
+    assert seen.state is HoldState.HELD
+    assert await seconds.seen_by("user: mei", now, noon + HOUR) == now
+    assert isinstance(decided, NotDone)
 
 
 async def test_the_time_counts_from_when_a_message_came_to_be_held_and_not_from_when_it_came(
@@ -243,5 +250,5 @@ def test_a_limit_ends_with_the_message(held: Builder, noon: datetime) -> None:
     assert review_by(held(held_at=noon), DISCARD) == noon + HOUR
     assert review_by(held(state=HoldState.RELEASED), DISCARD) is None
     assert review_by(one, None) is None
-    assert not is_over(noon, KEEP, noon + 2 * HOUR)
-    assert not is_over(noon, None, noon + 2 * HOUR)
+    assert ends_at(held(held_at=noon), DISCARD) == noon + HOUR
+    assert ends_at(one, DISCARD) == ends_at(one, KEEP) == ends_at(one, None) == one.expires_at

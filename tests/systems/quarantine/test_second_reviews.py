@@ -10,6 +10,7 @@ import pytest
 from gateway.domain.quarantine import HeldMessage, HoldState, ReceiptState
 from gateway.domain.records import NewPurge
 from gateway.stores import Stores
+from gateway.systems.quarantine import second_reviews
 from gateway.systems.quarantine.agreement.counts import SecondReviewEnd
 from gateway.systems.quarantine.campaigns import SECOND_PERSON, CampaignDesk, JobNotMade
 from gateway.systems.quarantine.decisions import (
@@ -302,6 +303,97 @@ async def test_a_decision_on_what_the_smsc_gave_back_counts(
     assert isinstance(given, ReviewDecision)
     assert not given.is_second
     assert (await kept(stores)).state is HoldState.DISCARDED
+
+
+async def test_what_the_smsc_gave_back_after_an_opinion_is_held_for_its_reviewer_too(
+    stores: Stores, reviews: ReviewDesk, held: Builder, desk: QuarantineDesk, noon: datetime
+) -> None:
+    await stores.quarantine.hold([held(message_id=1)])
+    after = await decided_by_lin(stores, reviews, noon)
+    await opinion(reviews, after)
+    later = after + UNDO_FOR
+    before = await stores.second_reviews.dealt_to(MEI, later)
+    await desk.begin_release(1, later)
+    await desk.give_back(1, "the SMSC refused it", later)
+
+    dealt = await stores.second_reviews.dealt_to(MEI, later)
+
+    assert list(before.reviews) == [1]
+    assert dealt.reviews == {}
+
+
+async def test_what_a_list_shows_for_an_hour_does_not_depend_on_how_much_was_decided_since(
+    stores: Stores, reviews: ReviewDesk, held: Builder, noon: datetime
+) -> None:
+    await stores.quarantine.hold([held(message_id=one) for one in range(1, 102)])
+    after = await decided_by_lin(stores, reviews, noon)
+    await opinion(reviews, after)
+    for one in range(2, 102):
+        await reviews.decide(NewReview(one, REJECTED, MEI), after)
+
+    dealt = await stores.second_reviews.dealt_to(MEI, after + UNDO_FOR)
+
+    assert list(dealt.reviews) == [1]
+
+
+async def test_no_more_are_dealt_while_many_are_open(
+    stores: Stores,
+    reviews: ReviewDesk,
+    held: Builder,
+    noon: datetime,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(second_reviews, "MOST_DEALT", 2)
+    await stores.quarantine.hold([held(message_id=one) for one in range(1, 5)])
+
+    async def decided(number: int, at: datetime) -> tuple[int, ...]:
+        await reviews.decide(NewReview(number, REJECTED, LIN), at)
+        await stores.reviews.take_up(at + UNDO_FOR, dealt_twice=1.0)
+        return (await stores.second_reviews.dealt_to(WU, at + UNDO_FOR)).as_held
+
+    dealt = [await decided(one, noon + one * UNDO_FOR) for one in (1, 2, 3)]
+    later = noon + 4 * UNDO_FOR
+    await opinion(reviews, later)
+    dealt.append(await decided(4, later))
+
+    assert [sorted(one) for one in dealt] == [[1], [1, 2], [1, 2], [2, 4]]
+
+
+async def test_what_is_released_by_an_opinion_alone_never_seems_to_have_left(
+    stores: Stores, reviews: ReviewDesk, held: Builder, noon: datetime
+) -> None:
+    await stores.quarantine.hold([held(message_id=1)])
+    after = await decided_by_lin(stores, reviews, noon, REJECTED)
+    await opinion(reviews, after, decision=RELEASED)
+    later = after + UNDO_FOR
+    before = await kept(stores)
+
+    seen = await stores.second_reviews.seen_by(MEI, before, later)
+    listed = await stores.second_reviews.dealt_to(MEI, later)
+    taken_back = await opinion(reviews, later)
+    escalated = await reviews.escalate(1, MEI, "?", later, may_be_second=True)
+
+    assert (seen.state, seen.smsc_message_id) == (HoldState.RELEASE_REQUESTED, "")
+    assert listed.listed(is_undecided=False, is_escalated=False) == {1: seen.state}
+    for refused in (taken_back, escalated):
+        assert isinstance(refused, NotDone)
+        assert refused.why == STANDING[HoldState.RELEASED]
+    assert await kept(stores) == before
+
+
+async def test_what_was_released_and_has_left_is_shown_with_its_id(
+    stores: Stores, reviews: ReviewDesk, held: Builder, desk: QuarantineDesk, noon: datetime
+) -> None:
+    await stores.quarantine.hold([held(message_id=1)])
+    after = await decided_by_lin(stores, reviews, noon)
+    await opinion(reviews, after, decision=RELEASED)
+    later = after + UNDO_FOR
+    await desk.begin_release(1, later)
+    await desk.confirm(1, "smsc-7", later)
+
+    seen = await stores.second_reviews.seen_by(MEI, await kept(stores), later)
+
+    assert (seen.state, seen.smsc_message_id) == (HoldState.RELEASED, "smsc-7")
 
 
 async def test_what_is_held_again_is_not_dealt_after_another_decision_either(
@@ -615,11 +707,11 @@ async def test_until_a_job_on_a_campaign_comes_to_it_it_stands_as_the_others_do(
     assert isinstance(other, ReviewDecision)
     assert {one: seen.state(due) for one, seen in begun.items()} == {
         2: HoldState.HELD,
-        4: HoldState.RELEASED,
+        4: HoldState.RELEASE_REQUESTED,
     }
     assert {one: seen.state(due) for one, seen in ended.items()} == {
         2: HoldState.DISCARDED,
-        4: HoldState.RELEASED,
+        4: HoldState.RELEASE_REQUESTED,
     }
     assert last is not None
     assert (last.job.done, last.job.state) == (3, ReviewJobState.DONE)
