@@ -196,7 +196,7 @@ def test_a_file_that_is_no_records_is_named(trace: Trace, deployment: Path) -> N
     assert "the records of 2025-11-25 08 UTC cannot be read" in ran.stderr
 
 
-def test_r73_a_look_back_to_where_an_id_was_issued_is_journaled(
+def test_a_look_back_to_where_an_id_was_issued_is_journaled(
     record: WriteRows, cli: Cli, deployment: Path, in_store: InStore
 ) -> None:
     record(submit(action="quarantine", gateway_id=GATEWAY_ID))
