@@ -248,9 +248,7 @@ def console_pages(parts: PageParts) -> ConsolePages:
     held = parts.quarantine, decisions, seconds, leases, unmasking
     review = HeldReview(*held, tools, templates, utcnow, campaigns)
     made = ExceptionDesk(parts.exceptions, tools.mask)
-    exceptions = ExceptionReview(
-        *(parts.quarantine, parts.campaigns, parts.exceptions, made, templates, utcnow)
-    )
+    exceptions = ExceptionReview(parts.quarantine, parts.exceptions, made, templates, utcnow)
     agreement = AgreementPage(parts.agreement, tools.mask, templates, utcnow)
     asks = admin_approvals(parts.approvals, UserDesk(parts.users))
     administration = UserAdministration(

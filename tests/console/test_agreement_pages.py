@@ -471,6 +471,20 @@ async def test_an_approved_release_gives_the_opinions_of_who_asked_for_it(
     assert (report.rate.compared, report.rate.agreed) == (1, 0)
 
 
+async def test_an_exception_of_what_is_dealt_leads_where_that_of_any_message_does(
+    site: Site,
+) -> None:
+    await hold(site)
+    await decided_first(site)
+    given = {"note": "agreed", "days": "7"}
+    async with browser_of(site, "wu", UserRole.SENIOR_REVIEWER) as wu:
+        made = await post(wu, f"/quarantine/{FIRST}/exception", given)
+        page = (await wu.get(made.headers["location"])).text
+
+    assert made.headers["location"].startswith(f"/quarantine/campaigns/{CAMPAIGN}?")
+    assert '<strong class="sw-number">1</strong>' in page
+
+
 async def test_what_comes_while_an_approval_is_asked_for_is_not_released_with_it(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,7 +9,6 @@ from fastapi.responses import RedirectResponse
 
 from gateway.domain.permissions import Permission
 from gateway.systems.quarantine.campaign_pages import excepted_path, name_of
-from gateway.systems.quarantine.campaigns import CampaignStore
 from gateway.systems.quarantine.exceptions import (
     LONGEST,
     ExceptionDesk,
@@ -38,7 +37,6 @@ class ExceptionReview:
     """Answers the requests of those who may write exceptions, and of those who read them."""
 
     messages: QuarantineStore
-    campaigns: CampaignStore
     store: ExceptionStore
     desk: ExceptionDesk
     templates: Templates
@@ -94,11 +92,9 @@ class ExceptionReview:
         outcome = await self.desk.add(held, by, note, now, until)
         if isinstance(outcome, NotDone):
             return await self.shown(request, outcome.why, 409)
-        where, rule = EXCEPTIONS, outcome.rule
+        where = EXCEPTIONS
         if request.state.user.may(Permission.DECIDE_CAMPAIGN):
-            each = await self.campaigns.held_of_each(outcome.campaign, rule)
-            if each.get(outcome.system_id):
-                where = excepted_path(outcome.campaign, outcome.system_id, rule)
+            where = excepted_path(outcome.campaign, outcome.system_id, outcome.rule)
         return RedirectResponse(where, status_code=303)
 
     async def revoked(self, request: Request, number: str) -> Response:
