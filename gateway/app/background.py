@@ -16,7 +16,6 @@ from gateway.app.webhook_client import Postman, WebhookNotifier
 from gateway.console.held_evidence import review_tools
 from gateway.dataplane.plane import Plane
 from gateway.domain.detector import moment_of
-from gateway.domain.policy import ReviewLimit
 from gateway.domain.quarantine import HeldMessage
 from gateway.domain.sender import PEERS, Sender
 from gateway.domain.suspension import Suspension
@@ -362,12 +361,9 @@ class DecisionTaker:
     def __init__(
         self, reviews: ReviewStore, campaigns: CampaignStore, learn: Learn, rounds: Rounds
     ) -> None:
-        self._reviews = reviews
-        self._campaigns = campaigns
-        self._learn = learn
-        self._rounds = rounds
-        self.dealt_twice = 0.0  # the share of what was decided on that a second reviewer sees
-        self.limit_of: FindLimit = UNLIMITED  # how long one may wait for that
+        self._reviews, self._campaigns = reviews, campaigns
+        self._learn, self._rounds = learn, rounds
+        self.dealing: tuple[float, FindLimit] = (0.0, UNLIMITED)  # the share dealt twice, its time
         self._is_failing = False
 
     async def watch(self) -> NoReturn:
@@ -388,9 +384,7 @@ class DecisionTaker:
 
         Raises StoreUnavailable; the rest is due at the next look.
         """
-        taken = await self._reviews.take_up(
-            utcnow(), _DECISIONS_AT_ONCE, self.dealt_twice, self.limit_of
-        )
+        taken = await self._reviews.take_up(utcnow(), _DECISIONS_AT_ONCE, *self.dealing)
         for one in taken:
             if one.moved:
                 await self._learn(one.moved, one.decision.decision, one.decision.by)
@@ -399,10 +393,6 @@ class DecisionTaker:
             # The texts of a campaign are alike, and to read them takes time from the traffic.
             some = step.moved[:_LEARNT_OF_STEP] if step.job.campaign else step.moved
             await self._learn(some, step.job.decision, step.job.by)
-
-
-def _limit_of(plane: Plane, category: str) -> ReviewLimit | None:
-    return plane.rules.bundle.content.limit_of(category)
 
 
 def _peers_of(plane: Plane) -> list[str]:
@@ -450,8 +440,8 @@ class BackgroundTasks:
         )
         tools = review_tools(stores.journals, stores.samples, learns=settings.learning.samples)
         self.deciding = DecisionTaker(stores.reviews, stores.campaigns, tools.learn, rounds)
-        self.deciding.dealt_twice = settings.review.dealt_twice
-        self.deciding.limit_of = partial(_limit_of, plane)
+        limit_of: FindLimit = lambda one: plane.rules.bundle.content.limit_of(one)  # noqa: E731, PLW0108
+        self.deciding.dealing = settings.review.dealt_twice, limit_of
         self._offered, self._hints = stores.offered_words, plane.hints
         self.alerts = SenderAlerts(
             stores, lambda: plane.tally.senders, self.notifying.post, AlertMail(settings.mail).send

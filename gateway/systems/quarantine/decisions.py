@@ -19,16 +19,12 @@ from gateway.storage.tables import IS_WAITING, held_messages
 from gateway.systems.quarantine.model import (
     TRANSITIONS,
     Escalation,
-    HeldMessageAct,
-    HoldMove,
     NewReview,
-    PersonDecision,
-    ReleaseScope,
     ReviewDecision,
     ReviewJobState,
     ReviewState,
 )
-from gateway.systems.quarantine.moves import moved_in
+from gateway.systems.quarantine.moves import close_escalations, moved_in
 from gateway.systems.quarantine.review_limits import UNLIMITED, FindLimit
 from gateway.systems.quarantine.second_reviews import (
     SecondReview,
@@ -38,10 +34,9 @@ from gateway.systems.quarantine.second_reviews import (
     escalate_opinion,
     second_review_of,
 )
-from gateway.systems.quarantine.service import OF_MESSAGE, STANDING, NotDone, decided_move
+from gateway.systems.quarantine.service import ACTS_OF, STANDING, NotDone, move_for
 from gateway.systems.quarantine.sql import TEXT_REPLACED
 from gateway.systems.quarantine.tables import (
-    IS_OPEN,
     IS_OPEN_JOB,
     IS_OPINION,
     chosen_among,
@@ -67,10 +62,6 @@ UNKNOWN_DECISION = "there is no such decision"
 RESTORED = "the store was restored from a backup"
 NOT_YOURS = "only who decided may undo it, or who may decide on campaigns"
 
-_ACTS = {
-    PersonDecision.RELEASED: HeldMessageAct.REQUEST_RELEASE,
-    PersonDecision.REJECTED: HeldMessageAct.DISCARD,
-}
 _ENDINGS = {
     ReviewState.WAITING: "",
     ReviewState.TAKEN: "it has taken effect",
@@ -78,7 +69,7 @@ _ENDINGS = {
     ReviewState.VOID: "it had no effect",
 }
 # What a person may release or discard.
-_ALLOWED = [TRANSITIONS[act].allowed for act in _ACTS.values()]
+_ALLOWED = [TRANSITIONS[act].allowed for act in ACTS_OF.values()]
 _DECIDABLE: frozenset[HoldState] = frozenset(chain.from_iterable(_ALLOWED))
 _DOUBTED = HoldState.IN_DOUBT
 _IN_DOUBT = frozenset({HoldState.IN_DOUBT})
@@ -285,7 +276,8 @@ class ReviewStore(SqlStore):
 
         For a store that was restored: they may have left since its backup, and would leave twice.
         They are being sent, or due, or a person wanted their release: so far, in a decision that
-        waits, or in a job that is open. These end without effect. What is DEFERRED until after
+        waits, or in a job that is open. These end without effect, with the opinions of a job that
+        has not begun. What is DEFERRED until after
         `now` cannot have left.
         """
 
@@ -296,6 +288,11 @@ class ReviewStore(SqlStore):
             ended = {"ended_at": now, "outcome": RESTORED}
             waiting = sa.update(review_decisions).where(_column.state == ReviewState.WAITING)
             await connection.execute(waiting.values(state=ReviewState.VOID, **ended))
+            undone = sa.select(review_jobs.c.number).where(
+                review_jobs.c.state == ReviewJobState.WAITING
+            )
+            opinions = sa.update(review_decisions).where(IS_OPINION, _column.job.in_(undone))
+            await connection.execute(opinions.values(state=ReviewState.UNDONE, **ended))
             jobs = sa.update(review_jobs).where(IS_OPEN_JOB)
             await connection.execute(jobs.values(state=ReviewJobState.UNDONE, **ended))
             await connection.execute(sa.delete(review_job_messages))
@@ -419,7 +416,7 @@ async def _hindrance(
     """Return what stands against a decision, "" if nothing does."""
     if held is None:
         return UNKNOWN_MESSAGE
-    if held.state not in TRANSITIONS[_ACTS[new.decision]].allowed:
+    if held.state not in TRANSITIONS[ACTS_OF[new.decision]].allowed:
         return STANDING[held.state]
     if held.expires_at <= at:
         return STANDING[HoldState.EXPIRED]
@@ -455,25 +452,6 @@ async def _waits(connection: AsyncConnection, held: HeldMessage, at: datetime) -
 async def _let_others(connection: AsyncConnection, subject: int) -> None:
     """End the lease of a message: its reviewer is done with it."""
     await connection.execute(sa.delete(review_leases).where(review_leases.c.subject == subject))
-
-
-def move_for(
-    decision: PersonDecision,
-    by: str,
-    why: str,
-    at: datetime,
-    overruling: ReleaseScope = OF_MESSAGE,
-) -> HoldMove:
-    """Return what a decision does to a message, and leaves on it."""
-    return decided_move(_ACTS[decision], at, by, why, overruling)
-
-
-async def close_escalations(connection: AsyncConnection, moved: Sequence[HeldMessage]) -> None:
-    """Note that messages were decided on, which may have been escalated; at most 1000."""
-    ours = review_escalations.c.message_id.in_([one.message_id for one in moved])
-    await connection.execute(
-        sa.update(review_escalations).where(ours, IS_OPEN).values(is_open=False)
-    )
 
 
 async def _take(

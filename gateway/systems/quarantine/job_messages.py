@@ -16,8 +16,6 @@ from gateway.systems.quarantine.decisions import (
     DECISION_WAITS,
     LEASED,
     UNKNOWN_MESSAGE,
-    close_escalations,
-    move_for,
     seen_digest,
 )
 from gateway.systems.quarantine.model import (
@@ -28,7 +26,7 @@ from gateway.systems.quarantine.model import (
     ReviewJobState,
     ReviewState,
 )
-from gateway.systems.quarantine.moves import moved_in
+from gateway.systems.quarantine.moves import close_escalations, moved_in
 from gateway.systems.quarantine.second_reviews import (
     SecondReview,
     as_dealt,
@@ -40,6 +38,7 @@ from gateway.systems.quarantine.service import (
     OF_MESSAGE,
     STANDING,
     NotDone,
+    move_for,
     of_exception,
 )
 from gateway.systems.quarantine.sql import TEXT_REPLACED

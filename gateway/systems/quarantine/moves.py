@@ -14,7 +14,7 @@ from gateway.storage.database import values_of
 from gateway.storage.journals import note_access
 from gateway.storage.tables import held_messages
 from gateway.systems.quarantine.model import HoldMove, ReleaseScope
-from gateway.systems.quarantine.tables import left_out, voided
+from gateway.systems.quarantine.tables import IS_OPEN, left_out, review_escalations, voided
 
 _column = held_messages.c
 _MOST_NAMED = 20  # messages in one entry of the audit
@@ -51,6 +51,14 @@ async def moved_in(
     if moved and (entry := move.get("audited")) is not None:
         await note_access(connection, replace(entry, about=_about(moved)))
     return moved
+
+
+async def close_escalations(connection: AsyncConnection, moved: Sequence[HeldMessage]) -> None:
+    """Note that messages were decided on, which may have been escalated; at most 1000."""
+    ours = review_escalations.c.message_id.in_([one.message_id for one in moved])
+    await connection.execute(
+        sa.update(review_escalations).where(ours, IS_OPEN).values(is_open=False)
+    )
 
 
 def is_among(table: sa.FromClause, move: HoldMove) -> sa.ColumnElement[bool]:

@@ -22,13 +22,12 @@ from gateway.domain.quarantine import HeldMessage, HoldState, ReceiptState
 from gateway.storage.database import SqlStore
 from gateway.storage.tables import held_messages
 from gateway.systems.quarantine.model import (
-    HeldMessageAct,
     PersonDecision,
     ReviewDecision,
     ReviewState,
 )
 from gateway.systems.quarantine.review_limits import UNLIMITED, FindLimit, ends_at
-from gateway.systems.quarantine.service import decided_move
+from gateway.systems.quarantine.service import move_for
 from gateway.systems.quarantine.tables import (
     IS_OPINION,
     review_decisions,
@@ -47,10 +46,6 @@ _KEY_OCTETS = 32
 _DRAWN_OCTETS = 8
 # What is held anew, or waits for its hour, is no longer what the first reviewer decided on.
 _OTHERWISE = frozenset({HoldState.HELD, HoldState.DEFERRED})
-_ACTS = {
-    PersonDecision.RELEASED: HeldMessageAct.REQUEST_RELEASE,
-    PersonDecision.REJECTED: HeldMessageAct.DISCARD,
-}
 _held, _deal, _decision = held_messages.c, second_reviews.c, review_decisions.c
 _escalation, _part = review_escalations.c, second_reviews.alias("part").c
 # The words are those of the index of opinions, or SQLite does not take it.
@@ -277,7 +272,7 @@ def as_dealt(held: HeldMessage, second: SecondReview, now: datetime) -> HeldMess
     )
     if opinion is None or second.is_waiting(now):
         return shown
-    left = decided_move(_ACTS[opinion.decision], opinion.not_before, opinion.by, opinion.why)
+    left = move_for(opinion.decision, opinion.by, opinion.why, opinion.not_before)
     shown = replace(shown, note=left["note"], decision=left["decision"])
     if opinion.decision is PersonDecision.RELEASED:
         smsc_message_id = held.smsc_message_id if second.has_left else ""

@@ -19,6 +19,7 @@ from gateway.systems.quarantine.model import (
     HeldMessageAct,
     HoldMove,
     MessageIds,
+    PersonDecision,
     ReleaseScope,
 )
 from gateway.systems.quarantine.sql import QuarantineStore
@@ -426,6 +427,23 @@ def decided_move(
     if act is HeldMessageAct.REQUEST_RELEASE:
         move["overrules"] = overruling
     return move
+
+
+ACTS_OF = {
+    PersonDecision.RELEASED: HeldMessageAct.REQUEST_RELEASE,
+    PersonDecision.REJECTED: HeldMessageAct.DISCARD,
+}
+
+
+def move_for(
+    decision: PersonDecision,
+    by: str,
+    why: str,
+    at: datetime,
+    overruling: ReleaseScope = OF_MESSAGE,
+) -> HoldMove:
+    """Return what a decision does to a message, and leaves on it."""
+    return decided_move(ACTS_OF[decision], at, by, why, overruling)
 
 
 async def _all(acts: Iterable[Awaitable[Outcome]]) -> list[Outcome]:

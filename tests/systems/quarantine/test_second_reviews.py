@@ -12,7 +12,7 @@ from gateway.domain.records import NewPurge
 from gateway.stores import Stores
 from gateway.systems.quarantine import second_reviews
 from gateway.systems.quarantine.agreement.counts import SecondReviewEnd
-from gateway.systems.quarantine.campaigns import SECOND_PERSON, CampaignDesk, JobNotMade
+from gateway.systems.quarantine.campaigns import SECOND_PERSON, CampaignDesk, ChosenJob, JobNotMade
 from gateway.systems.quarantine.decisions import (
     DECISION_WAITS,
     UNDO_FOR,
@@ -21,8 +21,10 @@ from gateway.systems.quarantine.decisions import (
     seen_digest,
 )
 from gateway.systems.quarantine.model import (
+    ChosenMessage,
     Grounds,
     NewCampaignReview,
+    NewChosenReview,
     NewReview,
     PersonDecision,
     ReviewDecision,
@@ -545,6 +547,23 @@ async def test_a_restore_leaves_opinions_as_they_are(
 
     assert doubted == 0
     assert (await stores.agreement.report(noon, after + UNDO_FOR)).rate.agreed == 1
+
+
+async def test_a_restore_undoes_the_opinions_of_a_job_that_has_not_begun(
+    stores: Stores, reviews: ReviewDesk, held: Builder, noon: datetime
+) -> None:
+    await stores.quarantine.hold([held(message_id=1)])
+    after = await decided_by_lin(stores, reviews, noon, REJECTED)
+    chosen = (ChosenMessage(1),)
+    new = NewChosenReview(chosen, REJECTED, MEI, note="spam", may_be_second=True)
+    made = await CampaignDesk(stores.campaigns, str).decide_chosen(new, after)
+
+    await stores.reviews.doubt_unsent(after)
+
+    assert isinstance(made, ChosenJob)
+    late = after + UNDO_FOR
+    assert (await stores.agreement.report(noon, late)).rate.compared == 0
+    assert (await stores.second_reviews.dealt_to(MEI, late)).as_held == (1,)
 
 
 async def test_the_report_names_what_became_of_each(
