@@ -227,7 +227,8 @@ class CampaignReview:
         if not is_campaign_id(campaign):
             raise HTTPException(404)
         rule, system_id = _excepted(request)
-        each = await self.store.held_of_each(campaign, rule, await self._as_held(request))
+        as_held = await self._as_held(request)
+        each = await self.store.held_of_each(campaign, rule, as_held, self.utcnow())
         if rule:
             each = {one: count for one, count in each.items() if one == system_id}
         senders = sorted(each.items(), key=lambda one: (-one[1], one[0]))
@@ -265,7 +266,8 @@ class CampaignReview:
             as_held=await self._as_held(request),
         )
         is_asked = self.approvals is not None
-        whole = await self.store.held_of_campaign(campaign, new.as_held) if is_asked else 0
+        count = self.store.held_of_campaign
+        whole = await count(campaign, self.utcnow(), new.as_held) if is_asked else 0
         if self.approvals is not None and self.approvals.are_needed(decision, whole):
             if await self._held_of(new) != new.expected_count:
                 return await self.whole(request, campaign, OTHER_COUNT, 409)
@@ -278,7 +280,8 @@ class CampaignReview:
         return RedirectResponse(HELD.path, status_code=303)
 
     async def _held_of(self, new: NewCampaignReview) -> int:
-        each = await self.store.held_of_each(new.campaign, new.rule, new.as_held)
+        count = self.store.held_of_each
+        each = await count(new.campaign, new.rule, new.as_held, self.utcnow())
         return each.get(new.system_id, 0) if new.system_id else sum(each.values())
 
     async def chosen(self, request: Request, show: ShowProblem) -> Response:

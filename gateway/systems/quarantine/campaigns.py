@@ -175,24 +175,32 @@ class CampaignStore(SqlStore):
         ]
 
     async def held_of_each(
-        self, campaign: str, rule: str = "", as_held: Sequence[int] = ()
+        self,
+        campaign: str,
+        rule: str = "",
+        as_held: Sequence[int] = (),
+        at: datetime | None = None,
     ) -> dict[str, int]:
         """Return how many messages of a campaign are held of each SP, and no decision waits on.
 
         With a `rule` only what an exception of it is about; see `is_excepted`. Those `as_held`
-        count, which a second reviewer sees among the held ones.
+        count, which a second reviewer sees among the held ones. With `at` only what is held since
+        then or before: a clock may have been set back.
         """
         count = sa.select(_held.system_id, sa.func.count().label("messages"))
         found = Counter[str]()
         for among in (None, as_held) if as_held else (None,):
             ours = open_messages(campaign, rule=rule, as_held=among)
+            ours += [at >= HELD_SINCE] if at is not None and among is None else []
             for row in await self._database.rows(count.where(*ours).group_by(_held.system_id)):
                 found[row["system_id"]] += row["messages"]
         return dict(found)
 
-    async def held_of_campaign(self, campaign: str, as_held: Sequence[int] = ()) -> int:
+    async def held_of_campaign(
+        self, campaign: str, at: datetime, as_held: Sequence[int] = ()
+    ) -> int:
         """Return how many messages of a campaign are held of all SPs, as `held_of_each` does."""
-        return sum((await self.held_of_each(campaign, as_held=as_held)).values())
+        return sum((await self.held_of_each(campaign, as_held=as_held, at=at)).values())
 
     async def dealt_of(self, new: NewCampaignReview) -> tuple[int, ...]:
         """Return which of the messages `as_held` a decision on a campaign is on."""
@@ -373,7 +381,8 @@ class CampaignDesk:
         if not is_campaign_id(new.campaign):
             raise ValueError("no id of a campaign")
         is_asked = self._most_released is not None
-        held = await self._store.held_of_campaign(new.campaign, new.as_held) if is_asked else 0
+        count = self._store.held_of_campaign
+        held = await count(new.campaign, at, new.as_held) if is_asked else 0
         if self._is_too_much(new.decision, max(held, new.expected_count)):
             return JobNotMade(held, SECOND_PERSON)
         masked = replace(new, reason=self._mask(new.reason), note=self._mask(new.note))

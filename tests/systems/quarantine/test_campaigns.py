@@ -324,9 +324,11 @@ async def test_what_came_to_be_held_again_just_now_is_not_counted_as_seen(
     )
     await again.hold(1, grounds, "judged again", noon)
 
+    shown = [await stores.campaigns.held_of_campaign(ONE, at) for at in (noon, later)]
     early = await desk.decide(NewCampaignReview(ONE, RELEASED, LIN, 2), noon)
     seen = await desk.decide(NewCampaignReview(ONE, RELEASED, LIN, 2), later)
 
+    assert shown == [1, 2]
     assert early == JobNotMade(1, OTHER_COUNT)
     assert made(seen).expected_count == 2
 
