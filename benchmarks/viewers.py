@@ -23,6 +23,7 @@ from urllib.parse import urlencode
 
 import httpx
 
+from benchmarks.machine import write_results
 from gateway.console.live_streams import MOST_STREAMS_OF_USER
 from gateway.domain.permissions import UserRole
 from gateway.runtime.child_process import give_way
@@ -194,10 +195,12 @@ def main() -> None:
     configure_logging(level=LogLevel.ERROR)
     with tempfile.TemporaryDirectory() as place:
         found = asyncio.run(measure(Path(place), given.viewers, given.seconds))
-    figures = json.dumps(found, indent=2)
-    print(figures)
+    print(json.dumps(found, indent=2))
     if given.json is not None:
-        given.json.write_text(f"{figures}\n", encoding="utf-8")
+        command = (
+            f"python -m benchmarks.viewers --viewers {given.viewers} --seconds {given.seconds:g}"
+        )
+        write_results(given.json, command, found)
 
 
 if __name__ == "__main__":
