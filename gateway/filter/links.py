@@ -18,8 +18,8 @@ _ANY_LABEL = r"[\w-]"
 # a space only after it ends a sentence.
 _DOT = r"(?:[.。·•]|点|\ [.。·•]\ ?|\ (?:点|dot)\ |\ ?[(\[{<【]\ ?(?:[.。]|点|dot)\ ?[)\]}>】]\ ?)"
 _MAX_LABELS = 16
-# Letters with spaces between them are joined in the folded view, but not two alone.
-_SPREAD_ENDING = r"c\ [nc](?![a-z0-9_-])"
+# Letters with spaces between them are joined in the folded view, but not two alone. It is the end.
+_SPREAD_ENDING = r"c\ [nc](?![a-z0-9_-]|\.[a-z0-9])"
 # Browsers accept any number of slashes, and backslashes.
 _SCHEME = r"(?:h(?:tt|xx)ps?|ftp)\ ?:\ ?[/\\]{1,8}+\ ?"
 # User info: anything up to the last @ before the path; the host comes after it. It contains no Han:
@@ -325,7 +325,9 @@ def _host_in(
         number = number_of([written[slice(*span)] for span in spans])
         if number is not None:
             return number, number, len(written), []
-    for labelled in _shorter_and_shorter(written, spans):
+    # Behind a whole host a spread ending is no part of it.
+    shorter = [spans[:-1]] if " " in written[slice(*spans[-1])] else []
+    for labelled in (*shorter, *_shorter_and_shorter(written, spans)):
         *labels, ending = [written[slice(*span)] for span in labelled]
         is_spread = " " in ending
         labels.append(ending.replace(" ", ""))

@@ -65,6 +65,19 @@ def test_a_link_as_browsers_take_it(written: str, host: str, domain: str) -> Non
 
 
 @pytest.mark.parametrize(
+    ("text", "host"),
+    [
+        ("领取 evil.com.c n", "evil.com"),
+        ("戳 evil.xyz.c c 退订", "evil.xyz"),
+        ("领取 evil.com.c n/x", "evil.com"),
+        ("请看 evil . com . c n", "evil.com"),
+    ],
+)
+def test_an_ending_that_is_spread_behind_a_host_changes_nothing(text: str, host: str) -> None:
+    assert [one.domain for one in links_of(Views(text))] == [host]
+
+
+@pytest.mark.parametrize(
     ("written", "host"),
     [
         ("icbc点com", "icbc.com"),
