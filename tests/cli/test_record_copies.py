@@ -235,6 +235,35 @@ def test_rows_that_came_late_are_a_part_of_their_own_and_all_come_back(place: Pl
     assert place.names() == {SEALED, CLOSED, CLOSED_NOW, CLOSED_NOW.replace(".0.", ".1.")}
 
 
+@pytest.mark.parametrize("copied", [CLOSED_NOW, "cdr-20130930-07.jsonl.gz"])
+def test_a_late_row_after_a_lost_disk_stands_for_no_hour(place: Place, copied: str) -> None:
+    place.write(copied, "an hour\nof rows\n")
+    place.copy()
+    (place.records / copied).unlink()  # a disk lost it
+    place.write(OPEN, "late\n")
+
+    assert place.restore().written == 1
+    assert (place.records / copied).read_text(encoding="ascii") == "an hour\nof rows\n"
+
+
+def test_an_open_copy_stands_for_no_late_row(place: Place) -> None:
+    place.write(OPEN, "an hour\nof rows\n")
+    place.copy()
+    (place.records / OPEN).unlink()
+    place.write(CLOSED_NOW, "late\n")
+
+    assert place.restore().written == 1
+
+
+def test_a_part_that_a_purge_left_some_rows_of_stands_for_its_copy(place: Place) -> None:
+    place.write(OPEN, "purged\nheld\n")
+    place.copy()
+    (place.records / OPEN).unlink()
+    place.write(CLOSED_NOW, "held\n")
+
+    assert place.restore().written == 0
+
+
 def test_a_sealed_part_stands_for_no_other_part_of_its_hour(place: Place) -> None:
     late = CLOSED.replace(".0.", ".1.")
     place.write(late, "late\n")

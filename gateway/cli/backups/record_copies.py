@@ -150,11 +150,10 @@ def restore_records(place: Path, archive: RecordArchive | None, told: Told) -> R
     copies = {file.path.name: file for file in RecordArchive(place).every_file()}
     there = [] if archive is None else archive.files()
     names = {file.path.name for file in there}
-    closed = _closed_since(there, copies.values())
-    parts = {_part_of(file, closed) for file in there}
-    closed = _closed_since(copies.values(), there)
     written, kept, damaged = 0, 0, list[str]()
     try:
+        parts = {_part_of(file, _closed_alike(there, copies.values())) for file in there}
+        closed = _closed_alike(copies.values(), there, or_sealed=True)
         if archive is not None:
             archive.directory.mkdir(mode=_MODE, parents=True, exist_ok=True)
         # Sealed ones first: an open copy may be beside them.
@@ -170,6 +169,34 @@ def restore_records(place: Path, archive: RecordArchive | None, told: Told) -> R
     except OSError as error:
         raise CommandError(f"the records are not restored: {error.strerror or error}") from error
     return RestoredRecords(written, kept, damaged)
+
+
+def _closed_alike(
+    some: Iterable[HourFile], others: Iterable[HourFile], *, or_sealed: bool = False
+) -> dict[int, int]:
+    """Return what `_closed_since` does, of those that have rows in common.
+
+    An open file of its own may hold rows that came late, beside a part that it never was. Rows of
+    a sealed part are not looked at: it counts with `or_sealed`.
+    """
+    opened = {one.hour: one for one in some if one.is_open}
+    found = dict[int, int]()
+    for hour, part in _closed_since(opened.values(), others).items():
+        same = [one for one in others if (one.hour, one.part) == (hour, part)]
+        if (or_sealed and any(one.is_sealed for one in same)) or any(
+            _have_a_row_in_common(opened[hour].path, one.path) for one in same if not one.is_sealed
+        ):
+            found[hour] = part
+    return found
+
+
+def _have_a_row_in_common(one: Path, other: Path) -> bool:
+    """Tell whether the first row of either file is in the other; a purge leaves some of them."""
+    with one.open("rb") as some, other.open("rb") as others:
+        first, its_first = some.readline(), others.readline()
+        some.seek(0)
+        others.seek(0)
+        return bool(first and its_first) and (first in others or its_first in some)
 
 
 def _part_of(file: HourFile, closed: Mapping[int, int]) -> tuple[int, int]:
