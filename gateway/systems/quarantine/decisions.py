@@ -475,8 +475,8 @@ async def _take(
         # What came to be in doubt meanwhile, the SMSC may have: the person has not seen that.
         others = move["allowed"] if was_in_doubt else move["allowed"] - _IN_DOUBT
         first = others & _IN_DOUBT if was_in_doubt else others
-        if decision.found_in is HoldState.HELD:  # its release is another person's decision
-            first -= {HoldState.RELEASE_REQUESTED}
+        if decision.found_in is HoldState.HELD:  # what let it go meanwhile is another's decision
+            first &= {HoldState.HELD}
         moved = await moved_in(connection, (held.message_id,), {**move, "allowed": first})
         if moved and held.assembly:
             parts = sa.select(_held.message_id).where(

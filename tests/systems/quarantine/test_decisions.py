@@ -319,6 +319,22 @@ async def test_a_discard_that_waits_takes_back_no_release_of_another_person(
     assert await state_of(stores, 2) is HoldState.DISCARDED
 
 
+async def test_a_discard_that_waits_takes_back_no_release_that_waits_for_its_hour(
+    reviews: ReviewDesk, stores: Stores, held: Builder, desk: QuarantineDesk, noon: datetime
+) -> None:
+    await stores.quarantine.hold([held(message_id=1)])
+    kept(await reviews.decide(NewReview(1, REJECTED, LIN), noon))
+    await desk.request_release(1, "mei", noon)
+    morning = noon + timedelta(hours=20)
+    grounds = Grounds("OUTSIDE_WINDOW", "R30", "", "", "", morning, due_at=morning)
+    await desk.defer(1, grounds, "until 08:00", noon)
+
+    (taken,) = await stores.reviews.take_up(noon + UNDO_FOR)
+
+    assert (taken.decision.state, taken.moved) == (ReviewState.VOID, ())
+    assert await state_of(stores) is HoldState.DEFERRED
+
+
 async def test_what_came_to_be_in_doubt_meanwhile_is_not_sent_again_by_an_older_decision(
     reviews: ReviewDesk, stores: Stores, held: Builder, desk: QuarantineDesk, noon: datetime
 ) -> None:
