@@ -275,6 +275,7 @@ class ConsoleChild:
     def __init__(self, find: FindCommand) -> None:
         self._find = find
         self._child: ChildProcess | None = None
+        self._ending: asyncio.Task[None] | None = None
         self._is_over = False
 
     async def follow(self) -> None:
@@ -297,9 +298,11 @@ class ConsoleChild:
         await self._end()
 
     async def _end(self) -> None:
-        child, self._child = self._child, None
-        if child is not None:
-            await child.stop()
+        if self._child is not None:
+            self._ending = spawn(self._child.stop(), name="console.end")
+            self._child = None
+        if self._ending is not None:
+            await asyncio.wait({self._ending})
 
 
 async def _serve(

@@ -409,7 +409,7 @@ async def test_a_directory_that_cannot_be_read_leaves_the_console_as_it_is(
 async def test_a_file_system_that_hangs_keeps_no_console_from_its_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    ended, gate = asyncio.Event(), threading.Event()
+    ended, entered, gate = asyncio.Event(), threading.Event(), threading.Event()
     first = [("console",)]
 
     class NotedChild:
@@ -422,6 +422,7 @@ async def test_a_file_system_that_hangs_keeps_no_console_from_its_end(
     def find() -> Sequence[str]:
         if first:
             return first.pop()
+        entered.set()
         gate.wait()
         return ("console",)
 
@@ -429,10 +430,14 @@ async def test_a_file_system_that_hangs_keeps_no_console_from_its_end(
     console = ConsoleChild(find)
     await console.follow()
     hanging = spawn(console.follow(), name="follow")
-    await console.stop()
-    assert ended.is_set()
-    ended.clear()
-    gate.set()
+    try:
+        await asyncio.to_thread(entered.wait)
+        async with asyncio.timeout(60):
+            await console.stop()
+        assert ended.is_set()
+        ended.clear()
+    finally:
+        gate.set()
     await hanging
     await console.stop()
     assert not ended.is_set()  # nothing was started once it was over
