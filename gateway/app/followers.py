@@ -158,11 +158,8 @@ _LOOKS = 5
 # In turns of the loop: each look at the store delays traffic a little.
 _RECEIPTS_EVERY = 4
 _EXPIRY_EVERY = 8
-_COUNT_EVERY_S, _LONGEST_REST_S, _COUNT_REST = (
-    2.0,
-    300.0,
-    20,
-)  # of ten million messages a count takes seconds
+# Of ten million messages a count takes seconds: it rests so many times as long.
+_COUNT_EVERY_S, _COUNT_REST, _LONGEST_REST_S = 2.0, 20, 300.0
 _REPORTS_EVERY = 240  # about a minute
 _PRUNE_EVERY = 14_400  # about an hour
 _CHANGES_KEPT = timedelta(days=7)
