@@ -12,8 +12,7 @@ from gateway.runtime.tasks import set_aside
 def _as_it_was() -> Iterator[None]:
     thresholds = gc.get_threshold()
     yield
-    gc.unfreeze()
-    gc.set_threshold(*thresholds)
+    gc.set_threshold(*thresholds)  # what gateways of other tests set aside stays so
 
 
 @pytest.mark.usefixtures("_as_it_was")
