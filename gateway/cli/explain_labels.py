@@ -12,7 +12,7 @@ from math import isfinite
 from pkgutil import get_data
 
 from gateway.domain.policy import KeywordList
-from gateway.domain.verdict import percent_told
+from gateway.domain.verdict import likely_spam
 from gateway.filter.classifier.score import Piece, TextScore
 from gateway.filter.keywords.index import Hit, word_id
 from gateway.filter.normalise.shapes import DIRECTED, deflated, displayed, is_inflated
@@ -206,7 +206,7 @@ def _worded(finding: Mapping[str, object], record: Record, bundle: Bundle | None
         did = done if action == "forward" else f"in shadow mode, would have been {done}"
     said = [form.format(finding[name]) for name, form in _ABOUT.items() if name in finding]
     if "score" in finding:
-        said.append(f"{percent_told(int(str(finding['score'])))} likely spam")
+        said.append(likely_spam(int(str(finding["score"])))[0])
     if "word" in finding:
         said.append(_entry(rule, str(finding["word"]), bundle))
     return ", ".join([f"{rule}{title}: {did} ({finding.get('reason')})", *said])
@@ -240,8 +240,9 @@ def classified(scored: TextScore) -> Title:
     """Return what the classifier says, in a line: also of a text that passes."""
     percent, share = round(100 * scored.probability), f"{100 * scored.guilty_from:g} %"
     told = told_category(scored.category)
-    zh = f"{percent_told(percent, '超过')} 可能是垃圾短信{f'，若是则为 {told}' if told else ''}"
-    en = f"{percent_told(percent)} likely spam{f', as spam {told}' if told else ''}"
+    en, zh = likely_spam(percent)
+    if told:
+        en, zh = f"{en}, as spam {told}", f"{zh}，若是则为 {told}"
     if not isfinite(scored.guilty_from):
         return Title(f"{zh}，在测定过的误判率下都不拦截", f"{en}, stopped at no share measured")
     return Title(

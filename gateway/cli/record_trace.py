@@ -13,10 +13,9 @@ from gateway.records.archive import FileLines, RecordArchive, scan_hour, start_o
 from gateway.records.masked_records import shown_record
 from gateway.records.message_search import (
     Window,
+    earlier_windows,
     follow_message,
     hours_within,
-    is_within,
-    told_reach,
     windows_of,
 )
 from gateway.records.message_trail import MessageTrail, masked_about
@@ -54,7 +53,7 @@ def trace_messages(
     windows = windows_of(begin, until, issued, reaches_back=since is None)
     if reason is not None:
         about = visible(masked_about(what))[:_MAX_ABOUT_CHARS]
-        since_when = f"{about} since {begin:%Y-%m-%dT%H:%M%z}{told_reach(windows)}"
+        since_when = f"{about} since {begin:%Y-%m-%dT%H:%M%z}{earlier_windows(windows)}"
         asyncio.run(journal_access(settings, "trace", reason, since_when))
     archive = RecordArchive(settings.records.directory)
     if subscriber is None:
@@ -92,7 +91,7 @@ def _followed(archive: RecordArchive, message_id: str, windows: Sequence[Window]
             progress.update(task, completed=len(done))
 
         try:
-            return follow_message(message_id, hours, read, lambda one: is_within(one, windows))
+            return follow_message(message_id, hours, windows, read)
         except ValueError as error:
             raise CommandError(f"the records cannot be read: {words_of(error)}") from error
 

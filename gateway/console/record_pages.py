@@ -19,10 +19,8 @@ from gateway.records.archive import RecordArchive, scan_hour
 from gateway.records.masked_records import record_cells, shown_record
 from gateway.records.message_search import (
     Window,
+    earlier_windows,
     follow_message,
-    hours_within,
-    is_within,
-    told_reach,
     windows_of,
 )
 from gateway.records.message_trail import MessageTrail, follow_hours, masked_about
@@ -176,7 +174,7 @@ class RecordDesk:
         span = (now - timedelta(hours=hours), now + timedelta(minutes=1))
         windows = windows_of(*span, issued_at(what) if msisdn is None else None)
         asked = visible(masked_about(what[:_MAX_CHARS]))
-        about = f"{asked} in {hours} h{told_reach(windows)}"
+        about = f"{asked} in {hours} h{earlier_windows(windows)}"
         await self.journal(NewAccess(f"user: {user.name}", "trace", "", about, now))
         binds = SessionBinds(await self._bound())
         own = user.limits.get(UserScope.SYSTEM_ID)
@@ -358,10 +356,11 @@ def _followed(
 ) -> list[Record]:
     return follow_message(
         message_id,
-        hours_within(archive.hours(), windows),
+        archive.hours(),
+        windows,
         lambda hour: patience.bounded_blocks(scan_hour(archive, hour, bool)),
-        lambda one: own in (None, one.get("system_id")) and is_within(one, windows),
-        binds.note,
+        system_id=own,
+        note_bound=binds.note,
     )
 
 

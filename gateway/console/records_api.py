@@ -17,7 +17,7 @@ from gateway.domain.permissions import CLIENT_PERMISSIONS, Permission
 from gateway.domain.records import NewAccess
 from gateway.records.archive import FileLines, RecordArchive, scan_hour, start_of
 from gateway.records.masked_records import shown_record
-from gateway.records.message_search import follow_message, hours_within, is_within, windows_of
+from gateway.records.message_search import follow_message, windows_of
 from gateway.records.message_trail import MessageTrail
 from gateway.records.sealed_values import Record, Subscriber, stamp_of, subjects_of
 from gateway.runtime.clock import monotonic
@@ -290,15 +290,13 @@ def _traced(parts: RecordParts, asked: TraceBody, since: datetime) -> tuple[list
         windows = windows_of(since, until, issued, reaches_back=reaches_back)
         found = follow_message(
             asked.message_id or "",
-            hours_within(parts.archive.hours(), windows),
+            parts.archive.hours(),
+            windows,
             lambda hour: _timed_blocks(parts.archive, hour, deadline),
-            lambda one: is_within(one, windows),
         )
     else:
-        trail, begin = (
-            MessageTrail(Subscriber(asked.number, parts.sealer).is_named_in),
-            stamp_of(since),
-        )
+        begin = stamp_of(since)
+        trail = MessageTrail(Subscriber(asked.number, parts.sealer).is_named_in)
         for hour in sorted(parts.archive.hours()):
             if start_of(hour + 1) > since:
                 read = _timed(parts.archive, hour, deadline)

@@ -171,6 +171,11 @@ class Verdict:
 _MOST_TOLD = 99
 
 
-def percent_told(percent: int, over: str = "over") -> str:
-    """Return a rounded probability for people: what rounds to 100 % is no certainty."""
-    return f"{over} {_MOST_TOLD} %" if percent > _MOST_TOLD else f"{percent} %"
+def likely_spam(percent: int) -> tuple[str, str]:
+    """Return in English and in Chinese how likely a classifier finds a text to be spam.
+
+    A probability that rounds to 100 % is not told as certain.
+    """
+    en, zh = ("over ", "超过 ") if percent > _MOST_TOLD else ("", "")
+    told = min(percent, _MOST_TOLD)
+    return f"{en}{told} % likely spam", f"{zh}{told} % 可能是垃圾短信"

@@ -42,8 +42,8 @@ def windows_of(
     return [(begin, min(issued_at + (until - since), until)), (since, until)]
 
 
-def told_reach(windows: Sequence[Window]) -> str:
-    """Return which time a look reaches back to beside its last window, for a journal."""
+def earlier_windows(windows: Sequence[Window]) -> str:
+    """Return for a journal which time is looked through beside the last window."""
     times = (f"{since:%Y-%m-%dT%H:%M%z} to {until:%Y-%m-%dT%H:%M%z}" for since, until in windows)
     return "".join(f", and {one}" for one in list(times)[:-1])
 
@@ -54,7 +54,7 @@ def hours_within(hours: Iterable[int], windows: Sequence[Window]) -> list[int]:
     return [hour for hour in hours if any(first <= hour <= last for first, last in spans)]
 
 
-def is_within(record: Record, windows: Sequence[Window]) -> bool:
+def _is_within(record: Record, windows: Sequence[Window]) -> bool:
     """Tell whether a record is of the time of a window."""
     at = str(record.get("at"))
     return any(stamp_of(since) <= at < stamp_of(until) for since, until in windows)
@@ -62,24 +62,34 @@ def is_within(record: Record, windows: Sequence[Window]) -> bool:
 
 def follow_message(
     message_id: str,
-    hours: Sequence[int],
+    hours: Iterable[int],
+    windows: Sequence[Window],
     read: ReadHour,
-    keeps: Callable[[Record], bool],
+    *,
+    system_id: str | None = None,
     note_bound: Callable[[Record], object] = bool,
 ) -> list[Record]:
-    """Return what a `MessageTrail` finds of one message in some hours, in order of time.
+    """Return what a `MessageTrail` finds of one message in some windows, in order of time.
+
+    `hours` are those that there are; with a `system_id` only records of that SP are meant.
 
     Only lines with one of its ids, or with the sequence_number of one of its requests, are parsed:
     some twenty times as many lines a second. Hours are read again where an id becomes known that
-    they may have. `note_bound` gets each record of a bind; `keeps` leaves others out. Raises what
-    `read` raises, and ValueError for a line that is no record.
+    they may have. `note_bound` gets each record of a bind. Raises what `read` raises, and
+    ValueError for a line that is no record.
     """
+
+    def is_meant(record: Record) -> bool:
+        is_of_sender = system_id in (None, record.get("system_id"))
+        return is_of_sender and _is_within(record, windows)
+
+    hours = hours_within(hours, windows)
     search = _MessageLines(message_id, hours, read)
     while True:
         trail, is_more = MessageTrail(has_id(message_id)), False
         for hour in hours:
             count = len(trail.found)
-            trail.follow(filter(keeps, search.records_of(hour, note_bound)))
+            trail.follow(filter(is_meant, search.records_of(hour, note_bound)))
             is_more |= search.learn(trail.found[count:], hour)
         if not is_more:
             return sorted(trail.found, key=lambda record: str(record.get("at")))

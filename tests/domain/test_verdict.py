@@ -9,7 +9,7 @@ from gateway.domain.verdict import (
     Finding,
     Reason,
     Verdict,
-    percent_told,
+    likely_spam,
 )
 
 HIT = Finding("K-FRAUD", Reason.CONTENT, Action.REJECT, "代开发票", category="fraud")
@@ -68,7 +68,10 @@ def test_what_a_text_says_is_the_basis_of_what_people_can_teach() -> None:
 
 
 def test_what_rounds_to_a_hundred_percent_is_told_as_no_certainty() -> None:
-    told = [percent_told(percent) for percent in (0, 97, 99, 100)]
+    told = [likely_spam(percent) for percent in (0, 99, 100)]
 
-    assert told == ["0 %", "97 %", "99 %", "over 99 %"]
-    assert percent_told(100, "超过") == "超过 99 %"
+    assert told == [
+        ("0 % likely spam", "0 % 可能是垃圾短信"),
+        ("99 % likely spam", "99 % 可能是垃圾短信"),
+        ("over 99 % likely spam", "超过 99 % 可能是垃圾短信"),
+    ]

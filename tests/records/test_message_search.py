@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from gateway.records.archive import FileLines, RecordArchive, scan_hour, start_of
-from gateway.records.message_search import follow_message, hours_within, is_within, windows_of
+from gateway.records.message_search import follow_message, windows_of
 from gateway.records.message_trail import MessageTrail, follow_hours, has_id
 from gateway.records.sealed_values import Record, sealed
 from gateway.records.traffic_counts import Patience, SessionBinds
@@ -85,8 +85,7 @@ class Place:
 
     def found(self, message_id: str, since: datetime = NOW - DAY) -> list[Record]:
         windows = windows_of(since, NOW, issued_at(message_id))
-        hours = hours_within(self.archive.hours(), windows)
-        return follow_message(message_id, hours, self.lines, lambda one: is_within(one, windows))
+        return follow_message(message_id, self.archive.hours(), windows, self.lines)
 
     def found_by_all_lines(self, message_id: str) -> list[Record]:
         trail, span = MessageTrail(has_id(message_id)), (NOW - DAY, NOW)

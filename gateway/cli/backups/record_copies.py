@@ -152,8 +152,8 @@ def restore_records(place: Path, archive: RecordArchive | None, told: Told) -> R
     names = {file.path.name for file in there}
     written, kept, damaged = 0, 0, list[str]()
     try:
-        parts = {_part_of(file, _closed_alike(there, copies.values())) for file in there}
-        closed = _closed_alike(copies.values(), there, or_sealed=True)
+        parts = {_part_of(file, _closed_counterparts(there, copies.values())) for file in there}
+        closed = _closed_counterparts(copies.values(), there, or_sealed=True)
         if archive is not None:
             archive.directory.mkdir(mode=_MODE, parents=True, exist_ok=True)
         # Sealed ones first: an open copy may be beside them.
@@ -171,7 +171,7 @@ def restore_records(place: Path, archive: RecordArchive | None, told: Told) -> R
     return RestoredRecords(written, kept, damaged)
 
 
-def _closed_alike(
+def _closed_counterparts(
     some: Iterable[HourFile], others: Iterable[HourFile], *, or_sealed: bool = False
 ) -> dict[int, int]:
     """Return what `_closed_since` does, of those that have rows in common.

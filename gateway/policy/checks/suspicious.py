@@ -14,7 +14,7 @@ from annotated_types import Gt, Le, MaxLen
 from gateway.domain.categories import Harm, TrafficClass, harm_of
 from gateway.domain.policy import ListAction
 from gateway.domain.sender import Purpose
-from gateway.domain.verdict import Action, Reason, percent_told
+from gateway.domain.verdict import Action, Reason, likely_spam
 from gateway.filter.classifier.score import (
     PIECES,
     Scorer,
@@ -216,12 +216,13 @@ class _Scores:
         key = (worst.category, round(100 * worst.probability), action)
         if key not in self._made:
             about = f": {worst.category}" if worst.category else ""
+            en, zh = likely_spam(key[1])
             self._made[key] = Evidence(
-                f"{percent_told(key[1])} likely spam{about}",
+                f"{en}{about}",
                 action=action,
                 category=worst.category,
                 score=key[1],
-                zh=f"{percent_told(key[1], '超过')} 可能是垃圾短信{about}",
+                zh=f"{zh}{about}",
             )
         return self._made[key]
 

@@ -1,6 +1,5 @@
 """What pages say of held messages: masked, bounded, with evidence marked; words, and keys."""
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
@@ -8,6 +7,7 @@ from gateway.domain.categories import CATEGORIES
 from gateway.domain.held_findings import told_items
 from gateway.domain.msisdn import is_mobile, masked
 from gateway.domain.quarantine import HeldMessage, HoldState
+from gateway.domain.verdict import likely_spam
 from gateway.systems.quarantine.model import ReviewState
 from gateway.systems.quarantine.review_limits import FindLimit, review_by
 from gateway.systems.quarantine.review_tools import Place, ReviewTools, RuleCitation
@@ -75,8 +75,6 @@ def categories(language: str) -> list[tuple[int, str, str]]:
 
 
 _FEWEST_DIGITS = 8
-# What the classifier writes before the words that weighed; pages say the score in their language.
-_OF_SCORE = re.compile(r"\A(?:over )?[0-9]+ % likely spam(?:: [a-z_]+)?(?:; )?")
 
 
 def short_ids(ids: Iterable[int]) -> dict[int, str]:
@@ -114,7 +112,10 @@ def listed_message(held: HeldMessage, mask: Callable[[str], str]) -> dict[str, o
 
 
 def _evidence_beside_score(held: HeldMessage) -> str:
-    return held.evidence if held.score is None else _OF_SCORE.sub("", held.evidence)
+    """Return the evidence without the score, which pages say in their language."""
+    if held.score is None or not held.evidence.startswith(likely_spam(held.score)[0]):
+        return held.evidence
+    return held.evidence.partition("; ")[2]
 
 
 def shown_limit(held: HeldMessage, limit_of: FindLimit, now: datetime) -> dict[str, object]:
