@@ -44,9 +44,8 @@ def review_by(held: HeldMessage, limit: ReviewLimit | None) -> datetime | None:
 
 def ends_at(held: HeldMessage, limit: ReviewLimit | None) -> datetime:
     """Return when a held message expires, or a limit releases or discards it."""
-    if limit is None or limit.then is OverdueAction.KEEP:
-        return held.expires_at
-    return min(held.held_since + timedelta(seconds=limit.within_s), held.expires_at)
+    moves = limit is not None and limit.then is not OverdueAction.KEEP
+    return (review_by(held, limit) if moves else None) or held.expires_at
 
 
 class OverdueStore(SqlStore):
