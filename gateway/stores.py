@@ -61,6 +61,7 @@ class Stores:
     `used_octets` tells what the database takes of the octets it may; it raises StoreUnavailable.
     """
 
+    database: Database
     quarantine: QuarantineStore
     api_answers: ApiAnswerStore
     approvals: ApprovalStore
@@ -161,10 +162,11 @@ async def worker_stores(settings: GatewaySettings, command: str) -> AsyncIterato
 def stores_of(database: Database) -> Stores:
     """Return the stores of an open database; closing them closes it."""
     kinds = {one.name: one.type for one in fields(Stores) if isinstance(one.type, type)}
-    del kinds["authority_reports"], kinds["key_id"]
+    del kinds["authority_reports"], kinds["database"], kinds["key_id"]
     made: dict[str, Any] = {name: kind(database) for name, kind in kinds.items()}
     return Stores(
         **made,
+        database=database,
         authority_reports=AuthorityReports(database, made["quarantine"]),
         empty_wal=database.empty_wal,
         close=database.close,

@@ -210,30 +210,18 @@ class ConsoleProcess:
         api = build_api(self._access, routers_of(stores, self), stores.api_answers)
         oidc = self.settings.oidc
         parts = PageParts(
-            stores.users,
-            stores.user_sessions,
+            stores.database,
             self.ask,
             monotonic,
             utcnow,
-            stores.quarantine,
-            stores.reviews,
-            stores.campaigns,
-            stores.leases,
-            stores.exceptions,
-            stores.second_reviews,
-            stores.agreement,
             self.review_tools(stores),
-            stores.journals,
             lambda system_id: system_id in self.senders,
             self.session_limits,
             self.approval_desk(stores),
             tools,
-            stores,
             lambda: self.hours.calendar,
             None if self.gateway is None else self.gateway.learning,
             record_access(self.gateway, lambda: self.ports),
-            stores.filings,
-            stores,
             None if oidc is None else OidcProvider(oidc, monotonic, utcnow),
         )
         self._pages = console_pages(parts)

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from importlib import import_module
-from importlib.util import find_spec
 from itertools import dropwhile
 from pathlib import Path
 from pkgutil import iter_modules
@@ -27,12 +26,13 @@ from cyclopts import (
 )
 from rich.text import Text
 
-from gateway import __version__, systems
+from gateway import __version__
 from gateway.cli.backups import backup, restore
 from gateway.cli.live import reload, status
 from gateway.cli.operate import check, demo, run
 from gateway.cli.records import trace
 from gateway.domain.msisdn import masked
+from gateway.systems import system_modules
 from gateway.terminal.failure import CommandError, ExitCode
 from gateway.terminal.options import NO_OPTIONS, is_option
 from gateway.terminal.screen import visible
@@ -146,9 +146,7 @@ def _command_modules() -> Iterator[ModuleType]:
 
     Those with an underscore in their name are work that a command imports when it is called.
     """
-    for one in iter_modules(systems.__path__, f"{systems.__name__}."):
-        if one.ispkg and find_spec(f"{one.name}.cli") is not None:
-            yield import_module(f"{one.name}.cli")
+    yield from system_modules("cli")
     for one in iter_modules([str(Path(__file__).parent)]):
         name = f"{__package__}.{one.name}"
         if not one.ispkg and "_" not in one.name and name != __name__:

@@ -3,6 +3,7 @@
 It is drawn on the server: a page needs no script to show how far one campaign reaches.
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,10 +17,15 @@ from gateway.filter.links import links_of
 from gateway.filter.normalise.views import Views
 from gateway.filter.traffic_class import signature_of
 from gateway.runtime.masking import masked_text
+from gateway.storage.database import Database
+from gateway.systems.cases.pages import CaseGraphs
+from gateway.systems.cases.sql import CaseStore
+from gateway.systems.complaints.sql import ComplaintStore
 from gateway.terminal.screen import visible
 
 MOST_NODES = 12  # of each kind: the most frequent
 MOST_EDGES = 60
+MOST_COMPLAINTS = 500
 
 _TEXT_CHARS = 2_000
 _LABEL_CHARS = 18
@@ -142,3 +148,16 @@ def _placed(counts: Mapping[_Key, int]) -> dict[_Key, GraphNode]:
             x, y = _BOX // 2 + step * kind, _TOP + _BOX_HEIGHT + _ROW * row
             found[key] = GraphNode(kind, label, short, -count, x, y)
     return found
+
+
+def graphs_in(database: Database) -> CaseGraphs:
+    """Return what draws the graph of a case of its complaints' texts."""
+    cases, complaints = CaseStore(database), ComplaintStore(database)
+
+    async def draw(number: int) -> CaseGraph:
+        found = dict(await cases.complaints_of(number, MOST_COMPLAINTS))
+        texts = await complaints.texts_of(found)
+        told = [(sender, texts.get(key, "")) for key, sender in found.items()]
+        return await asyncio.to_thread(graph_of, told)
+
+    return CaseGraphs(draw)

@@ -28,7 +28,7 @@ from gateway.web.pages import (
 )
 
 START = PageLink(
-    "/", marked("Overview"), Permission.READ_OPERATIONS, frozenset({UserScope.PROVINCE})
+    "/", marked("Overview"), Permission.READ_OPERATIONS, frozenset({UserScope.PROVINCE}), 10
 )
 LIVE, EVENTS = "/live", "/live/events"
 

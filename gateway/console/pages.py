@@ -1,15 +1,18 @@
-"""The pages as one application, and who is signed in to it."""
+"""The pages as one application, and who is signed in to it.
 
-import re
+The pages of systems are found by looking; those that join several systems are of the console.
+"""
+
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import NamedTuple
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 from starlette.requests import cookie_parser
+from starlette.routing import compile_path
 
 from gateway.console.application import build_pages
 from gateway.console.approved_acts import (
@@ -18,13 +21,7 @@ from gateway.console.approved_acts import (
     UnmaskQuota,
     admin_approvals,
 )
-from gateway.console.casework import (
-    CASEWORK_LINKS,
-    CASEWORK_PACKAGES,
-    CaseworkStores,
-    casework_pages,
-    models_in,
-)
+from gateway.console.case_graph import graphs_in
 from gateway.console.live_streams import LiveStreams
 from gateway.console.overview_pages import (
     EVENTS,
@@ -37,7 +34,7 @@ from gateway.console.overview_pages import (
 )
 from gateway.console.policies.pages import POLICIES
 from gateway.console.policies.replay_pages import REPLAY, PolicyTools, policy_routers
-from gateway.console.province_page import ProvincePage
+from gateway.console.province_page import ProvincePage, province_ports
 from gateway.console.record_pages import (
     TRACE,
     TRAFFIC,
@@ -49,7 +46,6 @@ from gateway.console.sender_pages import (
     NUMBERS,
     SENDERS,
     NumberDesk,
-    NumberStores,
     SenderDesk,
     number_pages,
     sender_pages,
@@ -57,70 +53,56 @@ from gateway.console.sender_pages import (
 from gateway.console.session_pages import SESSIONS, SessionDesk, session_pages
 from gateway.domain.permissions import UserRole
 from gateway.policy.hours import HolidayCalendar
+from gateway.runtime.sealing import KeyFileError, trusted_key
 from gateway.session.stranger_limits import EventQuota, Lockouts
 from gateway.settings.console import SessionSettings
 from gateway.settings.gateway import LearningSettings
+from gateway.storage.database import Database
 from gateway.storage.journals import SqlJournals
-from gateway.systems.approvals.pages import APPROVALS, ApprovalPage, approval_pages
+from gateway.systems import system_modules
 from gateway.systems.approvals.service import ApprovalDesk
-from gateway.systems.audit.pages import AUDIT, CHAIN, AuditReading, audit_pages
-from gateway.systems.audit.service import ChainVerification
 from gateway.systems.filings.sql import FilingStore
-from gateway.systems.quarantine.agreement.counts import AgreementStore
-from gateway.systems.quarantine.agreement.pages import AgreementPage
-from gateway.systems.quarantine.campaign_pages import JOBS, CampaignReview
+from gateway.systems.learning.model_directory import ModelDirectory
 from gateway.systems.quarantine.campaigns import CampaignDesk, CampaignStore
-from gateway.systems.quarantine.decisions import ReviewDesk, ReviewStore
-from gateway.systems.quarantine.exception_pages import ExceptionReview
-from gateway.systems.quarantine.exceptions import ExceptionDesk, ExceptionStore
-from gateway.systems.quarantine.leases.pages import LEASE, ShownLeases
-from gateway.systems.quarantine.leases.store import LeaseStore
-from gateway.systems.quarantine.pages import ARRIVALS, HELD, HeldReview, held_pages
+from gateway.systems.quarantine.pages import ReviewJoins
 from gateway.systems.quarantine.review_tools import ReviewTools
-from gateway.systems.quarantine.second_reviews import SecondReviewStore
-from gateway.systems.quarantine.sql import QuarantineStore
 from gateway.systems.users.credentials import token_digest
 from gateway.systems.users.model import SessionLimits, UserAct, UserSession
 from gateway.systems.users.oidc import OidcDesk, OidcProvider, OidcStores
-from gateway.systems.users.oidc_pages import oidc_pages
-from gateway.systems.users.own_pages import own_pages
-from gateway.systems.users.pages import choice_pages, enrol_pages, is_public, sign_in_pages
 from gateway.systems.users.service import IssuedLink, UserDesk
 from gateway.systems.users.session_store import UserSessionStore
 from gateway.systems.users.sign_in import SignInClocks, SignInDesk
+from gateway.systems.users.sign_in_pages import is_public
 from gateway.systems.users.sql import UserStore
-from gateway.systems.users.user_pages import USERS, UserAdministration, user_pages
+from gateway.systems.users.user_pages import AdminRules
 from gateway.terminal.control import AskGateway
 from gateway.web.pages import SESSION_COOKIE, Templates
+from gateway.web.systems import PageContext, SystemPages
 
-# A page that is open asks for these by itself: nobody need be there.
-_ASKED_BY_PAGES = frozenset({LIVE, EVENTS, CHAIN, ARRIVALS, JOBS, LEASE})
-_REPLAY_STATE = re.compile(f"{re.escape(REPLAY)}/[^/]+/state")
-
-LINKS = (
-    START,
-    SESSIONS,
-    SENDERS,
-    TRAFFIC,
-    TRACE,
-    NUMBERS,
-    HELD,
-    *CASEWORK_LINKS,
-    POLICIES,
-    APPROVALS,
-    USERS,
-    AUDIT,
-)
-PACKAGES = {
-    "web": "gateway.web",
-    "approvals": "gateway.systems.approvals",
-    "audit": "gateway.systems.audit",
-    "console": "gateway.console",
-    **CASEWORK_PACKAGES,
-    "policies": "gateway.console.policies",
-    "quarantine": "gateway.systems.quarantine",
-    "users": "gateway.systems.users",
+_SYSTEMS = {
+    module.__name__.rpartition(".")[0]: pages
+    for module in system_modules("pages")
+    for pages in vars(module).values()
+    if isinstance(pages, SystemPages)
 }
+_OWN = (START, SESSIONS, SENDERS, TRAFFIC, TRACE, NUMBERS, POLICIES)
+LINKS = sorted(
+    (*_OWN, *(link for one in _SYSTEMS.values() for link in one.links)),
+    key=lambda link: link.order,
+)
+# Of two packages that translate a message, the one behind is heard.
+PACKAGES = {
+    package.rpartition(".")[2]: package
+    for package in ("gateway.web", "gateway.console", "gateway.console.policies", *_SYSTEMS)
+}
+# A page that is open asks for these by itself: nobody need be there.
+_POLLED = tuple(
+    compile_path(path)[0]
+    for path in (
+        *(LIVE, EVENTS, f"{REPLAY}/{{number}}/state"),
+        *(path for one in _SYSTEMS.values() for path in one.polled),
+    )
+)
 SIGN_INS_PER_MINUTE = 10
 REFUSALS_AUDITED = 10  # a minute, and as many counts: strangers cannot fill the audit
 
@@ -153,7 +135,7 @@ class SignedInUsers:
     async def find(self, token: str, path: str) -> UserSession | None:
         """Return the session of a cookie; None if it is unknown or over."""
         digest = token_digest(token)
-        is_used = path not in _ASKED_BY_PAGES and not _REPLAY_STATE.fullmatch(path)
+        is_used = not any(one.match(path) for one in _POLLED)
         found = await self._desk.session_of(token, is_used=is_used)
         self._names.pop(digest, None)
         if found is not None:
@@ -172,43 +154,56 @@ class SignedInUsers:
 class PageParts:
     """What the pages stand on: stores, the gateway's status, clocks, tools of a review."""
 
-    users: UserStore
-    sessions: UserSessionStore
+    database: Database
     ask: AskGateway
     now: Callable[[], float]
     utcnow: Callable[[], datetime]
-    quarantine: QuarantineStore
-    reviews: ReviewStore
-    campaigns: CampaignStore
-    leases: LeaseStore
-    exceptions: ExceptionStore
-    second_reviews: SecondReviewStore
-    agreement: AgreementStore
     review: ReviewTools
-    journals: SqlJournals
     is_sender: Callable[[str], bool]
     limits: SessionLimits
     approvals: ApprovalDesk
     policies: PolicyTools
-    casework: CaseworkStores
     calendar: Callable[[], HolidayCalendar]
     learning: LearningSettings | None
     records: RecordAccess | None
-    filings: FilingStore
-    numbers: NumberStores
     oidc: OidcProvider | None = None
 
 
-def _ways_in(parts: PageParts, desk: SignInDesk, templates: Templates) -> Iterator[APIRouter]:
-    """Yield the pages to sign in: by password and code, and at a provider where there is one."""
+def _models_in(learning: LearningSettings | None) -> ModelDirectory | None:
+    """Return where the models of a deployment are; None where their keys cannot be read."""
+    if learning is None:
+        return None
+    try:
+        keys = [trusted_key(path) for path in learning.trusted_keys]
+    except (KeyFileError, OSError):
+        return None
+    return ModelDirectory(learning.models, keys, starter=learning.starter_file)
+
+
+def _provider(parts: PageParts) -> OidcDesk | None:
+    """Return what signs people in at a provider, None where there is none."""
     if parts.oidc is None:
-        yield sign_in_pages(desk, templates)
-        return
-    quota = EventQuota(REFUSALS_AUDITED)
-    stores = OidcStores(parts.users, parts.sessions, parts.limits, quota)
-    provided = OidcDesk(parts.oidc, stores, parts.now, parts.utcnow)
-    yield sign_in_pages(desk, templates, provided.label)
-    yield oidc_pages(provided, templates, parts.limits)
+        return None
+    users, sessions = UserStore(parts.database), UserSessionStore(parts.database)
+    stores = OidcStores(users, sessions, parts.limits, EventQuota(REFUSALS_AUDITED))
+    return OidcDesk(parts.oidc, stores, parts.now, parts.utcnow)
+
+
+def _joins(parts: PageParts, desk: SignInDesk) -> tuple[object, ...]:
+    """Return what the pages of systems need of other systems."""
+    approvals, database = parts.approvals, parts.database
+    campaigns = CampaignDesk(CampaignStore(database), parts.review.mask)
+    unmasking = UnmaskQuota(approvals, SqlJournals(database))
+    ask_admin = admin_approvals(approvals, UserDesk(UserStore(database)))
+    return (
+        approvals,
+        desk,
+        AdminRules(parts.is_sender, ask_admin),
+        ReviewJoins(parts.review, unmasking, ReleaseApprovals(approvals, campaigns)),
+        graphs_in(database),
+        _models_in(parts.learning),
+        _provider(parts),
+    )
 
 
 class ConsolePages(NamedTuple):
@@ -221,75 +216,36 @@ class ConsolePages(NamedTuple):
 
 def console_pages(parts: PageParts) -> ConsolePages:
     """Return the application of all pages."""
-    templates = Templates(PACKAGES, LINKS)
+    templates, database, utcnow = Templates(PACKAGES, LINKS), parts.database, parts.utcnow
     desk = SignInDesk(
-        parts.sessions,
+        UserSessionStore(database),
         Lockouts(SIGN_INS_PER_MINUTE),
-        SignInClocks(parts.now, parts.utcnow),
+        SignInClocks(parts.now, utcnow),
         parts.limits,
         refusals=EventQuota(REFUSALS_AUDITED),
     )
     people = SignedInUsers(desk)
-    decisions = ReviewDesk(parts.reviews, parts.review.mask)
-    tools, utcnow = parts.review, parts.utcnow
-    whole = CampaignDesk(parts.campaigns, tools.mask)
-    seconds = parts.second_reviews
-    campaigns = CampaignReview(
-        parts.campaigns,
-        whole,
-        tools,
-        templates,
-        utcnow,
-        seconds,
-        ReleaseApprovals(parts.approvals, whole),
-    )
-    leases = ShownLeases(parts.leases, decisions, seconds, parts.campaigns, templates, utcnow)
-    unmasking = UnmaskQuota(parts.approvals, parts.journals)
-    held = parts.quarantine, decisions, seconds, leases, unmasking
-    review = HeldReview(*held, tools, templates, utcnow, campaigns)
-    made = ExceptionDesk(parts.exceptions, tools.mask)
-    exceptions = ExceptionReview(parts.quarantine, parts.exceptions, made, templates, utcnow)
-    agreement = AgreementPage(parts.agreement, tools.mask, templates, utcnow)
-    asks = admin_approvals(parts.approvals, UserDesk(parts.users))
-    administration = UserAdministration(
-        parts.users, parts.sessions, parts.limits, templates, parts.utcnow, parts.is_sender, asks
-    )
-    chain = ChainVerification(parts.journals, parts.utcnow)
-    status = SharedStatus(partial(status_of, parts.ask))
-    overview = Overview(status, parts.ask, templates, parts.utcnow)
+    overview = Overview(SharedStatus(partial(status_of, parts.ask)), parts.ask, templates, utcnow)
     streams = LiveStreams(overview.parts, desk.open_among)
-    records = RecordDesk(
-        parts.records, parts.ask, parts.journals.note_access, templates, parts.now, parts.utcnow
+    note = SqlJournals(database).note_access
+    switches = RuleSwitchApprovals(parts.approvals, parts.policies.workshop, utcnow)
+    context = PageContext(
+        database,
+        utcnow,
+        parts.calendar,
+        _joins(parts, desk),
+        templates,
+        parts.review.mask,
+        province_ports(database),
     )
     routers = (
-        overview_pages(overview, streams, ProvincePage(parts.casework, templates, utcnow)),
-        session_pages(SessionDesk(parts.ask, templates, parts.utcnow)),
-        record_pages(records),
-        sender_pages(SenderDesk(parts.filings, parts.ask, templates)),
-        number_pages(
-            NumberDesk(parts.numbers, parts.journals.note_access, templates, parts.utcnow)
-        ),
-        held_pages(review, exceptions, agreement),
-        *casework_pages(
-            parts.casework,
-            parts.calendar,
-            models_in(parts.learning),
-            templates,
-            parts.utcnow,
-            parts.review.mask,
-        ),
-        *policy_routers(
-            parts.policies,
-            templates,
-            RuleSwitchApprovals(parts.approvals, parts.policies.workshop, utcnow),
-        ),
-        audit_pages(AuditReading(parts.journals, chain, templates, parts.utcnow)),
-        approval_pages(ApprovalPage(parts.approvals, templates, parts.utcnow)),
-        user_pages(administration),
-        own_pages(desk, templates),
-        *_ways_in(parts, desk, templates),
-        enrol_pages(UserDesk(parts.users), templates, parts.utcnow),
-        choice_pages(),
+        overview_pages(overview, streams, ProvincePage(database, templates, utcnow)),
+        session_pages(SessionDesk(parts.ask, templates, utcnow)),
+        record_pages(RecordDesk(parts.records, parts.ask, note, templates, parts.now, utcnow)),
+        sender_pages(SenderDesk(FilingStore(database), parts.ask, templates)),
+        number_pages(NumberDesk(database, note, templates, utcnow)),
+        *policy_routers(parts.policies, templates, switches),
+        *(router(context) for one in _SYSTEMS.values() for router in one.routers),
     )
     app = build_pages(templates, routers, people.find, is_public)
     return ConsolePages(app, people, streams)

@@ -48,8 +48,8 @@ from gateway.web.pages import PageLink, PageUser, Templates, allowed_on, form_of
 T = TypeVar("T")
 
 _OWN = frozenset({UserScope.SYSTEM_ID})
-TRACE = PageLink("/trace", marked("Trace"), Permission.READ_RECORDS, _OWN)
-TRAFFIC = PageLink("/traffic", marked("Traffic"), Permission.READ_RECORDS, _OWN)
+TRACE = PageLink("/trace", marked("Trace"), Permission.READ_RECORDS, _OWN, order=50)
+TRAFFIC = PageLink("/traffic", marked("Traffic"), Permission.READ_RECORDS, _OWN, order=40)
 
 TRACE_HOURS, TRAFFIC_HOURS = (1, 6, 24, 48), (1, 6, 24, 168)
 MOST_S, MOST_LINES = 10.0, 5_000_000

@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
 
 from fastapi import APIRouter, Request, Response
 
@@ -26,6 +25,7 @@ from gateway.domain.preferences import Preference, PreferenceKind
 from gateway.domain.records import NewAccess
 from gateway.domain.subscription import Subscription
 from gateway.domain.suspension import Suspension
+from gateway.storage.database import Database
 from gateway.systems.complaints.model import Complaint
 from gateway.systems.complaints.sql import ComplaintStore
 from gateway.systems.consent.sql import ConsentStore
@@ -46,8 +46,10 @@ from gateway.terminal.failure import CommandError
 from gateway.terminal.screen import masked_source, visible
 from gateway.web.pages import PageLink, PageUser, Templates, allowed_on, form_of, marked
 
-SENDERS = PageLink("/senders", marked("Senders"), Permission.READ_FILINGS, frozenset(UserScope))
-NUMBERS = PageLink("/numbers", marked("Numbers"), Permission.READ_SUBSCRIBERS)
+SENDERS = PageLink(
+    "/senders", marked("Senders"), Permission.READ_FILINGS, frozenset(UserScope), order=30
+)
+NUMBERS = PageLink("/numbers", marked("Numbers"), Permission.READ_SUBSCRIBERS, order=60)
 
 _KINDS = {
     "licence": marked("licence"),
@@ -152,35 +154,11 @@ def _said_by(filing: Filing) -> str:
             return f"{filing.valid_from} –"
 
 
-class NumberStores(Protocol):
-    """What is kept of subscribers."""
-
-    @property
-    def consent(self) -> ConsentStore:
-        """Return the answers."""
-
-    @property
-    def subscriptions(self) -> SubscriptionStore:
-        """Return the orders."""
-
-    @property
-    def preferences(self) -> PreferenceStore:
-        """Return the preferences."""
-
-    @property
-    def suspensions(self) -> SuspensionStore:
-        """Return the suspended numbers."""
-
-    @property
-    def complaints(self) -> ComplaintStore:
-        """Return the complaints."""
-
-
 @dataclass(frozen=True, slots=True)
 class NumberDesk:
     """Shows what is kept of a number, masked; each look is in the journal before it is made."""
 
-    stores: NumberStores
+    database: Database
     journal: Callable[[NewAccess], Awaitable[object]]
     templates: Templates
     utcnow: Callable[[], datetime]
@@ -200,17 +178,22 @@ class NumberDesk:
         user: PageUser = request.state.user
         told, now = masked(msisdn), self.utcnow()
         await self.journal(NewAccess(f"user: {user.name}", "number show", "", told, now))
-        stores = self.stores
-        suspended = await stores.suspensions.active_of(msisdn)
+        database = self.database
+        suspended = await SuspensionStore(database).active_of(msisdn)
+        orders = await SubscriptionStore(database).find(msisdn=msisdn, limit=_MOST_ORDERS)
         found = {
             "number": told,
-            "answers": [_answer(one, now) for one in await stores.consent.answers_of([msisdn])],
-            "orders": _orders(await stores.subscriptions.find(msisdn=msisdn, limit=_MOST_ORDERS)),
-            "preferences": [_preference(one) for one in await stores.preferences.of(msisdn)],
+            "answers": [
+                _answer(one, now) for one in await ConsentStore(database).answers_of([msisdn])
+            ],
+            "orders": _orders(orders),
+            "preferences": [_preference(one) for one in await PreferenceStore(database).of(msisdn)],
             "suspended": suspended and _suspension(suspended),
             "complaints": [
                 _complaint(one)
-                for one in await stores.complaints.find(reporter=msisdn, limit=_MOST_COMPLAINTS)
+                for one in await ComplaintStore(database).find(
+                    reporter=msisdn, limit=_MOST_COMPLAINTS
+                )
             ],
         }
         values = {"found": found, "problem": ""}

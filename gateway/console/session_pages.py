@@ -29,6 +29,7 @@ SESSIONS = PageLink(
     marked("Sessions"),
     Permission.READ_OPERATIONS,
     frozenset({UserScope.SYSTEM_ID}),
+    order=20,
 )
 _NO_REASON = marked("Say why: it is in the journal that everybody reads.")
 _CLOSED, _SUSPENDED, _RESUMED = (

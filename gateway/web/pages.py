@@ -89,13 +89,15 @@ FindUser = Callable[[str, str], Awaitable[PageUser | None]]
 class PageLink(NamedTuple):
     """A page that the frame leads to: its path, its name in English, and who may see it.
 
-    Users who are limited to what is of one SP or province see it if it `keeps` such limits.
+    Users who are limited to what is of one SP or province see it if it `keeps` such limits. The
+    frame has its pages by `order`.
     """
 
     path: str
     name: str
     permission: Permission
     keeps: frozenset[UserScope] = frozenset()
+    order: int = 0
 
     def is_for(self, user: PageUser) -> bool:
         """Tell whether a user may see the page."""

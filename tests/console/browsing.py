@@ -124,18 +124,10 @@ class Site:
         clocks = self.clock.clocks
 
         parts = PageParts(
-            self.stores.users,
-            self.stores.user_sessions,
+            self.stores.database,
             self.ask,
             clocks.now,
             clocks.utcnow,
-            self.stores.quarantine,
-            self.stores.reviews,
-            self.stores.campaigns,
-            self.stores.leases,
-            self.stores.exceptions,
-            self.stores.second_reviews,
-            self.stores.agreement,
             review_tools(
                 self.stores.journals,
                 self.stores.samples,
@@ -143,17 +135,13 @@ class Site:
                 self.limit_of,
                 learns=True,
             ),
-            self.stores.journals,
             lambda system_id: system_id == "sp1",
             self.limits,
             ApprovalDesk(self.stores.approvals, self.rule),
             self._policy_tools(),
-            self.stores,
             lambda: WORKDAYS,
             self.learning,
             self.records,
-            self.stores.filings,
-            self.stores,
             self.oidc,
         )
         pages = console_pages(parts)

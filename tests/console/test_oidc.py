@@ -21,7 +21,7 @@ from starlette.routing import Route
 
 from gateway.domain.oidc_client import OidcClient
 from gateway.domain.permissions import UserRole
-from gateway.systems.quarantine.pages import HELD
+from gateway.systems.quarantine.campaign_pages import HELD
 from gateway.systems.users.model import SessionLimits, UserAct
 from gateway.systems.users.oidc import OidcProvider, is_safe_address
 from gateway.systems.users.service import UserDesk

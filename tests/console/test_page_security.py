@@ -15,7 +15,7 @@ from gateway.console.application import Console
 from gateway.console.pages import SIGN_INS_PER_MINUTE
 from gateway.domain.permissions import UserRole
 from gateway.systems.users.model import SessionLimits
-from gateway.systems.users.pages import is_public
+from gateway.systems.users.sign_in_pages import is_public
 from gateway.web import access
 from gateway.web.pages import MAX_FORM_OCTETS, SESSION_COOKIE
 from tests.console.browsing import SAME, Site, post, sign_in

@@ -18,9 +18,9 @@ from gateway.smpp.pdu import make
 from gateway.storage.errors import StoreUnavailable
 from gateway.stores import Stores
 from gateway.systems.quarantine.decisions import DECISION_WAITS, UNDO_FOR
-from gateway.systems.quarantine.message_view import short_ids
+from gateway.systems.quarantine.held_pages import PAGE_ROWS
+from gateway.systems.quarantine.message_view import STATES, short_ids
 from gateway.systems.quarantine.model import MessageIds
-from gateway.systems.quarantine.pages import PAGE_ROWS, STATES
 from gateway.systems.quarantine.service import STANDING, QuarantineDesk
 from gateway.systems.quarantine.sql import TEXT_REPLACED
 from gateway.systems.quarantine.text_pieces import MAX_SHOWN_CHARS

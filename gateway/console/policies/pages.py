@@ -37,7 +37,7 @@ from gateway.web.pages import (
     marked,
 )
 
-POLICIES = PageLink("/policies", marked("Policies"), Permission.READ_POLICIES)
+POLICIES = PageLink("/policies", marked("Policies"), Permission.READ_POLICIES, order=120)
 SHOWN_VERSIONS = 30
 
 _CHANGE = Permission.CHANGE_POLICIES

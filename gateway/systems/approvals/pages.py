@@ -27,8 +27,9 @@ from gateway.web.pages import (
     form_of,
     marked,
 )
+from gateway.web.systems import PageContext, SystemPages
 
-APPROVALS = PageLink("/approvals", marked("Approvals"), Permission.READ_APPROVALS)
+APPROVALS = PageLink("/approvals", marked("Approvals"), Permission.READ_APPROVALS, order=130)
 
 ACTS = {
     ApprovalAct.MAKE_ADMIN: marked("Make an admin"),
@@ -136,8 +137,9 @@ class ApprovalPage:
         return RedirectResponse(APPROVALS.path, status_code=303)
 
 
-def approval_pages(page: ApprovalPage) -> APIRouter:
+def approval_pages(context: PageContext) -> APIRouter:
     """Return the pages of approvals."""
+    page = ApprovalPage(context.join(ApprovalDesk), context.templates, context.utcnow)
     may_read = [allowed(APPROVALS.permission)]
     router = APIRouter(include_in_schema=False, dependencies=may_read)
 
@@ -154,6 +156,9 @@ def approval_pages(page: ApprovalPage) -> APIRouter:
         return await page.decided(request, number, approves=False)
 
     return router
+
+
+PAGES = SystemPages((approval_pages,), (APPROVALS,))
 
 
 def _listed(one: ApprovalRequest, now: datetime, own: str) -> dict[str, object]:

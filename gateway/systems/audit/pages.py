@@ -16,8 +16,9 @@ from gateway.storage.journals import SqlJournals
 from gateway.systems.audit.service import ChainVerification, export_lines
 from gateway.terminal.screen import visible
 from gateway.web.pages import PageLink, Templates, allowed, form_of, last_part, marked
+from gateway.web.systems import PageContext, SystemPages
 
-AUDIT = PageLink("/audit", marked("Audit"), Permission.READ_AUDIT)
+AUDIT = PageLink("/audit", marked("Audit"), Permission.READ_AUDIT, order=150)
 CHAIN = "/audit/chain"
 PAGE_ROWS = 50
 
@@ -155,8 +156,11 @@ class AuditReading:
         return StreamingResponse(lines, media_type="application/x-ndjson", headers=headers)
 
 
-def audit_pages(reading: AuditReading) -> APIRouter:
+def audit_pages(context: PageContext) -> APIRouter:
     """Return the pages of the audit."""
+    journals, utcnow = SqlJournals(context.database), context.utcnow
+    chain = ChainVerification(journals, utcnow)
+    reading = AuditReading(journals, chain, context.templates, utcnow)
     router = APIRouter(include_in_schema=False, dependencies=[allowed(AUDIT.permission)])
 
     @router.get(AUDIT.path)
@@ -177,6 +181,9 @@ def audit_pages(reading: AuditReading) -> APIRouter:
         return await reading.exported(request)
 
     return router
+
+
+PAGES = SystemPages((audit_pages,), (AUDIT,), polled=(CHAIN,))
 
 
 def _query_of(given: Mapping[str, str]) -> EntryQuery:

@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from typing import Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, HTTPException, Request, Response
@@ -34,8 +33,9 @@ from gateway.systems.cases.sql import CaseStore
 from gateway.terminal.arguments import said
 from gateway.terminal.screen import visible
 from gateway.web.pages import PageLink, PageUser, Templates, allowed, form_of, marked
+from gateway.web.systems import PageContext, SystemPages
 
-CASES = PageLink("/cases", marked("Cases"), Permission.READ_CASES)
+CASES = PageLink("/cases", marked("Cases"), Permission.READ_CASES, order=90)
 PAGE_ROWS = 50
 
 _ANY = "any"
@@ -110,8 +110,12 @@ CLOCKS = {
 _NO_SUCH = marked("No case can fit this: check the fields.")
 _NO_ACT = marked("This cannot be done: choose an act.")
 
-DrawGraph = Callable[[int], Awaitable[Any]]
-"""Returns the graph of a case by its number."""
+
+@dataclass(frozen=True, slots=True)
+class CaseGraphs:
+    """What the texts of a case's complaints have in common; `draw` takes the number of a case."""
+
+    draw: Callable[[int], Awaitable[object]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +161,7 @@ class CasePages:
     journals: SqlJournals
     templates: Templates
     utcnow: Callable[[], datetime]
-    draw: DrawGraph
+    graphs: CaseGraphs
 
     async def listed(self, request: Request) -> Response:
         """Return cases, the newest first, with their clocks."""
@@ -233,7 +237,7 @@ class CasePages:
         await self.journals.note_access(
             NewAccess(by, "cases graph", "", f"case {case.number}", self.utcnow())
         )
-        values = {"case": case, "graph": await self.draw(case.number), "kinds": KINDS}
+        values = {"case": case, "graph": await self.graphs.draw(case.number), "kinds": KINDS}
         return self.templates.page(request, "cases/graph.html", values)
 
     async def acted(self, request: Request, number: str) -> Response:
@@ -291,9 +295,17 @@ class CasePages:
 KINDS = (marked("Senders"), marked("Signatures"), marked("Links"), marked("Telephones"))
 
 
-def case_pages(pages: CasePages) -> APIRouter:
+def case_pages(context: PageContext) -> APIRouter:
     """Return the pages of cases."""
-    router = APIRouter(include_in_schema=False)
+    router, store = APIRouter(include_in_schema=False), CaseStore(context.database)
+    pages = CasePages(
+        store,
+        CaseDesk(store, context.calendar),
+        SqlJournals(context.database),
+        context.templates,
+        context.utcnow,
+        context.join(CaseGraphs),
+    )
     may_read, may_act = [allowed(CASES.permission)], [allowed(Permission.ACT_ON_CASES)]
     may_look = [*may_read, allowed(Permission.READ_COMPLAINTS)]
 
@@ -322,6 +334,9 @@ def case_pages(pages: CasePages) -> APIRouter:
         return await pages.found(request, number)
 
     return router
+
+
+PAGES = SystemPages((case_pages,), (CASES,))
 
 
 def who(user: PageUser) -> str:

@@ -21,12 +21,14 @@ from gateway.systems.complaints.model import (
 from gateway.systems.complaints.sql import ComplaintStore
 from gateway.terminal.screen import masked_source, visible
 from gateway.web.pages import PageLink, PortsOf, Templates, allowed_on, marked
+from gateway.web.systems import PageContext, SystemPages
 
 COMPLAINTS = PageLink(
     "/complaints",
     marked("Complaints"),
     Permission.READ_COMPLAINTS,
     frozenset({UserScope.PROVINCE}),
+    order=80,
 )
 PAGE_ROWS = 50
 
@@ -177,9 +179,17 @@ class ComplaintPages:
         return self.templates.page(request, "complaints/complaint.html", values)
 
 
-def complaint_pages(pages: ComplaintPages) -> APIRouter:
+def complaint_pages(context: PageContext) -> APIRouter:
     """Return the pages of complaints."""
     router = APIRouter(include_in_schema=False)
+    pages = ComplaintPages(
+        ComplaintStore(context.database),
+        SqlJournals(context.database),
+        context.templates,
+        context.utcnow,
+        context.mask,
+        context.ports_of,
+    )
     may_read = [allowed_on(COMPLAINTS)]
 
     @router.get(COMPLAINTS.path, dependencies=may_read)
@@ -191,6 +201,9 @@ def complaint_pages(pages: ComplaintPages) -> APIRouter:
         return await pages.shown(request, number)
 
     return router
+
+
+PAGES = SystemPages((complaint_pages,), (COMPLAINTS,))
 
 
 def _query_of(given: Mapping[str, str]) -> ComplaintListQuery:

@@ -37,9 +37,12 @@ from gateway.web.pages import (
     language_of,
     marked,
 )
+from gateway.web.systems import PageContext, SystemPages
 
 _OF_ONE_SP = frozenset({UserScope.SYSTEM_ID})
-WARNINGS = PageLink("/warnings", marked("Warnings"), Permission.READ_WARNINGS, frozenset(UserScope))
+WARNINGS = PageLink(
+    "/warnings", marked("Warnings"), Permission.READ_WARNINGS, frozenset(UserScope), order=100
+)
 _SANCTIONS = PageLink("", "", Permission.READ_WARNINGS, _OF_ONE_SP)
 _ANSWERS = PageLink("", "", Permission.ANSWER_WARNINGS, _OF_ONE_SP)
 SANCTIONS = "/sanctions"
@@ -149,7 +152,7 @@ class WarningPages:
             "older": replace(query, before=str(found[-1].number)).path() if is_full else "",
         }
         return self.templates.page(
-            request, "warnings/list.html", values, 200 if query.is_sound else 422
+            request, "early_warnings/list.html", values, 200 if query.is_sound else 422
         )
 
     def _row(self, request: Request, one: EarlyWarning) -> dict[str, object]:
@@ -205,7 +208,7 @@ class WarningPages:
             "may_close": is_open and user.may(Permission.CLOSE_WARNINGS) and not user.is_limited,
             "problem": self.templates.said(request, problem) if problem else "",
         }
-        return self.templates.page(request, "warnings/warning.html", values, status)
+        return self.templates.page(request, "early_warnings/warning.html", values, status)
 
     async def noted(
         self, request: Request, number: str, keep: Callable[[int, WarningNote], Awaitable[bool]]
@@ -242,7 +245,7 @@ class WarningPages:
             "older": f"{SANCTIONS}?{urlencode(more)}" if more else "",
         }
         return self.templates.page(
-            request, "warnings/sanctions.html", values, 200 if is_sound else 422
+            request, "early_warnings/sanctions.html", values, 200 if is_sound else 422
         )
 
     async def sanction(
@@ -269,7 +272,7 @@ class WarningPages:
             "why_not": REFUSALS[refusal] if refusal else "",
             "problem": self.templates.said(request, problem) if problem else "",
         }
-        return self.templates.page(request, "warnings/sanction.html", values, status)
+        return self.templates.page(request, "early_warnings/sanction.html", values, status)
 
     async def _sanction(self, request: Request, number: str) -> Sanction:
         key, own = number_in(number), _own_of(request.state.user)
@@ -308,9 +311,16 @@ class WarningPages:
         return RedirectResponse(f"{SANCTIONS}/{one.number}", status_code=303)
 
 
-def warning_pages(pages: WarningPages) -> APIRouter:
+def warning_pages(context: PageContext) -> APIRouter:
     """Return the pages of warnings and sanctions."""
     router = APIRouter(include_in_schema=False)
+    pages = WarningPages(
+        WarningStore(context.database),
+        SanctionStore(context.database),
+        context.templates,
+        context.utcnow,
+        context.ports_of,
+    )
     may_read, may_answer = [allowed_on(WARNINGS)], [allowed_on(_ANSWERS)]
     may_see_sanctions = [allowed_on(_SANCTIONS)]
     may_decide = [allowed(Permission.DECIDE_SANCTIONS)]
@@ -344,6 +354,9 @@ def warning_pages(pages: WarningPages) -> APIRouter:
     for act in ("apply", "dismiss", "reopen", "approve", "decline"):
         _add_act(router, pages, act, may_decide)
     return router
+
+
+PAGES = SystemPages((warning_pages,), (WARNINGS,))
 
 
 def _add_act(router: APIRouter, pages: WarningPages, act: str, may: Sequence[Any]) -> None:

@@ -25,8 +25,9 @@ from gateway.systems.learning.model_directory import (
 from gateway.terminal.arguments import said
 from gateway.terminal.screen import visible
 from gateway.web.pages import PageLink, Templates, allowed, form_of, marked
+from gateway.web.systems import PageContext, SystemPages
 
-MODELS = PageLink("/models", marked("Models"), Permission.READ_POLICIES)
+MODELS = PageLink("/models", marked("Models"), Permission.READ_POLICIES, order=110)
 
 _SHOWN_EVENTS = 50
 _MAX_NOTE_CHARS = 200
@@ -119,9 +120,11 @@ def _rows(compared: ModelComparison) -> list[tuple[str, str, tuple[int, ...]]]:
     return [(visible(name), _COUNTED[what], counts) for name, what, counts in compared.rows()]
 
 
-def model_pages(pages: ModelPages) -> APIRouter:
+def model_pages(context: PageContext) -> APIRouter:
     """Return the pages of models."""
-    router = APIRouter(include_in_schema=False)
+    router, journals = APIRouter(include_in_schema=False), SqlJournals(context.database)
+    models = context.find(ModelDirectory)
+    pages = ModelPages(models, journals, context.templates, context.utcnow)
 
     @router.get(MODELS.path, dependencies=[allowed(MODELS.permission)])
     async def shown(request: Request) -> Response:
@@ -132,3 +135,6 @@ def model_pages(pages: ModelPages) -> APIRouter:
         return await pages.changed(request, act)
 
     return router
+
+
+PAGES = SystemPages((model_pages,), (MODELS,))

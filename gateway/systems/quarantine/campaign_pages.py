@@ -57,7 +57,7 @@ from gateway.web.pages import (
     marked,
 )
 
-HELD = PageLink(HELD_PATH, marked("Held messages"), Permission.READ_HELD)
+HELD = PageLink(HELD_PATH, marked("Held messages"), Permission.READ_HELD, order=70)
 JOBS = f"{HELD_PATH}/jobs"
 EXAMPLE_CHARS = 120
 

@@ -5,7 +5,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
-from gateway.systems.users.model import DEVICE_LIFE, SessionLimits
+from gateway.systems.users.model import DEVICE_LIFE
 from gateway.systems.users.oidc import (
     PENDING_S,
     OidcDesk,
@@ -13,15 +13,16 @@ from gateway.systems.users.oidc import (
     OidcRefusal,
     ReturnedBrowser,
 )
+from gateway.systems.users.sign_in import SignInDesk
 from gateway.web.pages import (
     DEVICE_COOKIE,
     SESSION_COOKIE,
     SIGN_IN,
-    Templates,
     marked,
     own_path,
     set_cookie,
 )
+from gateway.web.systems import PageContext
 
 OIDC, OIDC_DONE = f"{SIGN_IN}/oidc", f"{SIGN_IN}/oidc/done"
 _COOKIE = "smsward_oidc"
@@ -38,9 +39,12 @@ _REFUSALS = {
 }
 
 
-def oidc_pages(desk: OidcDesk, templates: Templates, limits: SessionLimits) -> APIRouter:
-    """Return the two pages by which somebody signs in at a provider."""
-    router = APIRouter(include_in_schema=False)
+def oidc_pages(context: PageContext) -> APIRouter:
+    """Return the two pages by which somebody signs in at a provider; none without a provider."""
+    router, templates = APIRouter(include_in_schema=False), context.templates
+    desk, limits = context.find(OidcDesk), context.join(SignInDesk).limits
+    if desk is None:
+        return router
 
     def refused(request: Request, refusal: OidcRefusal) -> Response:
         status, problem = _REFUSALS[refusal]

@@ -7,9 +7,10 @@ from fastapi.responses import RedirectResponse
 
 from gateway.domain.permissions import USER_PERMISSIONS
 from gateway.systems.users.model import UserError, UserSession
-from gateway.systems.users.pages import DIFFERENT, attempt_of, said_of
 from gateway.systems.users.sign_in import SignInDesk, SignInRefusal
+from gateway.systems.users.sign_in_pages import DIFFERENT, attempt_of, said_of
 from gateway.web.pages import SESSION_COOKIE, Templates, form_of, marked
+from gateway.web.systems import PageContext
 
 OWN = "/me"
 
@@ -78,9 +79,10 @@ class OwnSettings:
         return await self.shown(request, self.templates.said(request, problem), status)
 
 
-def own_pages(desk: SignInDesk, templates: Templates) -> APIRouter:
+def own_pages(context: PageContext) -> APIRouter:
     """Return the pages of a user's own settings; every role has them."""
-    router, own = APIRouter(include_in_schema=False), OwnSettings(desk, templates)
+    router, desk = APIRouter(include_in_schema=False), context.join(SignInDesk)
+    own = OwnSettings(desk, context.templates)
 
     @router.get(OWN)
     async def show(request: Request) -> Response:

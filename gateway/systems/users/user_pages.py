@@ -18,14 +18,16 @@ from gateway.systems.users.model import (
     checked_name,
     own_act,
 )
-from gateway.systems.users.pages import ENROL, said_of
 from gateway.systems.users.service import IssuedLink, UserDesk
 from gateway.systems.users.session_store import UserSessionStore
+from gateway.systems.users.sign_in import SignInDesk
+from gateway.systems.users.sign_in_pages import ENROL, said_of
 from gateway.systems.users.sql import UserStore
 from gateway.terminal.screen import visible
 from gateway.web.pages import PageLink, Templates, allowed, form_of, marked
+from gateway.web.systems import PageContext
 
-USERS = PageLink("/users", marked("Users"), Permission.READ_USERS)
+USERS = PageLink("/users", marked("Users"), Permission.READ_USERS, order=140)
 
 ROLES = {
     UserRole.VIEWER: marked("Viewer: rates, sessions, policies; no text"),
@@ -45,6 +47,14 @@ AskAdmin = Callable[[str, UserAct], Awaitable[str]]
 
 
 @dataclass(frozen=True, slots=True)
+class AdminRules:
+    """Which SPs there are; `ask_admin` is None where one person alone may make an admin."""
+
+    is_sender: Callable[[str], bool]
+    ask_admin: AskAdmin | None
+
+
+@dataclass(frozen=True, slots=True)
 class UserAdministration:
     """Answers the requests of administrators, and of who may read which users there are."""
 
@@ -53,13 +63,12 @@ class UserAdministration:
     limits: SessionLimits
     templates: Templates
     utcnow: Callable[[], datetime]
-    is_sender: Callable[[str], bool]
-    ask_admin: AskAdmin | None = None
+    rules: AdminRules
 
     @property
     def desk(self) -> UserDesk:
         """Return what changes users."""
-        return UserDesk(self.users, makes_admins=self.ask_admin is None)
+        return UserDesk(self.users, makes_admins=self.rules.ask_admin is None)
 
     async def listed(self, request: Request, error: UserError | None = None) -> Response:
         """Return all users, and the form that adds one."""
@@ -115,9 +124,9 @@ class UserAdministration:
         given = await form_of(request)
         system_id, province = (given.get(one, "").strip() for one in ("system_id", "province"))
 
-        if given.get("role") == UserRole.ADMIN and self.ask_admin is not None:
+        if given.get("role") == UserRole.ADMIN and self.rules.ask_admin is not None:
             await self._user(name)
-            where = await self.ask_admin(name, self.act_of(request))
+            where = await self.rules.ask_admin(name, self.act_of(request))
             return RedirectResponse(where, status_code=303)
 
         async def give(act: UserAct) -> object:
@@ -154,7 +163,7 @@ class UserAdministration:
         return user
 
     def _require_sender(self, system_id: str) -> None:
-        if system_id and not self.is_sender(system_id):
+        if system_id and not self.rules.is_sender(system_id):
             raise UserError("there is no sender {system_id}", system_id=visible(system_id[:15]))
 
     def _link_shown(self, request: Request, link: IssuedLink) -> Response:
@@ -189,9 +198,17 @@ class UserAdministration:
         }
 
 
-def user_pages(administration: UserAdministration) -> APIRouter:
+def user_pages(context: PageContext) -> APIRouter:
     """Return the pages of users."""
     router = APIRouter(include_in_schema=False)
+    administration = UserAdministration(
+        UserStore(context.database),
+        UserSessionStore(context.database),
+        context.join(SignInDesk).limits,
+        context.templates,
+        context.utcnow,
+        context.join(AdminRules),
+    )
     may_read, may_manage = allowed(USERS.permission), allowed(Permission.MANAGE_USERS)
 
     @router.get(USERS.path, dependencies=[may_read])
