@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 import pytest
 import structlog
+from argon2 import PasswordHasher
 from hypothesis import HealthCheck, settings
 
 from gateway.domain.consent import Answer, ConsentAnswer
@@ -24,6 +25,7 @@ from gateway.storage.dialect import prepare_file
 from gateway.storage.open import open_database
 from gateway.storage.sealed_columns import Kept, Seal
 from gateway.stores import Stores, open_store, stores_of
+from gateway.systems.users import credentials, sign_in
 from tests.postgresql_server import IS_THERE, LACKS, open_postgresql, postgresql_server
 
 Builder: TypeAlias = Callable[..., HeldMessage]
@@ -54,8 +56,15 @@ def _copied_file(path: Path, *, busy_s: float) -> None:
             open_module.empty_database().backup(made)
 
 
+_whole_run = pytest.MonkeyPatch()
 # tests/storage takes it back
-pytest.MonkeyPatch().setattr(open_module, "prepare_file", _copied_file)
+_whole_run.setattr(open_module, "prepare_file", _copied_file)
+# Passwords of users are hashed as argon2id does, in a millisecond: what they cost in the program
+# has a test of its own. The decoy costs what the hashes beside it cost.
+_CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+_whole_run.setattr(credentials, "_HASHER", _CHEAP)
+_decoy = sign_in.DECOY_HASH.split("$")
+_whole_run.setattr(sign_in, "DECOY_HASH", "$".join([*_decoy[:3], "m=8,t=1,p=1", *_decoy[4:]]))
 
 
 @pytest.fixture(autouse=True)
