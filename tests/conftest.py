@@ -63,7 +63,7 @@ _whole_run.setattr(open_module, "prepare_file", _copied_file)
 # has a test of its own. The decoy costs what the hashes beside it cost.
 _CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 _whole_run.setattr(credentials, "_HASHER", _CHEAP)
-_decoy = sign_in.DECOY_HASH.split("$")
+_decoy = credentials.DECOY_HASH.split("$")
 _whole_run.setattr(sign_in, "DECOY_HASH", "$".join([*_decoy[:3], "m=8,t=1,p=1", *_decoy[4:]]))
 
 
