@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import closing
@@ -171,13 +172,15 @@ def numbers_in() -> Callable[[Path, Iterable[int]], set[int]]:
 def _numbers_in(database: Path, numbers: Iterable[int]) -> set[int]:
     """Return those that stand in the file, or in what SQLite has beside it, in any form."""
     octets = b"".join(path.read_bytes() for path in database.parent.glob(f"{database.name}*"))
+    whole = {number for number in numbers if number in range(86_10000_000000, 10**14)}
+    written = b" ".join(re.findall(rb"\d{10,}", octets))
     # SQLite keeps an integer in as few octets as it takes, of these numbers in six.
-    return {
-        number
-        for number in numbers
-        if number in range(86_10000_000000, 10**14)
-        and (str(number)[2:].encode() in octets or number.to_bytes(6, "big") in octets)
-    }
+    kept = {number.to_bytes(6, "big"): number for number in whole}
+    found = {number for number in whole if str(number)[2:].encode() in written}
+    if kept:
+        places = range(len(octets) - 5)
+        found |= {kept[octets[at : at + 6]] for at in places if octets[at : at + 6] in kept}
+    return found
 
 
 @pytest.fixture
