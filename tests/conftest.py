@@ -20,10 +20,10 @@ from gateway.domain.consent import Answer, ConsentAnswer
 from gateway.domain.msisdn import msisdn_of
 from gateway.domain.quarantine import HeldMessage
 from gateway.runtime.sealing import Keys
-from gateway.storage import open as open_module
 from gateway.storage.database import Database
-from gateway.storage.dialect import prepare_file
-from gateway.storage.open import open_database
+from gateway.storage.dialects import sqlite
+from gateway.storage.dialects.sqlite import prepare_file
+from gateway.storage.open import make_tables, open_database
 from gateway.storage.sealed_columns import Kept, Seal
 from gateway.stores import Stores, open_store, stores_of
 from gateway.systems.users import credentials, sign_in
@@ -54,12 +54,12 @@ def _copied_file(path: Path, *, busy_s: float) -> None:
     prepare_file(path, busy_s=busy_s)
     if is_new:
         with closing(sqlite3.connect(path)) as made:
-            open_module.empty_database().backup(made)
+            sqlite.empty_database(make_tables).backup(made)
 
 
 _whole_run = pytest.MonkeyPatch()
 # tests/storage takes it back
-_whole_run.setattr(open_module, "prepare_file", _copied_file)
+_whole_run.setattr(sqlite, "prepare_file", _copied_file)
 # Passwords of users are hashed as argon2id does, in a millisecond: what they cost in the program
 # has a test of its own. The decoy costs what the hashes beside it cost.
 _CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
@@ -79,13 +79,19 @@ def _own_logging() -> Iterator[None]:
     root.setLevel(level)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let contracts run on PostgreSQL all: the usual tests run some of them there."""
+    parser.addoption("--postgresql", action="store_true", help="run every_store on PostgreSQL, too")
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run what is marked `every_store` on each kind of database, and what else is marked."""
     of_mark = metafunc.definition.get_closest_marker
     if of_mark("every_store") is None or "database" not in metafunc.fixturenames:
         return
     skipped = pytest.mark.skipif(not IS_THERE, reason=LACKS)
-    more = [pytest.param("postgresql", marks=skipped)] if of_mark("postgresql") else []
+    is_asked = of_mark("postgresql") or metafunc.config.getoption("--postgresql")
+    more = [pytest.param("postgresql", marks=skipped)] if is_asked else []
     metafunc.parametrize("database", ("memory", "file", "sealed", *more), indirect=True)
 
 
