@@ -19,7 +19,7 @@ from fastapi import APIRouter
 
 from gateway.app.event_dispatch import own_holds_in
 from gateway.app.run import ReloadTrigger, watch
-from gateway.console.application import Console, build_api, health
+from gateway.console.application import Console, build_api, health, system_routers
 from gateway.console.approved_acts import UnmaskQuota, two_person_rule
 from gateway.console.held_evidence import citations_of, review_tools
 from gateway.console.http_server import HttpServer
@@ -62,36 +62,16 @@ from gateway.settings.schema import Address
 from gateway.settings.services import load_offered
 from gateway.settings.yaml import FaultCollector, SettingsError
 from gateway.storage.errors import StoreUnavailable
-from gateway.storage.open import file_of, is_made, place_of
+from gateway.storage.open import file_of
 from gateway.stores import Stores, open_store
-from gateway.systems.approvals.api import approvals
 from gateway.systems.approvals.service import ApprovalDesk
-from gateway.systems.audit.api import audit
-from gateway.systems.cases.api import cases
-from gateway.systems.cases.service import CaseDesk
-from gateway.systems.complaints.api import complaints
 from gateway.systems.complaints.service import ComplaintDesk, PortReview
-from gateway.systems.consent.api import consents, optouts
-from gateway.systems.early_warnings.api import early_warnings
-from gateway.systems.early_warnings.api.sanctions import sanctions
-from gateway.systems.filings.api import filings
-from gateway.systems.linkage.api import linkage_reading
-from gateway.systems.number_codes.api import Subscribers, sessions
+from gateway.systems.number_codes.api import Subscribers
 from gateway.systems.number_codes.service import Chance, Guesses, NumberCodeDesk
 from gateway.systems.number_codes.sql import CODE_DIGITS
-from gateway.systems.optout_notices.api import notices
-from gateway.systems.preferences.api import preferences
-from gateway.systems.quarantine.agreement.api import agreement
-from gateway.systems.quarantine.api import own_holds
-from gateway.systems.quarantine.decisions import ReviewDesk
-from gateway.systems.quarantine.decisions_api import decision_routers
-from gateway.systems.quarantine.review_api import held_review
 from gateway.systems.quarantine.review_tools import ReviewTools, RuleCitation
-from gateway.systems.subscriptions.api import orders
 from gateway.systems.subscriptions.model import Catalogue
 from gateway.systems.subscriptions.order_requests import Courtesy, OrderDesk
-from gateway.systems.suspensions.api import suspensions
-from gateway.systems.users.api import user_routes
 from gateway.systems.users.model import SessionLimits, UserAct
 from gateway.systems.users.oidc import OidcProvider
 from gateway.systems.users.sql import UserStore
@@ -99,42 +79,16 @@ from gateway.terminal.control import ask
 from gateway.terminal.failure import CommandError, ExitCode
 from gateway.terminal.options import acting
 from gateway.web.access import ClientAccess, NoteLook
+from gateway.web.systems import ApiContext
 
 log = structlog.get_logger()
 T = TypeVar("T")
 
 
-def routers_of_subscribers(
-    stores: Stores,
-    hub: Hub,
-    catalogue: Callable[[], Catalogue],
-    hours: Callable[[], AskingHours],
-    complaint_desk: ComplaintDesk,
-) -> list[APIRouter]:
-    """Return the routes; `catalogue` returns what SPs offer now, `hours` when they may ask.
-
-    A gateway that has taken over other hours lets a request wait for those too.
-    """
-    courtesy = Courtesy(stores.preferences, hours)
-    order_desk = OrderDesk(stores.subscriptions, stores.consent, courtesy, catalogue)
-    # One code for all: a number that asks twice finds one conversation.
-    port = min(hub.codes, default=None)
-    desk = NumberCodeDesk(stores.number_codes, port, _CHANCE) if port is not None else None
-    known = Subscribers(desk, utcnow, Guesses(monotonic))
-    return [
-        orders(order_desk, stores.subscriptions, utcnow, _NEW_REF),
-        sessions(known),
-        preferences(stores.preferences, known),
-        own_holds(own_holds_in(stores), known),
-        complaints(complaint_desk, stores.complaints, known),
-    ]
-
-
-_NEW_REF = partial(secrets.token_hex, 12)
 _CHANCE = Chance(
     lambda: f"{secrets.randbelow(10**CODE_DIGITS):0{CODE_DIGITS}}",
     partial(secrets.token_urlsafe, 32),
-    _NEW_REF,
+    partial(secrets.token_hex, 12),
 )
 
 _STOP_S, _SHOWN_FAULTS = 3.0, 20
@@ -197,9 +151,10 @@ class ConsoleProcess:
         """
         tls = self.settings.tls
         context = listener_context(tls) if tls is not None else None
-        if file_of(self._store_url) is not None and not is_made(self._store_url):
+        file = file_of(self._store_url)
+        if file is not None and not file.is_file():
             raise StoreUnavailable(
-                f"there is no store at {place_of(self._store_url)}: start the gateway first,"
+                f"there is no store at {file.absolute()}: start the gateway first,"
                 " and the console in the directory that it runs in"
             )
         stores = self._stores = await open_store(
@@ -214,7 +169,7 @@ class ConsoleProcess:
             monotonic,
             utcnow,
             self.review_tools(stores),
-            lambda system_id: system_id in self.senders,
+            lambda: ports_of(self),
             self.session_limits,
             self.approval_desk(stores),
             tools,
@@ -347,52 +302,44 @@ def ports_of(console: ConsoleProcess) -> dict[str, tuple[str, ...]]:
 
 def routers_of(stores: Stores, console: ConsoleProcess) -> list[APIRouter]:
     """Return all routes there are, on `stores`."""
-    review = PortReview(stores.complaints, stores.suspended_ports, lambda: console.threshold)
-    complaint_desk = ComplaintDesk(stores.complaints, lambda: console.owners, review=review)
-    case_desk = CaseDesk(stores.cases, lambda: console.hours.calendar)
     routers = [
-        *routers_of_staff(stores, console),
-        optouts(stores.consent, console.note_unmasking(stores), lambda: ports_of(console), utcnow),
-        consents(stores.consent, utcnow),
-        notices(stores.notices),
-        cases(stores.cases, case_desk, stores.journals, utcnow),
-        early_warnings(stores.warnings, utcnow),
-        sanctions(stores.sanctions, utcnow),
-        linkage_reading(stores.linkage_inbox, stores.linkage_outbox),
-        health(stores.changes, monotonic),
-        *routers_of_subscribers(
-            stores, console.hub, lambda: console.catalogue, lambda: console.hours, complaint_desk
-        ),
-    ]
-    return (
-        routers
-        if console.gateway is None
-        else [*routers, traffic_of(console.gateway, lambda: console.ports)]
-    )
-
-
-def routers_of_staff(stores: Stores, console: ConsoleProcess) -> list[APIRouter]:
-    """Return the routes for programs that do what people do on pages."""
-    tools, people = console.review_tools(stores), (stores.users, stores.user_sessions, utcnow)
-    desk = ReviewDesk(stores.reviews, tools.mask)
-    most = console.settings.two_persons.release_campaign_above
-    return [
         operations(console.ask),
-        audit(stores.journals, utcnow),
-        approvals(stores.approvals),
-        agreement(stores.agreement, utcnow),
-        held_review(stores, desk, tools, utcnow),
-        *decision_routers(desk, stores, tools, utcnow, most),
-        suspensions(stores.suspensions, stores.suspended_ports, lambda: ports_of(console), utcnow),
-        filings(stores.filings, lambda: ports_of(console)),
-        user_routes(
-            *people,
-            makes_admins=not console.settings.two_persons.make_admin,
-            limits=console.session_limits,
-        ),
-        *([] if console.gateway is None else [console.records(stores, console.gateway)]),
         policies(console.policy_tools or console.policy_tools_on(stores), utcnow),
+        health(stores.changes, monotonic),
+        *system_routers(api_context(stores, console)),
     ]
+    if console.gateway is None:
+        return routers
+    own = traffic_of(console.gateway, lambda: console.ports)
+    return [*routers, console.records(stores, console.gateway), own]
+
+
+def api_context(stores: Stores, console: ConsoleProcess) -> ApiContext:
+    """Return what the routes of systems are built from."""
+    # One code for all: a number that asks twice finds one conversation.
+    port = min(console.hub.codes, default=None)
+    desk = NumberCodeDesk(stores.number_codes, port, _CHANCE) if port is not None else None
+    known = Subscribers(desk, utcnow, Guesses(monotonic))
+    review = PortReview(stores.complaints, stores.suspended_ports, lambda: console.threshold)
+    # A gateway that has taken over other hours lets a request wait for those too.
+    courtesy = Courtesy(stores.preferences, lambda: console.hours)
+    return ApiContext(
+        stores.database,
+        utcnow,
+        lambda: console.hours.calendar,
+        lambda: ports_of(console),
+        (
+            known,
+            console.review_tools(stores),
+            console.session_limits,
+            own_holds_in(stores),
+            OrderDesk(stores.subscriptions, stores.consent, courtesy, lambda: console.catalogue),
+            ComplaintDesk(stores.complaints, lambda: console.owners, review=review),
+        ),
+        console.note_unmasking(stores),
+        known,
+        console.settings.two_persons,
+    )
 
 
 def serve_console(

@@ -20,12 +20,14 @@ from gateway.runtime.traces import span
 from gateway.session.stranger_limits import EventQuota
 from gateway.storage.change_feed import ChangeFeed
 from gateway.storage.errors import StoreUnavailable
+from gateway.systems import declared_in_systems
 from gateway.systems.linkage.api import SCHEMAS, schemas
 from gateway.web.access import ClientAccess, Guard
 from gateway.web.fields import RequestBody
 from gateway.web.idempotency import KeptAnswers
 from gateway.web.pages import FindUser, PageGuard, Templates, answer_page_errors
 from gateway.web.problems import answer_problems
+from gateway.web.systems import ApiContext, SystemApi
 
 log = structlog.get_logger()
 
@@ -99,6 +101,13 @@ def health(changes: ChangeFeed, now: Callable[[], float]) -> APIRouter:
 OPENAPI = "/openapi.json"
 OPEN = frozenset({HEALTH, ALIVE, READY, OPENAPI, *SCHEMAS})
 STRANGERS_ROWS = 32  # lines a minute for requests without a valid token, and as many of counts
+
+
+def system_routers(context: ApiContext) -> list[APIRouter]:
+    """Return the routes of all systems."""
+    found = declared_in_systems("api", SystemApi).values()
+    return [router(context) for one in found for router in one.routers]
+
 
 _ABOUT = """\
 All that the gateway shows and lets people decide, for programs: held messages (隔离区), senders,

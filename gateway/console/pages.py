@@ -4,7 +4,7 @@ The pages of systems are found by looking; those that join several systems are o
 """
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -59,7 +59,7 @@ from gateway.settings.console import SessionSettings
 from gateway.settings.gateway import LearningSettings
 from gateway.storage.database import Database
 from gateway.storage.journals import SqlJournals
-from gateway.systems import system_modules
+from gateway.systems import declared_in_systems
 from gateway.systems.approvals.service import ApprovalDesk
 from gateway.systems.filings.sql import FilingStore
 from gateway.systems.learning.model_directory import ModelDirectory
@@ -79,12 +79,7 @@ from gateway.terminal.control import AskGateway
 from gateway.web.pages import SESSION_COOKIE, Templates
 from gateway.web.systems import PageContext, SystemPages
 
-_SYSTEMS = {
-    module.__name__.rpartition(".")[0]: pages
-    for module in system_modules("pages")
-    for pages in vars(module).values()
-    if isinstance(pages, SystemPages)
-}
+_SYSTEMS = declared_in_systems("pages", SystemPages)
 _OWN = (START, SESSIONS, SENDERS, TRAFFIC, TRACE, NUMBERS, POLICIES)
 LINKS = sorted(
     (*_OWN, *(link for one in _SYSTEMS.values() for link in one.links)),
@@ -159,7 +154,7 @@ class PageParts:
     now: Callable[[], float]
     utcnow: Callable[[], datetime]
     review: ReviewTools
-    is_sender: Callable[[str], bool]
+    ports: Callable[[], Mapping[str, Collection[str]]]
     limits: SessionLimits
     approvals: ApprovalDesk
     policies: PolicyTools
@@ -181,7 +176,7 @@ def _models_in(learning: LearningSettings | None) -> ModelDirectory | None:
 
 
 def _provider(parts: PageParts) -> OidcDesk | None:
-    """Return what signs people in at a provider, None where there is none."""
+    """Return what signs people in at a provider, None without a provider."""
     if parts.oidc is None:
         return None
     users, sessions = UserStore(parts.database), UserSessionStore(parts.database)
@@ -198,7 +193,7 @@ def _joins(parts: PageParts, desk: SignInDesk) -> tuple[object, ...]:
     return (
         approvals,
         desk,
-        AdminRules(parts.is_sender, ask_admin),
+        AdminRules(lambda system_id: system_id in parts.ports(), ask_admin),
         ReviewJoins(parts.review, unmasking, ReleaseApprovals(approvals, campaigns)),
         graphs_in(database),
         _models_in(parts.learning),
@@ -233,6 +228,7 @@ def console_pages(parts: PageParts) -> ConsolePages:
         database,
         utcnow,
         parts.calendar,
+        parts.ports,
         _joins(parts, desk),
         templates,
         parts.review.mask,

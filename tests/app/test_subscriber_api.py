@@ -12,18 +12,17 @@ import httpx
 import pytest
 
 from gateway.app import followers
-from gateway.app.console import routers_of_subscribers
+from gateway.app.console import ConsoleProcess, routers_of
 from gateway.app.gateway import Gateway
 from gateway.console.application import build_api
 from gateway.domain.api_client import ApiClient, ApiRole
-from gateway.domain.sender import PortOwners
 from gateway.domain.subscription import Hub
 from gateway.policy.checks.outside_window import usual_hours
 from gateway.policy.hours import Window, WindowSet
+from gateway.settings.console import ConsoleSettings
+from gateway.settings.schema import Address
 from gateway.settings.services import load_offered
 from gateway.stores import open_store
-from gateway.systems.complaints.service import ComplaintDesk
-from gateway.systems.subscriptions.model import Catalogue
 from gateway.web.access import ClientAccess
 from simulators.esme import RawEsme
 from simulators.smsc import SimulatedSmsc
@@ -100,16 +99,20 @@ async def gateway(
 async def ask(gateway: Gateway, tmp_path: Path) -> AsyncIterator[Ask]:
     """Ask the API, which has the store open for itself, as the app or the SP."""
     stores = await open_store(gateway.settings.store.url)
-    catalogue = Catalogue(load_offered(tmp_path / "config"))
     clients = [
         ApiClient("app", ApiRole.APP, sha256(b"app").digest()),
         ApiClient("shop", ApiRole.SP, sha256(b"shop").digest(), system_id="sp1"),
     ]
-    desk = ComplaintDesk(stores.complaints, lambda: PortOwners(()))
-    routers = routers_of_subscribers(
-        stores, Hub(frozenset({HUB})), lambda: catalogue, lambda: ALL_DAY, desk
+    settings = ConsoleSettings(version=1, address=Address("127.0.0.1", 0), clients=())
+    console = ConsoleProcess(
+        settings,
+        {"sp1"},
+        gateway.settings.store.url,
+        services=load_offered(tmp_path / "config"),
+        hub=Hub(frozenset({HUB})),
     )
-    app = build_api(ClientAccess(clients, lambda: 0.0), routers)
+    console.hours = ALL_DAY
+    app = build_api(ClientAccess(clients, lambda: 0.0), routers_of(stores, console))
 
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app), base_url="http://api"

@@ -8,15 +8,14 @@ from subprocess import CompletedProcess
 import httpx
 import pytest
 
+from gateway.app.console import ConsoleProcess, routers_of
 from gateway.console.application import build_api
-from gateway.console.approved_acts import UnmaskQuota
 from gateway.domain.api_client import ApiClient, ApiRole
 from gateway.domain.msisdn import msisdn_of
 from gateway.policy.knowledge import ConsentSets
-from gateway.runtime.clock import utcnow
+from gateway.settings.console import ConsoleSettings
+from gateway.settings.schema import Address
 from gateway.stores import Stores
-from gateway.systems.approvals.service import ApprovalDesk, TwoPersonRule
-from gateway.systems.consent.api import optouts
 from gateway.systems.consent.follower import ConsentFollower
 from gateway.web.access import ClientAccess
 
@@ -80,9 +79,9 @@ def is_refused(sets: ConsentSets, spelling: str) -> bool:
 
 
 async def _posted(stores: Stores, typed: str) -> None:
-    limit = UnmaskQuota(ApprovalDesk(stores.approvals, TwoPersonRule()), stores.journals)
-    routes = optouts(stores.consent, limit.note, lambda: {"shop": ()}, utcnow)
-    transport = httpx.ASGITransport(build_api(ClientAccess([CLIENT], lambda: 0.0), [routes]))
+    settings = ConsoleSettings(version=1, address=Address("127.0.0.1", 0), clients=())
+    routers = routers_of(stores, ConsoleProcess(settings, {"shop"}, "memory://"))
+    transport = httpx.ASGITransport(build_api(ClientAccess([CLIENT], lambda: 0.0), routers))
     headers = {"Authorization": "Bearer token"}
     async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
         answer = await client.post("/v1/optouts", json={"numbers": [typed]}, headers=headers)

@@ -135,7 +135,7 @@ class Site:
                 self.limit_of,
                 learns=True,
             ),
-            lambda system_id: system_id == "sp1",
+            lambda: {"sp1": ("10690001",)},
             self.limits,
             ApprovalDesk(self.stores.approvals, self.rule),
             self._policy_tools(),

@@ -19,6 +19,7 @@ from gateway.systems.approvals.sql import ApprovalStore
 from gateway.web.access import may
 from gateway.web.fields import RequestBody
 from gateway.web.resources import Cursor, CursorPage, Limit, cursor_of, number_in
+from gateway.web.systems import ApiContext, SystemApi
 
 _APPROVALS = "approvals"
 
@@ -51,9 +52,9 @@ class ApprovalList(CursorPage):
     approvals: list[ApprovalItem]
 
 
-def approvals(store: ApprovalStore) -> APIRouter:
+def approvals(context: ApiContext) -> APIRouter:
     """Return the route of requests. To approve or decline is for people, on pages."""
-    router = APIRouter(tags=["approvals"])
+    router, store = APIRouter(tags=["approvals"]), ApprovalStore(context.database)
 
     @router.get("/v1/approvals", summary="List acts that need two persons (双人复核)")
     async def listed(client: Reader, cursor: Cursor = None, limit: Limit = 50) -> ApprovalList:
@@ -65,6 +66,9 @@ def approvals(store: ApprovalStore) -> APIRouter:
         return ApprovalList(approvals=list(map(_item, found)), next=behind)
 
     return router
+
+
+API = SystemApi((approvals,))
 
 
 def _item(one: ApprovalRequest) -> ApprovalItem:

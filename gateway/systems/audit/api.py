@@ -1,6 +1,5 @@
 """The audit over HTTP: entries, the chain verified, and entries as lines with a digest."""
 
-from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated
 
@@ -17,6 +16,7 @@ from gateway.systems.audit.service import ChainVerification, described, export_l
 from gateway.web.access import acting_as, may
 from gateway.web.fields import Moment, RequestBody, Words, example
 from gateway.web.resources import Cursor, CursorPage, Limit, cursor_of, number_in
+from gateway.web.systems import ApiContext, SystemApi
 
 _AUDIT = "audit"
 _LINES = "application/x-ndjson"
@@ -81,8 +81,9 @@ class AuditExportBody(RequestBody):
         return ActFilter(self.kind, self.by or "", self.about or "", self.since, self.until)
 
 
-def audit(journals: SqlJournals, utcnow: Callable[[], datetime]) -> APIRouter:
+def audit(context: ApiContext) -> APIRouter:
     """Return the routes of the audit."""
+    journals, utcnow = SqlJournals(context.database), context.utcnow
     router, chain = APIRouter(tags=["audit"]), ChainVerification(journals, utcnow)
 
     @router.get("/v1/audit", summary="List entries of the audit (审计)")
@@ -133,6 +134,9 @@ def audit(journals: SqlJournals, utcnow: Callable[[], datetime]) -> APIRouter:
         return StreamingResponse(export_lines(journals, asked.wanted, by, now), media_type=_LINES)
 
     return router
+
+
+API = SystemApi((audit,))
 
 
 def _item(state: JournalState) -> ChainItem:

@@ -1,6 +1,5 @@
 """Cases over HTTP, for those who look into them and those who work on them (R83 to R87)."""
 
-from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -32,6 +31,7 @@ from gateway.systems.cases.sql import CaseStore
 from gateway.web.access import may
 from gateway.web.fields import Moment, Number, Reason, RequestBody, Words
 from gateway.web.problems import Problem, ProblemError
+from gateway.web.systems import ApiContext, SystemApi
 
 MOST_LISTED = 500
 _MOST_COMPLAINTS = 50
@@ -168,11 +168,11 @@ class FeedbackBody(RequestBody):
     note: _Note = None
 
 
-def cases(
-    store: CaseStore, desk: CaseDesk, journals: SqlJournals, utcnow: Callable[[], datetime]
-) -> APIRouter:
-    """Return the routes of cases; `desk` acts on the same `store`."""
-    router = APIRouter(tags=["cases"])
+def cases(context: ApiContext) -> APIRouter:
+    """Return the routes of cases."""
+    router, store = APIRouter(tags=["cases"]), CaseStore(context.database)
+    desk = CaseDesk(store, context.calendar)
+    journals, utcnow = SqlJournals(context.database), context.utcnow
 
     @router.get("/v1/cases", summary="List cases (派单)")
     async def listed(
@@ -234,6 +234,9 @@ def cases(
         return CaseItem(**_fields(case, now))
 
     return router
+
+
+API = SystemApi((cases,))
 
 
 async def _searched(

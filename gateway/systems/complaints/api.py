@@ -33,9 +33,10 @@ from gateway.systems.complaints.model import (
 )
 from gateway.systems.complaints.service import ComplaintDesk
 from gateway.systems.complaints.sql import ComplaintStore
-from gateway.web.access import SubscriberSessions, by, charge, may
+from gateway.web.access import by, charge, may
 from gateway.web.fields import RequestBody
 from gateway.web.problems import Problem, ProblemError, RequestFault
+from gateway.web.systems import ApiContext, SystemApi
 
 Bringer = Annotated[ApiClient, Depends(by(ApiRole.CLERK, ApiRole.APP))]
 StatusReader = Annotated[ApiClient, Depends(may(Permission.READ_COMPLAINTS))]
@@ -140,13 +141,10 @@ class ComplaintStatus(RequestBody):
     case: Annotated[int | None, Field(description="The case that it became part of.")]
 
 
-def complaints(
-    desk: ComplaintDesk,
-    store: ComplaintStore,
-    known: SubscriberSessions,
-) -> APIRouter:
-    """Return the routes of complaints; sessions of `known` prove who reports."""
-    router = APIRouter(tags=["complaints"])
+def complaints(context: ApiContext) -> APIRouter:
+    """Return the routes of complaints; sessions of subscribers prove who reports."""
+    router, store = APIRouter(tags=["complaints"]), ComplaintStore(context.database)
+    desk, known = context.join(ComplaintDesk), context.subscribers
 
     @router.post("/v1/complaints", summary="Report spam (举报)", status_code=_ACCEPTED)
     async def report(
@@ -207,6 +205,9 @@ def complaints(
         return _shown(complaint)
 
     return router
+
+
+API = SystemApi((complaints,))
 
 
 def _items(body: object) -> tuple[list[object], ComplaintSource | None]:

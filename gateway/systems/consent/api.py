@@ -1,6 +1,6 @@
 """SPs prove that subscribers agreed (R26); refusals by all ways other than messages (R36)."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from hashlib import sha256
 from typing import Annotated, Literal
@@ -39,6 +39,7 @@ from gateway.web.fields import (
     example,
 )
 from gateway.web.problems import Problem, ProblemError, not_as_described
+from gateway.web.systems import ApiContext, SystemApi
 
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$", examples=["9c1e" * 16])]
 MessageId = Annotated[Words, Field(max_length=40, examples=["8176407200000001"])]
@@ -140,9 +141,10 @@ class KnownItems(RequestBody):
     items: list[ConsentState]
 
 
-def consents(consent: ConsentStore, utcnow: Callable[[], datetime]) -> APIRouter:
+def consents(context: ApiContext) -> APIRouter:
     """Return the routes of agreements."""
     router = APIRouter(tags=["consents"])
+    consent, utcnow = ConsentStore(context.database), context.utcnow
     claims = Claims(consent)
 
     @router.post("/v1/consents", summary="Prove agreements (同意)")
@@ -307,14 +309,10 @@ class RefusalList(RequestBody):
     refusals: list[RefusalRecord]
 
 
-def optouts(
-    consent: ConsentStore,
-    note_look: NoteLook,
-    ports: Callable[[], Mapping[str, Collection[str]]],
-    utcnow: Callable[[], datetime],
-) -> APIRouter:
-    """Return the routes of refusals; `ports` are those of each SP that can be refused."""
-    router = APIRouter(tags=["optouts"])
+def optouts(context: ApiContext) -> APIRouter:
+    """Return the routes of refusals of ports that SPs have."""
+    router, consent = APIRouter(tags=["optouts"]), ConsentStore(context.database)
+    note_look, ports, utcnow = context.note_look, context.ports, context.utcnow
 
     @router.post("/v1/optouts", summary="Record refusals (退订)")
     async def record(refusals: RefusalRequest, client: Recorder, request: Request) -> RecordResult:
@@ -357,6 +355,9 @@ def optouts(
         )
 
     return router
+
+
+API = SystemApi((optouts, consents))
 
 
 def _scope(

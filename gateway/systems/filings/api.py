@@ -1,6 +1,6 @@
 """Filings (报备) over HTTP: what SPs have filed, all of one SP at a time, and what ends soon."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import date
 from typing import Annotated
 
@@ -42,6 +42,7 @@ from gateway.web.resources import (
     name_in,
     require_match,
 )
+from gateway.web.systems import ApiContext, SystemApi
 
 _FILINGS = "filings"
 _MAX_DAYS = 3660
@@ -123,9 +124,10 @@ class EndingList(RequestBody):
     filings: list[EndingItem]
 
 
-def filings(store: FilingStore, ports: Callable[[], Mapping[str, Collection[str]]]) -> APIRouter:
-    """Return the routes of filings; `ports` are those of each SP there is."""
-    router = APIRouter(tags=["filings"])
+def filings(context: ApiContext) -> APIRouter:
+    """Return the routes of filings."""
+    router, store = APIRouter(tags=["filings"]), FilingStore(context.database)
+    ports = context.ports
 
     @router.get("/v1/filings", summary="List what SPs have filed")
     async def listed(client: Reader, cursor: Cursor = None, limit: Limit = 50) -> FilingSummaries:
@@ -195,6 +197,9 @@ def filings(store: FilingStore, ports: Callable[[], Mapping[str, Collection[str]
         )
 
     return router
+
+
+API = SystemApi((filings,))
 
 
 async def _seen_by(client: ApiClient, store: FilingStore) -> Sequence[Filing]:

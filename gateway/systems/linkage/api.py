@@ -30,6 +30,7 @@ from gateway.systems.linkage.service import LinkageInbox
 from gateway.systems.linkage.sql import LinkageInboxStore, LinkageOutboxStore
 from gateway.web.access import may
 from gateway.web.fields import RequestBody
+from gateway.web.systems import ApiContext, SystemApi
 
 Item = TypeVar("Item", bound=RequestBody)
 
@@ -159,8 +160,9 @@ _Before = Annotated[int | None, Query(ge=1, lt=2**63)]
 _Case = Annotated[str | None, Query(max_length=128, examples=["unicom-gd.7"])]
 
 
-def linkage_reading(inbox: LinkageInboxStore, outbox: LinkageOutboxStore) -> APIRouter:
+def linkage_reading(context: ApiContext) -> APIRouter:
     """Return the routes on which staff see what goes between carriers."""
+    inbox, outbox = LinkageInboxStore(context.database), LinkageOutboxStore(context.database)
     router = APIRouter(prefix="/v1/linkage", tags=["linkage"])
 
     @router.get("/sent", summary="List events to other members, the newest first")
@@ -188,6 +190,9 @@ def linkage_reading(inbox: LinkageInboxStore, outbox: LinkageOutboxStore) -> API
         return EventGaps(gaps=_shown(GapItem, await inbox.gaps(MOST_LISTED)))
 
     return router
+
+
+API = SystemApi((linkage_reading,))
 
 
 def _shown(item: type[Item], found: Iterable[object]) -> list[Item]:

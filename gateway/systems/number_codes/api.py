@@ -14,6 +14,7 @@ from gateway.systems.number_codes.sql import CODE_DIGITS, CODE_LIFE, SESSION_LIF
 from gateway.web.access import AppClient
 from gateway.web.fields import Number, RequestBody
 from gateway.web.problems import Problem, ProblemError
+from gateway.web.systems import ApiContext, SystemApi
 
 
 class Whose(RequestBody):
@@ -76,9 +77,9 @@ class Subscribers:
         await self.desk.close(msisdn)
 
 
-def sessions(known: Subscribers) -> APIRouter:
+def sessions(context: ApiContext) -> APIRouter:
     """Return the routes by which a subscriber proves a number."""
-    router = APIRouter(tags=["subscribers"])
+    router, known = APIRouter(tags=["subscribers"]), context.join(Subscribers)
 
     @router.post("/v1/subscribers/codes", status_code=202, summary="Have a code sent (验证码)")
     async def ask(whose: Whose, client: AppClient) -> CodeSent:
@@ -112,3 +113,6 @@ def sessions(known: Subscribers) -> APIRouter:
         return SubscriberSession(token=token, valid_s=int(SESSION_LIFE.total_seconds()))
 
     return router
+
+
+API = SystemApi((sessions,))

@@ -12,6 +12,7 @@ from gateway.systems.optout_notices.sql import NoticeStore
 from gateway.web.access import SpClient
 from gateway.web.fields import RequestBody
 from gateway.web.problems import Problem, ProblemError
+from gateway.web.systems import ApiContext, SystemApi
 
 _LAST_BATCH = 2**63 - 1
 
@@ -42,9 +43,9 @@ class Acknowledgement(RequestBody):
     batch: Annotated[int, Field(examples=[7])]
 
 
-def notices(store: NoticeStore) -> APIRouter:
+def notices(context: ApiContext) -> APIRouter:
     """Return the routes of the feed."""
-    router = APIRouter(tags=["notices"])
+    router, store = APIRouter(tags=["notices"]), NoticeStore(context.database)
 
     @router.get("/v1/notices", summary="Hear of refusals")
     async def next_batch(
@@ -65,6 +66,9 @@ def notices(store: NoticeStore) -> APIRouter:
         return Acknowledgement(batch=batch)
 
     return router
+
+
+API = SystemApi((notices,))
 
 
 def _feed(batch: NoticeBatch) -> Feed:

@@ -24,6 +24,7 @@ from gateway.systems.preferences.sql import PreferenceStore
 from gateway.web.access import AppClient, SessionToken, SubscriberSessions
 from gateway.web.fields import RequestBody
 from gateway.web.problems import Problem, ProblemError, not_as_described
+from gateway.web.systems import ApiContext, SystemApi
 
 _VALUE = Field(
     max_length=64,
@@ -78,9 +79,10 @@ class DeletionResult(RequestBody):
     deleted: Annotated[bool, Field(description="False when there was nothing.")]
 
 
-def preferences(store: PreferenceStore, known: SubscriberSessions) -> APIRouter:
+def preferences(context: ApiContext) -> APIRouter:
     """Return the routes of a subscriber's own preferences."""
-    router = APIRouter(tags=["subscribers"])
+    router, known = APIRouter(tags=["subscribers"]), context.subscribers
+    store = PreferenceStore(context.database)
 
     @router.get("/v1/subscribers/me/preferences", summary="See preferences (接收设置)")
     async def see(session: SessionToken, client: AppClient) -> PreferenceRules:
@@ -135,6 +137,9 @@ def preferences(store: PreferenceStore, known: SubscriberSessions) -> APIRouter:
         return DeletionResult(deleted=was_there)
 
     return router
+
+
+API = SystemApi((preferences,))
 
 
 def _meant(kind: PreferenceKind, value: str, action: PreferenceAction) -> Preference:

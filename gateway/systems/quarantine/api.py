@@ -1,4 +1,4 @@
-"""What a subscriber's own preferences hold, read and decided by the subscriber (R50)."""
+"""All paths of the quarantine; here what a subscriber's own preferences hold (R50)."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -7,9 +7,17 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import Field
 
+from gateway.systems.quarantine.agreement.api import agreement
+from gateway.systems.quarantine.decisions_api import (
+    campaign_routes,
+    decision_routes,
+    exception_routes,
+)
 from gateway.systems.quarantine.own_holds import MAX_OWN, OwnHold, OwnHolds
-from gateway.web.access import AppClient, SessionToken, SubscriberSessions
+from gateway.systems.quarantine.review_api import held_review
+from gateway.web.access import AppClient, SessionToken
 from gateway.web.fields import RequestBody
+from gateway.web.systems import ApiContext, SystemApi
 
 # As text: JSON numbers of nineteen digits lose their last ones in browsers.
 _Id = Annotated[str, Field(pattern="^[0-9]{1,19}$", examples=["8176407200000001000"])]
@@ -37,9 +45,10 @@ class HoldSelector(RequestBody):
     ids: Annotated[list[_Id], Field(min_length=1, max_length=MAX_OWN)]
 
 
-def own_holds(holds: OwnHolds, known: SubscriberSessions) -> APIRouter:
+def own_holds(context: ApiContext) -> APIRouter:
     """Return the routes of messages that a subscriber's own preferences hold."""
-    router = APIRouter(tags=["subscribers"])
+    router, known = APIRouter(tags=["subscribers"]), context.subscribers
+    holds = context.join(OwnHolds)
 
     @router.get("/v1/subscribers/me/holds", summary="See held messages (暂存)")
     async def see(session: SessionToken, client: AppClient) -> HeldOnes:
@@ -62,6 +71,11 @@ def own_holds(holds: OwnHolds, known: SubscriberSessions) -> APIRouter:
         return _shown(await holds.discard_own(msisdn, ids, known.utcnow()))
 
     return router
+
+
+API = SystemApi(
+    (agreement, held_review, decision_routes, campaign_routes, exception_routes, own_holds)
+)
 
 
 def _shown(own: Sequence[OwnHold]) -> HeldOnes:

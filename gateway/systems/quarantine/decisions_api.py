@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated, Protocol
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path
 from pydantic import Field
@@ -19,7 +19,7 @@ from gateway.systems.quarantine.campaigns import (
     JobNotUndone,
     OpenCampaign,
 )
-from gateway.systems.quarantine.decisions import NotUndone, ReviewDesk
+from gateway.systems.quarantine.decisions import NotUndone, ReviewDesk, ReviewStore
 from gateway.systems.quarantine.exceptions import ExceptionDesk, ExceptionStore, HoldException
 from gateway.systems.quarantine.model import (
     MOST_CHOSEN,
@@ -40,6 +40,7 @@ from gateway.terminal.screen import masked_source
 from gateway.web.access import acting_as, may
 from gateway.web.fields import Moment, Reason, RequestBody
 from gateway.web.problems import Problem, ProblemError
+from gateway.web.systems import ApiContext
 
 _LAST_NUMBER = 2**63 - 1
 _MOST_LISTED = 50
@@ -55,26 +56,6 @@ Note = Annotated[Reason, Field(description="Kept with it.", examples=["已致电
 
 
 Now = Callable[[], datetime]
-
-
-class DecisionStores(Protocol):
-    """Where held messages, decisions on campaigns, exceptions and second reviews are kept."""
-
-    @property
-    def quarantine(self) -> QuarantineStore:
-        """Return held messages."""
-
-    @property
-    def campaigns(self) -> CampaignStore:
-        """Return decisions on many messages."""
-
-    @property
-    def exceptions(self) -> ExceptionStore:
-        """Return exceptions."""
-
-    @property
-    def second_reviews(self) -> SecondReviewStore:
-        """Return what is dealt to second reviewers."""
 
 
 class DecisionItem(RequestBody):
@@ -247,29 +228,10 @@ def second_reviewer(client: ApiClient) -> str:
     return acting_as(client) if gets_second_reviews(permitted.__contains__) else ""
 
 
-def decision_routers(
-    desk: ReviewDesk,
-    stores: DecisionStores,
-    tools: ReviewTools,
-    now: Now,
-    most_released: int | None = None,
-) -> list[APIRouter]:
-    """Return the routes of decisions.
-
-    Of a campaign `most_released` messages at most are released here; None is no limit.
-    """
-    excepting = ExceptionDesk(stores.exceptions, tools.mask)
-    whole = CampaignDesk(stores.campaigns, tools.mask, most_released)
-    return [
-        _decisions(desk, now),
-        _campaigns(stores, whole, now),
-        _exceptions(stores.exceptions, stores.quarantine, excepting, now),
-    ]
-
-
-def _decisions(desk: ReviewDesk, utcnow: Now) -> APIRouter:
+def decision_routes(context: ApiContext) -> APIRouter:
     """Return the routes of decisions on single messages."""
-    router = APIRouter(tags=["quarantine"])
+    router, utcnow = APIRouter(tags=["quarantine"]), context.utcnow
+    desk = ReviewDesk(ReviewStore(context.database), context.join(ReviewTools).mask)
 
     @router.get("/v1/decisions", summary="List one's own last decisions")
     async def latest(client: Reader) -> DecisionList:
@@ -293,18 +255,21 @@ def _decisions(desk: ReviewDesk, utcnow: Now) -> APIRouter:
     return router
 
 
-async def _as_held(stores: DecisionStores, client: ApiClient, at: datetime) -> tuple[int, ...]:
-    return (await stores.second_reviews.dealt_to(second_reviewer(client), at)).as_held
+async def _as_held(seconds: SecondReviewStore, client: ApiClient, at: datetime) -> tuple[int, ...]:
+    return (await seconds.dealt_to(second_reviewer(client), at)).as_held
 
 
-def _campaigns(stores: DecisionStores, desk: CampaignDesk, utcnow: Now) -> APIRouter:
+def campaign_routes(context: ApiContext) -> APIRouter:
     """Return the routes of campaigns of held messages."""
-    router, store = APIRouter(tags=["quarantine"]), stores.campaigns
+    router, utcnow = APIRouter(tags=["quarantine"]), context.utcnow
+    store, seconds = CampaignStore(context.database), SecondReviewStore(context.database)
+    most_released = context.two_persons.release_campaign_above
+    desk = CampaignDesk(store, context.join(ReviewTools).mask, most_released)
 
     @router.get("/v1/campaigns", summary="List open campaigns")
     async def listed(client: Reader) -> CampaignList:
         """Return the largest campaigns among what is held, with an example of each."""
-        as_held = await _as_held(stores, client, utcnow())
+        as_held = await _as_held(seconds, client, utcnow())
         found = await store.open_campaigns(_MOST_LISTED, as_held=as_held)
         return CampaignList(campaigns=list(map(_campaign, found)))
 
@@ -321,7 +286,7 @@ def _campaigns(stores: DecisionStores, desk: CampaignDesk, utcnow: Now) -> APIRo
             note=body.note.strip(),
             category=body.category,
             rule=body.rule,
-            as_held=await _as_held(stores, client, utcnow()),
+            as_held=await _as_held(seconds, client, utcnow()),
         )
         try:
             made = await desk.decide(new, utcnow())
@@ -402,11 +367,11 @@ async def _as_read(messages: QuarantineStore, body: ExceptionBody) -> HeldMessag
     return held
 
 
-def _exceptions(
-    store: ExceptionStore, held_messages: QuarantineStore, desk: ExceptionDesk, utcnow: Now
-) -> APIRouter:
+def exception_routes(context: ApiContext) -> APIRouter:
     """Return the routes of exceptions: "and from now on"."""
-    router = APIRouter(tags=["quarantine"])
+    router, utcnow = APIRouter(tags=["quarantine"]), context.utcnow
+    store, held_messages = ExceptionStore(context.database), QuarantineStore(context.database)
+    desk = ExceptionDesk(store, context.join(ReviewTools).mask)
 
     @router.get("/v1/exceptions", summary="List exceptions")
     async def listed(_client: Reader) -> ExceptionList:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from typing import Annotated, Protocol
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Response
 from pydantic import Field
@@ -14,7 +14,7 @@ from gateway.domain.msisdn import spellings_of
 from gateway.domain.permissions import Permission
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.domain.records import NewAccess
-from gateway.systems.quarantine.decisions import LEASED, ReviewDesk, seen_digest
+from gateway.systems.quarantine.decisions import LEASED, ReviewDesk, ReviewStore, seen_digest
 from gateway.systems.quarantine.decisions_api import (
     DecisionItem,
     decision_item,
@@ -53,6 +53,7 @@ from gateway.web.resources import (
     number_in,
     require_match,
 )
+from gateway.web.systems import ApiContext
 
 _HELD = "quarantine"
 
@@ -171,34 +172,23 @@ class NextMessage(RequestBody):
     lease: LeaseItem | None
 
 
-class ReviewedStores(Protocol):
-    """Where held messages, the leases of them, and second reviews are kept."""
-
-    @property
-    def quarantine(self) -> QuarantineStore:
-        """Return held messages."""
-
-    @property
-    def leases(self) -> LeaseStore:
-        """Return leases."""
-
-    @property
-    def second_reviews(self) -> SecondReviewStore:
-        """Return what is dealt to second reviewers."""
-
-
-def held_review(
-    stores: ReviewedStores, desk: ReviewDesk, tools: ReviewTools, utcnow: Callable[[], datetime]
-) -> APIRouter:
+def held_review(context: ApiContext) -> APIRouter:
     """Return the routes by which programs review held messages.
 
     What is dealt to one as a second reviewer looks as it did before the first decision.
     """
     router = APIRouter(tags=["quarantine"])
-    review = _ReviewParts(stores.quarantine, stores.second_reviews, desk, tools, utcnow)
+    database, tools = context.database, context.join(ReviewTools)
+    review = _ReviewParts(
+        QuarantineStore(database),
+        SecondReviewStore(database),
+        ReviewDesk(ReviewStore(database), tools.mask),
+        tools,
+        context.utcnow,
+    )
     _list_held(router, review)
     _decide_held(router, review)
-    _lease_held(router, review, stores.leases)
+    _lease_held(router, review, LeaseStore(database))
     return router
 
 

@@ -1,6 +1,5 @@
 """SPs bring orders of their subscribers, who are then asked for their yes (R24)."""
 
-from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated
 
@@ -14,6 +13,7 @@ from gateway.systems.subscriptions.sql import SubscriptionStore
 from gateway.web.access import SpClient
 from gateway.web.fields import Number, RequestBody, Words
 from gateway.web.problems import Problem, ProblemError, not_as_described
+from gateway.web.systems import ApiContext, SystemApi
 
 _MAX_ORDERS = 100
 _RETRY_AFTER = {"Retry-After": "3600"}
@@ -83,14 +83,10 @@ class OrderList(RequestBody):
     orders: list[OrderState]
 
 
-def orders(
-    desk: OrderDesk,
-    store: SubscriptionStore,
-    utcnow: Callable[[], datetime],
-    new_ref: Callable[[], str],
-) -> APIRouter:
-    """Return the routes of orders; `new_ref` returns a unique name."""
-    router = APIRouter(tags=["orders"])
+def orders(context: ApiContext) -> APIRouter:
+    """Return the routes of orders."""
+    router, store = APIRouter(tags=["orders"]), SubscriptionStore(context.database)
+    desk, utcnow = context.join(OrderDesk), context.utcnow
 
     @router.post("/v1/orders", status_code=202, summary="Bring an order (定制)")
     async def order(wanted: Order, client: SpClient) -> OrderTaken:
@@ -107,7 +103,7 @@ def orders(
             client.system_id,
             wanted.service,
             wanted.channel,
-            new_ref(),
+            desk.new_ref(),
             wanted.shown or "",
         )
         outcome = await desk.order(wish, utcnow())
@@ -125,6 +121,9 @@ def orders(
         return OrderList(orders=[_shown(one) for one in named])
 
     return router
+
+
+API = SystemApi((orders,))
 
 
 def _refused(refusal: OrderRefusal) -> ProblemError:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import partial
+from secrets import token_hex
 from typing import Protocol
 
 from gateway.domain.categories import TrafficClass
@@ -137,8 +138,11 @@ class PendingOrder:
     asks_at: datetime
 
 
+_new_ref = partial(token_hex, 12)
+
+
 class OrderDesk:
-    """Handles orders up to the request for the subscriber's yes.
+    """Handles orders up to the request for the subscriber's yes; `new_ref` names each.
 
     Every call raises StoreUnavailable; nothing was changed then, and it may be repeated.
     """
@@ -149,7 +153,9 @@ class OrderDesk:
         consent: ConsentAnswers,
         courtesy: Courtesy,
         catalogue: Callable[[], Catalogue],
+        new_ref: Callable[[], str] = _new_ref,
     ) -> None:
+        self.new_ref = new_ref
         self._store = store
         self._consent = consent
         self._courtesy = courtesy

@@ -25,6 +25,7 @@ from gateway.web.access import acting_as, may
 from gateway.web.fields import Number, Reason, RequestBody, Words
 from gateway.web.problems import Problem, ProblemError, not_as_described
 from gateway.web.resources import Cursor, CursorPage, Limit, cursor_of, number_in
+from gateway.web.systems import ApiContext, SystemApi
 
 _NUMBERS, _PORTS = "suspended-numbers", "suspended-ports"
 _MAX_DAYS = 366
@@ -113,17 +114,15 @@ class PortsStanding(RequestBody):
     suspensions: list[PortSuspensionItem]
 
 
-def suspensions(
-    numbers: SuspensionStore,
-    ports: SuspendedPortStore,
-    known_ports: Callable[[], Mapping[str, Collection[str]]],
-    utcnow: Callable[[], datetime],
-) -> APIRouter:
-    """Return the routes of suspensions; `known_ports` are those of each SP."""
-    router = APIRouter(tags=["suspensions"])
-    _of_numbers(router, numbers, utcnow)
-    _of_ports(router, ports, known_ports, utcnow)
+def suspensions(context: ApiContext) -> APIRouter:
+    """Return the routes of suspensions."""
+    router, database, utcnow = APIRouter(tags=["suspensions"]), context.database, context.utcnow
+    _of_numbers(router, SuspensionStore(database), utcnow)
+    _of_ports(router, SuspendedPortStore(database), context.ports, utcnow)
     return router
+
+
+API = SystemApi((suspensions,))
 
 
 def _of_numbers(

@@ -38,6 +38,7 @@ from gateway.web.resources import (
     name_in,
     require_match,
 )
+from gateway.web.systems import ApiContext, SystemApi
 
 T = TypeVar("T")
 
@@ -119,25 +120,19 @@ class EndedSessions(RequestBody):
     ended: Annotated[int, Field(examples=[2])]
 
 
-def user_routes(
-    store: UserStore,
-    sessions: UserSessionStore,
-    utcnow: Callable[[], datetime],
-    *,
-    makes_admins: bool = True,
-    limits: SessionLimits | None = None,
-) -> APIRouter:
-    """Return the routes of users; where two persons make an admin, these routes make none.
-
-    `limits` say which sessions are open.
-    """
-    router = APIRouter(tags=["users"])
-    users = _KnownUsers(store, utcnow, makes_admins)
+def user_routes(context: ApiContext) -> APIRouter:
+    """Return the routes of users; where two persons make an admin, these routes make none."""
+    router, database = APIRouter(tags=["users"]), context.database
+    makes_admins = not context.two_persons.make_admin
+    users = _KnownUsers(UserStore(database), context.utcnow, makes_admins)
     _read_users(router, users)
     _change_users(router, users)
     _issue_links(router, users)
-    _see_sessions(router, users, sessions, limits or SessionLimits())
+    _see_sessions(router, users, UserSessionStore(database), context.join(SessionLimits))
     return router
+
+
+API = SystemApi((user_routes,))
 
 
 @dataclass(frozen=True, slots=True)

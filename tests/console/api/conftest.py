@@ -18,7 +18,7 @@ from fastapi import APIRouter, FastAPI
 from pydantic import TypeAdapter
 
 from gateway.app.event_dispatch import own_holds_in
-from gateway.console.application import build_api, health
+from gateway.console.application import build_api, health, system_routers
 from gateway.console.approved_acts import UnmaskQuota
 from gateway.console.held_evidence import review_tools
 from gateway.console.operations_api import operations
@@ -48,35 +48,18 @@ from gateway.policy.hours import HolidayCalendar
 from gateway.records.archive import RecordArchive
 from gateway.records.sender_messages import SenderRecords
 from gateway.runtime.logging import configure_logging
+from gateway.settings.console import TwoPersonSettings
 from gateway.stores import Stores
-from gateway.systems.approvals.api import approvals
 from gateway.systems.approvals.service import ApprovalDesk, TwoPersonRule
-from gateway.systems.audit.api import audit
-from gateway.systems.cases.api import cases
-from gateway.systems.cases.service import CaseDesk
-from gateway.systems.complaints.api import complaints
 from gateway.systems.complaints.service import ComplaintDesk
-from gateway.systems.consent.api import consents, optouts
-from gateway.systems.early_warnings.api import early_warnings
-from gateway.systems.early_warnings.api.sanctions import sanctions
-from gateway.systems.filings.api import filings
-from gateway.systems.linkage.api import linkage_reading
-from gateway.systems.number_codes.api import Subscribers, sessions
+from gateway.systems.number_codes.api import Subscribers
 from gateway.systems.number_codes.service import Chance, Guesses, NumberCodeDesk
-from gateway.systems.optout_notices.api import notices
-from gateway.systems.preferences.api import preferences
-from gateway.systems.quarantine.agreement.api import agreement
-from gateway.systems.quarantine.api import own_holds
-from gateway.systems.quarantine.decisions import ReviewDesk
-from gateway.systems.quarantine.decisions_api import decision_routers
-from gateway.systems.quarantine.review_api import held_review
-from gateway.systems.subscriptions.api import orders
 from gateway.systems.subscriptions.model import Catalogue
 from gateway.systems.subscriptions.order_requests import Courtesy, OrderDesk
-from gateway.systems.suspensions.api import suspensions
-from gateway.systems.users.api import user_routes
+from gateway.systems.users.model import SessionLimits
 from gateway.terminal.failure import CommandError
 from gateway.web.access import ClientAccess, NoteLook
+from gateway.web.systems import ApiContext
 from tests.memory_stores import memory_stores
 from tests.policy.conftest import sender
 
@@ -208,62 +191,52 @@ class Desk:
         self.access = ClientAccess(CLIENTS, lambda: self.monotonic, sleep)
 
     def app(self) -> FastAPI:
-        stores = self.stores
+        stores, utcnow = self.stores, lambda: self.now
+        archive = RecordArchive(self.records)
+        parts = RecordParts(archive, None, stores.journals, self.note_unmasking, utcnow)
         return build_api(
             self.access,
             [
-                optouts(
-                    stores.consent,
-                    self.note_unmasking,
-                    lambda: dict.fromkeys(self.senders, ("10690001",)),
-                    lambda: self.now,
-                ),
-                consents(stores.consent, lambda: self.now),
-                notices(stores.notices),
-                cases(
-                    stores.cases,
-                    CaseDesk(stores.cases, lambda: HolidayCalendar("none")),
-                    stores.journals,
-                    lambda: self.now,
-                ),
-                early_warnings(stores.warnings, lambda: self.now),
-                sanctions(stores.sanctions, lambda: self.now),
-                linkage_reading(stores.linkage_inbox, stores.linkage_outbox),
+                operations(self.gateway.ask),
+                policies(self.policy_tools(), utcnow),
+                records(parts),
                 health(stores.changes, lambda: self.monotonic),
-                *self.of_staff(),
-                *self.of_subscribers(),
                 self.of_traffic(),
+                *system_routers(self.context()),
             ],
             stores.api_answers,
         )
 
-    def of_staff(self) -> list[APIRouter]:
-        """Return the routes for programs that do what people do on pages."""
-        stores, utcnow = self.stores, lambda: self.now
+    def context(self) -> ApiContext:
+        """Return what the routes of systems are built from."""
+        stores, utcnow, names = self.stores, lambda: self.now, self.names
         limit_of = ContentRule(review=REVIEW_LIMITS).limit_of
-        tools = review_tools(stores.journals, stores.samples, limit_of=limit_of, learns=True)
-        desk = ReviewDesk(stores.reviews, tools.mask)
-        return [
-            operations(self.gateway.ask),
-            audit(stores.journals, utcnow),
-            approvals(stores.approvals),
-            agreement(stores.agreement, utcnow),
-            held_review(stores, desk, tools, utcnow),
-            *decision_routers(desk, stores, tools, utcnow),
-            suspensions(stores.suspensions, stores.suspended_ports, lambda: PORTS, utcnow),
-            filings(stores.filings, lambda: PORTS),
-            policies(self.policy_tools(), utcnow),
-            records(
-                RecordParts(
-                    RecordArchive(self.records),
-                    None,
-                    stores.journals,
-                    self.note_unmasking,
-                    utcnow,
-                )
+        chance = Chance(lambda: CODE, lambda: f"session-{next(names)}", lambda: "code")
+        code_desk = NumberCodeDesk(stores.number_codes, HUB, chance, pause=_no_pause)
+        known = Subscribers(code_desk, utcnow, self.guesses)
+        return ApiContext(
+            stores.database,
+            utcnow,
+            lambda: HolidayCalendar("none"),
+            lambda: {one: PORTS[one] for one in self.senders},
+            (
+                known,
+                SessionLimits(),
+                review_tools(stores.journals, stores.samples, limit_of=limit_of, learns=True),
+                own_holds_in(stores),
+                OrderDesk(
+                    stores.subscriptions,
+                    stores.consent,
+                    Courtesy(stores.preferences, usual_hours),
+                    lambda: CATALOGUE,
+                    lambda: f"order-{next(names)}",
+                ),
+                ComplaintDesk(stores.complaints, lambda: OWNERS, utcnow=utcnow),
             ),
-            user_routes(stores.users, stores.user_sessions, utcnow),
-        ]
+            self.note_unmasking,
+            known,
+            TwoPersonSettings(),
+        )
 
     @property
     def note_unmasking(self) -> NoteLook:
@@ -293,23 +266,6 @@ class Desk:
         clock = (lambda: self.monotonic, lambda: self.now)
         own = SenderRecords(RecordArchive(self.records), None, lambda: PORTS, clock)
         return own_traffic(own, limits_of, lambda: self.now)
-
-    def of_subscribers(self) -> list[APIRouter]:
-        """Return the routes of orders, and those that a subscriber's own session opens."""
-        stores, utcnow, names = self.stores, lambda: self.now, self.names
-        courtesy = Courtesy(stores.preferences, usual_hours)
-        order_desk = OrderDesk(stores.subscriptions, stores.consent, courtesy, lambda: CATALOGUE)
-        chance = Chance(lambda: CODE, lambda: f"session-{next(names)}", lambda: "code")
-        code_desk = NumberCodeDesk(stores.number_codes, HUB, chance, pause=_no_pause)
-        known = Subscribers(code_desk, utcnow, self.guesses)
-        complaint_desk = ComplaintDesk(stores.complaints, lambda: OWNERS, utcnow=utcnow)
-        return [
-            orders(order_desk, stores.subscriptions, utcnow, lambda: f"order-{next(names)}"),
-            sessions(known),
-            preferences(stores.preferences, known),
-            own_holds(own_holds_in(stores), known),
-            complaints(complaint_desk, stores.complaints, known),
-        ]
 
     @asynccontextmanager
     async def asking(

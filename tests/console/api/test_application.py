@@ -13,6 +13,7 @@ from gateway.console.application import ALIVE, HEALTH, OPENAPI, READY
 from gateway.domain.api_client import ApiClient, ApiRole
 from gateway.storage.errors import StoreUnavailable
 from gateway.stores import Stores
+from gateway.systems.consent.sql import ConsentStore
 from gateway.systems.linkage.api import SCHEMAS
 from gateway.web import access
 from gateway.web.access import MAX_BODY_OCTETS, ClientAccess, Guard
@@ -146,7 +147,7 @@ async def test_a_store_that_does_not_answer_is_told_and_nothing_was_recorded(
     async def unavailable(*_arguments: object) -> int:
         raise StoreUnavailable("locked")
 
-    monkeypatch.setattr(stores.consent, "record", unavailable)
+    monkeypatch.setattr(ConsentStore, "record", unavailable)
     monkeypatch.setattr(stores.changes, "latest", unavailable)
 
     recorded = await ask("shop", "POST", "/v1/optouts", json={"numbers": [NUMBER]})

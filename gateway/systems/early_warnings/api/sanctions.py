@@ -18,7 +18,7 @@ from gateway.domain.sanction import (
 )
 from gateway.domain.warning import Severity, WarningNote
 from gateway.runtime.masking import masked_text
-from gateway.systems.early_warnings.api import (
+from gateway.systems.early_warnings.api.warnings import (
     LAST_NUMBER,
     MOST_LISTED,
     Officer,
@@ -32,6 +32,7 @@ from gateway.systems.early_warnings.api import (
 from gateway.systems.early_warnings.sanction_store import GIVEN, SanctionStore
 from gateway.web.fields import Reason, RequestBody
 from gateway.web.problems import Problem, ProblemError
+from gateway.web.systems import ApiContext
 
 
 class SanctionsAsked(RequestBody):
@@ -132,9 +133,10 @@ _REFUSED = {
 }
 
 
-def sanctions(store: SanctionStore, utcnow: Callable[[], datetime]) -> APIRouter:
+def sanctions(context: ApiContext) -> APIRouter:
     """Return the routes of sanctions; each client that approves is taken for one person."""
-    router = APIRouter(tags=["warnings"])
+    router, utcnow = APIRouter(tags=["warnings"]), context.utcnow
+    store = SanctionStore(context.database)
 
     @router.get("/v1/sanctions", summary="List sanctions (处罚)")
     async def listed(client: Reader, asked: Annotated[SanctionsAsked, Query()]) -> SanctionList:

@@ -1,6 +1,5 @@
 """How often reviewers agree, over HTTP."""
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Annotated
 
@@ -21,6 +20,7 @@ from gateway.terminal.screen import masked_source
 from gateway.web.access import may
 from gateway.web.fields import RequestBody
 from gateway.web.resources import Cursor, CursorPage, Limit, cursor_of, number_in
+from gateway.web.systems import ApiContext
 
 _DISAGREEMENTS = "disagreements"
 LONGEST_DAYS = 366
@@ -98,9 +98,10 @@ class DisagreementList(CursorPage):
     disagreements: list[DisagreementItem]
 
 
-def agreement(store: AgreementStore, utcnow: Callable[[], datetime]) -> APIRouter:
+def agreement(context: ApiContext) -> APIRouter:
     """Return the routes on how reviewers agree."""
-    router = APIRouter(tags=["quarantine"])
+    router, utcnow = APIRouter(tags=["quarantine"]), context.utcnow
+    store = AgreementStore(context.database)
 
     @router.get("/v1/agreement", summary="Look at how reviewers agree")
     async def report(_client: Reader, days: Days = 30) -> AgreementReportItem:

@@ -1,1 +1,0 @@
-"""Databases: a file for each kind, with all that differs between them."""
