@@ -11,7 +11,7 @@ from gateway.settings.gateway import GatewaySettings, keys_of
 from gateway.storage.change_feed import ChangeFeed
 from gateway.storage.database import Database
 from gateway.storage.journals import SqlJournals
-from gateway.storage.open import file_of, locked, open_database
+from gateway.storage.open import open_database, taken_alone
 from gateway.storage.store_resealer import Told, reseal_database
 from gateway.systems.api_answers import ApiAnswerStore
 from gateway.systems.approvals.sql import ApprovalStore
@@ -138,7 +138,7 @@ async def worker_stores(settings: GatewaySettings, command: str) -> AsyncIterato
     """Open the stores for `command`, a process beside the gateway; one works at a time.
 
     No message waits for it, and its commits are large: it waits longer for the store. Raises
-    StoreUnavailable, also where another one works on this SQLite file.
+    StoreUnavailable, also where another one works on this store.
     """
     url = settings.store.url
     stores = await open_store(
@@ -149,9 +149,7 @@ async def worker_stores(settings: GatewaySettings, command: str) -> AsyncIterato
     )
     alone: FileLock | None = None
     try:
-        if (path := file_of(url)) is not None:
-            lock = path.with_name(f"{path.name}.{command.replace(' ', '-')}")
-            alone = locked(FileLock.whole, lock, f"another `smsward {command}` works on this store")
+        alone = taken_alone(url, command)
         yield stores
     finally:
         if alone is not None:

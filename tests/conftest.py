@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import closing
@@ -12,18 +13,20 @@ from typing import TypeAlias
 
 import pytest
 import structlog
+from argon2 import PasswordHasher
 from hypothesis import HealthCheck, settings
 
 from gateway.domain.consent import Answer, ConsentAnswer
 from gateway.domain.msisdn import msisdn_of
 from gateway.domain.quarantine import HeldMessage
 from gateway.runtime.sealing import Keys
-from gateway.storage import open as open_module
 from gateway.storage.database import Database
-from gateway.storage.dialect import prepare_file
-from gateway.storage.open import open_database
+from gateway.storage.dialects import sqlite
+from gateway.storage.dialects.sqlite import prepare_file
+from gateway.storage.open import make_tables, open_database
 from gateway.storage.sealed_columns import Kept, Seal
 from gateway.stores import Stores, open_store, stores_of
+from gateway.systems.users import credentials, sign_in
 from tests.postgresql_server import IS_THERE, LACKS, open_postgresql, postgresql_server
 
 Builder: TypeAlias = Callable[..., HeldMessage]
@@ -51,11 +54,18 @@ def _copied_file(path: Path, *, busy_s: float) -> None:
     prepare_file(path, busy_s=busy_s)
     if is_new:
         with closing(sqlite3.connect(path)) as made:
-            open_module.empty_database().backup(made)
+            sqlite.empty_database(make_tables).backup(made)
 
 
+_whole_run = pytest.MonkeyPatch()
 # tests/storage takes it back
-pytest.MonkeyPatch().setattr(open_module, "prepare_file", _copied_file)
+_whole_run.setattr(sqlite, "prepare_file", _copied_file)
+# Passwords of users are hashed as argon2id does, in a millisecond: what they cost in the program
+# has a test of its own. The decoy costs what the hashes beside it cost.
+_CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+_whole_run.setattr(credentials, "_HASHER", _CHEAP)
+_decoy = credentials.DECOY_HASH.split("$")
+_whole_run.setattr(sign_in, "DECOY_HASH", "$".join([*_decoy[:3], "m=8,t=1,p=1", *_decoy[4:]]))
 
 
 @pytest.fixture(autouse=True)
@@ -69,13 +79,19 @@ def _own_logging() -> Iterator[None]:
     root.setLevel(level)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let contracts run on PostgreSQL all: the usual tests run some of them there."""
+    parser.addoption("--postgresql", action="store_true", help="run every_store on PostgreSQL, too")
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run what is marked `every_store` on each kind of database, and what else is marked."""
     of_mark = metafunc.definition.get_closest_marker
     if of_mark("every_store") is None or "database" not in metafunc.fixturenames:
         return
     skipped = pytest.mark.skipif(not IS_THERE, reason=LACKS)
-    more = [pytest.param("postgresql", marks=skipped)] if of_mark("postgresql") else []
+    is_asked = of_mark("postgresql") or metafunc.config.getoption("--postgresql")
+    more = [pytest.param("postgresql", marks=skipped)] if is_asked else []
     metafunc.parametrize("database", ("memory", "file", "sealed", *more), indirect=True)
 
 
@@ -162,13 +178,15 @@ def numbers_in() -> Callable[[Path, Iterable[int]], set[int]]:
 def _numbers_in(database: Path, numbers: Iterable[int]) -> set[int]:
     """Return those that stand in the file, or in what SQLite has beside it, in any form."""
     octets = b"".join(path.read_bytes() for path in database.parent.glob(f"{database.name}*"))
+    whole = {number for number in numbers if number in range(86_10000_000000, 10**14)}
+    written = b" ".join(re.findall(rb"\d{10,}", octets))
     # SQLite keeps an integer in as few octets as it takes, of these numbers in six.
-    return {
-        number
-        for number in numbers
-        if number in range(86_10000_000000, 10**14)
-        and (str(number)[2:].encode() in octets or number.to_bytes(6, "big") in octets)
-    }
+    kept = {number.to_bytes(6, "big"): number for number in whole}
+    found = {number for number in whole if str(number)[2:].encode() in written}
+    if kept:
+        places = range(len(octets) - 5)
+        found |= {kept[octets[at : at + 6]] for at in places if octets[at : at + 6] in kept}
+    return found
 
 
 @pytest.fixture

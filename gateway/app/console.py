@@ -62,7 +62,7 @@ from gateway.settings.schema import Address
 from gateway.settings.services import load_offered
 from gateway.settings.yaml import FaultCollector, SettingsError
 from gateway.storage.errors import StoreUnavailable
-from gateway.storage.open import file_of
+from gateway.storage.open import file_of, is_made, place_of
 from gateway.stores import Stores, open_store
 from gateway.systems.approvals.service import ApprovalDesk
 from gateway.systems.complaints.service import ComplaintDesk, PortReview
@@ -151,10 +151,9 @@ class ConsoleProcess:
         """
         tls = self.settings.tls
         context = listener_context(tls) if tls is not None else None
-        file = file_of(self._store_url)
-        if file is not None and not file.is_file():
+        if file_of(self._store_url) is not None and not is_made(self._store_url):
             raise StoreUnavailable(
-                f"there is no store at {file.absolute()}: start the gateway first,"
+                f"there is no store at {place_of(self._store_url)}: start the gateway first,"
                 " and the console in the directory that it runs in"
             )
         stores = self._stores = await open_store(

@@ -37,6 +37,7 @@ from gateway.settings.gateway import groups_of, load_gateway, report_codes_of
 from gateway.settings.senders import are_secrets_readable, load_senders, takes_peers
 from gateway.settings.services import load_services
 from gateway.settings.yaml import FaultCollector, SettingsError
+from gateway.storage.dialect import FILE_SUFFIXES
 from gateway.storage.errors import StoreUnavailable
 from gateway.terminal.failure import ExitCode
 
@@ -46,9 +47,7 @@ FindCommand: TypeAlias = Callable[[], Sequence[str]]
 
 
 # What the gateway writes itself, should the store or the records lie in a watched place.
-_OUR_OWN = frozenset(
-    {".jsonl", ".gz", ".part", ".db", ".db-wal", ".db-shm", ".db-journal", ".control"}
-)
+_OUR_OWN = FILE_SUFFIXES | {".jsonl", ".gz", ".part", ".control"}
 
 _LOOK_MS = 1_000
 

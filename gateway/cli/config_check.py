@@ -66,7 +66,7 @@ def _places_of(settings: GatewaySettings) -> dict[str, str]:
     keys = "none" if settings.privacy is None else settings.privacy.keys
     is_file = settings.privacy is not None and not keys.startswith("env:")
     return {
-        "store": str(settings.store.file.absolute()),
+        "store": str(settings.store.path.absolute()),
         "records": str(settings.records.directory.absolute()),
         "models": str(settings.learning.models.absolute()),
         "keys": str(Path(keys).absolute()) if is_file else keys,

@@ -1,6 +1,6 @@
 """What `gateway.yaml` settles: one node's listeners, SMSCs, timers, limits, stores and keys."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from enum import StrEnum
 from importlib.resources import files
@@ -51,7 +51,6 @@ from gateway.settings.smscs import (
 from gateway.settings.yaml import Document, SettingsError
 
 _DAY_S = 86_400
-_SQLITE = "sqlite:///"
 _METRICS_ADDRESS = Address("127.0.0.1", 9464)
 
 
@@ -70,13 +69,29 @@ def _trusted(path: Path) -> Path:
     return path
 
 
-def _supported_store(url: str) -> str:
-    place = url.removeprefix(_SQLITE)
-    if place == url:
-        raise ValueError(f"only {_SQLITE}… is supported so far")
+def _database_file(rest: str) -> Path:
+    place = rest.removeprefix("/")
     # What is held must survive a restart, so no memory in disguise.
-    if not place or place.startswith(":") or "?" in place:
-        raise ValueError(f"must name a file: {_SQLITE}var/smsward.db")
+    if place in ("", rest) or place.startswith(":") or "?" in place:
+        raise ValueError("must name a file: sqlite:///var/smsward.db")
+    return Path(place)
+
+
+# By the scheme of `store.url`: what takes the text behind "://", and returns the path of the
+# database, beside which the gateway has its own files.
+_STORES: dict[str, Callable[[str], Path]] = {"sqlite": _database_file}
+
+
+def _path_of_store(url: str) -> Path:
+    scheme, _, rest = url.partition("://")
+    if scheme not in _STORES:
+        known = " and ".join(f"{one}:///…" for one in _STORES)
+        raise ValueError(f"only {known} is supported so far")
+    return _STORES[scheme](rest)
+
+
+def _supported_store(url: str) -> str:
+    _path_of_store(url)
     return url
 
 
@@ -216,18 +231,21 @@ class ReviewSettings(Section):
 class StoreSettings(Section):
     """`store`: where the database is, and how large it may become."""
 
-    url: Annotated[Text, AfterValidator(_supported_store)] = f"{_SQLITE}var/smsward.db"
+    url: Annotated[Text, AfterValidator(_supported_store)] = "sqlite:///var/smsward.db"
     max_octets: Octets = 32 * 2**30
 
     @property
-    def file(self) -> Path:
-        """Return the database file; that of the default counts from the working directory."""
-        return Path(self.url.removeprefix(_SQLITE))
+    def path(self) -> Path:
+        """Return the path of the database; that of the default counts from the working directory.
+
+        Raises ValueError for a URL that was not checked.
+        """
+        return _path_of_store(self.url)
 
     @property
     def control(self) -> Path:
         """Return where the running gateway answers commands."""
-        return self.file.with_name(f"{self.file.name}.control")
+        return self.path.with_name(f"{self.path.name}.control")
 
 
 @dataclass(frozen=True, slots=True)
@@ -457,7 +475,10 @@ def control_of(path: Path) -> Path:
     value = _read_anchored(path).value
     store = value.get("store") if isinstance(value, dict) else None
     url = store.get("url") if isinstance(store, dict) else None
-    return (StoreSettings(url) if isinstance(url, str) else StoreSettings()).control
+    try:
+        return (StoreSettings(url) if isinstance(url, str) else StoreSettings()).control
+    except ValueError:  # so it was never started with this one
+        return StoreSettings().control
 
 
 def keys_of(settings: GatewaySettings) -> Keys | None:

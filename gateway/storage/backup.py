@@ -1,9 +1,9 @@
-"""Copy a database while others write to it, and check a copy."""
+"""Copy a database file while others write to it, check a copy, and put one in its place."""
 
 import os
 import sqlite3
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import sleep
@@ -11,11 +11,13 @@ from time import sleep
 from gateway.domain.records import JournalState
 from gateway.runtime.clock import monotonic
 from gateway.runtime.file_lock import FileLock
+from gateway.runtime.sealing import Keys
 from gateway.storage.database import Database
-from gateway.storage.dialect import reading_engine, writing_engine
+from gateway.storage.dialect import dialect_at
+from gateway.storage.dialects.sqlite import FilePlace
 from gateway.storage.errors import StoreUnavailable
 from gateway.storage.journals import SqlJournals
-from gateway.storage.open import locked
+from gateway.storage.open import file_of, locked, open_database
 
 # Gets the number of pages done and the total.
 PagesTold = Callable[[int, int], None]
@@ -34,6 +36,17 @@ class StoreCopy:
 
     key_id: str
     revision: str
+
+
+def backed_up_file(url: str) -> Path:
+    """Return the file of the store at `url`: a backup has a copy of it.
+
+    Raises StoreUnavailable for a store without one: its text says how that is backed up.
+    """
+    path = file_of(url)
+    if path is None:
+        raise StoreUnavailable(dialect_at(url).backed_up_by or "nothing of it is kept")
+    return path
 
 
 def copy_database(source: Path, target: Path, told: PagesTold) -> None:
@@ -117,12 +130,42 @@ def checked_copy(path: Path) -> StoreCopy:
 
 async def journals_of(path: Path) -> list[JournalState]:
     """Return the state of the journals in the copy `path`, as `SqlJournals.states` does."""
+    place = FilePlace(path)
     database = Database(
-        reading=reading_engine(path, busy_s=_BUSY_S),
-        writing=writing_engine(path, busy_s=_BUSY_S),  # which connects only where it writes
+        reading=place.reading_engine(busy_s=_BUSY_S),
+        writing=place.writing_engine(busy_s=_BUSY_S),  # which connects only where it writes
         deadline_s=_CHECK_DEADLINE_S,
     )
     try:
         return await SqlJournals(database).states()
     finally:
         await database.close()
+
+
+async def open_copy(path: Path, *, keys: Keys | None, max_octets: int) -> Database:
+    """Open the copy `path` to write to it, as `open_database` does; call `settle_copy` then."""
+    return await open_database(
+        f"sqlite:///{path}", keys=keys, deadline_s=_CHECK_DEADLINE_S, max_octets=max_octets
+    )
+
+
+def settle_copy(path: Path) -> None:
+    """Let a copy that was written to stand in one file, to be renamed."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode=DELETE")
+
+
+def set_store_aside(path: Path, aside: Path) -> None:
+    """Give the database file `path` the name `aside`, with all that is beside it."""
+    with suppress(sqlite3.Error), closing(sqlite3.connect(path)) as connection:
+        # A log that stayed would be taken for one of the next store.
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    for suffix in ("-wal", "-shm", ""):
+        with suppress(FileNotFoundError):
+            path.with_name(f"{path.name}{suffix}").rename(f"{aside}{suffix}")
+
+
+def remove_copy(path: Path) -> None:
+    """Remove a copy, if it is there, with all that is beside it."""
+    for suffix in ("", "-wal", "-shm", "-journal", ".share", ".lock"):
+        path.with_name(f"{path.name}{suffix}").unlink(missing_ok=True)

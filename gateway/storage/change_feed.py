@@ -12,7 +12,18 @@ from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar, Protocol
 
-from sqlalchemy import and_, case, delete, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    and_,
+    case,
+    delete,
+    func,
+    insert,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.consent import Answer, ConsentAnswer
@@ -137,12 +148,18 @@ async def add_outbound_message(
     return number
 
 
+def _is(column: ColumnElement[str], answer: Answer) -> ColumnElement[bool]:
+    # As a literal: what keeps answers by the million has no parameters but the columns.
+    return column == literal_column(f"'{answer.value}'")
+
+
 _answer = consent_answers.c
 _upsert = insert_or_update(consent_answers)
 _new = _upsert.excluded
-_is_asserted = _new.answer == Answer.ASSERTED.value
-_was_asserted = _answer.answer == Answer.ASSERTED.value
-_UPSERT_ANSWER = _upsert.on_conflict_do_update(
+_is_asserted = _is(_new.answer, Answer.ASSERTED)
+_was_asserted = _is(_answer.answer, Answer.ASSERTED)
+# Keeps an answer that overrides the one on record.
+KEEP_ANSWER = _upsert.on_conflict_do_update(
     index_elements=[_answer.msisdn, _answer.scope],
     set_={
         name: _new[name] for name in ("answer", "since", "channel", "change", "evidence", "until")
@@ -152,7 +169,7 @@ _UPSERT_ANSWER = _upsert.on_conflict_do_update(
         (_is_asserted != _was_asserted, _was_asserted),
         else_=or_(
             _new.since > _answer.since,
-            and_(_new.since == _answer.since, _new.answer == Answer.REFUSED.value),
+            and_(_new.since == _answer.since, _is(_new.answer, Answer.REFUSED)),
         ),
     ),
 )
@@ -170,7 +187,7 @@ async def put_answers(
         number = await note_batch(connection, ChangeKind.CONSENT, at)
         some = answers[start : start + ANSWERS_PER_CHANGE]
         rows = [values_of(answer) | {"change": number} for answer in some]
-        await connection.execute(_UPSERT_ANSWER, rows)
+        await connection.execute(KEEP_ANSWER, rows)
     return number
 
 

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.runtime.clock import utcnow as clock_utcnow
 from gateway.runtime.tasks import spawn, wait_listening
-from gateway.storage.dialect import USED_OCTETS, translated
+from gateway.storage.dialect import dialect_of, translated
 from gateway.storage.errors import StoreUnavailable
 from gateway.storage.sealed_columns import Kept, Seal, give_seal
 
@@ -161,8 +161,7 @@ class BatchingWriter:
 
 Values: TypeAlias = Mapping[str, object] | Sequence[Mapping[str, object]]
 
-_WAL_PATIENCE_MS = 100
-_WAL_TRIES = 5
+_LOG_TRIES = 5
 
 
 class Database:
@@ -183,6 +182,7 @@ class Database:
     ) -> None:
         for engine in (reading, writing):
             give_seal(engine, seal)
+        self.dialect = dialect_of(writing)
         self._seal = seal
         self._reading = reading
         self._writing = writing
@@ -249,14 +249,12 @@ class Database:
     async def empty_wal(self) -> bool:
         """Move the write-ahead log into the file and cut it off; tell whether that was done.
 
-        For what was deleted: until then its octets stand in the -wal file. Most of the work is
-        done while others write (PASSIVE); the rest keeps them waiting for at most
-        `_WAL_PATIENCE_MS`. Where somebody reads all the while, False is returned: the next call,
-        or the last process that closes the file, does it.
+        For what was deleted: until then its octets stand there. Where somebody reads all the
+        while, False is returned: the next call, or the last process that closes a file, does it.
         """
         with suppress(StoreUnavailable):  # what was deleted is deleted
-            for _ in range(_WAL_TRIES):
-                if await self.read(_emptied):
+            for _ in range(_LOG_TRIES):
+                if await self.read(self.dialect.emptied_log):
                     return True
         return False
 
@@ -265,7 +263,7 @@ class Database:
 
         Raises StoreUnavailable.
         """
-        (row,) = await self.rows(USED_OCTETS)
+        (row,) = await self.rows(self.dialect.used_octets)
         return int(row["octets"])
 
     @property
@@ -308,17 +306,6 @@ async def _all_rows(
     statement: sa.Executable, connection: AsyncConnection
 ) -> Sequence[sa.RowMapping]:
     return (await connection.execute(statement)).mappings().all()
-
-
-async def _emptied(connection: AsyncConnection) -> bool:
-    await connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)")
-    usual = (await connection.exec_driver_sql("PRAGMA busy_timeout")).scalar_one()
-    await connection.exec_driver_sql(f"PRAGMA busy_timeout={_WAL_PATIENCE_MS}")
-    try:
-        done = await connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-        return not done.one()[0]
-    finally:
-        await connection.exec_driver_sql(f"PRAGMA busy_timeout={usual}")
 
 
 class Record(Protocol):

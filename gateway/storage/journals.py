@@ -30,14 +30,13 @@ from gateway.storage.audit_pages import (
     fitting,
 )
 from gateway.storage.database import Database, SqlStore, newest, oldest, values_of
-from gateway.storage.dialect import LAST_GIVEN, NEVER_REUSED, ROW_NUMBER, TRIGGERS, columns
+from gateway.storage.dialect import NEVER_REUSED, ROW_NUMBER, columns, dialect_of
 from gateway.storage.tables import EPOCH, MICROSECOND, UtcTime, metadata
 
 # Before the first row of a journal.
 NO_ROW = ""
 
 _ROWS_AT_ONCE = 1000
-_WALLS = ("insert", "update", "delete")
 
 CHANGED, MISSING = "it was changed", "it is missing"
 NOT_AS_NOTED = "it is not the row that was noted"
@@ -71,7 +70,8 @@ async def appended(
     columns = journal.c
     newest = select(columns.number, columns.chain).order_by(columns.number.desc()).limit(1)
     last = (await connection.execute(newest)).first()
-    given = (await connection.execute(LAST_GIVEN, {"journal": journal.name})).scalar() or 0
+    last_given = dialect_of(connection).last_given
+    given = (await connection.execute(last_given, {"journal": journal.name})).scalar() or 0
     number = max(int(given), 0 if last is None else last.number) + 1
     row = {"number": number, **values}
     chain = linked(
@@ -93,7 +93,8 @@ async def state_of(
     """
     rows, head, last = 0, NO_ROW, 0
     columns = _chained(journal)
-    given = await database.rows(LAST_GIVEN.bindparams(journal=journal.name))
+    dialect = database.dialect
+    given = await database.rows(dialect.last_given.bindparams(journal=journal.name))
     total = max((int(row["seq"]) for row in given), default=0)
     page = select(*columns, journal.c.chain).order_by(journal.c.number).limit(_ROWS_AT_ONCE)
     while found := await database.rows(page.where(journal.c.number > last)):
@@ -110,8 +111,9 @@ async def state_of(
         told(journal.name, rows, max(total, rows))
     if total > last or (noted is not None and noted.number > last):
         return JournalState(journal.name, rows, head, last + 1, MISSING)
-    names = {row["name"] for row in await database.rows(TRIGGERS.bindparams(journal=journal.name))}
-    if not names.issuperset(f"tr_{journal.name}_{act}" for act in _WALLS):
+    triggers = await database.rows(dialect.triggers.bindparams(journal=journal.name))
+    names = {row["name"] for row in triggers}
+    if not names.issuperset(wall.format(journal.name) for wall in dialect.walls):
         return JournalState(journal.name, rows, head, None, WALLS_GONE)
     return JournalState(journal.name, rows, head)
 

@@ -1,9 +1,8 @@
 """Open the database that a URL names: its lock, its tables (alembic, from inside) and its key."""
 
 import asyncio
-import sqlite3
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import partial
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -12,22 +11,15 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.util import CommandError
 from cryptography.exceptions import InvalidTag
-from sqlalchemy import URL, Connection, StaticPool, create_engine
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.runtime.file_lock import FileLock
 from gateway.runtime.sealing import Keys
 from gateway.storage.change_feed import ChangeKind
 from gateway.storage.database import Database
-from gateway.storage.dialect import (
-    MemoryFile,
-    prepare_file,
-    reading_engine,
-    translated,
-    writing_engine,
-)
+from gateway.storage.dialect import dialect_at, place_at, translated
+from gateway.storage.dialects.base import DatabasePlace
 from gateway.storage.errors import StoreUnavailable
 from gateway.storage.sealed_columns import SEALED_TYPES, Seal
 from gateway.storage.tables import changes, metadata
@@ -83,6 +75,7 @@ NUMBER_KINDS = frozenset({ChangeKind.PREFERENCES.value, ChangeKind.SUSPENSION.va
 ONLY_ROW = 1
 _PROOF = b"smsward"
 _RESEAL = "smsward keys reseal"
+_RESEALED_NOW = "its numbers are being resealed: try again when it is done"
 
 
 class SealMismatch(StoreUnavailable):
@@ -192,23 +185,11 @@ async def upgrade(engine: AsyncEngine) -> None:
     """
     with translated():
         async with engine.begin() as connection:
-            await connection.run_sync(_upgrade)
+            await connection.run_sync(make_tables)
 
 
-@cache
-def empty_database() -> sqlite3.Connection:
-    """Return an empty database in memory with all tables, to be copied.
-
-    The migrations run once in a process: that takes 100 ms, a copy 1 ms.
-    """
-    connection = sqlite3.connect(":memory:", check_same_thread=False)
-    engine = create_engine("sqlite://", creator=lambda: connection, poolclass=StaticPool)
-    with engine.begin() as migrating:
-        _upgrade(migrating)
-    return connection
-
-
-def _upgrade(connection: Connection) -> None:
+def make_tables(connection: Connection) -> None:
+    """Run the migrations that are missing. Raises TablesMismatch."""
     config = Config()
     config.set_main_option("script_location", "gateway.storage:migrations")
     config.attributes["connection"] = connection
@@ -222,7 +203,6 @@ def _upgrade(connection: Connection) -> None:
         ) from error
 
 
-_MEMORY = "memory://"
 _START_PATIENCE_S = 30.0  # for others that make or migrate the same tables
 
 
@@ -239,48 +219,41 @@ async def open_database(
     make it absolute; ``memory://`` is a new database in memory, which is gone when it is closed.
     Processes that open a file at once wait for each other; every later read and write ends within
     `deadline_s`. `max_octets` bounds the file. What is a subscriber's is sealed with the current
-    one of `keys`. Raises ValueError for any other URL, StoreUnavailable when the database cannot
-    be had, and SealMismatch, which is one, when it is sealed otherwise.
+    one of `keys`. Raises ValueError for the URL of no dialect, StoreUnavailable when the database
+    cannot be had, and SealMismatch, which is one, when it is sealed otherwise.
     """
-    place: Path | URL
-    if url == _MEMORY:
-        memory = MemoryFile(await asyncio.to_thread(empty_database))
-        place, let_go = memory.url, memory.close
-        seal = await _sealed(place, keys) if keys is not None else None
-    else:
-        place = _path_of(url)
-        share, seal = await _prepared(place, keys)
-        let_go = share.release
+    place = place_at(url)
+    unsealed_for = dialect_at(url).unsealed_for
+    if keys is not None and unsealed_for:
+        raise SealMismatch(f"it cannot be sealed, and there are keys: {unsealed_for}")
+    share: FileLock | None = None
+    try:
+        is_whole = await asyncio.to_thread(place.prepare, make_tables, busy_s=_START_PATIENCE_S)
+        if place.file is not None:
+            share = locked(FileLock.of, place.file, _RESEALED_NOW)
+        seal = None if is_whole and keys is None else await _sealed(place, keys)
+    except BaseException:
+        _let_go(place, share)
+        raise
     # A lock is given up before the caller gives up, so that the caller hears the reason.
     busy_s = deadline_s / 2
     return Database(
-        reading=reading_engine(place, busy_s=busy_s),
-        writing=writing_engine(place, busy_s=busy_s, max_octets=max_octets),
+        reading=place.reading_engine(busy_s=busy_s),
+        writing=place.writing_engine(busy_s=busy_s, max_octets=max_octets),
         deadline_s=deadline_s,
         seal=seal,
-        let_go=let_go,
+        let_go=partial(_let_go, place, share),
     )
 
 
-async def _prepared(path: Path, keys: Keys | None) -> tuple[FileLock, Seal | None]:
-    """Make or migrate the tables; return the hold on the file, and what it is sealed with."""
-    patience_s = _START_PATIENCE_S
-    try:
-        await asyncio.to_thread(prepare_file, path, busy_s=patience_s)
-    except OSError as error:
-        raise StoreUnavailable(f"no database file at {path}: {error.strerror}") from error
-    except sqlite3.Error as error:
-        raise StoreUnavailable(f"no database at {path}: {error}") from error
-    share = locked(FileLock.of, path, "its numbers are being resealed: try again when it is done")
-    try:
-        return share, await _sealed(path, keys)
-    except BaseException:
+def _let_go(place: DatabasePlace, share: FileLock | None) -> None:
+    if share is not None:
         share.release()
-        raise
+    place.close()
 
 
-async def _sealed(place: Path | URL, keys: Keys | None) -> Seal | None:
-    engine = writing_engine(place, busy_s=_START_PATIENCE_S)
+async def _sealed(place: DatabasePlace, keys: Keys | None) -> Seal | None:
+    engine = place.writing_engine(busy_s=_START_PATIENCE_S)
     try:
         await upgrade(engine)
         with translated():
@@ -302,14 +275,12 @@ def locked(take: Callable[[Path], FileLock], path: Path, busy: str) -> FileLock:
 
 def is_made(url: str) -> bool:
     """Tell whether there is a database at `url`; who does not ask makes one."""
-    path = file_of(url)
-    return path is not None and path.is_file()
+    return place_at(url).is_made()
 
 
 def place_of(url: str) -> str:
     """Return in words where the database at `url` is."""
-    path = file_of(url)
-    return "no place: it is in memory" if path is None else str(path.absolute())
+    return str(place_at(url))
 
 
 def owned(url: str) -> FileLock | None:
@@ -321,16 +292,18 @@ def owned(url: str) -> FileLock | None:
     return None if path is None else FileLock.owner(path)
 
 
+def taken_alone(url: str, command: str) -> FileLock | None:
+    """Take the work of `smsward COMMAND` on the database at `url`: one process does it at a time.
+
+    Raises StoreUnavailable.
+    """
+    path = file_of(url)
+    if path is None:
+        return None
+    lock = path.with_name(f"{path.name}.{command.replace(' ', '-')}")
+    return locked(FileLock.whole, lock, f"another `smsward {command}` works on this store")
+
+
 def file_of(url: str) -> Path | None:
-    """Return the database file behind `url`, None when nothing outlives the process."""
-    return None if url == _MEMORY else _path_of(url)
-
-
-def _path_of(url: str) -> Path:
-    try:
-        parsed = make_url(url)
-    except ArgumentError:
-        raise ValueError("the store's URL cannot be read") from None
-    if parsed.drivername != "sqlite" or parsed.database in (None, "", ":memory:"):
-        raise ValueError("the store's URL must read sqlite:///path or memory://")
-    return Path(str(parsed.database))
+    """Return the database file behind `url`, None for a database in memory or of a server."""
+    return place_at(url).file

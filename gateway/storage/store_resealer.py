@@ -12,7 +12,8 @@ from sqlalchemy import Column, Table
 
 from gateway.runtime.file_lock import FileLock
 from gateway.runtime.sealing import Keys
-from gateway.storage.dialect import prepare_file, writing_engine
+from gateway.storage.dialect import dialect_at
+from gateway.storage.dialects.sqlite import FilePlace
 from gateway.storage.errors import StoreUnavailable
 from gateway.storage.open import (
     NUMBER_KINDS,
@@ -20,6 +21,7 @@ from gateway.storage.open import (
     SealMismatch,
     file_of,
     locked,
+    make_tables,
     proof_of,
     seal_with,
     sealed_tables,
@@ -130,12 +132,15 @@ def reseal_database(url: str, keys: Keys, told: Told) -> int:
     cannot be opened. Raises StoreUnavailable, SealMismatch for a missing key, and ValueError
     for a store without a file. Call it by gateway.stores.reseal_store, which knows all tables.
     """
+    if unsealed_for := dialect_at(url).unsealed_for:
+        raise StoreUnavailable(f"it cannot be sealed: {unsealed_for}")
     path = file_of(url)
     if path is None:
         raise ValueError("nothing of it is kept")
     with _alone(path):
-        prepare_file(path, busy_s=_BUSY_S)
-        asyncio.run(_upgrade(path))
+        place = FilePlace(path)
+        place.prepare(make_tables, busy_s=_BUSY_S)
+        asyncio.run(_upgrade(place))
         with closing(sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)) as connection:
             for pragma in ("PRAGMA synchronous=FULL", "PRAGMA secure_delete=ON", _CACHE):
                 connection.execute(pragma)
@@ -162,8 +167,8 @@ def _alone(path: Path) -> Iterator[None]:
         share.release()
 
 
-async def _upgrade(path: Path) -> None:
-    engine = writing_engine(path, busy_s=_BUSY_S)
+async def _upgrade(place: FilePlace) -> None:
+    engine = place.writing_engine(busy_s=_BUSY_S)
     try:
         await upgrade(engine)
     finally:

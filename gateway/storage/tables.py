@@ -16,6 +16,7 @@ from gateway.storage.dialect import (
     columns,
     octets_of,
     partial_index,
+    rows_where,
 )
 from gateway.storage.sealed_columns import (
     KeyOrNumber,
@@ -150,8 +151,7 @@ sa.Index(
     "ix_held_messages_unsettled",
     held_messages.c.system_id,
     STORED_OCTETS,
-    sqlite_where=IS_UNSETTLED,
-    postgresql_where=IS_UNSETTLED,
+    **rows_where(IS_UNSETTLED),
 )
 
 consent_answers = sa.Table(

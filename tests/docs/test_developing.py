@@ -130,10 +130,10 @@ def test_a_walk_is_short(heading: str, beside: set[int], most_hops: int, most_fi
     assert 10 < len(files) <= most_files
 
 
-def test_there_are_seven_recipes_with_their_files_in_order() -> None:
-    _, *recipes = section("Seven recipes").split("\n### ")
+def test_there_are_eight_recipes_with_their_files_in_order() -> None:
+    _, *recipes = section("Eight recipes").split("\n### ")
 
-    assert len(recipes) == 7
+    assert len(recipes) == 8
     for recipe in recipes:
         steps = re.findall(r"(?m)^(\d+)\. `", recipe)
         assert len(steps) > 3

@@ -700,7 +700,7 @@ def test_relative_paths_count_from_the_file_that_names_them(
     settings = load_gateway(Path("../etc/gateway.yaml"))
 
     assert path.is_file()
-    assert settings.store.file == tmp_path / "var/smsward.db"
+    assert settings.store.path == tmp_path / "var/smsward.db"
     assert settings.store.control == control_of(path) == tmp_path / "var/smsward.db.control"
     assert settings.records.directory == tmp_path / "etc/var/cdr"
     tls = settings.listeners[1].tls

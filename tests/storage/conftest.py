@@ -2,10 +2,10 @@
 
 import pytest
 
-from gateway.storage import open as open_module
-from gateway.storage.dialect import prepare_file
+from gateway.storage.dialects import sqlite
+from gateway.storage.dialects.sqlite import prepare_file
 
 
 @pytest.fixture(autouse=True)
 def _migrated_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(open_module, "prepare_file", prepare_file)
+    monkeypatch.setattr(sqlite, "prepare_file", prepare_file)

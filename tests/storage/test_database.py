@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.storage.database import Database
-from gateway.storage.dialect import reading_engine, writing_engine
+from gateway.storage.dialects.sqlite import reading_engine, writing_engine
 from gateway.storage.errors import StoreUnavailable
 
 

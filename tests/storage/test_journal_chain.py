@@ -17,7 +17,7 @@ from gateway.domain.preferences import (
     PreferenceKind,
 )
 from gateway.domain.records import JournalState, NewAccess, NewPurge
-from gateway.storage.dialect import writing_engine
+from gateway.storage.dialects.sqlite import writing_engine
 from gateway.stores import open_store
 
 JOURNALS = ("access_log", "purge_log")

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from gateway.domain.held_findings import HOLD_LINE
 from gateway.domain.quarantine import HeldMessage
-from gateway.storage.dialect import writing_engine
+from gateway.storage.dialects.sqlite import writing_engine
 from gateway.storage.open import TablesMismatch, upgrade
 from gateway.storage.tables import held_messages, metadata
 from gateway.stores import open_store

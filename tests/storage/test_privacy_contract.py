@@ -12,7 +12,7 @@ from gateway.domain.records import Access, JournalState, NewAccess, NewPurge, Pu
 from gateway.stores import Stores
 from gateway.systems.legal_holds.model import LegalHold
 
-pytestmark = pytest.mark.every_store
+pytestmark = [pytest.mark.every_store, pytest.mark.postgresql]
 
 Builder: TypeAlias = Callable[..., HeldMessage]
 

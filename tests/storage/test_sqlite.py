@@ -15,7 +15,7 @@ from sqlalchemy.exc import OperationalError
 
 from gateway.domain.consent import ConsentAnswer
 from gateway.domain.quarantine import HeldMessage, HoldState
-from gateway.storage.dialect import reading_engine, writing_engine
+from gateway.storage.dialects.sqlite import reading_engine, writing_engine
 from gateway.storage.errors import StoreUnavailable
 from gateway.stores import Stores, open_store
 from gateway.systems.quarantine.exceptions import HeldAgain, HoldException

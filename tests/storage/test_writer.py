@@ -11,7 +11,7 @@ from sqlalchemy import Connection, event, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.storage.database import BatchingWriter, Statements
-from gateway.storage.dialect import writing_engine
+from gateway.storage.dialects.sqlite import writing_engine
 from gateway.storage.errors import StoreUnavailable
 
 MakeWriter: TypeAlias = Callable[..., BatchingWriter]

@@ -49,7 +49,7 @@ async def test_a_store_that_fails_later_is_an_error_in_words(
 
 
 def test_the_file_of_a_store_is_where_its_url_says(deployment: Path) -> None:
-    assert load_settings(deployment / "config").store.file == deployment / "var" / "smsward.db"
+    assert load_settings(deployment / "config").store.path == deployment / "var" / "smsward.db"
 
 
 def test_a_store_of_another_version_is_left_alone(cli: Cli, deployment: Path, hold: Hold) -> None:

@@ -21,7 +21,7 @@ from gateway.records.archive import RecordArchive
 from gateway.runtime.child_process import give_way
 from gateway.runtime.clock import utcnow
 from gateway.settings.gateway import GatewaySettings
-from gateway.storage.backup import checked_copy, copy_database, journals_of
+from gateway.storage.backup import backed_up_file, checked_copy, copy_database, journals_of
 from gateway.storage.errors import StoreUnavailable
 from gateway.terminal.deployment import DeploymentPaths, load_settings
 from gateway.terminal.failure import CommandError, ExitCode
@@ -47,9 +47,10 @@ def back_up(place: Path, records: Path | None, paths: DeploymentPaths, *, as_jso
     writer = BackupWriter(place.absolute())
     writer.begin()
     try:
+        store = backed_up_file(settings.store.url).absolute()
         # This is in the copy, too. It shows as well that the keys at hand open the store.
         asyncio.run(journal_access(settings, "backup", "", f"to {writer.place.name}"))
-        manifest = _gathered(writer, _folders(paths, settings), settings)
+        manifest = _gathered(writer, store, _folders(paths, settings), settings)
         writer.finish(manifest)
     except (OSError, StoreUnavailable) as error:
         said = error.strerror if isinstance(error, OSError) else error
@@ -93,7 +94,7 @@ def _folders(paths: DeploymentPaths, settings: GatewaySettings) -> dict[str, Pat
 
 
 def _gathered(
-    writer: BackupWriter, folders: Mapping[str, Path], settings: GatewaySettings
+    writer: BackupWriter, store: Path, folders: Mapping[str, Path], settings: GatewaySettings
 ) -> BackupManifest:
     """Copy the store, then all files; return what the manifest is to say of them."""
     made_at = utcnow()
@@ -101,7 +102,7 @@ def _gathered(
     with progress_bar() as progress:
         task = progress.add_task("copying the store", total=None)
         copy_database(
-            settings.store.file,
+            store,
             copied,
             lambda done, total: progress.update(task, completed=done, total=total),
         )
@@ -110,7 +111,7 @@ def _gathered(
         journals = asyncio.run(journals_of(copied))
     writer.add_store()
     left_out: dict[str, Path] = {}
-    for name, path in _files(folders, settings):
+    for name, path in _files(store, folders, settings):
         if _holds_key(path, settings):
             left_out[name] = path
         else:
@@ -122,27 +123,29 @@ def _gathered(
         __version__,
         copy.revision,
         copy.key_id,
-        places | {"store": str(settings.store.file.absolute())},
+        places | {"store": str(store)},
         (*sorted(left_out), *elsewhere),
         tuple(journals),
         tuple(writer.files),
     )
 
 
-def _files(folders: Mapping[str, Path], settings: GatewaySettings) -> Iterator[tuple[str, Path]]:
+def _files(
+    store: Path, folders: Mapping[str, Path], settings: GatewaySettings
+) -> Iterator[tuple[str, Path]]:
     """Yield the files of all folders with their names in a backup, each once, in order.
 
     A link to a file is followed. A folder within another is its own; store and records, which
     may lie in one, are left alone.
     """
     others = {path.resolve() for path in (*folders.values(), settings.records.directory)}
-    store = settings.store.file.resolve()
+    store = store.resolve()
     for folder, top in folders.items():
         for directory, below, names in os.walk(top):
             here = Path(directory)
             below[:] = sorted(name for name in below if (here / name).resolve() not in others)
             for path in (here / name for name in sorted(names)):
-                # SQLite and the gateway keep files beside the store, which begin with its name.
+                # The database and the gateway keep files beside it, which begin with its name.
                 is_store = here.resolve() == store.parent and path.name.startswith(store.name)
                 if path.is_file() and not is_store:
                     yield f"{folder}/{path.relative_to(top).as_posix()}", path

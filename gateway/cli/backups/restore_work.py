@@ -2,9 +2,8 @@
 
 import asyncio
 import os
-import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -27,10 +26,17 @@ from gateway.runtime.clock import utcnow
 from gateway.runtime.file_lock import FileLock
 from gateway.runtime.logging import LogLevel, configure_logging
 from gateway.settings.gateway import GatewaySettings
-from gateway.storage.backup import checked_copy
+from gateway.storage.backup import (
+    backed_up_file,
+    checked_copy,
+    open_copy,
+    remove_copy,
+    set_store_aside,
+    settle_copy,
+)
 from gateway.storage.errors import StoreUnavailable
 from gateway.storage.journals import SqlJournals
-from gateway.storage.open import SealMismatch, locked, open_database
+from gateway.storage.open import SealMismatch, locked
 from gateway.systems.quarantine.decisions import ReviewStore
 from gateway.terminal.deployment import load_settings
 from gateway.terminal.failure import CommandError, ExitCode, misused
@@ -40,7 +46,6 @@ from gateway.terminal.store import keys_at_hand
 
 _SHOWN = 10
 _PRIVATE_DIRECTORY = 0o700
-_DEADLINE_S = 600.0
 _IN_USE = "a gateway, a console or a command has the store open: stop them first"
 
 
@@ -223,9 +228,9 @@ def _restore_store(
     reader: BackupReader, settings: GatewaySettings, *, overwrite: bool
 ) -> RestoredStore:
     """Make the store of the backup that of the deployment."""
-    place = settings.store.file.absolute()
-    draft = place.with_name(f"{place.name}.restored")
     try:
+        place = backed_up_file(settings.store.url).absolute()
+        draft = place.with_name(f"{place.name}.restored")
         place.parent.mkdir(mode=_PRIVATE_DIRECTORY, parents=True, exist_ok=True)
         with ExitStack() as stack:
             for take in (FileLock.owner, FileLock.whole):
@@ -235,7 +240,7 @@ def _restore_store(
                     f"there is a store at {visible(str(place))}",
                     "--overwrite restores this one in its place, and keeps that one beside it",
                 )
-            stack.callback(_remove, draft)
+            stack.callback(remove_copy, draft)
             reader.extract(reader.manifest.store, draft)
             checked_copy(draft)
             in_doubt = asyncio.run(_prepared(draft, settings, reader.manifest))
@@ -260,11 +265,8 @@ async def _prepared(draft: Path, settings: GatewaySettings, manifest: BackupMani
     Raises SealMismatch where the keys do not open it, StoreUnavailable for a broken journal.
     """
     configure_logging(level=LogLevel.ERROR)
-    database = await open_database(
-        f"sqlite:///{draft}",
-        keys=keys_at_hand(settings),
-        deadline_s=_DEADLINE_S,
-        max_octets=settings.store.max_octets,
+    database = await open_copy(
+        draft, keys=keys_at_hand(settings), max_octets=settings.store.max_octets
     )
     try:
         journals = SqlJournals(database)
@@ -277,8 +279,7 @@ async def _prepared(draft: Path, settings: GatewaySettings, manifest: BackupMani
         await journals.note_access(NewAccess(acting(None), "restore", "", about, utcnow()))
     finally:
         await database.close()
-    with closing(sqlite3.connect(draft)) as connection:
-        connection.execute("PRAGMA journal_mode=DELETE")  # it stands in one file, to be renamed
+    settle_copy(draft)
     return in_doubt
 
 
@@ -288,19 +289,9 @@ def _holds_anything(place: Path) -> bool:
 
 def _set_aside(place: Path) -> Path:
     """Give the store that is there another name; return it."""
-    with suppress(sqlite3.Error), closing(sqlite3.connect(place)) as connection:
-        # A log that stayed would be taken for one of the next store.
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     aside = place.with_name(f"{place.name}.before-{utcnow():%Y%m%dT%H%M%S.%f}")
-    for suffix in ("-wal", "-shm", ""):
-        with suppress(FileNotFoundError):
-            place.with_name(f"{place.name}{suffix}").rename(f"{aside}{suffix}")
+    set_store_aside(place, aside)
     return aside
-
-
-def _remove(draft: Path) -> None:
-    for suffix in ("", "-wal", "-shm", "-journal", ".share", ".lock"):
-        draft.with_name(f"{draft.name}{suffix}").unlink(missing_ok=True)
 
 
 def _advice(manifest: BackupManifest) -> str:

@@ -19,9 +19,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.domain.consent import Answer, ConsentAnswer, bounds_of_parts
 from gateway.domain.records import NewAccess
 from gateway.runtime.clock import monotonic, utcnow
-from gateway.storage.change_feed import ANSWERS_PER_CHANGE, ChangeKind, note_batch, put_answers
+from gateway.storage.change_feed import (
+    ANSWERS_PER_CHANGE,
+    KEEP_ANSWER,
+    ChangeKind,
+    note_batch,
+    put_answers,
+)
 from gateway.storage.database import Database, SqlStore
-from gateway.storage.dialect import marks
+from gateway.storage.dialect import insert_plain
 from gateway.storage.journals import note_access
 from gateway.storage.sealed_columns import Kept
 from gateway.storage.tables import ENDS, consent_answers, metadata
@@ -37,9 +43,10 @@ PlainAnswer: TypeAlias = tuple[int, str, str, int, str, str, int | None]
 KeptAnswer: TypeAlias = tuple[Kept, str, str, int, str, str, int | None]
 
 ANSWERS_PER_COMMIT = 10_000
+_CHANGE = consent_answers.c.keys().index("change")  # where it stands in a row
 
 
-# Whoever waits for SQLite's write lock looks for it in growing steps, every 100 ms in the
+# Whoever waits for the write lock of SQLite looks for it in growing steps, every 100 ms in the
 # end, and a gateway gives up after a second. A commit lets nobody in, for the next begins at
 # once; after _BUSY_S of them a rest longer than a step lets in everyone who waits.
 _BUSY_S = 0.3
@@ -49,27 +56,6 @@ _column = consent_answers.c
 _ANSWERS = {answer.value: answer for answer in Answer}
 _BEFORE_ALL = (-1, "")
 _WHOLE = sa.select(*(_column[name] for name in ConsentAnswer.__slots__))
-
-# What storage.change_feed.put_answers says in Core, for the driver itself: Core spends more on
-# binding a row's values than SQLite on keeping them. A test holds the two against each other.
-_KEEP = f"""
-INSERT INTO consent_answers (msisdn, scope, answer, since, channel, evidence, until, change)
-VALUES ({marks(8)})
-ON CONFLICT (msisdn, scope) DO UPDATE SET
-    answer = excluded.answer,
-    since = excluded.since,
-    channel = excluded.channel,
-    evidence = excluded.evidence,
-    until = excluded.until,
-    change = excluded.change
-WHERE CASE
-    WHEN (excluded.answer = 'asserted') <> (consent_answers.answer = 'asserted')
-    THEN consent_answers.answer = 'asserted'
-    ELSE excluded.since > consent_answers.since
-        OR (excluded.since = consent_answers.since AND excluded.answer = 'refused')
-END
-"""  # noqa: S608 - nothing but marks
-
 
 offered_words = sa.Table(
     "offered_words",
@@ -293,8 +279,9 @@ class ConsentLists(SqlStore):
                 await note_access(connection, staff)
             for start in range(0, len(answers), ANSWERS_PER_CHANGE):
                 number = await note_batch(connection, ChangeKind.CONSENT, at)
-                rows = [(*row, number) for row in answers[start : start + ANSWERS_PER_CHANGE]]
-                await connection.exec_driver_sql(_KEEP, rows)
+                some = answers[start : start + ANSWERS_PER_CHANGE]
+                rows = [(*row[:_CHANGE], number, *row[_CHANGE:]) for row in some]
+                await insert_plain(connection, KEEP_ANSWER, rows)
 
         await self._database.writer.write(run, rows=len(answers))
 

@@ -23,7 +23,7 @@ from gateway.systems.consent.follower import ConsentFollower
 from gateway.systems.consent.sql import ANSWERS_PER_COMMIT, KeptAnswer
 from tests.memory_stores import memory_stores
 
-pytestmark = pytest.mark.every_store
+pytestmark = [pytest.mark.every_store, pytest.mark.postgresql]
 
 AnswerBuilder: TypeAlias = Callable[..., ConsentAnswer]
 

@@ -14,7 +14,7 @@ import pytest
 
 from gateway.domain.quarantine import HeldMessage
 from gateway.storage.database import Database
-from gateway.storage.dialect import reading_engine, writing_engine
+from gateway.storage.dialects.sqlite import reading_engine, writing_engine
 from gateway.stores import open_store
 from gateway.systems.consent.sql import ANSWERS_PER_COMMIT, ConsentLists, PlainAnswer
 

@@ -111,6 +111,7 @@ async def test_the_dear_part_is_done_once_for_every_name(
         return False
 
     monkeypatch.setattr(module, "is_password", compare)
+    monkeypatch.setattr(module, "DECOY_HASH", DECOY_HASH)
     await enrolled(stores, "wu")
     await stores.users.disable("wu", UserAct("root", StillClock().at))
 

@@ -1,0 +1,1 @@
+"""Databases: a file for each kind, with all that differs between them."""

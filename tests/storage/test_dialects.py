@@ -1,0 +1,86 @@
+"""Each kind of database says what it cannot do, and no fault of it says what it was about."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Integer, Select, column, select
+from sqlalchemy.exc import DBAPIError
+
+from gateway.runtime.sealing import Keys
+from gateway.storage.backup import backed_up_file
+from gateway.storage.change_feed import KEEP_ANSWER
+from gateway.storage.database import Database
+from gateway.storage.dialect import DIALECTS, FILE_SUFFIXES, dialect_at, insert_plain, upsert
+from gateway.storage.errors import StoreUnavailable
+from gateway.storage.open import SealMismatch, file_of, open_database, owned, place_of, taken_alone
+from gateway.storage.tables import consent_answers
+from gateway.stores import reseal_store
+
+SERVER = "postgresql://gateway:secret@db.example/smsward"
+
+
+@pytest.fixture
+def schemes() -> Iterator[str]:
+    return (scheme for one in DIALECTS.values() for scheme in one.schemes)
+
+
+def test_a_scheme_is_of_one_dialect_alone(schemes: Iterator[str]) -> None:
+    listed = list(schemes)
+
+    assert len(listed) == len(set(listed)) > 2
+    assert dialect_at("memory://") is dialect_at("sqlite:///x.db") is DIALECTS["sqlite"]
+    assert ".db-wal" in FILE_SUFFIXES
+
+
+async def test_a_url_of_no_dialect_names_the_forms_that_there_are() -> None:
+    with pytest.raises(ValueError, match="sqlite:///path or memory:// or postgresql://user@host"):
+        await open_database("mariadb://db.example/smsward")
+
+
+async def test_a_server_has_no_file_no_seal_and_a_copy_of_its_own(keys: Keys) -> None:
+    assert (file_of(SERVER), owned(SERVER), taken_alone(SERVER, "warnings run")) == (None,) * 3
+    assert place_of(SERVER) == "postgresql://gateway:***@db.example/smsward"
+    with pytest.raises(StoreUnavailable, match="pg_dump"):
+        backed_up_file(SERVER)
+    with pytest.raises(StoreUnavailable, match="cannot be sealed"):
+        reseal_store(SERVER, keys, lambda _done, _total: None)
+    with pytest.raises(SealMismatch, match="cannot be sealed"):
+        await open_database(SERVER, keys=keys)
+
+
+def test_nothing_of_a_store_in_memory_is_backed_up() -> None:
+    with pytest.raises(StoreUnavailable, match="nothing of it is kept"):
+        backed_up_file("memory://")
+
+
+async def test_a_server_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
+    with pytest.raises(StoreUnavailable, match="Error"):
+        await open_database(f"postgresql://gateway@/smsward?host={tmp_path}")
+
+
+@pytest.mark.every_store
+@pytest.mark.postgresql
+async def test_a_fault_says_nothing_of_the_values(database: Database) -> None:
+    wrong: Select[int] = select(column("missing", Integer)).where(
+        consent_answers.c.scope == "13800138000"
+    )
+
+    with pytest.raises(StoreUnavailable) as caught:
+        await database.rows(wrong)
+
+    assert "13800138000" not in str(caught.value)
+    assert re.search("SQLITE_ERROR|SQLSTATE 42", str(caught.value))
+    assert isinstance(caught.value.__cause__, DBAPIError)
+
+
+async def test_an_insert_of_plain_rows_takes_no_other_parameters(database: Database) -> None:
+    row = (8613800138000, "sp1", "refused", 0, "import", 1, "", None)
+    other = upsert(consent_answers, where=consent_answers.c.answer == "asserted")
+
+    await database.writer.write(lambda connection: insert_plain(connection, KEEP_ANSWER, [row]))
+    with pytest.raises(ValueError, match="other parameters"):
+        await database.writer.write(lambda connection: insert_plain(connection, other, [row]))
+
+    assert len(await database.rows(select(consent_answers))) == 1
