@@ -16,8 +16,8 @@ from gateway.filter.classifier.model import PairedScorer
 from gateway.filter.classifier.score import score_as_personal
 from gateway.filter.facts import TextFacts
 from gateway.policy.engine import ask_together, count_together
-from gateway.policy.rule_stages import Course, StagedCounter
 from gateway.policy.submission import Submission
+from gateway.policy.text_rulings import Course, StagedCounter
 from gateway.smpp.text import readings
 
 Courses: TypeAlias = defaultdict[Course, list[SubmitRequest]]

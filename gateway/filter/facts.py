@@ -2,19 +2,19 @@
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from enum import IntFlag, auto
 from functools import lru_cache
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from gateway.domain.categories import TrafficClass
 from gateway.domain.verdict import Finding
 from gateway.filter.classifier.score import Piece, TextClass, TextScore
 from gateway.filter.contacts import Contact, contacts_of, has_telephone
 from gateway.filter.keywords.index import Hit
-from gateway.filter.links import TextLink, links_of
+from gateway.filter.links import TextLink, links_of, may_link
 from gateway.filter.normalise.shapes import SHAPED, hints_of, shaped
 from gateway.filter.normalise.unicode_fold import FILLERS
-from gateway.filter.normalise.views import Views
+from gateway.filter.normalise.views import CONTACT, EVERY, Views
 from gateway.filter.optout_hint import advertised
 from gateway.filter.traffic_class import (
     class_seen,
@@ -28,8 +28,7 @@ from gateway.filter.traffic_class import (
 STRENGTH = (TrafficClass.SERVICE, TrafficClass.VERIFICATION, TrafficClass.COMMERCIAL)
 
 
-@dataclass(slots=True)  # frozen takes four times the time, for every new text
-class VisibleFacts:
+class VisibleFacts(NamedTuple):
     """What readers of a text see: its class, who signs it, and how to refuse.
 
     `signature` and `advertised` (the word to reply) are "" if missing. The class is that of the
@@ -47,7 +46,8 @@ def shown_by(text: str) -> VisibleFacts:
     shown = _shown_alone(text)
     if hints_of(text) & SHAPED:
         for further in shaped(text):
-            shown.traffic = stronger(shown.traffic, _shown_alone(further).traffic)
+            traffic = stronger(shown.traffic, _shown_alone(further).traffic)
+            shown = shown._replace(traffic=traffic)
     return shown
 
 
@@ -73,13 +73,11 @@ def _shown_alone(text: str) -> VisibleFacts:
     return _shown(classify(text, signature, token), signature, token)
 
 
+# There are some thousand senders in a day, and most sign all their texts alike.
+@lru_cache(maxsize=4096)
 def _shown(traffic: TrafficClass, signature: str, token: str) -> VisibleFacts:
-    selling_name = signature if signature and _sells(signature) else ""
+    selling_name = signature if signature and is_promotion(signature) else ""
     return VisibleFacts(traffic, signature, token, selling_name)
-
-
-# There are some thousand senders in a day.
-_sells = lru_cache(maxsize=4096)(is_promotion)
 
 
 Found = TypeVar("Found", TextLink, Contact)
@@ -107,6 +105,25 @@ def _cut_short(found: re.Match[str]) -> str:
     return found[1] or found[2]
 
 
+class TextSign(IntFlag):
+    """What a text shows. A check says with which of these it must be asked about the text itself.
+
+    `LINK` and `CONTACT` say that it may have one. `ENDLESS` texts are not searched for them.
+    """
+
+    WHOLE = auto()
+    SIGNED = auto()
+    HINTED = auto()
+    SELLING = auto()
+    LINK = auto()
+    CONTACT = auto()
+    ENDLESS = auto()
+
+
+# As numbers: flags are slow to add, and each new text has its signs.
+_WHOLE, _SIGNED, _HINTED, _SELLING, _LINK, _CONTACT, _ENDLESS = map(int, TextSign)
+
+
 class TextFacts:
     """The keywords in a text, and what the text shows; the latter is worked out on demand.
 
@@ -114,7 +131,8 @@ class TextFacts:
     - `findings`: what the policy makes of the hits; None until the policy was asked.
     - `is_whole`: if False, parts of the text are missing, and may show what is not seen yet.
     - `told_by`: the ports that were noted with the advertised word of the text, a few of them.
-    - `rulings`: what rules make of the text, by sender and source.
+    - `ruling`: what rules make of the text from the sources `ruled_for`; `rulings`: the same from
+      others, by kind of sources; None until there are others.
     - `scored`: what a classifier says of each reading if a port sends it; `personal`: the same if
       a personal number sends it. None if no classifier was asked, or it failed.
     - `compared`: the classes in which two classifiers have been compared on the text.
@@ -130,6 +148,7 @@ class TextFacts:
         "_contacts",
         "_links",
         "_shown",
+        "_signs",
         "_telephone",
         "compared",
         "findings",
@@ -140,6 +159,8 @@ class TextFacts:
         "massed",
         "personal",
         "pieces",
+        "ruled_for",
+        "ruling",
         "rulings",
         "scored",
         "sound",
@@ -155,9 +176,12 @@ class TextFacts:
         self.texts = tuple(texts)
         self.is_whole = is_whole
         self.told_by: tuple[object, ...] = ()
-        self.rulings: dict[object, object] = {}
+        self.ruled_for: object = None
+        self.ruling: object = None
+        self.rulings: dict[object, object] | None = None
         self.findings: tuple[Finding, ...] | None = None if hits else ()
         self._shown: VisibleFacts | None = None
+        self._signs = 0
         self._telephone: bool | None = None
         self._links: tuple[TextLink, ...] | None = None
         self._contacts: tuple[Contact, ...] | None = None
@@ -179,10 +203,28 @@ class TextFacts:
                 seen = map(shown_in, self.views)
             else:
                 seen = map(shown_by, map(ends_of, self.texts))
-            shown = self._shown = _strongest(list(seen))
+            shown = _strongest(list(seen))
             if self.is_endless and any(names_offers(one.letters) for one in self.seen()):
-                shown.traffic = TrafficClass.COMMERCIAL
+                shown = shown._replace(traffic=TrafficClass.COMMERCIAL)
+            self._shown = shown
         return self._shown
+
+    def signs(self) -> int:
+        """Return what the text shows, as bits of TextSign; best before its views are dropped."""
+        if not self._signs:
+            shown, clues = self.shown(), 0 if self.views else EVERY
+            for view in self.views:
+                clues |= view.clues
+            self._signs = (
+                _WHOLE * self.is_whole
+                | _SIGNED * bool(shown.signature)
+                | _HINTED * bool(shown.advertised)
+                | _SELLING * (shown.traffic is TrafficClass.COMMERCIAL)
+                | _LINK * may_link(clues)
+                | _CONTACT * bool(clues & CONTACT)
+                | _ENDLESS * self.is_endless
+            )
+        return self._signs
 
     def names_telephone(self) -> bool:
         """Tell whether a reading names a number to call (R38); on demand, since few rules ask."""

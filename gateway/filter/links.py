@@ -112,6 +112,11 @@ class TextLink:
         return self.opened != self.host
 
 
+def may_link(clues: int) -> bool:
+    """Tell whether a text with these clues may have a link."""
+    return bool(clues & LINK or (clues & DOTTED and clues & PORTED))
+
+
 def links_of(text: Views) -> tuple[TextLink, ...]:
     """Return the links of a text from left to right, with their places in the original.
 
@@ -119,8 +124,7 @@ def links_of(text: Views) -> tuple[TextLink, ...]:
     are in use for them. 5.5km, 12.30 and the end of a sentence are not links. The time is linear
     in the length of the text.
     """
-    clues = text.clues
-    if not (clues & LINK or (clues & DOTTED and clues & PORTED)):
+    if not may_link(text.clues):
         return ()
     folded = text.folded
     if "%" in folded and _ENCODED_HOST.search(folded):

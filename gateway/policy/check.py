@@ -15,6 +15,7 @@ from typing import Annotated, ClassVar, NamedTuple, Protocol, Self, TypeAlias
 
 from gateway.domain.categories import TrafficClass
 from gateway.domain.verdict import Action, Reason
+from gateway.filter.facts import TextSign
 from gateway.policy.filings import SenderFilings
 from gateway.policy.hours import RuleLocale
 from gateway.policy.knowledge import Knowledge
@@ -231,6 +232,14 @@ class TextCheck(AskedCheck):
     """Asks about a text: the answer is the same for all messages with it from one source."""
 
     __slots__ = ()
+
+    def needs_text(self) -> TextSign | None:
+        """Return with which signs a text must be asked about itself; None: each text.
+
+        About a text without them the answer follows from its signs, its signature, its template
+        and its class, so it is the same for all such texts from one kind of sources.
+        """
+        return None
 
 
 class CountingCheck(Check):

@@ -12,9 +12,9 @@ from gateway.domain.held_findings import OverruledFindings
 from gateway.domain.verdict import Action, Finding, Verdict, deciding_of
 from gateway.filter.facts import TextFacts
 from gateway.policy.findings import ASKING
-from gateway.policy.rule_stages import Course, ReadyRule, StagedCounter
 from gateway.policy.ruleset import ADDRESS_STAGES, RuleSet
 from gateway.policy.submission import Submission
+from gateway.policy.text_rulings import Course, ReadyRule, StagedCounter
 
 # Takes a message for which a counter failed, before or after there was a finding against it.
 SetAside: TypeAlias = Callable[[Submission], None]

@@ -355,43 +355,17 @@ def _end_of(day: date, zone: ZoneInfo) -> float:
     return _start_of(day + _ONE_DAY, zone)
 
 
-# 8192 texts of 600 characters are 10 MB at most; longer ones are looked up each time.
-_MAX_CACHED_TEXTS = 8192
-_CACHED_CHARS = 600
+def template_of(filings: Filings, submission: Submission) -> Template | None:
+    """Return the filed template of the reading that people see; note its id in the submission.
 
-
-class FiledTemplates:
-    """Looks up the filed template of a message, once for each text of a sender."""
-
-    __slots__ = ("_filings", "_found")
-
-    def __init__(self, filings: Filings) -> None:
-        self._filings = filings
-        # Each change of filings makes a new `SenderFilings`, so an old result is never found.
-        self._found: dict[tuple[SenderFilings, str], Template | None] = {}
-
-    def forget(self) -> None:
-        """Forget the results for what is not on file any more."""
-        self._found.clear()
-
-    def of(self, submission: Submission) -> Template | None:
-        """Return the template of the reading that people see; note its id in the submission."""
-        submission.template = ""
-        facts = submission.facts
-        if facts is None or not facts.texts:
-            return None
-        filed = self._filings.of(submission.account.system_id)
-        if not filed.has_templates:
-            return None
-        key = filed, facts.texts[0]
-        if key in self._found:
-            found = self._found[key]
-        else:
-            found = filed.template_of(facts.texts[0])
-            if len(facts.texts[0]) <= _CACHED_CHARS:
-                if len(self._found) >= _MAX_CACHED_TEXTS:
-                    self._found.clear()
-                self._found[key] = found
-        if found is not None:
-            submission.template = found.id
-        return found
+    It costs some microseconds: ask once for a text, not once for a message.
+    """
+    submission.template = ""
+    facts = submission.facts
+    filed = filings.of(submission.account.system_id)
+    if not filed.has_templates or facts is None or not facts.texts:
+        return None
+    found = filed.template_of(facts.texts[0])
+    if found is not None:
+        submission.template = found.id
+    return found

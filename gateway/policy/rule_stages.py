@@ -1,29 +1,21 @@
-"""Rules ready to be asked: what is asked about each class of messages, in the order of checks.
-
-A course is what is asked about messages; many texts share it.
-"""
+"""Rules ready to be asked: what is asked about each class of messages, in the order of checks."""
 
 from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import product, starmap
 
 from gateway.domain.categories import TrafficClass
 from gateway.domain.filings import TemplateKind
 from gateway.domain.policy import Enforcement
 from gateway.domain.sender import Purpose
-from gateway.domain.verdict import Action, Finding, deciding_of
+from gateway.domain.verdict import Action, Finding
 from gateway.filter.facts import TextFacts
 from gateway.policy.bundle import Rule
 from gateway.policy.check import (
-    Ask,
     AskedCheck,
     Check,
-    Counter,
     CountingCheck,
-    Evidence,
     Exemption,
     RecipientCheck,
-    Sieve,
     SourceCheck,
     TextCheck,
     asked_alone,
@@ -32,57 +24,31 @@ from gateway.policy.check import (
 from gateway.policy.checks.no_consent import NoConsent
 from gateway.policy.checks.public_interest import PublicInterest
 from gateway.policy.checks.suspicious import Suspicious
-from gateway.policy.filings import FiledTemplates, SenderFilings
+from gateway.policy.filings import SenderFilings, template_of
 from gateway.policy.findings import RuleFindings, if_unread, modes_of
 from gateway.policy.hours import RuleLocale
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.message_class import (
     OF_ITS_PORT,
-    ClassedBy,
     MessageClass,
     class_of,
     is_advert_of,
     is_for,
 )
-from gateway.policy.submission import Account, Ending, Home, SourceOrigin, Submission
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ReadyRule:
-    """A rule, ready to be asked; `sieve` selects from many messages those to ask about."""
-
-    rule: Rule
-    findings: RuleFindings
-    ask: Ask
-    sieve: Sieve = everyone
-
-    def concerns(self, submission: Submission, filed: SenderFilings) -> bool:
-        """Tell whether the rule is on for the port of a message, and concerns its source."""
-        if self.rule.event is not submission.account.event:
-            return False
-        if self.findings.modes.of(submission) is Enforcement.OFF:
-            return False
-        return self.rule.check.concerns(submission, filed)
-
-    def finding_of(self, submission: Submission, evidence: Evidence) -> Finding | None:
-        """Return the finding against a text for the evidence against it."""
-        if evidence.is_unread and self.findings.modes.of(submission) is not Enforcement.ENFORCE:
-            # Otherwise every message would bear the note that there is no classifier; `unscored`
-            # reports it once.
-            return None
-        return self.findings.of(submission, evidence)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class StagedCounter(ReadyRule):
-    """A rule that counts, with its counter."""
-
-    counter: Counter = field(kw_only=True)
-
-    def forget(self, submission: Submission, at: float) -> None:
-        """Take a message out of the counts, unless this rule has a finding against it."""
-        if all(found.rule != self.rule.id for found in submission.findings):
-            self.counter.forget(submission, at)
+from gateway.policy.submission import Account, Home, SourceOrigin, Submission
+from gateway.policy.text_rulings import (
+    CLASSED,
+    MAX_KEPT,
+    AlikeTexts,
+    Course,
+    Courses,
+    ReadyRule,
+    StagedCounter,
+    TextRuling,
+    findings_of,
+    further_ruling,
+    keep_ruling,
+)
 
 
 def staged(rule: Rule, knowledge: Knowledge, locale: RuleLocale) -> ReadyRule:
@@ -93,66 +59,6 @@ def staged(rule: Rule, knowledge: Knowledge, locale: RuleLocale) -> ReadyRule:
         return StagedCounter(rule, findings, asked_alone(counter), counter=counter)
     assert isinstance(rule.check, AskedCheck)  # noqa: S101 - as the docstring says
     return ReadyRule(rule, findings, *rule.check.question(knowledge, locale))
-
-
-# There are as many courses as combinations of classes and kinds of sources with different rules.
-# Findings against texts are few, because their evidence is constant.
-_MAX_KEPT = 4096
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Course:
-    """What is asked about messages, in order. Compared by identity, so that a tick can be sorted.
-
-    `asking` is asked about each recipient; then come the findings against the text, then
-    `counting`. `counting` counts each message that passes: all courses that count alike share one
-    tuple.
-    """
-
-    asking: tuple[ReadyRule, ...]
-    counting: tuple[StagedCounter, ...]
-    asks_consent: bool = False
-
-
-class Courses:
-    """Makes each course once, and the same tuple for the same findings against a text."""
-
-    __slots__ = ("_countings", "_found", "_made")
-
-    def __init__(self) -> None:
-        self._countings: dict[tuple[StagedCounter, ...], tuple[StagedCounter, ...]] = {}
-        self._made: dict[tuple[object, ...], Course] = {}
-        self._found: dict[tuple[Finding, ...], Ending] = {}
-
-    def of(
-        self,
-        asking: Sequence[ReadyRule],
-        counting: Sequence[StagedCounter],
-        *,
-        asks_consent: bool,
-    ) -> Course:
-        """Return the course with these rules."""
-        alike = self._countings.setdefault(tuple(counting), tuple(counting))
-        key = (tuple(asking), alike, asks_consent)
-        course = self._made.get(key)
-        if course is None:
-            if len(self._made) >= _MAX_KEPT:
-                self._made.clear()
-            course = self._made[key] = Course(*key)
-        return course
-
-    def until(self, found: Sequence[Finding]) -> Ending | None:
-        """Return the findings against a text, up to the one that decides."""
-        if not found:
-            return None
-        deciding = deciding_of(found)
-        kept = tuple(found) if deciding is None else tuple(found[: found.index(deciding) + 1])
-        ending = self._found.get(kept)
-        if ending is None:
-            if len(self._found) >= _MAX_KEPT:
-                self._found.clear()
-            ending = self._found[kept] = Ending(kept)
-        return ending
 
 
 _MAX_KNOWN = 65_536
@@ -222,30 +128,6 @@ def _ports_set_in(rule: Rule) -> Iterator[str]:
         yield from (one.port for one in rule.check.tolerances)
 
 
-# If more senders share a text, it is ruled anew; each ruling takes about 200 octets.
-_MAX_RULINGS = 12
-# One object for each class and what decides about it, so that messages of one are known by it.
-_CLASSED = {one: one for one in starmap(MessageClass, product(TrafficClass, ClassedBy))}
-
-
-@dataclass(slots=True)  # frozen takes three times the time, for every new text
-class TextRuling:
-    """What the rules decide about a text from one kind of sources.
-
-    `found` holds all findings against the text itself, `until` those up to the one that decides:
-    there a message stops. `course` is what is asked besides the text. `classed` is the class with
-    what decided about it.
-    """
-
-    traffic: TrafficClass
-    template: str
-    asks_consent: bool
-    found: tuple[Finding, ...]
-    until: Ending | None
-    course: Course
-    classed: MessageClass
-
-
 class RuleStages:
     """The rules of a bundle, ready to be asked.
 
@@ -288,8 +170,8 @@ class RuleStages:
         )
         self._filings = knowledge.filings
         self._changes = -1
-        self._templates = FiledTemplates(knowledge.filings)
         self._courses = Courses()
+        self._alike: dict[tuple[SourceKind, int, str, str, MessageClass], AlikeTexts] = {}
         self._kinds = SourceKinds(
             (one.rule.check for one in self.staged),
             frozenset(port for one in self.staged for port in _ports_set_in(one.rule)),
@@ -309,53 +191,78 @@ class RuleStages:
         if self._changes != self._filings.changes:
             self._changes = self._filings.changes
             self._kinds.forget()
-            self._templates.forget()
+            self._alike.clear()
         # The sources of one SP often send the same text at the same time.
         kind = self._kinds.known.get(submission.origin)
-        rulings = facts.rulings
-        kept = rulings.get(kind)
+        kept = facts.ruling if facts.ruled_for is kind else further_ruling(facts, kind)
         if isinstance(kept, TextRuling):
             return kept
         if kind is None:
             self._kinds.sort(submission, self._filings.of(submission.account.system_id))
             return self.rule_text(submission, facts, at)
         ruling = self._rule_text(submission, facts, kind, at)
-        port = submission.port
-        if not is_for(port, Purpose.PUBLIC_INTEREST):
-            if len(rulings) >= _MAX_RULINGS:
-                del rulings[next(iter(rulings))]  # the oldest
-            rulings[kind] = ruling  # not for public interest: approvals end
+        if not is_for(submission.port, Purpose.PUBLIC_INTEREST):  # approvals end
+            keep_ruling(facts, kind, ruling)
         return ruling
 
     def ruling_kept(self, submission: Submission, facts: TextFacts) -> TextRuling | None:
         """Return what `rule_text` returned for a message, None if it was not kept."""
-        kept = facts.rulings.get(self._kinds.known.get(submission.origin))
+        kind = self._kinds.known.get(submission.origin)
+        kept = facts.ruling if facts.ruled_for is kind else further_ruling(facts, kind)
         return kept if isinstance(kept, TextRuling) else None
 
     def _rule_text(
         self, submission: Submission, facts: TextFacts, kind: SourceKind, at: float
     ) -> TextRuling:
         submission.facts = facts
-        match = self._templates.of(submission)
+        match = template_of(self._filings, submission)
         template = match.kind if match is not None else None
         classed = self.class_of(submission, facts, at, template)
-        traffic = submission.traffic = classed.traffic
+        submission.traffic = classed.traffic
         # A part of a text may look like a whole template.
         asks = template is TemplateKind.CONSENT_REQUEST and facts.is_whole
-        if (traffic, asks) not in kind.courses:
-            self._find_concerns(submission, kind, traffic, asks_consent=asks)
-        found = tuple(
-            [
-                finding
-                for one in kind.of_texts[traffic]
-                if (evidence := one.ask(submission, at)) is not None
-                and (finding := one.finding_of(submission, evidence)) is not None
-            ]
-        )
+        signs, signed = 0, ""
+        if self._of_texts[classed.traffic]:  # else the text need not be read
+            signs, signed = facts.signs(), facts.shown().signature
+        key = kind, signs, signed, submission.template, classed
+        alike = self._alike.get(key)
+        if alike is None:
+            if (classed.traffic, asks) not in kind.courses:
+                self._find_concerns(submission, kind, classed.traffic, asks_consent=asks)
+            if len(self._alike) >= MAX_KEPT:
+                self._alike.clear()
+            of_texts, course = kind.of_texts[classed.traffic], kind.courses[classed.traffic, asks]
+            alike = self._alike[key] = self._alike_texts(submission, of_texts, course, classed, at)
+        found = findings_of(alike.asked, submission, at)
         facts.let_go()
-        until, course = self._courses.until(found), kind.courses[traffic, asks]
-        name, classed = submission.template, _CLASSED[classed]
-        return TextRuling(traffic, name, asks, found, until, course, classed)
+        if not found:
+            return alike.ruling
+        found |= alike.found
+        in_order = [found[one] for one in kind.of_texts[classed.traffic] if one in found]
+        return self._ruling(
+            submission.template, alike.ruling.classed, alike.ruling.course, in_order
+        )
+
+    def _alike_texts(
+        self,
+        submission: Submission,
+        rules: Iterable[ReadyRule],
+        course: Course,
+        classed: MessageClass,
+        at: float,
+    ) -> AlikeTexts:
+        """Ask the rules that need not look at the text itself: they answer for all alike."""
+        signs = submission.facts.signs() if submission.facts is not None else 0
+        asked = tuple(one for one in rules if one.must_see(signs))
+        found = findings_of([one for one in rules if one not in asked], submission, at)
+        ruling = self._ruling(submission.template, CLASSED[classed], course, tuple(found.values()))
+        return AlikeTexts(ruling, asked, found)
+
+    def _ruling(
+        self, template: str, classed: MessageClass, course: Course, found: Sequence[Finding]
+    ) -> TextRuling:
+        until, asks = self._courses.until(found), course.asks_consent
+        return TextRuling(classed.traffic, template, asks, tuple(found), until, course, classed)
 
     def _find_concerns(
         self, submission: Submission, kind: SourceKind, traffic: TrafficClass, *, asks_consent: bool

@@ -19,8 +19,9 @@ from gateway.policy.check import Evidence, Fact
 from gateway.policy.checks.source_suspension import suspenders_of
 from gateway.policy.findings import ASKING, excused, finding_of, status_of
 from gateway.policy.knowledge import Knowledge
-from gateway.policy.rule_stages import Course, ReadyRule, RuleStages, StagedCounter
+from gateway.policy.rule_stages import RuleStages
 from gateway.policy.submission import Account, Submission
+from gateway.policy.text_rulings import Course, ReadyRule, StagedCounter
 
 # Returns a finding against a message at a monotonic moment, or None.
 Stage: TypeAlias = Callable[[Submission, float], Finding | None]

@@ -21,9 +21,9 @@ from gateway.policy.bundle import Bundle, Rule
 from gateway.policy.check import Counter, CountingCheck
 from gateway.policy.engine import count_together, stop_together
 from gateway.policy.knowledge import Knowledge
-from gateway.policy.rule_stages import Course, StagedCounter
 from gateway.policy.ruleset import RuleSet
 from gateway.policy.submission import Account, Submission
+from gateway.policy.text_rulings import Course, StagedCounter
 from gateway.records.replay_reader import SHADOW, Decision, ReplayOutcome, UnchangedReason
 from gateway.smpp.commands import CommandId
 from gateway.smpp.text import readings

@@ -18,9 +18,9 @@ from gateway.policy.checks.opt_out import OptOut
 from gateway.policy.checks.too_often import TooOften
 from gateway.policy.findings import ASKED, AWAY, REFUSED, UNKNOWN
 from gateway.policy.knowledge import Knowledge
-from gateway.policy.rule_stages import Course
 from gateway.policy.ruleset import RuleSet
 from gateway.policy.submission import Submission
+from gateway.policy.text_rulings import Course
 from gateway.smpp.commands import CommandId
 from gateway.smpp.status import CommandStatus
 from simulators import builders

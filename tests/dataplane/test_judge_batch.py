@@ -477,7 +477,7 @@ def _signature_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     shown = TextFacts.shown
 
     def fails(facts: TextFacts) -> VisibleFacts:
-        if FAILING in facts.texts[0] and facts.rulings:  # its class is known by then
+        if FAILING in facts.texts[0] and facts.ruling:  # its class is known by then
             raise RuntimeError("a text without an end")
         return shown(facts)
 

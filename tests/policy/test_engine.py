@@ -35,8 +35,8 @@ from gateway.policy.hours import Window, WindowSet
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.places import ProvinceTable
 from gateway.policy.preferences import Preferences
-from gateway.policy.rule_stages import Course, Courses
 from gateway.policy.submission import DeliveryTimes, Submission
+from gateway.policy.text_rulings import Course, Courses
 from tests.policy.conftest import (
     ADVERT,
     CODE,
@@ -332,7 +332,7 @@ def test_what_is_found_against_texts_is_no_matter_to_the_course() -> None:
 
 
 def test_no_more_courses_are_kept_than_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.policy.rule_stages._MAX_KEPT", 1)
+    monkeypatch.setattr("gateway.policy.text_rulings.MAX_KEPT", 1)
     courses = Courses()
 
     first = courses.of((), (), asks_consent=False)
@@ -354,6 +354,6 @@ def test_what_is_found_alike_against_texts_is_one_tuple_and_few_are_kept(
     assert [one.rule for one in until.found] == ["R30"]
     assert messages[1].until is until
 
-    monkeypatch.setattr("gateway.policy.rule_stages._MAX_KEPT", 1)
+    monkeypatch.setattr("gateway.policy.text_rulings.MAX_KEPT", 1)
     courses_of(where, ADVERT, NO_HINT, "会员日全场六折，拒收请回复R", source=MARKETING)
     assert len(where.rules.rules._courses._found) == 1

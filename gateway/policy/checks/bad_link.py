@@ -11,6 +11,7 @@ from typing import Annotated
 from annotated_types import MaxLen
 
 from gateway.domain.verdict import Action, Reason
+from gateway.filter.facts import TextSign
 from gateway.filter.links import TextLink
 from gateway.filter.lookalike import KnownDomains, Likeness, LookAlike
 from gateway.policy.check import (
@@ -71,6 +72,10 @@ class BadLink(TextCheck):
     def __post_init__(self) -> None:
         if not (self.block or self.brands or self.disguised or self.only_allowed):
             raise ValueError("finds nothing: needs block, brands, disguised or only_allowed")
+
+    def needs_text(self) -> TextSign:
+        """Return with which signs a text must be asked about itself."""
+        return TextSign.LINK | TextSign.ENDLESS
 
     def question(self, knowledge: Knowledge, locale: RuleLocale) -> CheckQuestion:
         """Return the check, ready to be asked."""

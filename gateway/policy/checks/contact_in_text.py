@@ -7,6 +7,7 @@ from annotated_types import MinLen
 
 from gateway.domain.verdict import Action, Reason
 from gateway.filter.contacts import ContactKind
+from gateway.filter.facts import TextSign
 from gateway.policy.check import ENDLESS, CheckQuestion, Evidence, TextCheck
 from gateway.policy.hours import RuleLocale
 from gateway.policy.knowledge import Knowledge
@@ -35,6 +36,10 @@ class ContactInText(TextCheck):
     help = {"kinds": "Which contacts count."}
 
     kinds: Annotated[frozenset[ContactKind], MinLen(1)]
+
+    def needs_text(self) -> TextSign:
+        """Return with which signs a text must be asked about itself."""
+        return TextSign.CONTACT | TextSign.ENDLESS
 
     def question(self, knowledge: Knowledge, locale: RuleLocale) -> CheckQuestion:
         """Return the check, ready to be asked."""

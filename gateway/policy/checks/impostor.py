@@ -6,6 +6,7 @@ from typing import Annotated
 from annotated_types import MaxLen
 
 from gateway.domain.verdict import Action, Reason
+from gateway.filter.facts import TextSign
 from gateway.filter.lookalike import KnownNames
 from gateway.policy.check import CategoryId, CheckQuestion, Evidence, Name, TextCheck
 from gateway.policy.checks.bad_link import LIKENESSES
@@ -40,6 +41,10 @@ class Impostor(TextCheck):
     def __post_init__(self) -> None:
         if not (self.names or self.filed):
             raise ValueError("finds nothing: needs names, or filed: true")
+
+    def needs_text(self) -> TextSign:
+        """Return with which signs a text must be asked about itself."""
+        return TextSign(0)
 
     def question(self, knowledge: Knowledge, locale: RuleLocale) -> CheckQuestion:
         """Return the check, ready to be asked."""

@@ -7,6 +7,7 @@ arrive; without that part no phone shows the message.
 from dataclasses import dataclass
 
 from gateway.domain.verdict import Reason
+from gateway.filter.facts import TextSign
 from gateway.policy.check import CheckQuestion, Evidence, TextCheck
 from gateway.policy.hours import RuleLocale
 from gateway.policy.knowledge import Knowledge
@@ -22,6 +23,10 @@ class NoOptoutHint(TextCheck):
     reason = Reason.NO_OPTOUT_HINT
     order = 120
     formerly = "no_way_out"
+
+    def needs_text(self) -> TextSign:
+        """Return with which signs a text must be asked about itself."""
+        return TextSign(0)
 
     def question(self, knowledge: Knowledge, locale: RuleLocale) -> CheckQuestion:
         """Return the check, ready to be asked."""

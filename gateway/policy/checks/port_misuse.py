@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from gateway.domain.categories import TrafficClass
 from gateway.domain.sender import Purpose
 from gateway.domain.verdict import Reason
+from gateway.filter.facts import TextSign
 from gateway.policy.check import CheckQuestion, Evidence, TextCheck
 from gateway.policy.hours import RuleLocale
 from gateway.policy.knowledge import Knowledge
@@ -23,6 +24,10 @@ class PortMisuse(TextCheck):
     reason = Reason.PORT_MISUSE
     order = 110
     formerly = "purpose_missed"
+
+    def needs_text(self) -> TextSign:
+        """Return with which signs a text must be asked about itself."""
+        return TextSign(0)
 
     def question(self, knowledge: Knowledge, locale: RuleLocale) -> CheckQuestion:
         """Return the check, ready to be asked."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from gateway.domain.verdict import Reason
+from gateway.filter.facts import TextSign
 from gateway.policy.check import CheckQuestion, Evidence, SourceCheck, TextCheck
 from gateway.policy.filings import SenderFilings
 from gateway.policy.hours import RuleLocale
@@ -24,6 +25,10 @@ class SignatureSwitch(TextCheck, SourceCheck):
     def source_trait(self, source: str, filed: SenderFilings) -> str | None:
         """Return the signature that the source is bound to."""
         return filed.owner_of_subport(source)
+
+    def needs_text(self) -> TextSign:
+        """Return with which signs a text must be asked about itself."""
+        return TextSign(0)
 
     def question(self, knowledge: Knowledge, locale: RuleLocale) -> CheckQuestion:
         """Return the check, ready to be asked."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from gateway.domain.verdict import Reason
+from gateway.filter.facts import TextSign
 from gateway.policy.check import CheckQuestion, Evidence, TextCheck
 from gateway.policy.hours import RuleLocale
 from gateway.policy.knowledge import Knowledge
@@ -20,6 +21,10 @@ class UnknownSignature(TextCheck):
     order = 90
     formerly = "signature_not_filed"
     is_self_contained = False
+
+    def needs_text(self) -> TextSign:
+        """Return with which signs a text must be asked about itself."""
+        return TextSign(0)
 
     def question(self, knowledge: Knowledge, locale: RuleLocale) -> CheckQuestion:
         """Return the check, ready to be asked."""

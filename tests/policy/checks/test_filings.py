@@ -16,14 +16,13 @@ from gateway.domain.filings import (
 from gateway.domain.policy import Enforcement
 from gateway.domain.sender import BindLimits, BindType, Port, Purpose, Rate, Sender, SenderState
 from gateway.filter.facts import TextFacts
-from gateway.policy import filings as filings_module
 from gateway.policy.check import Evidence
 from gateway.policy.checks.other_province import OtherProvince
 from gateway.policy.checks.public_interest import PublicInterest
 from gateway.policy.checks.signature_switch import SignatureSwitch
 from gateway.policy.checks.unknown_signature import UnknownSignature
 from gateway.policy.checks.unknown_template import UnknownTemplate
-from gateway.policy.filings import FiledTemplates, Filings
+from gateway.policy.filings import Filings, template_of
 from gateway.policy.hours import RuleLocale
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.places import ProvinceTable
@@ -152,9 +151,9 @@ def test_r12_the_signature_of_a_text_must_be_filed(text: str | None, against: st
 )
 def test_r12_a_text_must_be_of_a_filed_template(text: str | None, against: str) -> None:
     known = knowing(Template("sp1", "T1", TemplateKind.VERIFICATION, "您的验证码{1}", 6))
-    templates, ask = FiledTemplates(known.filings), ask_of(UnknownTemplate())
+    ask = ask_of(UnknownTemplate())
     one = submitted(text)
-    templates.of(one)
+    template_of(known.filings, one)
 
     assert said(ask(one, 0.0)) == against
     assert one.template == ("" if against or text is None else "T1")
@@ -162,59 +161,45 @@ def test_r12_a_text_must_be_of_a_filed_template(text: str | None, against: str) 
 
 def test_r12_of_several_readings_the_one_that_people_see_must_be_of_a_template() -> None:
     known = knowing(Template("sp1", "T1", TemplateKind.VERIFICATION, "您的验证码{1}", 6))
-    templates, ask = FiledTemplates(known.filings), ask_of(UnknownTemplate())
+    ask = ask_of(UnknownTemplate())
     one = submitted()
     one.facts = TextFacts((), ("全场五折", "您的验证码1234"))
-    templates.of(one)
+    template_of(known.filings, one)
 
     assert ask(one, 0.0) is not None
 
 
 def test_r12_what_another_text_of_a_message_was_of_is_forgotten() -> None:
     known = knowing(Template("sp1", "T1", TemplateKind.VERIFICATION, "您的验证码{1}", 6))
-    templates = FiledTemplates(known.filings)
     one = submitted("您的验证码1234")
-    templates.of(one)
+    template_of(known.filings, one)
 
     one.facts = TextFacts((), ("全场五折",))
-    templates.of(one)
+    template_of(known.filings, one)
 
     assert one.template == ""
 
 
 def test_r12_without_a_text_or_a_template_nothing_is_of_a_template() -> None:
-    templates = FiledTemplates(knowing().filings)
+    known = knowing()
     empty = submitted()
     empty.facts = TextFacts((), ())
 
-    assert templates.of(submitted()) is None
-    assert templates.of(empty) is None
-    assert templates.of(submitted("您的验证码1234")) is None
+    assert template_of(known.filings, submitted()) is None
+    assert template_of(known.filings, empty) is None
+    assert template_of(known.filings, submitted("您的验证码1234")) is None
 
 
 def test_a_template_that_is_filed_later_counts_at_once() -> None:
     known = knowing(Template("sp1", "T1", TemplateKind.SERVICE, "您的包裹{1}已到"))
-    templates = FiledTemplates(known.filings)
-    before = templates.of(submitted("您的验证码1234"))
+    before = template_of(known.filings, submitted("您的验证码1234"))
 
     known.filings.replace("sp1", [Template("sp1", "T2", TemplateKind.SERVICE, "您的验证码{1}")])
 
     assert before is None
-    found = templates.of(submitted("您的验证码1234"))
+    found = template_of(known.filings, submitted("您的验证码1234"))
     assert found is not None
     assert found.id == "T2"
-
-
-def test_what_is_remembered_of_texts_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(filings_module, "_MAX_CACHED_TEXTS", 2)
-    known = knowing(Template("sp1", "T1", TemplateKind.SERVICE, "您的包裹{1}已到"))
-    templates = FiledTemplates(known.filings)
-
-    for number in range(5):
-        assert templates.of(submitted(f"您的包裹{number}已到")) is not None
-    assert templates.of(submitted("您" * 1000)) is None
-
-    assert len(templates._found) == 1
 
 
 @pytest.mark.parametrize(
