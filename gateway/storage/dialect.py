@@ -114,19 +114,27 @@ def upsert(
     )
 
 
+# What `insert_plain` executes, by statement and dialect: laying one out takes half a millisecond.
+_laid_out: dict[tuple[Insert, str], str] = {}
+
+
 async def insert_plain(
     connection: AsyncConnection, statement: Insert, rows: Sequence[tuple[object, ...]]
 ) -> None:
     """Execute an insert for rows as the driver takes them, in the order of the table's columns.
 
-    Values are kept as they are: no type of a column changes them. The statement has no other
-    parameters. SQLAlchemy spends more on a row's values than the database on keeping them.
+    Values are kept as they are: no type of a column changes them. The statement, a constant of a
+    module, has no other parameters. SQLAlchemy spends more on the values of a row than the
+    database on keeping them.
     """
-    names = statement.table.c.keys()
-    compiled = statement.compile(dialect=connection.dialect, column_keys=names)
-    if compiled.positiontup != names:
-        raise ValueError(f"an insert with other parameters than its columns: {compiled}")
-    await connection.exec_driver_sql(str(compiled), list(rows))
+    written = _laid_out.get((statement, connection.dialect.name))
+    if written is None:
+        names = statement.table.c.keys()
+        compiled = statement.compile(dialect=connection.dialect, column_keys=names)
+        if compiled.positiontup != names:
+            raise ValueError(f"an insert with other parameters than its columns: {compiled}")
+        written = _laid_out[statement, connection.dialect.name] = str(compiled)
+    await connection.exec_driver_sql(written, list(rows))
 
 
 @contextmanager

@@ -232,6 +232,9 @@ async def open_database(
         if place.file is not None:
             share = locked(FileLock.of, place.file, _RESEALED_NOW)
         seal = None if is_whole and keys is None else await _sealed(place, keys)
+    except ModuleNotFoundError as error:
+        _let_go(place, share)
+        raise StoreUnavailable(f"its driver is missing: pip install {error.name}") from error
     except BaseException:
         _let_go(place, share)
         raise

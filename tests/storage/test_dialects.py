@@ -1,6 +1,7 @@
 """Each kind of database says what it cannot do, and no fault of it says what it was about."""
 
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,7 +37,7 @@ def test_a_scheme_is_of_one_dialect_alone(schemes: Iterator[str]) -> None:
 
 async def test_a_url_of_no_dialect_names_the_forms_that_there_are() -> None:
     with pytest.raises(ValueError, match="sqlite:///path or memory:// or postgresql://user@host"):
-        await open_database("mariadb://db.example/smsward")
+        await open_database("nosuch://db.example/smsward")
 
 
 async def test_a_server_has_no_file_no_seal_and_a_copy_of_its_own(keys: Keys) -> None:
@@ -58,6 +59,13 @@ def test_nothing_of_a_store_in_memory_is_backed_up() -> None:
 async def test_a_server_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
     with pytest.raises(StoreUnavailable, match="Error"):
         await open_database(f"postgresql://gateway@/smsward?host={tmp_path}")
+
+
+async def test_a_driver_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "asyncpg", None)
+
+    with pytest.raises(StoreUnavailable, match="its driver is missing: pip install asyncpg"):
+        await open_database(SERVER)
 
 
 @pytest.mark.every_store
