@@ -7,9 +7,9 @@ from functools import lru_cache
 from gateway.domain.categories import TrafficClass
 from gateway.filter.contacts import HOTLINES, contacts_of
 from gateway.filter.facts import TextFacts
-from gateway.filter.links import links_of
+from gateway.filter.links import links_of, may_link
 from gateway.filter.normalise.folding import folded
-from gateway.filter.normalise.views import Views
+from gateway.filter.normalise.views import CONTACT, Views
 from gateway.filter.traffic_class import CODE_NAME, may_promote, signature_of
 
 # What platforms let a code live that does not say.
@@ -171,15 +171,31 @@ def may_name_code(text: str) -> bool:
 # A code of digits that stands alone. What may be a number to call is none.
 _DIGITS = re.compile(r"(?<!\d)(?!9[56]|1[02]|[48]00)\d{4,8}(?!\d)")
 _MASKS = "7632"
+# For how long it lives: of so few digits nothing else is asked.
+_TIME = re.compile(r"(?<![0-9a-zA-Z])\d{1,3}(?= ?(?:分|秒|min))")
 
 
 def is_code_alone(facts: TextFacts) -> bool:
     """Tell whether a text that shows a code has nothing in it that is not about the code."""
-    return all(len(one) <= _MAX_CHARS and _is_alone(_masked(one)) for one in facts.texts)
+    for view in facts.seen():
+        text = view.raw
+        if len(text) > _MAX_CHARS:
+            return False
+        masked = _masked(text)
+        # Most have no clue of either.
+        if (may_link(view.clues) or view.clues & CONTACT) and not _leads_nowhere_else(masked):
+            return False
+        if not _is_about_the_code(masked):
+            return False
+    return True
 
 
 def _masked(text: str) -> str:
-    """Return a text with other digits for its codes: texts that differ in these alone are one."""
+    """Return a text with other digits for its codes and times.
+
+    What is asked of texts that differ in these alone has one answer.
+    """
+    text = _TIME.sub(lambda time: "5" * len(time[0]), text)
     codes = _DIGITS.findall(text)
     if len(codes) > len(_MASKS) or any(text.count(code) > 1 for code in codes):
         return text
@@ -187,17 +203,15 @@ def _masked(text: str) -> str:
     return _DIGITS.sub(lambda code: next(masks) * len(code[0]), text)
 
 
-@lru_cache(maxsize=4096)  # 50 us; a sender has some tens of such texts
-def _is_alone(text: str) -> bool:
+@lru_cache(maxsize=4096)
+def _leads_nowhere_else(text: str) -> bool:
+    """Tell whether a text leads only to the site of its code and to hotlines."""
     seen = Views(text)
     is_bound = " #" in text and "@" in text
-    return (
-        len(links_of(seen)) <= is_bound
-        and {one.kind for one in contacts_of(seen)} <= HOTLINES
-        and _is_about_the_code(text)
-    )
+    return len(links_of(seen)) <= is_bound and {one.kind for one in contacts_of(seen)} <= HOTLINES
 
 
+@lru_cache(maxsize=4096)  # 50 us; a sender has some tens of such texts
 def _is_about_the_code(text: str) -> bool:
     signature = signature_of(text)
     plain = folded(text.replace(f"【{signature}】", " ", 1) if signature else text).strip()

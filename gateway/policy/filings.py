@@ -8,6 +8,7 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from gateway.domain.filings import (
@@ -26,6 +27,8 @@ from gateway.policy.submission import Submission
 # Templates are selected by this many characters of their beginning before they are tried.
 _HEAD_CHARS = 6
 _BRACKETS = ("【", "】")
+# Many texts begin alike.
+_head_of = lru_cache(maxsize=4096)(normalise)
 # A beginning of which each character has one in normal form: the seventh acts on none before it.
 _PLAIN_BEGINNING = re.compile(rf"(?! )[ -~，。、：；！？（）\u4e00-\u9fff]{{{_HEAD_CHARS + 1}}}")
 
@@ -149,7 +152,7 @@ class TemplateIndex:
         """
         if len(text) > 2 * self._longest:  # what shows as nothing may double a text, not more
             return None
-        if _PLAIN_BEGINNING.match(text) and not self._has_beginning(normalise(text[:_HEAD_CHARS])):
+        if _PLAIN_BEGINNING.match(text) and not self._has_beginning(_head_of(text[:_HEAD_CHARS])):
             return None
         body = TextBody(text)
         candidates = [

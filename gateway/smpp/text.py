@@ -149,12 +149,16 @@ def _is_plainly_ucs2(octets: bytes) -> bool:
     Besides Latin and Han the text may have letters of one script, and one symbol per eight units.
     A word with its octets swapped would seem to have letters of several scripts.
     """
-    odd = octets[0::2].translate(None, _SENSIBLE_HIGH)
-    letters = odd.translate(None, _SYMBOL_HIGH)
+    high, low = octets[0::2], octets[1::2]
+    odd = high.translate(None, _SENSIBLE_HIGH)
+    if odd:
+        letters = odd.translate(None, _SYMBOL_HIGH)
+        if 8 * (len(odd) - len(letters)) > len(octets) // 2:
+            return False
+        if letters and not _is_one_script(letters):
+            return False
     return (
-        8 * (len(odd) - len(letters)) <= len(octets) // 2
-        and (not letters or _is_one_script(letters))
-        and not _reads_as_units(octets[1::2], octets[0::2])
+        not _reads_as_units(low, high)
         and not _is_mostly_printable(octets)
         and not octets.startswith(_LITTLE_ENDIAN_MARK)
     )

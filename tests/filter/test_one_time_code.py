@@ -9,7 +9,8 @@ from gateway.domain.sender import Port, Purpose
 from gateway.filter.facts import TextFacts
 from gateway.filter.one_time_code import (
     USUAL_LIFE_S,
-    _is_alone,
+    _is_about_the_code,
+    _masked,
     code_life_s,
     is_code_alone,
     life_s_of,
@@ -223,12 +224,20 @@ def test_r10_an_advert_behind_a_code_is_of_the_class_of_its_port(port: Port) -> 
 def test_texts_that_differ_in_their_codes_alone_are_looked_at_once(
     text: str, *, is_alone: bool
 ) -> None:
-    before = _is_alone.cache_info().misses
+    before = _is_about_the_code.cache_info().misses
     for number in range(3000, 3200):
         varied = re.sub(r"(?<!\d)\d{4}(?!\d)", str(number), text)
         assert is_code_alone(TextFacts((), [varied])) is is_alone
 
-    assert _is_alone.cache_info().misses - before <= 1
+    assert _is_about_the_code.cache_info().misses - before <= 1
+
+
+@pytest.mark.parametrize("text", [*CODES, *ADVERTS])
+@pytest.mark.parametrize("time", ["5", "10", "120"])
+def test_texts_that_differ_in_their_times_alone_are_looked_at_once(text: str, time: str) -> None:
+    varied = re.sub(r"(?<![0-9a-zA-Z])\d{1,3}(?= ?(?:分|秒|min))", time, text)
+
+    assert _is_about_the_code(varied) is _is_about_the_code(_masked(varied))
 
 
 @pytest.mark.parametrize(
