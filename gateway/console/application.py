@@ -139,7 +139,8 @@ def build_api(
         redirect_slashes=False,
     )
     for router in (*routers, schemas()):
-        app.include_router(router)
+        # Not included: FastAPI would analyse each of them again at the first request.
+        app.router.routes.extend(router.routes)
     app.add_route(OPENAPI, described(app), include_in_schema=False)
     answer_problems(app)
     app.add_middleware(Guard, access=access, public=OPEN, answers=answers)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from itertools import count
+from operator import is_
 from pathlib import Path
 from typing import TypeVar
 
@@ -189,8 +190,16 @@ class Desk:
 
         self.guesses = Guesses(lambda: self.monotonic)
         self.access = ClientAccess(CLIENTS, lambda: self.monotonic, sleep)
+        self._parts: tuple[object, ...] = (None,) * 6
 
     def app(self) -> FastAPI:
+        """Return the application, the same while what it was built on is: building takes long."""
+        parts = (self.stores, self.access, self.records, self.policies, self.rule, self.jobs)
+        if not all(map(is_, parts, self._parts)):
+            self._app, self._parts = self._built(), parts
+        return self._app
+
+    def _built(self) -> FastAPI:
         stores, utcnow = self.stores, lambda: self.now
         archive = RecordArchive(self.records)
         parts = RecordParts(archive, None, stores.journals, self.note_unmasking, utcnow)
