@@ -19,7 +19,8 @@ from gateway.domain.msisdn import is_mobile
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.domain.sender import PortOwners, foreign_number
 from gateway.domain.suspension import BLOCKED_FOR, NewPortSuspension
-from gateway.domain.verdict import OF_CONTENT, Reason
+from gateway.domain.verdict import Basis, Reason
+from gateway.policy.checks import reasons_on
 from gateway.storage.errors import StoreUnavailable
 from gateway.stores import Stores
 from gateway.systems.complaints.model import MAX_TEXT_CHARS, ComplaintSource, NewComplaint
@@ -41,7 +42,8 @@ _RULE, _BY = "R63", "receiving side"
 _NOBODY = PortOwners(())
 # Banks, public services, emergencies and warnings, and the carriers' own numbers.
 _VITAL = re.compile("1[12]|9[56]|100[0-9]{2}")
-_EVIDENCE = OF_CONTENT | {Reason.OPTED_OUT}
+_OF_CONTENT = reasons_on(Basis.CONTENT)
+_EVIDENCE = _OF_CONTENT | {Reason.OPTED_OUT}
 
 
 @dataclass(slots=True)
@@ -119,7 +121,7 @@ class PeerEvidence:
             known.turn_to(day_of(one.held_at))
             if known.is_new(number, one.campaign):
                 given.append(_complaint_of(one, number, await self._text_of(one)))
-            if one.reason in OF_CONTENT and not is_spared(number) and self._is_over(known, number):
+            if one.reason in _OF_CONTENT and not is_spared(number) and self._is_over(known, number):
                 to_block.setdefault(number, one)
         complaints = [one for one in given if one.text]
         if complaints:

@@ -1,7 +1,7 @@
 """Where in the text of a held message its evidence stands, and the octets that it came in."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 import structlog
@@ -10,13 +10,14 @@ from gateway.console.held_review import SampleWriter, masked_numbers, texts_of, 
 from gateway.dataplane.carriers import read_carrier
 from gateway.domain.msisdn import is_mobile
 from gateway.domain.quarantine import BETWEEN_WORDS, HeldMessage
-from gateway.domain.verdict import Reason
+from gateway.domain.verdict import TextMark
 from gateway.filter.contacts import contacts_of
 from gateway.filter.links import links_of
 from gateway.filter.normalise.folding import compact, folded, sound_of
 from gateway.filter.normalise.views import Trace, Views, letters_traced
 from gateway.filter.traffic_class import signature_of
 from gateway.policy.bundle import ALWAYS, Bundle, citation_of
+from gateway.policy.checks import all_reasons
 from gateway.smpp.commands import LAYOUTS
 from gateway.smpp.fields import TEXT_TAGS, Tag
 from gateway.smpp.pdu import HEADER, HEADER_OCTETS
@@ -49,19 +50,28 @@ _PLACE_TOLD = re.compile(r" \([0-9]+-[0-9]+\)\Z")
 def evidence_places(text: str, reason: str, evidence: str) -> list[Place]:
     """Return the spans (start, end) of `text` that a finding is about, through disguises.
 
-    Words of a list are looked for as the filter finds them, links and contacts where the finding
-    is about those, and a signature. The list is empty for reasons without a place in the text.
+    Words of a list are looked for as the filter finds them; links, contacts and a signature are
+    what the reason is about (`TextMark`). The list is empty for reasons without a place in the
+    text, and for those that are not known here.
     """
     views = Views(text[:MAX_TRACED_CHARS])
-    if reason == Reason.CONTENT:
-        return list(_word_places(views, evidence))[:_MAX_PLACES]
-    if reason == Reason.BAD_LINK:
-        return [(one.start, one.end) for one in links_of(views)][:_MAX_PLACES]
-    if reason == Reason.CONTACT_GIVEN:
-        return [(one.start, one.end) for one in contacts_of(views)][:_MAX_PLACES]
-    if reason in _OF_SIGNATURE:
-        return list(_signature_places(views.raw))
-    return []
+    known = all_reasons().get(reason)
+    mark = None if known is None else known.mark
+    return list(_places_of(mark, views, evidence))[:_MAX_PLACES]
+
+
+def _places_of(mark: TextMark | None, views: Views, evidence: str) -> Iterable[Place]:
+    match mark:
+        case TextMark.WORDS:
+            return _word_places(views, evidence)
+        case TextMark.LINKS:
+            return ((one.start, one.end) for one in links_of(views))
+        case TextMark.CONTACTS:
+            return ((one.start, one.end) for one in contacts_of(views))
+        case TextMark.SIGNATURE:
+            return _signature_places(views.raw)
+        case None:
+            return ()
 
 
 def judged_first(texts: tuple[str, ...], reason: str, evidence: str) -> tuple[str, ...]:
@@ -70,9 +80,6 @@ def judged_first(texts: tuple[str, ...], reason: str, evidence: str) -> tuple[st
         return texts
     judged = next((one for one in texts[1:] if evidence_places(one, reason, evidence)), texts[0])
     return (judged, *(one for one in texts if one != judged))
-
-
-_OF_SIGNATURE = frozenset({Reason.IMPOSTOR, Reason.SIG_UNKNOWN, Reason.SIG_SWITCH})
 
 
 def _signature_places(text: str) -> Iterator[Place]:

@@ -8,7 +8,8 @@ import structlog
 from gateway.dataplane.carriers import assembled, read_carrier
 from gateway.domain.authority_report import AuthorityReport
 from gateway.domain.quarantine import HeldMessage
-from gateway.domain.verdict import OF_CONTENT
+from gateway.domain.verdict import Basis
+from gateway.policy.checks import reasons_on
 from gateway.runtime.clock import utcnow
 from gateway.smpp.status import DecodeError
 from gateway.storage.errors import StoreUnavailable
@@ -112,7 +113,7 @@ class SampleWriter:
         together: dict[int, list[HeldMessage]] = {}
         for held in messages:
             # A campaign is held for whom it reaches, and its words may be anybody's.
-            if held.reason in OF_CONTENT and _is_from_port(held.source):
+            if held.reason in reasons_on(Basis.CONTENT) and _is_from_port(held.source):
                 together.setdefault(held.assembly or held.message_id, []).append(held)
         verdicts = [
             PersonVerdict(

@@ -11,10 +11,11 @@ from gateway.dataplane.part_table import FORGOTTEN
 from gateway.dataplane.plane import Plane
 from gateway.dataplane.submit_request import Care, PartPosition, SubmitRequest, judge_each, narrow
 from gateway.domain.policy import ListAction, RuleEvent
-from gateway.domain.verdict import OF_CONTENT, Action, Finding, Reason
+from gateway.domain.verdict import Action, Basis, Finding, Reason
 from gateway.filter.classifier.model import PairedScorer
 from gateway.filter.classifier.score import score_as_personal
 from gateway.filter.facts import TextFacts
+from gateway.policy.checks import reasons_on
 from gateway.policy.engine import ask_together, count_together
 from gateway.policy.submission import Submission
 from gateway.policy.text_rulings import Course, StagedCounter
@@ -27,7 +28,7 @@ _Lot: TypeAlias = tuple[Sequence[StagedCounter], Sequence[Submission]]
 UNCHECKED = Finding(
     "CONTENT", Reason.CONTENT_UNCHECKED, Action.QUARANTINE, "the content filter failed"
 )
-_OF_THE_TEXT = OF_CONTENT | {
+_OF_THE_TEXT = reasons_on(Basis.CONTENT) | {
     Reason.CONTENT_UNREADABLE,
     Reason.CONTENT_UNCHECKED,
     Reason.PARTS_CONFLICT,

@@ -9,29 +9,7 @@ counts, and a campaign is named by its rule alone.
 
 from collections.abc import Iterable
 
-from gateway.domain.verdict import Action, Finding, Reason
-
-# What no person of the operator overrules: the sender may send nothing, the subscriber wants
-# nothing, or nothing at this hour, or nothing is known of what the subscriber wants.
-NEVER_OVERRULED = frozenset(
-    {
-        Reason.SENDER_STATE,
-        Reason.SOURCE_NOT_OWNED,
-        Reason.SOURCE_SUSPENDED,
-        Reason.OPTED_OUT,
-        Reason.CONSENT_UNCHECKED,
-        Reason.USER_PREF,
-        Reason.OUTSIDE_WINDOW,
-    }
-)
-# What no exception lets go: a message may be excused from these one by one at most.
-NEVER_EXCEPTED = NEVER_OVERRULED | {
-    Reason.CONSENT_NONE,
-    Reason.CONSENT_UNPROVEN,
-    Reason.CONSENT_ASKED,
-    Reason.CONSENT_UNKNOWN,
-    Reason.PUBLIC_INTEREST,
-}
+from gateway.domain.verdict import Action, Finding, Reason, Waiver
 
 _FINDING, _RULE, _CAMPAIGN, _HOLD = "F", "R", "C", "H"
 # Any finding of a campaign, by whichever rule.
@@ -77,7 +55,7 @@ class OverruledFindings:
 
     def covers(self, finding: Finding) -> bool:
         """Tell whether a finding does not count any more against the message."""
-        if not self._lines or finding.reason in NEVER_OVERRULED:
+        if not self._lines or finding.reason.waiver is Waiver.NEVER:
             return False
         return (
             f"{_FINDING}\t{finding.rule}\t{_item_of(finding)}\n" in self._lines

@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
-from typing import Self
+from typing import ClassVar, Self
 
+from gateway.domain.detector import Measure
 from gateway.domain.warning import Severity, WarningCode
 
 
@@ -34,69 +35,139 @@ class Basis(Enum):
     CONTENT = "content"
 
 
-class Reason(StrEnum):
-    """Stable names of reasons; records, metrics and per-SP status overrides use them.
+class Waiver(Enum):
+    """How people may let a message go although a reason is against it.
+
+    EXCEPTION: all of a campaign, or each message alone. MESSAGE: each message alone, where a
+    subscriber has a right. NEVER: the sender may send nothing, the subscriber wants nothing, or
+    nothing at this hour, or nothing is known of what the subscriber wants.
+    """
+
+    EXCEPTION = "exception"
+    MESSAGE = "message"
+    NEVER = "never"
+
+
+class TextMark(Enum):
+    """What a reviewer sees marked in a text: what a reason is about."""
+
+    WORDS = "words"
+    LINKS = "links"
+    CONTACTS = "contacts"
+    SIGNATURE = "signature"
+
+
+class ReasonCode(str):
+    """The stable name of a reason; records, metrics and per-SP status overrides use it.
+
+    A check makes its own in its file, and each name is made once. A name on record that is not
+    known here (a later version made it, or its check is gone) is read and shown as it is.
 
     `status` is the name of the command_status that an SP gets if neither it nor the rule has
-    another. Common clients do not retry after RSUBMITFAIL, but do after RSYSERR, RTHROTTLED and
-    RMSGQFUL. A final rejection must not use these three. A temporary one must: if the store could
-    not be asked, the message may pass when it comes again.
+    another. Common clients do not retry after RSUBMITFAIL, but do after those in `RETRIED`. A final
+    rejection must not use these. A temporary one must: if the store could not be asked, the message
+    may pass when it comes again.
+
+    `cmpp` is its number in the shipped map of that name, "" for the same `status`: the Result of a
+    CMPP 3.0 SUBMIT_RESP plus 0x400, where CMPP has one (1 structure, 7 service, 8 flow control,
+    9 number not served, 10 Src_Id, 11 Msg_src, 13 Dest_terminal_Id). From 0x420 on are the
+    gateway's own: consent, behaviour (0x428), filing (0x430), content (0x440).
+
+    `waiver` is how people may overrule it, `mark` what a reviewer sees marked, and `measure` what
+    it counts as for early warnings.
     """
+
+    __slots__ = ("basis", "cmpp", "mark", "measure", "status", "value", "waiver")
+
+    known: ClassVar[dict[str, "ReasonCode"]] = {}  # by name, of all modules that were imported
 
     basis: Basis
     status: str
+    cmpp: str
+    waiver: Waiver
+    mark: TextMark | None
+    measure: Measure | None
+    value: str
 
-    def __new__(cls, name: str, basis: Basis, status: str = "ESME_RSUBMITFAIL") -> Self:
-        """Make a member with its basis and its status."""
-        one = str.__new__(cls, name)
-        one._value_, one.basis, one.status = name, basis, status
+    def __new__(  # noqa: PLR0913 - what tables beside it would say otherwise
+        cls,
+        name: str,
+        basis: Basis,
+        status: str = "ESME_RSUBMITFAIL",
+        *,
+        cmpp: str = "",
+        waiver: Waiver = Waiver.EXCEPTION,
+        mark: TextMark | None = None,
+        measure: Measure | None = None,
+    ) -> Self:
+        """Make a reason. Raises ValueError for a name that another reason has."""
+        if name in cls.known:
+            raise ValueError(f"{name}: another reason has this name")
+        one = super().__new__(cls, name)
+        one.value, one.basis, one.status, one.cmpp = name, basis, status, cmpp
+        one.waiver, one.mark, one.measure = waiver, mark, measure
+        cls.known[name] = one
         return one
 
-    SENDER_STATE = "SENDER_STATE", Basis.ADDRESSES
-    SOURCE_NOT_OWNED = "SOURCE_NOT_OWNED", Basis.ADDRESSES, "ESME_RINVSRCADR"
-    SOURCE_SUSPENDED = "SOURCE_SUSPENDED", Basis.MOMENT
-    DESTINATION_INVALID = "DESTINATION_INVALID", Basis.ADDRESSES, "ESME_RINVDSTADR"
-    EXT_TOO_LONG = "EXT_TOO_LONG", Basis.ADDRESSES, "ESME_RINVSRCADR"
-    OUT_OF_SCOPE = "OUT_OF_SCOPE", Basis.RECIPIENT, "ESME_RINVDSTADR"
-    RATE = "RATE", Basis.MOMENT, "ESME_RTHROTTLED"
-    PORT_MISUSE = "PORT_MISUSE", Basis.TEXT
-    OPTED_OUT = "OPTED_OUT", Basis.RECIPIENT
-    CONSENT_NONE = "CONSENT_NONE", Basis.RECIPIENT
-    CONSENT_UNPROVEN = "CONSENT_UNPROVEN", Basis.RECIPIENT
-    CONSENT_ASKED = "CONSENT_ASKED", Basis.MOMENT
-    CONSENT_UNCHECKED = "CONSENT_UNCHECKED", Basis.MOMENT, "ESME_RMSGQFUL"
-    CONSENT_UNKNOWN = "CONSENT_UNKNOWN", Basis.MOMENT
-    PUBLIC_INTEREST = "PUBLIC_INTEREST", Basis.RECIPIENT
-    USER_PREF = "USER_PREF", Basis.TEXT
-    OUTSIDE_WINDOW = "OUTSIDE_WINDOW", Basis.RECIPIENT, "ESME_RINVSCHED"
-    FREQUENCY = "FREQUENCY", Basis.RECIPIENT, "ESME_RTHROTTLED"
-    FREQUENCY_UNCOUNTED = "FREQUENCY_UNCOUNTED", Basis.MOMENT, "ESME_RMSGQFUL"
-    NUMBER_WALK = "NUMBER_WALK", Basis.RECIPIENT
-    NUMBERS_UNKNOWN = "NUMBERS_UNKNOWN", Basis.MOMENT
-    CAMPAIGN = "CAMPAIGN", Basis.TEXT
-    SIG_UNKNOWN = "SIG_UNKNOWN", Basis.TEXT
-    SIG_SWITCH = "SIG_SWITCH", Basis.TEXT
-    TPL_MISMATCH = "TPL_MISMATCH", Basis.TEXT
-    NO_OPTOUT_HINT = "NO_OPTOUT_HINT", Basis.TEXT
-    NO_SENDER_NAME = "NO_SENDER_NAME", Basis.TEXT
-    NO_SENDER_PHONE = "NO_SENDER_PHONE", Basis.TEXT
-    BAD_LINK = "BAD_LINK", Basis.CONTENT
-    IMPOSTOR = "IMPOSTOR", Basis.CONTENT
-    CONTACT_GIVEN = "CONTACT_GIVEN", Basis.CONTENT
-    SUSPICIOUS = "SUSPICIOUS", Basis.CONTENT
-    CONTENT = "CONTENT", Basis.CONTENT
-    CONTENT_UNREADABLE = "CONTENT_UNREADABLE", Basis.TEXT
-    CONTENT_UNCHECKED = "CONTENT_UNCHECKED", Basis.MOMENT
-    PARTS_CONFLICT = "PARTS_CONFLICT", Basis.MOMENT
-    PARTS_FORGOTTEN = "PARTS_FORGOTTEN", Basis.MOMENT
-    PARTS_AWAITED = "PARTS_AWAITED", Basis.MOMENT, "ESME_RMSGQFUL"
-    LIST_DESTINATION = "LIST_DESTINATION", Basis.MOMENT, "ESME_RINVDLNAME"
-    MALFORMED = "MALFORMED", Basis.MOMENT
-    OVERLOADED = "OVERLOADED", Basis.MOMENT, "ESME_RMSGQFUL"
+    def __reduce__(self) -> tuple[object, ...]:
+        """Copy it as itself: there is one of each name."""
+        return _reason_named, (self.value,)
 
 
-# What people and models learn from, and what stops all parts of a long message.
-OF_CONTENT = frozenset(one for one in Reason if one.basis is Basis.CONTENT)
+def _reason_named(name: str) -> ReasonCode:
+    return ReasonCode.known[name]
+
+
+# After these common clients send a message again.
+RETRIED = frozenset({"ESME_RSYSERR", "ESME_RTHROTTLED", "ESME_RMSGQFUL"})
+
+
+class Reason:
+    """The reasons that do not belong to one check alone: others give them, too, or ask for them.
+
+    All others stand in the files of their checks. `all_reasons()` has both.
+    """
+
+    SENDER_STATE = ReasonCode("SENDER_STATE", Basis.ADDRESSES, cmpp="0x40B", waiver=Waiver.NEVER)
+    SOURCE_NOT_OWNED = ReasonCode(
+        "SOURCE_NOT_OWNED", Basis.ADDRESSES, "ESME_RINVSRCADR", cmpp="0x40A", waiver=Waiver.NEVER
+    )
+    SOURCE_SUSPENDED = ReasonCode(
+        "SOURCE_SUSPENDED", Basis.MOMENT, cmpp="0x40A", waiver=Waiver.NEVER
+    )
+    DESTINATION_INVALID = ReasonCode(
+        "DESTINATION_INVALID", Basis.ADDRESSES, "ESME_RINVDSTADR", cmpp="0x40D"
+    )
+    EXT_TOO_LONG = ReasonCode("EXT_TOO_LONG", Basis.ADDRESSES, "ESME_RINVSRCADR", cmpp="0x40A")
+    RATE = ReasonCode("RATE", Basis.MOMENT, "ESME_RTHROTTLED", cmpp="0x408")
+    PORT_MISUSE = ReasonCode("PORT_MISUSE", Basis.TEXT, cmpp="0x407", measure=Measure.PORT_MISUSE)
+    OPTED_OUT = ReasonCode(
+        "OPTED_OUT",
+        Basis.RECIPIENT,
+        cmpp="0x420",
+        waiver=Waiver.NEVER,
+        measure=Measure.AFTER_OPTOUT,
+    )
+    CONSENT_ASKED = ReasonCode("CONSENT_ASKED", Basis.MOMENT, cmpp="0x423", waiver=Waiver.MESSAGE)
+    CONSENT_UNCHECKED = ReasonCode(
+        "CONSENT_UNCHECKED", Basis.MOMENT, "ESME_RMSGQFUL", cmpp="0x408", waiver=Waiver.NEVER
+    )
+    PUBLIC_INTEREST = ReasonCode("PUBLIC_INTEREST", Basis.RECIPIENT, waiver=Waiver.MESSAGE)
+    USER_PREF = ReasonCode("USER_PREF", Basis.TEXT, cmpp="0x425", waiver=Waiver.NEVER)
+    FREQUENCY_UNCOUNTED = ReasonCode(
+        "FREQUENCY_UNCOUNTED", Basis.MOMENT, "ESME_RMSGQFUL", cmpp="0x408"
+    )
+    CAMPAIGN = ReasonCode("CAMPAIGN", Basis.TEXT, cmpp="0x42A")
+    SUSPICIOUS = ReasonCode("SUSPICIOUS", Basis.CONTENT, cmpp="0x443")
+    CONTENT = ReasonCode("CONTENT", Basis.CONTENT, cmpp="0x444", mark=TextMark.WORDS)
+    CONTENT_UNREADABLE = ReasonCode("CONTENT_UNREADABLE", Basis.TEXT, cmpp="0x445")
+    CONTENT_UNCHECKED = ReasonCode("CONTENT_UNCHECKED", Basis.MOMENT, cmpp="0x446")
+    PARTS_CONFLICT = ReasonCode("PARTS_CONFLICT", Basis.MOMENT, cmpp="0x447")
+    PARTS_FORGOTTEN = ReasonCode("PARTS_FORGOTTEN", Basis.MOMENT, cmpp="0x448")
+    PARTS_AWAITED = ReasonCode("PARTS_AWAITED", Basis.MOMENT, "ESME_RMSGQFUL")
+    LIST_DESTINATION = ReasonCode("LIST_DESTINATION", Basis.MOMENT, "ESME_RINVDLNAME", cmpp="0x40D")
+    MALFORMED = ReasonCode("MALFORMED", Basis.MOMENT)
+    OVERLOADED = ReasonCode("OVERLOADED", Basis.MOMENT, "ESME_RMSGQFUL")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +185,7 @@ class Finding:
     """
 
     rule: str
-    reason: Reason
+    reason: ReasonCode
     action: Action
     evidence: str
     shadow: bool = False

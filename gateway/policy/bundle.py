@@ -14,7 +14,7 @@ from gateway.domain.policy import (
     RuleEvent,
     SelfTestCase,
 )
-from gateway.domain.verdict import Action, Reason
+from gateway.domain.verdict import Action, ReasonCode
 from gateway.domain.warning import Severity, WarningCode
 from gateway.policy.check import Check, Exemption
 from gateway.policy.hours import RuleLocale
@@ -78,7 +78,7 @@ class Rule:
             raise ValueError("a violation is a warning first")
 
     @property
-    def reason(self) -> Reason:
+    def reason(self) -> ReasonCode:
         """Return the reason that its findings give."""
         return self.check.reason
 

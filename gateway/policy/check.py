@@ -2,7 +2,8 @@
 
 A check is one file in `checks/`: a frozen dataclass below one of the bases here. Its fields
 are its keys in `rules/*.yaml`, and their types say what a file may hold. `all_checks()` finds it;
-schema, reference, `policy rules`, differences and explanations follow from it.
+schema, reference, `policy rules`, differences, explanations, statuses and what people may do about
+its findings follow from it.
 """
 
 import re
@@ -14,7 +15,7 @@ from enum import Enum
 from typing import Annotated, ClassVar, NamedTuple, Protocol, Self, TypeAlias
 
 from gateway.domain.categories import TrafficClass
-from gateway.domain.verdict import Action, Reason
+from gateway.domain.verdict import Action, Reason, ReasonCode
 from gateway.filter.facts import TextSign
 from gateway.policy.filings import SenderFilings
 from gateway.policy.hours import RuleLocale
@@ -36,7 +37,7 @@ class Evidence:
     """
 
     text: str
-    reason: Reason | None = None
+    reason: ReasonCode | None = None
     action: Action | None = None
     category: str = ""
     is_unread: bool = False
@@ -156,7 +157,9 @@ class Between:
 class Check(ABC):
     """Base of all checks.
 
-    `name` is the key in `rules/*.yaml`: the name of the class in lower case. `order` is its place
+    `name` is the key in `rules/*.yaml`: the name of the class in lower case. `reason` is that of
+    its findings, with all that is said of it; a new one is called as the check. Evidence may have
+    another, a constant of the file. `order` is the place of the check
     among all checks, lowest first: the first finding that is not in shadow mode decides. A rule
     may take one of `allowed_actions`, the first if it does not say; `default_on_error` is for each
     class while the data cannot be read. `help` has a sentence for each field, and `formerly` is a
@@ -166,7 +169,7 @@ class Check(ABC):
     __slots__ = ()
 
     name: ClassVar[str]
-    reason: ClassVar[Reason]
+    reason: ClassVar[ReasonCode]
     order: ClassVar[int]
     formerly: ClassVar[str] = ""
     help: ClassVar[Mapping[str, str]] = {}

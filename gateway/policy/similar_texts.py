@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, NamedTuple, Self
 
-from gateway.domain.verdict import OF_CONTENT, Reason
+from gateway.domain.verdict import Basis, Finding, Reason
 from gateway.filter.campaigns import CampaignLimits, Campaigns, are_alike
 from gateway.filter.facts import TextFacts
 from gateway.filter.fingerprints import Fingerprint, fingerprint_of, fingerprints_of
@@ -144,9 +144,8 @@ def _noted(facts: TextFacts) -> Fingerprint:
     return fingerprint
 
 
-# Findings of rules against a text itself, also in shadow mode. A text that sells counts too,
-# because personal numbers are not ports of advertisers.
-_AGAINST_TEXTS = OF_CONTENT | {Reason.PORT_MISUSE, Reason.CAMPAIGN}
+# Personal numbers are not ports of advertisers.
+_OF_ADVERTISERS = frozenset({Reason.PORT_MISUSE, Reason.CAMPAIGN})
 # With 20 people for each text these take 6 MB.
 _MAX_NUMBERS, _MAX_TEXTS = 1024, 2
 
@@ -157,6 +156,11 @@ class _BulkText:
 
     fingerprint: Fingerprint
     people: set[int] = field(default_factory=set)
+
+
+def _is_against_text(finding: Finding) -> bool:
+    """Tell whether a rule finds against a text itself, or that it sells; also in shadow mode."""
+    return finding.reason.basis is Basis.CONTENT or finding.reason in _OF_ADVERTISERS
 
 
 class BulkTexts:
@@ -171,7 +175,7 @@ class BulkTexts:
 
     def against(self, msisdn: int, submission: Submission) -> str:
         """Return what is against the text of a message over the cap, "" for nothing."""
-        found = next((f for f in submission.findings if f.reason in _AGAINST_TEXTS), None)
+        found = next(filter(_is_against_text, submission.findings), None)
         if found is not None:
             return f"{found.reason} by {found.rule}"
         facts, person = submission.facts, submission.msisdn

@@ -17,7 +17,7 @@ from gateway.domain.held_findings import OverruledFindings, lines_of
 from gateway.domain.msisdn import msisdn_of, with_plus
 from gateway.domain.quarantine import BETWEEN_WORDS, HeldMessage
 from gateway.domain.records import EventRow
-from gateway.domain.verdict import Action, Finding, Reason, Verdict
+from gateway.domain.verdict import Action, Finding, Reason, ReasonCode, Verdict
 from gateway.filter.facts import TextFacts
 from gateway.filter.one_time_code import life_s_of
 from gateway.policy.engine import ask_all, judge_again, judge_due
@@ -258,7 +258,7 @@ def is_own_rules(verdict: Verdict) -> bool:
     return verdict.action is Action.QUARANTINE and _reason_of(verdict) is Reason.USER_PREF
 
 
-def _reason_of(verdict: Verdict) -> Reason | None:
+def _reason_of(verdict: Verdict) -> ReasonCode | None:
     deciding = verdict.deciding
     return None if deciding is None else deciding.reason
 

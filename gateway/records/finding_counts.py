@@ -6,14 +6,15 @@ from typing import TypeAlias
 
 import orjson
 
-from gateway.domain.verdict import Action, Basis, Reason
+from gateway.domain.verdict import Action, Basis
+from gateway.policy.checks import reasons_on
 from gateway.records.sealed_values import UNPROVEN, Joint, Record, joint_of
 
 _DECISION, _OUTCOME = b'{"kind":"decision",', b'{"kind":"outcome",'
 _AGAIN = b'{"kind":"judged_again",'
 _PASSING = frozenset({Action.FORWARD, "shadow"})
 # No rule is right or wrong because of how the gateway and its queues stood.
-_OF_THE_MOMENT = frozenset(one for one in Reason if one.basis is Basis.MOMENT)
+_OF_THE_MOMENT = reasons_on(Basis.MOMENT)
 _MAX_PLACES, _MAX_HELD = 10_000, 20_000
 # Who sent what was held before the lines that are read is not known.
 _UNREAD: Record = {"source": "", "destination": ""}

@@ -9,8 +9,9 @@ from typing import TypeAlias
 import orjson
 
 from gateway.domain.detector import STEP, Measure
-from gateway.domain.verdict import Action, Reason
+from gateway.domain.verdict import Action
 from gateway.filter.normalise.unicode_fold import FILLERS
+from gateway.policy.checks import all_reasons
 from gateway.records.sealed_values import UNPROVEN, Joint, Record, joint_of, opened, text_of
 from gateway.runtime.sealing import Sealer, SealError
 from gateway.smpp.commands import CommandId
@@ -31,20 +32,9 @@ _DECISION, _OUTCOME, _TEXT = b'{"kind":"decision",', b'{"kind":"outcome",', b'{"
 _PASSING = frozenset({Action.FORWARD, "shadow"})
 _REPLACE_SM = int(CommandId.REPLACE_SM)
 _UNKNOWN_NUMBER = int(CommandStatus.ESME_RINVDSTADR)
-_BY_REASON = {
-    Reason.SIG_UNKNOWN: Measure.UNSIGNED,
-    Reason.NO_SENDER_NAME: Measure.UNSIGNED,
-    Reason.NO_OPTOUT_HINT: Measure.NO_OPTOUT_HINT,
-    Reason.PORT_MISUSE: Measure.PORT_MISUSE,
-    Reason.OUTSIDE_WINDOW: Measure.AT_NIGHT,
-    Reason.OPTED_OUT: Measure.AFTER_OPTOUT,
-    Reason.OUT_OF_SCOPE: Measure.OUT_OF_SCOPE,
-    Reason.SIG_SWITCH: Measure.OUT_OF_SCOPE,
-    Reason.CONSENT_NONE: Measure.WITHOUT_CONSENT,
-    Reason.CONSENT_UNPROVEN: Measure.WITHOUT_CONSENT,
-    Reason.TPL_MISMATCH: Measure.OFF_TEMPLATE,
+_MEASURES: dict[object, Measure] = {
+    name: reason.measure for name, reason in all_reasons().items() if reason.measure is not None
 }
-_MEASURES: dict[object, Measure] = {reason.value: one for reason, one in _BY_REASON.items()}
 
 _HAN = "\u4e00-\u9fff"
 # Letters of Greek and Cyrillic, which stand for Latin ones among Han, and marks between each two

@@ -19,6 +19,7 @@ from gateway.filter.facts import TextFacts
 from gateway.filter.scan import CodedText
 from gateway.policy.bundle import Bundle, Rule
 from gateway.policy.check import Counter, CountingCheck
+from gateway.policy.checks import reasons_on
 from gateway.policy.engine import count_together, stop_together
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.ruleset import RuleSet
@@ -30,9 +31,9 @@ from gateway.smpp.text import readings
 
 # Records have names of reasons, also of such as are gone. No rule can be asked again about those of
 # the moment.
-OF_THE_MOMENT = frozenset(one for one in Reason if one.basis is Basis.MOMENT)
-_OF_THE_TEXT = frozenset(one for one in Reason if one.basis in (Basis.TEXT, Basis.CONTENT))
-_OF_ADDRESSES = frozenset(one for one in Reason if one.basis is Basis.ADDRESSES)
+OF_THE_MOMENT = reasons_on(Basis.MOMENT)
+_OF_THE_TEXT = reasons_on(Basis.TEXT, Basis.CONTENT)
+_OF_ADDRESSES = reasons_on(Basis.ADDRESSES)
 _REPLACE_SM, _SUBMIT_MULTI = int(CommandId.REPLACE_SM), int(CommandId.SUBMIT_MULTI)
 _HELD = frozenset({Action.QUARANTINE, Action.DEFER})
 _OF_THE_WORDS = frozenset({Reason.CONTENT, Reason.CONTENT_UNREADABLE})

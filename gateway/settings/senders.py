@@ -24,7 +24,6 @@ from gateway.domain.sender import (
     SenderState,
     Webhook,
 )
-from gateway.domain.verdict import Reason
 from gateway.settings import yaml
 from gateway.settings.credentials import (
     is_samples_own,
@@ -50,7 +49,7 @@ from gateway.settings.schema import (
     without,
 )
 from gateway.settings.smscs import SmscGroups
-from gateway.settings.status_maps import SHIPPED_MAPS, status_faults
+from gateway.settings.status_maps import shipped_maps, status_faults
 from gateway.settings.yaml import Document, Fault, Where
 
 
@@ -120,7 +119,7 @@ class SenderShape(Shape):
     status_map: Id | None = None
     statuses: dict[str, str] = Field(default_factory=dict)
     refusal_tlvs: bool = False
-    accept: list[Annotated[Reason, Strict(False)]] = Field(default_factory=list)
+    accept: list[str] = Field(default_factory=list)
     webhook: WebhookShape | None = None
     mail: MailAddress | None = None
     group: Id = "main"
@@ -164,11 +163,16 @@ def load_senders(
         partial(_peers, takes_peers=takes_peers),
     )
     routes = RouteTable(groups.routes)
-    maps = {**SHIPPED_MAPS, **file.status_maps}
-    return {
-        shape.system_id: _sender(shape, maps[shape.status_map] if shape.status_map else {}, routes)
-        for shape in file.senders
-    }
+    maps = file.status_maps
+    return {shape.system_id: _sender(shape, _map_of(shape, maps), routes) for shape in file.senders}
+
+
+def _map_of(shape: SenderShape, maps: Mapping[str, Mapping[str, str]]) -> Mapping[str, str]:
+    """Return the map of statuses that an SP names: one of the file comes before a shipped one."""
+    name = shape.status_map
+    if name is None:
+        return {}
+    return maps[name] if name in maps else shipped_maps()[name]
 
 
 def takes_peers(settings: GatewaySettings | None) -> bool:

@@ -15,7 +15,7 @@ from gateway.dataplane.plane import Plane
 from gateway.domain.consent import Answer, ConsentAnswer
 from gateway.domain.filings import PortScope
 from gateway.domain.sender import BindLimits, BindType, Port, Rate, Sender, SenderState
-from gateway.domain.verdict import Action, Finding, Reason
+from gateway.domain.verdict import Action, Finding
 from gateway.domain.warning import (
     EarlyWarning,
     Severity,
@@ -24,6 +24,7 @@ from gateway.domain.warning import (
     WarningKind,
 )
 from gateway.policy.bundle import Bundle
+from gateway.policy.checks.number_walk import NumberWalk
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.places import ProvinceTable
 from gateway.policy.ruleset import RuleSet
@@ -243,7 +244,7 @@ class Desk:
 
     def find(self, rule: str = "R28", times: int = 1) -> None:
         one = Submission(self.plane.rules.accounts["sp1"], PORT.encode(), b"13800138000")
-        one.findings = (Finding(rule, Reason.NUMBER_WALK, Action.REJECT, "walks", warning=W9),)
+        one.findings = (Finding(rule, NumberWalk.reason, Action.REJECT, "walks", warning=W9),)
         for number in range(times):
             self.plane.warnings.note(one, 1_700_000_000.0, (1, number, 0))
 

@@ -12,7 +12,7 @@ from gateway.app.complaint_worker import CampaignCases
 from gateway.app.peer_evidence import PeerEvidence
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.domain.suspension import EXPIRY, Lift
-from gateway.domain.verdict import Reason
+from gateway.domain.verdict import Reason, ReasonCode
 from gateway.storage.errors import StoreUnavailable
 from gateway.stores import Stores
 from gateway.systems.cases.model import CaseState
@@ -36,7 +36,7 @@ def held(
     number: int = 0,
     *,
     source: str = PORT,
-    reason: Reason = Reason.SUSPICIOUS,
+    reason: ReasonCode = Reason.SUSPICIOUS,
     campaign: str = "loan",
     state: HoldState = HoldState.HELD,
 ) -> HeldMessage:

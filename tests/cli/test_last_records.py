@@ -11,6 +11,7 @@ from gateway.domain.verdict import Action, Finding, Reason
 from gateway.domain.warning import Severity
 from gateway.filter.keywords.index import word_id
 from gateway.policy.bundle import Bundle
+from gateway.policy.checks.bad_link import BadLink
 from gateway.records.archive import RecordArchive
 from gateway.records.lines import RecordLines, finding_fields
 from gateway.records.upkeep import seal_closed
@@ -311,7 +312,7 @@ def test_every_finding_of_a_message_is_told_in_words(
         word=word_id("黑户贷款"),
     )
     gone = Finding("K-OLD", Reason.CONTENT, Action.FORWARD, "", shadow=True, word="1234567")
-    link = Finding("R61-link", Reason.BAD_LINK, Action.REJECT, "", campaign="c01")
+    link = Finding("R61-link", BadLink.reason, Action.REJECT, "", campaign="c01")
     found = (model, word, gone, link)
     why = Why("quarantine", "CONTENT", "K-LOAN", "", "0123456789ab", findings=found)
     at, of = HOUR * 3600.0, (12, "shop", 4)

@@ -9,7 +9,7 @@ from gateway.domain.filings import PortScope, Signature, Template, TemplateKind
 from gateway.domain.policy import ROLLING_DAY, CountDimension, Limit
 from gateway.domain.preferences import PreferenceAction, PreferenceKind, packed, preference
 from gateway.domain.sender import Port, Purpose, Rate, Sender, SenderState
-from gateway.domain.verdict import Action, Reason
+from gateway.domain.verdict import Action, Reason, ReasonCode
 from gateway.filter.contacts import ContactKind
 from gateway.policy.bundle import Rule
 from gateway.policy.check import Check
@@ -92,13 +92,13 @@ class Scene:
 class Stops:
     """A rule at work: `against` it stops the message for `reason`, in `decent` it does not."""
 
-    reason: Reason
+    reason: ReasonCode
     against: Scene
     decent: Scene
     check: type[Check] | None = None
 
 
-def _by(check: Check, reason: Reason, against: Scene, decent: Scene) -> Stops:
+def _by(check: Check, reason: ReasonCode, against: Scene, decent: Scene) -> Stops:
     rules = (rule("R", check),)
     return Stops(reason, replace(against, rules=rules), replace(decent, rules=rules), type(check))
 
@@ -203,30 +203,30 @@ RULES: Mapping[str, Stops] = {
         Scene(knows=_suspended(int(PORT))),
         Scene(knows=_suspended(MSISDN)),
     ),
-    "R04 the province": _by(OtherProvince(), Reason.OUT_OF_SCOPE, _PROVINCIAL, _OF_ALL),
+    "R04 the province": _by(OtherProvince(), OtherProvince.reason, _PROVINCIAL, _OF_ALL),
     "R05 the purpose": _by(
         PortMisuse(), Reason.PORT_MISUSE, _SELLING, replace(_SELLING, han=HAN, latin=LATIN)
     ),
     "R06 the signature's port": _by(
         SignatureSwitch(),
-        Reason.SIG_SWITCH,
+        SignatureSwitch.reason,
         replace(_BOUND, han="您好，周末再见，谢谢您【乙银行】"),
         _BOUND,
     ),
     "R12 the signature": _by(
         UnknownSignature(),
-        Reason.SIG_UNKNOWN,
+        UnknownSignature.reason,
         replace(_SIGNED, han="您好，周末再见，谢谢您【乙银行】", latin=LATIN),
         _SIGNED,
     ),
     "R12 no signature": _by(
-        UnknownSignature(), Reason.SIG_UNKNOWN, replace(_SIGNED, han=HAN, latin=LATIN), _SIGNED
+        UnknownSignature(), UnknownSignature.reason, replace(_SIGNED, han=HAN, latin=LATIN), _SIGNED
     ),
     "R12 the template": _by(
-        UnknownTemplate(), Reason.TPL_MISMATCH, replace(_ON_FILE, han=HAN, latin=LATIN), _ON_FILE
+        UnknownTemplate(), UnknownTemplate.reason, replace(_ON_FILE, han=HAN, latin=LATIN), _ON_FILE
     ),
     "R20 consent": _by(
-        NoConsent(), Reason.CONSENT_NONE, Scene(), Scene(knows=_consent(Answer.AGREED))
+        NoConsent(), NoConsent.reason, Scene(), Scene(knows=_consent(Answer.AGREED))
     ),
     "R21 the refusal": _by(
         OptOut(), Reason.OPTED_OUT, Scene(knows=_consent(Answer.REFUSED)), Scene()
@@ -239,34 +239,34 @@ RULES: Mapping[str, Stops] = {
     ),
     "R28 a walk": _by(
         NumberWalk(2, timedelta(minutes=10)),
-        Reason.NUMBER_WALK,
+        NumberWalk.reason,
         Scene(before=(advert(to=str(int(SUBSCRIBER) - 1)),)),
         Scene(),
     ),
     "R28 unknown numbers": _by(
         UnknownNumbers(0.5, timedelta(minutes=10), 1),
-        Reason.NUMBERS_UNKNOWN,
+        UnknownNumbers.reason,
         Scene(knows=_answered(passed=1, unknown=1)),
         Scene(knows=_answered(passed=3, unknown=1)),
     ),
     "R30 the way out": _by(
-        NoOptoutHint(), Reason.NO_OPTOUT_HINT, replace(_WITH_HINT, han=HAN, latin=LATIN), _WITH_HINT
+        NoOptoutHint(), NoOptoutHint.reason, replace(_WITH_HINT, han=HAN, latin=LATIN), _WITH_HINT
     ),
-    "R38 the name": _by(NoSenderName(), Reason.NO_SENDER_NAME, Scene(), _SIGNED),
+    "R38 the name": _by(NoSenderName(), NoSenderName.reason, Scene(), _SIGNED),
     "R40 the hour": Stops(
-        Reason.OUTSIDE_WINDOW,
+        OutsideWindow.reason,
         _untimely(_CLOSED, Action.REJECT),
         _untimely(_OPEN, Action.REJECT),
         OutsideWindow,
     ),
     "R40 wait for the hour": Stops(
-        Reason.OUTSIDE_WINDOW,
+        OutsideWindow.reason,
         _untimely(_CLOSED, Action.DEFER),
         _untimely(_OPEN, Action.DEFER),
         OutsideWindow,
     ),
     "R42 too often": _by(
-        _DAILY, Reason.FREQUENCY, Scene(before=(advert(),)), Scene(before=_TO_ANOTHER)
+        _DAILY, TooOften.reason, Scene(before=(advert(),)), Scene(before=_TO_ANOTHER)
     ),
     "R42 no room to count": _by(
         _DAILY,
@@ -277,14 +277,14 @@ RULES: Mapping[str, Stops] = {
     "R44 the port's rate": _by(TooFast(0.001, 1), Reason.RATE, Scene(before=_TO_ANOTHER), Scene()),
     "R61 the link": _by(
         BadLink(block=("evil.com",)),
-        Reason.BAD_LINK,
+        BadLink.reason,
         Scene(han="您好，请看evil.com/x，谢谢您", latin="Please see http://evil.com/x now"),
         Scene(),
     ),
-    "R61 the signature": _by(Impostor(("甲银行",)), Reason.IMPOSTOR, _LIKE_A_BANK, _UNSIGNED_HAN),
+    "R61 the signature": _by(Impostor(("甲银行",)), Impostor.reason, _LIKE_A_BANK, _UNSIGNED_HAN),
     "R61 the contact": _by(
         ContactInText(frozenset({ContactKind.QQ})),
-        Reason.CONTACT_GIVEN,
+        ContactInText.reason,
         Scene(han="您好，请加QQ1234567，谢谢您", latin="Write to QQ 1234567 today"),
         Scene(),
     ),

@@ -9,7 +9,7 @@ from gateway.domain.consent import Answer
 from gateway.domain.filings import PortScope, Template, TemplateKind
 from gateway.domain.policy import Enforcement
 from gateway.domain.sender import Port, Purpose
-from gateway.domain.verdict import Action, Reason
+from gateway.domain.verdict import Action
 from gateway.domain.warning import Severity, WarningCode, WarningCount, WarningKind
 from gateway.policy.bundle import Rule
 from gateway.policy.checks.no_consent import NoConsent
@@ -243,7 +243,7 @@ def test_r28_an_sp_whose_numbers_are_mostly_unknown_is_held() -> None:
     assert up(batch, session) == []
     (held,) = batch.attention
     assert isinstance(held, Hold)
-    assert held.verdict.findings[0].reason is Reason.NUMBERS_UNKNOWN
+    assert held.verdict.findings[0].reason is UnknownNumbers.reason
     assert len(up(spared, neighbour)) == 1
     assert list(taken(world)) == [WarningKind(W9, "R28-unknown", "sp1", PORT)]
 

@@ -9,19 +9,18 @@ from hypothesis import strategies as st
 from gateway.domain.held_findings import (
     CAMPAIGN_LINE,
     HOLD_LINE,
-    NEVER_EXCEPTED,
-    NEVER_OVERRULED,
     OverruledFindings,
     lines_of,
     rule_line,
     told_items,
 )
-from gateway.domain.verdict import Action, Finding, Reason
+from gateway.domain.verdict import Action, Finding, Reason, ReasonCode, Waiver
+from gateway.policy.checks import all_reasons
+from gateway.policy.checks.bad_link import BadLink
+from gateway.policy.checks.outside_window import OutsideWindow
 
 WORD = Finding("K-LOAN", Reason.CONTENT, Action.QUARANTINE, "低息贷款", category="loan", word="a1")
-LINK = Finding(
-    "R61-LINK", Reason.BAD_LINK, Action.QUARANTINE, "links to what is blocked: a.example"
-)
+LINK = Finding("R61-LINK", BadLink.reason, Action.QUARANTINE, "links to what is blocked: a.example")
 SCORE = Finding(
     "R61", Reason.SUSPICIOUS, Action.QUARANTINE, "93 % likely", category="loan", score=93
 )
@@ -60,7 +59,7 @@ def test_what_was_overruled_adds_up() -> None:
 
 def test_a_release_of_before_findings_were_kept_overruled_what_only_holds() -> None:
     overruled = OverruledFindings(HOLD_LINE)
-    at_night = replace(WORD, rule="R40", reason=Reason.OUTSIDE_WINDOW)
+    at_night = replace(WORD, rule="R40", reason=OutsideWindow.reason)
 
     assert all(map(overruled.covers, (WORD, LINK, SCORE, CAMPAIGN)))
     assert not overruled.covers(replace(WORD, action=Action.REJECT))
@@ -69,7 +68,7 @@ def test_a_release_of_before_findings_were_kept_overruled_what_only_holds() -> N
 
 
 def test_nobody_overrules_the_hour() -> None:
-    at_night = replace(WORD, rule="R40", reason=Reason.OUTSIDE_WINDOW)
+    at_night = replace(WORD, rule="R40", reason=OutsideWindow.reason)
 
     assert not OverruledFindings(lines_of([at_night]) + rule_line("R40")).covers(at_night)
 
@@ -83,19 +82,33 @@ def test_of_a_rule_all_that_it_finds() -> None:
     assert not OverruledFindings().covers(WORD)
 
 
-@pytest.mark.parametrize("reason", sorted(NEVER_OVERRULED))
-def test_what_the_law_gives_to_subscribers_is_not_for_people_to_overrule(reason: Reason) -> None:
+NEVER_OVERRULED = [one for one in all_reasons().values() if one.waiver is Waiver.NEVER]
+
+
+def test_what_the_law_gives_to_subscribers_is_not_for_people_to_overrule() -> None:
+    assert {*NEVER_OVERRULED} == {
+        Reason.SENDER_STATE,
+        Reason.SOURCE_NOT_OWNED,
+        Reason.SOURCE_SUSPENDED,
+        Reason.OPTED_OUT,
+        Reason.CONSENT_UNCHECKED,
+        Reason.USER_PREF,
+        OutsideWindow.reason,
+    }
+
+
+@pytest.mark.parametrize("reason", NEVER_OVERRULED)
+def test_no_line_covers_what_people_cannot_overrule(reason: ReasonCode) -> None:
     finding = replace(WORD, reason=reason)
 
     for lines in (lines_of([finding]), rule_line(finding.rule), CAMPAIGN_LINE):
         assert not OverruledFindings(lines).covers(finding)
-    assert reason in NEVER_EXCEPTED
 
 
 def test_kept_is_what_decided_and_what_else_would_hold_the_text() -> None:
     shadow = replace(WORD, rule="K-SHADOW", shadow=True)
     refuses = replace(WORD, rule="K-REFUSES", action=Action.REJECT)
-    later = Finding("R40", Reason.OUTSIDE_WINDOW, Action.DEFER, "outside the hours")
+    later = Finding("R40", OutsideWindow.reason, Action.DEFER, "outside the hours")
 
     lines = lines_of([SCORE, shadow, later], [SCORE, WORD, refuses, shadow])
 

@@ -7,7 +7,7 @@ from typing import TypedDict, Unpack
 from gateway.domain.categories import TrafficClass
 from gateway.domain.policy import Enforcement, KeywordList, ListAction
 from gateway.domain.sender import BindLimits, BindType, Port, Purpose, Rate, Sender, SenderState
-from gateway.domain.verdict import Action, Reason
+from gateway.domain.verdict import Action, ReasonCode
 from gateway.filter.facts import TextFacts
 from gateway.policy.bundle import Bundle, Override, Rule, Title
 from gateway.policy.check import Ask, AskedCheck, Check, Sieve
@@ -155,12 +155,12 @@ class World:
         to: int | str = NUMBER,
         *,
         at: float = 0.0,
-    ) -> Reason | None:
+    ) -> ReasonCode | None:
         """Judge a message; return why it is stopped, None when it passes."""
         return why(self.judge(text, source, to, at=at))
 
 
-def why(one: Submission) -> Reason | None:
+def why(one: Submission) -> ReasonCode | None:
     """Return why a judged message is stopped, None when it passes."""
     deciding = one.verdict.deciding if one.verdict is not None else None
     return deciding.reason if deciding is not None else None

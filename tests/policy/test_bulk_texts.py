@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 
 from gateway.domain.categories import TrafficClass
-from gateway.domain.verdict import Action, Finding, Reason
+from gateway.domain.verdict import Action, Finding, Reason, ReasonCode
 from gateway.filter.facts import TextFacts
 from gateway.policy import similar_texts
+from gateway.policy.checks.too_often import TooOften
 from gateway.policy.similar_texts import BulkTexts
 from gateway.policy.submission import Submission
 from tests.policy.conftest import addressed
@@ -28,15 +29,17 @@ def found_in(texts: BulkTexts, *sent: tuple[str, int], msisdn: int = MSISDN) -> 
 @pytest.mark.parametrize(
     "reason", [Reason.SUSPICIOUS, Reason.CONTENT, Reason.CAMPAIGN, Reason.PORT_MISUSE]
 )
-def test_r43_what_rules_find_against_a_text_is_against_it_on_trial_or_not(reason: Reason) -> None:
+def test_r43_what_rules_find_against_a_text_is_against_it_on_trial_or_not(
+    reason: ReasonCode,
+) -> None:
     one = message("你好")
     one.findings = (replace(FOUND, reason=reason),)
 
     assert BulkTexts(3).against(MSISDN, one) == f"{reason} by R61-model"
 
 
-@pytest.mark.parametrize("reason", [Reason.FREQUENCY, Reason.CONTENT_UNCHECKED, Reason.USER_PREF])
-def test_r43_what_is_not_about_the_text_is_not_against_it(reason: Reason) -> None:
+@pytest.mark.parametrize("reason", [TooOften.reason, Reason.CONTENT_UNCHECKED, Reason.USER_PREF])
+def test_r43_what_is_not_about_the_text_is_not_against_it(reason: ReasonCode) -> None:
     one = message("你好")
     one.findings = (replace(FOUND, reason=reason),)
 

@@ -58,7 +58,7 @@ def test_r23_a_request_for_consent_needs_none_but_the_store_must_be_asked() -> N
     world = asking()
 
     assert is_asked(world.judge(REQUEST))
-    assert world.reason(ADVERT) is Reason.CONSENT_NONE
+    assert world.reason(ADVERT) is NoConsent.reason
 
 
 def test_r23_what_is_no_request_waits_for_nothing() -> None:
@@ -87,7 +87,7 @@ def test_r23_while_the_store_cannot_be_read_nobody_is_asked() -> None:
 def test_r23_more_than_what_was_filed_is_no_request() -> None:
     world = asking()
 
-    assert world.reason(f"{REQUEST}。今日全场八折") is Reason.CONSENT_NONE
+    assert world.reason(f"{REQUEST}。今日全场八折") is NoConsent.reason
 
 
 def test_r23_a_part_that_looks_like_a_request_is_none() -> None:
@@ -97,12 +97,12 @@ def test_r23_a_part_that_looks_like_a_request_is_none() -> None:
 
     world.rules.judge_text(one, TextFacts((), (REQUEST,), is_whole=False), 0.0)
 
-    assert why(one) is Reason.CONSENT_NONE
+    assert why(one) is NoConsent.reason
 
 
 def test_r23_only_its_own_sender_may_ask_with_a_template() -> None:
     assert asking().judge(REQUEST, system_id="sp2").verdict is not None
-    assert why(asking().judge(REQUEST, system_id="sp2")) is Reason.CONSENT_NONE
+    assert why(asking().judge(REQUEST, system_id="sp2")) is NoConsent.reason
 
 
 def test_r40_a_request_at_night_waits_for_the_day_and_is_asked_about_then() -> None:
@@ -113,7 +113,7 @@ def test_r40_a_request_at_night_waits_for_the_day_and_is_asked_about_then() -> N
     judge_due(world.rules, leaving, world.rules.scan.judge_texts((REQUEST,)), 0.0, NOON)
 
     assert not is_asked(waiting)
-    assert why(waiting) is Reason.OUTSIDE_WINDOW
+    assert why(waiting) is OutsideWindow.reason
     assert is_asked(leaving)
 
 
@@ -133,7 +133,7 @@ def test_r42_a_request_counts_and_one_that_is_refused_does_not() -> None:
     world = asking(R42)
     first = world.judge(REQUEST, at=NOON)
 
-    assert world.reason(REQUEST, at=NOON) is Reason.FREQUENCY
+    assert world.reason(REQUEST, at=NOON) is TooOften.reason
     world.rules.uncount(first, NOON)
 
     assert is_asked(world.judge(REQUEST, at=NOON))
@@ -192,7 +192,7 @@ def test_r10_a_message_is_of_the_class_that_its_template_declares_or_a_stronger_
 def test_r10_a_template_filed_as_service_makes_no_advert_a_service() -> None:
     world = asking(filed=Template("sp1", "T1", TemplateKind.SERVICE, "会员日全场{1}，拒收请回复R"))
 
-    assert world.reason(ADVERT, SERVICE) is Reason.CONSENT_NONE
+    assert world.reason(ADVERT, SERVICE) is NoConsent.reason
 
 
 def test_what_stands_against_a_request_is_a_verdict_with_the_status_of_its_sp() -> None:

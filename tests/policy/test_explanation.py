@@ -53,7 +53,7 @@ def test_explaining_tells_what_rules_on_trial_say() -> None:
     verdict = explain(compiled, message(compiled), (ADVERT,), 0.0, 0.0)
 
     assert verdict.action is Action.FORWARD
-    assert [f.reason for f in verdict.findings] == [Reason.OPTED_OUT, Reason.CONSENT_NONE]
+    assert [f.reason for f in verdict.findings] == [Reason.OPTED_OUT, NoConsent.reason]
 
 
 @pytest.mark.parametrize(

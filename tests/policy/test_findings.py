@@ -11,6 +11,7 @@ from gateway.domain.warning import Severity, WarningCode
 from gateway.policy.bundle import Override
 from gateway.policy.check import Evidence
 from gateway.policy.checks.opt_out import OptOut
+from gateway.policy.checks.outside_window import OutsideWindow
 from gateway.policy.findings import RuleFindings, if_unread, modes_of, status_of
 from gateway.policy.submission import Submission
 from tests.policy.conftest import addressed, rule
@@ -23,13 +24,13 @@ ENFORCE, SHADOW, OFF = Enforcement
 def test_a_finding_says_what_its_rule_says_unless_the_evidence_says_otherwise() -> None:
     one = rule("R21", OptOut(), status="ESME_RINVDSTADR")
     findings = RuleFindings(one, modes_of(one))
-    otherwise = Evidence("it may wait", Reason.OUTSIDE_WINDOW, Action.QUARANTINE)
+    otherwise = Evidence("it may wait", OutsideWindow.reason, Action.QUARANTINE)
 
     plain, other = (findings.of(addressed(), evidence) for evidence in (REFUSED, otherwise))
 
     assert (plain.rule, plain.reason, plain.action) == ("R21", Reason.OPTED_OUT, Action.REJECT)
     assert (plain.evidence, plain.status) == ("the subscriber refused", "ESME_RINVDSTADR")
-    assert (other.reason, other.action) == (Reason.OUTSIDE_WINDOW, Action.QUARANTINE)
+    assert (other.reason, other.action) == (OutsideWindow.reason, Action.QUARANTINE)
 
 
 @pytest.mark.parametrize(

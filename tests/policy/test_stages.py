@@ -3,14 +3,14 @@
 import pytest
 
 from gateway.domain.sender import Port, Purpose, Rate, SenderState
-from gateway.domain.verdict import Action, Finding, Reason
+from gateway.domain.verdict import Action, Finding, Reason, ReasonCode
 from gateway.policy import ruleset
 from gateway.policy.bundle import ALWAYS
 from gateway.policy.submission import Account, DailyCap
 from tests.policy.conftest import NUMBER, sender, submission
 
 
-def reason_of(finding: Finding | None) -> Reason | None:
+def reason_of(finding: Finding | None) -> ReasonCode | None:
     return finding.reason if finding is not None else None
 
 
@@ -51,7 +51,7 @@ def test_r02_a_source_of_somebody_elses_is_refused(source: bytes) -> None:
     ],
 )
 def test_r03_more_digits_than_were_allotted_are_told_from_a_foreign_source(
-    source: bytes, reason: Reason | None
+    source: bytes, reason: ReasonCode | None
 ) -> None:
     account = Account(sender(ports=(Port("1069000001", 2),)))
 
@@ -68,7 +68,7 @@ def test_r03_more_digits_than_were_allotted_are_told_from_a_foreign_source(
     ],
 )
 def test_r88_a_suspended_port_and_its_extensions_send_nothing(
-    source: bytes, reason: Reason | None
+    source: bytes, reason: ReasonCode | None
 ) -> None:
     account = Account(sender())
     account.origin_of(source)  # what was remembered of it before is not used any more
@@ -157,7 +157,7 @@ def test_r97_a_port_is_held_to_its_own_cap_and_to_that_of_all_ports(own: int, of
     caps = {"10690001": DailyCap(own), "": DailyCap(of_all)}
     account.limit_ports(caps)
 
-    def sent() -> Reason | None:
+    def sent() -> ReasonCode | None:
         one = submission(account, b"10690001", units=1)
         ruleset.source(one, 0.0)
         found = ruleset.probation(one, 0.0)

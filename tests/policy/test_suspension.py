@@ -8,7 +8,7 @@ import pytest
 from gateway.domain.policy import Clock, CountDimension, Enforcement, Limit
 from gateway.domain.sender import Port, Rate
 from gateway.domain.suspension import NewSuspension, SuspensionTerms
-from gateway.domain.verdict import Action, Reason
+from gateway.domain.verdict import Action, Reason, ReasonCode
 from gateway.policy.bundle import Rule
 from gateway.policy.checks.source_suspension import SourceSuspension, end_of
 from gateway.policy.checks.suspicious import Suspicious
@@ -55,7 +55,7 @@ def send(world: World, count: int, at: float = EVE, source: bytes = PERSONAL) ->
     return [world.judge(NEWS, source, 13800000000 + nth, at=at) for nth in range(count)]
 
 
-def reasons(judged: list[Submission]) -> list[Reason | None]:
+def reasons(judged: list[Submission]) -> list[ReasonCode | None]:
     return [why(one) for one in judged]
 
 
@@ -65,7 +65,7 @@ def test_r43_over_the_cap_a_number_is_suspended_for_three_working_days(world: Wo
     last = reasons(send(world, 1, beijing("2026-10-10T23:59")))
     after = reasons(send(world, 1, beijing("2026-10-11T00:00")))
 
-    assert over == [None, None, Reason.FREQUENCY]
+    assert over == [None, None, TooOften.reason]
     assert next_hour == last == [Reason.SOURCE_SUSPENDED]
     assert after == [None]
 
@@ -104,7 +104,7 @@ def test_r43_who_only_writes_too_much_is_refused_and_not_suspended() -> None:
     judged = [world.judge(text, PERSONAL, 13800000000, at=EVE) for text in texts]
     next_hour = world.judge("到家了", PERSONAL, at=EVE + HOUR)
 
-    assert reasons(judged) == [None, None] + [Reason.FREQUENCY] * 3
+    assert reasons(judged) == [None, None] + [TooOften.reason] * 3
     assert why(next_hour) is None
     assert world.knowledge.suspended.found == {}
 
@@ -114,7 +114,7 @@ def test_r43_one_text_to_many_people_over_the_cap_suspends() -> None:
 
     judged = send(world, 5)
 
-    over = [None, None, Reason.FREQUENCY, Reason.FREQUENCY, Reason.SOURCE_SUSPENDED]
+    over = [None, None, TooOften.reason, TooOften.reason, Reason.SOURCE_SUSPENDED]
     assert reasons(judged) == over
     note = world.knowledge.suspended.found[MSISDN].note
     assert note == "over 2 a hour per source; one text to 2 people"
@@ -127,7 +127,7 @@ def test_r43_a_text_like_spam_over_the_cap_suspends_at_once_also_on_trial() -> N
 
     judged = [world.judge(text, PERSONAL, at=EVE) for text in texts]
 
-    over = [None, None, Reason.FREQUENCY, Reason.FREQUENCY, Reason.SOURCE_SUSPENDED]
+    over = [None, None, TooOften.reason, TooOften.reason, Reason.SOURCE_SUSPENDED]
     assert reasons(judged) == over
     note = world.knowledge.suspended.found[MSISDN].note
     assert note == "over 2 a hour per source; SUSPICIOUS by R61-model"
@@ -147,7 +147,7 @@ def test_r43_what_is_on_trial_suspends_nobody() -> None:
 def test_r43_nobody_is_told_of_a_suspension_that_would_stop_nothing(asks: list[Rule]) -> None:
     world = World(R43, *asks, senders=(PERSON,), surroundings=CHINA)
 
-    assert reasons(send(world, 3)) == [None, None, Reason.FREQUENCY]
+    assert reasons(send(world, 3)) == [None, None, TooOften.reason]
     assert world.knowledge.suspended.found == {}
 
 
@@ -178,7 +178,7 @@ def test_what_is_no_number_is_not_suspended() -> None:
     world = World(ASKS, replace(R43, check=caps), senders=(named,), surroundings=CHINA)
     world.knowledge.suspended.load([(MSISDN, EVE + HOUR, 0.0)])
 
-    assert reasons(send(world, 3, source=b"SHOP")) == [None, None, Reason.FREQUENCY]
+    assert reasons(send(world, 3, source=b"SHOP")) == [None, None, TooOften.reason]
     assert world.knowledge.suspended.found == {}
 
 
@@ -191,9 +191,9 @@ def test_r43_once_it_was_lifted_the_cap_alone_holds_for_the_rest_of_the_day(worl
     next_hour = reasons(send(world, 3, EVE + HOUR))
     next_day = reasons(send(world, 3, EVE + 25 * HOUR))
 
-    assert same_hour == [Reason.FREQUENCY]
-    assert next_hour == [None, None, Reason.FREQUENCY]
-    assert next_day == [None, None, Reason.FREQUENCY]
+    assert same_hour == [TooOften.reason]
+    assert next_hour == [None, None, TooOften.reason]
+    assert next_day == [None, None, TooOften.reason]
     assert world.knowledge.suspended.found.keys() == {MSISDN}
 
 
@@ -204,7 +204,7 @@ def test_r43_an_explanation_suspends_nobody(world: World) -> None:
     verdict = explain(world.rules, one, (NEWS,), 0.0, EVE)
 
     assert verdict.deciding is not None
-    assert verdict.deciding.reason is Reason.FREQUENCY
+    assert verdict.deciding.reason is TooOften.reason
     assert world.knowledge.suspended.found == {}
 
 

@@ -8,6 +8,7 @@ import pytest
 from gateway.domain.verdict import Action, Finding, Reason
 from gateway.domain.warning import MAX_SAMPLES, Severity, WarningCode, WarningCount, WarningKind
 from gateway.policy import findings
+from gateway.policy.checks.no_sender_name import NoSenderName
 from gateway.policy.findings import WarningTally
 from gateway.policy.submission import Submission
 from tests.policy.conftest import NUMBER, addressed, submission
@@ -21,7 +22,7 @@ MISUSE = Finding(
     warning=W3,
     severity=Severity.SERIOUS,
 )
-PLAIN = Finding("R38", Reason.NO_SENDER_NAME, Action.REJECT, "nameless")
+PLAIN = Finding("R38", NoSenderName.reason, Action.REJECT, "nameless")
 
 
 def found(*findings: Finding, source: bytes = b"10690001") -> Submission:

@@ -8,6 +8,7 @@ import pytest
 from gateway.domain.policy import ContentRule
 from gateway.domain.sender import SenderKind
 from gateway.domain.verdict import Action, Finding, Reason, Verdict
+from gateway.policy.checks.outside_window import OutsideWindow
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.ruleset import RuleSet
 from gateway.proxy.rejudge import grounds_of, longest_hold_s, valid_until_of
@@ -18,7 +19,7 @@ NOW = datetime(2025, 11, 25, 13, tzinfo=UTC)
 DUE = NOW + timedelta(hours=11)
 TTL_S = 3600.0
 WORD = Finding("K-LOAN", Reason.CONTENT, Action.QUARANTINE, "低息贷款", category="loan")
-HOUR = Finding("R40", Reason.OUTSIDE_WINDOW, Action.DEFER, "outside the hours")
+HOUR = Finding("R40", OutsideWindow.reason, Action.DEFER, "outside the hours")
 FLAGGED = Verdict(Action.QUARANTINE, (HOUR, WORD), "d1")
 DEFERRED = Verdict(Action.DEFER, (HOUR,), "d1", due=DUE.timestamp())
 

@@ -1,7 +1,8 @@
 """Rows of decisions with findings."""
 
 from gateway.domain.records import DecisionRow, OutcomeRow, Row, Why
-from gateway.domain.verdict import Action, Finding, Reason
+from gateway.domain.verdict import Action, Finding, Reason, ReasonCode
+from gateway.policy.checks.bad_link import BadLink
 from gateway.records.lines import RecordLines
 
 HOUR = 383_480  # 2013-09-30, 08 UTC
@@ -11,7 +12,7 @@ AT = HOUR * 3600.0
 def found(
     rule: str,
     action: Action = Action.QUARANTINE,
-    reason: Reason = Reason.BAD_LINK,
+    reason: ReasonCode = BadLink.reason,
     *,
     shadow: bool = True,
 ) -> Finding:
@@ -19,7 +20,9 @@ def found(
     return Finding(rule, reason, action, "", shadow=shadow)
 
 
-def enforced(rule: str, action: Action = Action.REJECT, reason: Reason = Reason.CONTENT) -> Finding:
+def enforced(
+    rule: str, action: Action = Action.REJECT, reason: ReasonCode = Reason.CONTENT
+) -> Finding:
     return found(rule, action, reason, shadow=False)
 
 

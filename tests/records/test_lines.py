@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from gateway.domain.records import DecisionRow, DeliveryRow, OutcomeRow, Row, Why
 from gateway.domain.verdict import Action, Finding, Reason
 from gateway.domain.warning import Severity
+from gateway.policy.checks.bad_link import BadLink
 from gateway.records.lines import RecordLines
 
 Decision = Callable[..., DecisionRow]
@@ -108,7 +109,7 @@ def test_a_decision_names_the_class_of_its_message_and_what_decided_about_it(
 
 
 def test_every_finding_is_told_with_what_it_has(decision: Decision) -> None:
-    noted = Finding("R61-links", Reason.BAD_LINK, Action.QUARANTINE, "a link", shadow=True)
+    noted = Finding("R61-links", BadLink.reason, Action.QUARANTINE, "a link", shadow=True)
     word = Finding(
         "K-FRAUD",
         Reason.CONTENT,

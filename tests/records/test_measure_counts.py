@@ -7,7 +7,14 @@ import orjson
 import pytest
 
 from gateway.domain.detector import Measure
-from gateway.domain.verdict import Reason
+from gateway.domain.verdict import Reason, ReasonCode
+from gateway.policy.checks.no_consent import NoConsent
+from gateway.policy.checks.no_optout_hint import NoOptoutHint
+from gateway.policy.checks.other_province import OtherProvince
+from gateway.policy.checks.outside_window import OutsideWindow
+from gateway.policy.checks.signature_switch import SignatureSwitch
+from gateway.policy.checks.unknown_signature import UnknownSignature
+from gateway.policy.checks.unknown_template import UnknownTemplate
 from gateway.records import measure_counts
 from gateway.records.measure_counts import MOST_SAMPLES, MeasureCounter, is_evasive
 from gateway.records.sealed_values import sealed
@@ -54,19 +61,19 @@ def test_a_message_counts_in_its_step_for_its_port(counter: MeasureCounter) -> N
 @pytest.mark.parametrize(
     ("reason", "measure"),
     [
-        (Reason.SIG_UNKNOWN, Measure.UNSIGNED),
-        (Reason.NO_OPTOUT_HINT, Measure.NO_OPTOUT_HINT),
+        (UnknownSignature.reason, Measure.UNSIGNED),
+        (NoOptoutHint.reason, Measure.NO_OPTOUT_HINT),
         (Reason.PORT_MISUSE, Measure.PORT_MISUSE),
-        (Reason.OUTSIDE_WINDOW, Measure.AT_NIGHT),
+        (OutsideWindow.reason, Measure.AT_NIGHT),
         (Reason.OPTED_OUT, Measure.AFTER_OPTOUT),
-        (Reason.OUT_OF_SCOPE, Measure.OUT_OF_SCOPE),
-        (Reason.SIG_SWITCH, Measure.OUT_OF_SCOPE),
-        (Reason.CONSENT_NONE, Measure.WITHOUT_CONSENT),
-        (Reason.TPL_MISMATCH, Measure.OFF_TEMPLATE),
+        (OtherProvince.reason, Measure.OUT_OF_SCOPE),
+        (SignatureSwitch.reason, Measure.OUT_OF_SCOPE),
+        (NoConsent.reason, Measure.WITHOUT_CONSENT),
+        (UnknownTemplate.reason, Measure.OFF_TEMPLATE),
     ],
 )
 def test_r95_what_rules_find_is_counted_once_a_message_also_in_shadow(
-    counter: MeasureCounter, reason: Reason, measure: Measure
+    counter: MeasureCounter, reason: ReasonCode, measure: Measure
 ) -> None:
     found = counts(counter, decision(reason, reason, "LATER", sequence_number=8), decision())
 

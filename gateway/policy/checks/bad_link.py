@@ -10,7 +10,7 @@ from typing import Annotated
 
 from annotated_types import MaxLen
 
-from gateway.domain.verdict import Action, Reason
+from gateway.domain.verdict import Action, Basis, ReasonCode, TextMark
 from gateway.filter.facts import TextSign
 from gateway.filter.links import TextLink
 from gateway.filter.lookalike import KnownDomains, Likeness, LookAlike
@@ -50,7 +50,7 @@ class BadLink(TextCheck):
     `category` is what such a text is about.
     """
 
-    reason = Reason.BAD_LINK
+    reason = ReasonCode("BAD_LINK", Basis.CONTENT, cmpp="0x440", mark=TextMark.LINKS)
     order = 150
     allowed_actions = (Action.QUARANTINE, Action.REJECT)
     help = {

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from annotated_types import MinLen
 
-from gateway.domain.verdict import Action, Reason
+from gateway.domain.verdict import Action, Basis, ReasonCode, TextMark
 from gateway.filter.contacts import ContactKind
 from gateway.filter.facts import TextSign
 from gateway.policy.check import ENDLESS, CheckQuestion, Evidence, TextCheck
@@ -29,7 +29,7 @@ _NAMES = {
 class ContactInText(TextCheck):
     """The text gives a contact of one of `kinds` (R61)."""
 
-    reason = Reason.CONTACT_GIVEN
+    reason = ReasonCode("CONTACT_GIVEN", Basis.CONTENT, cmpp="0x442", mark=TextMark.CONTACTS)
     order = 170
     formerly = "contact_given"
     allowed_actions = (Action.QUARANTINE, Action.REJECT)

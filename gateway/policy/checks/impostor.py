@@ -5,7 +5,7 @@ from typing import Annotated
 
 from annotated_types import MaxLen
 
-from gateway.domain.verdict import Action, Reason
+from gateway.domain.verdict import Action, Basis, ReasonCode, TextMark
 from gateway.filter.facts import TextSign
 from gateway.filter.lookalike import KnownNames
 from gateway.policy.check import CategoryId, CheckQuestion, Evidence, Name, TextCheck
@@ -25,7 +25,7 @@ class Impostor(TextCheck):
     A signature that the sender itself has filed is its own, and so is a similar one.
     """
 
-    reason = Reason.IMPOSTOR
+    reason = ReasonCode("IMPOSTOR", Basis.CONTENT, cmpp="0x441", mark=TextMark.SIGNATURE)
     order = 160
     allowed_actions = (Action.QUARANTINE, Action.REJECT)
     help = {

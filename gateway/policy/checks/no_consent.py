@@ -3,16 +3,24 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gateway.domain.verdict import Reason
+from gateway.domain.detector import Measure
+from gateway.domain.verdict import Basis, ReasonCode, Waiver
 from gateway.policy.check import CheckQuestion, Evidence, RecipientCheck, Sieve
 from gateway.policy.checks.opt_out import UNKNOWN_RECIPIENT, UNREAD, answers_among
 from gateway.policy.hours import RuleLocale
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.submission import Submission
 
+CONSENT_UNPROVEN = ReasonCode(
+    "CONSENT_UNPROVEN",
+    Basis.RECIPIENT,
+    cmpp="0x422",
+    waiver=Waiver.MESSAGE,
+    measure=Measure.WITHOUT_CONSENT,
+)
 _UNASKED = Evidence("no consent on record", zh="没有同意记录")
 _UNPROVEN = Evidence(
-    "consent is asserted only", Reason.CONSENT_UNPROVEN, zh="同意仅为服务商声称，未经证明"
+    "consent is asserted only", CONSENT_UNPROVEN, zh="同意仅为服务商声称，未经证明"
 )
 
 
@@ -20,7 +28,13 @@ _UNPROVEN = Evidence(
 class NoConsent(RecipientCheck):
     """The subscriber never agreed (R20); `accept_asserted` takes the sender's word (R26)."""
 
-    reason = Reason.CONSENT_NONE
+    reason = ReasonCode(
+        "CONSENT_NONE",
+        Basis.RECIPIENT,
+        cmpp="0x421",
+        waiver=Waiver.MESSAGE,
+        measure=Measure.WITHOUT_CONSENT,
+    )
     order = 50
     formerly = "not_agreed"
     can_be_unread = True

@@ -6,7 +6,8 @@ arrive; without that part no phone shows the message.
 
 from dataclasses import dataclass
 
-from gateway.domain.verdict import Reason
+from gateway.domain.detector import Measure
+from gateway.domain.verdict import Basis, ReasonCode
 from gateway.filter.facts import TextSign
 from gateway.policy.check import CheckQuestion, Evidence, TextCheck
 from gateway.policy.hours import RuleLocale
@@ -20,7 +21,7 @@ _NO_WAY_OUT = Evidence("the text tells no way to refuse", zh="短信未告知退
 class NoOptoutHint(TextCheck):
     """The text tells no way to refuse further ones (R30)."""
 
-    reason = Reason.NO_OPTOUT_HINT
+    reason = ReasonCode("NO_OPTOUT_HINT", Basis.TEXT, cmpp="0x433", measure=Measure.NO_OPTOUT_HINT)
     order = 120
     formerly = "no_way_out"
 

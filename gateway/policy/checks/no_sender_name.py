@@ -6,16 +6,18 @@ arrive; without that part no phone shows the message.
 
 from dataclasses import dataclass
 
-from gateway.domain.verdict import Reason
+from gateway.domain.detector import Measure
+from gateway.domain.verdict import Basis, ReasonCode
 from gateway.filter.facts import TextSign
 from gateway.policy.check import CheckQuestion, Evidence, TextCheck
 from gateway.policy.hours import RuleLocale
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.submission import Submission
 
+NO_SENDER_PHONE = ReasonCode("NO_SENDER_PHONE", Basis.TEXT, cmpp="0x435")
 _NAMELESS = Evidence("the text names no sender", zh="短信未标明发送者")
 _PHONELESS = Evidence(
-    "the text names no telephone number", Reason.NO_SENDER_PHONE, zh="短信未标明电话号码"
+    "the text names no telephone number", NO_SENDER_PHONE, zh="短信未标明电话号码"
 )
 
 
@@ -23,7 +25,7 @@ _PHONELESS = Evidence(
 class NoSenderName(TextCheck):
     """The text does not name its sender in 【】 (R38), or with `telephone` no number to call."""
 
-    reason = Reason.NO_SENDER_NAME
+    reason = ReasonCode("NO_SENDER_NAME", Basis.TEXT, cmpp="0x434", measure=Measure.UNSIGNED)
     order = 130
     formerly = "nameless"
     help = {"telephone": "Whether the text must name a number that somebody answers, too."}

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Self, TypeAlias
 
 from annotated_types import Ge, Le
 
-from gateway.domain.verdict import Reason
+from gateway.domain.verdict import Basis, ReasonCode
 from gateway.policy.check import Against, CountingCheck, Evidence
 from gateway.policy.hours import RuleLocale
 from gateway.policy.knowledge import Knowledge
@@ -40,7 +40,7 @@ class NumberWalk(CountingCheck):
     are consecutive numbers in any order.
     """
 
-    reason = Reason.NUMBER_WALK
+    reason = ReasonCode("NUMBER_WALK", Basis.RECIPIENT, cmpp="0x428")
     order = 190
     help = {
         "count": "How many destinations in a row.",

@@ -8,7 +8,7 @@ from gateway.domain.categories import lineage_of
 from gateway.domain.consent import EVERY_SENDER, parts_of
 from gateway.domain.msisdn import NORTH_AMERICAN_BELOW
 from gateway.domain.sender import Purpose
-from gateway.domain.verdict import Reason
+from gateway.domain.verdict import Basis, Reason, ReasonCode, Waiver
 from gateway.policy.check import CheckQuestion, Evidence, RecipientCheck, Sieve
 from gateway.policy.hours import RuleLocale
 from gateway.policy.knowledge import ConsentSets, Knowledge
@@ -16,6 +16,7 @@ from gateway.policy.message_class import is_for
 from gateway.policy.number_set import NumberSet
 from gateway.policy.submission import Submission
 
+CONSENT_UNKNOWN = ReasonCode("CONSENT_UNKNOWN", Basis.MOMENT, cmpp="0x424", waiver=Waiver.MESSAGE)
 UNREAD = Evidence(
     "the consent store cannot be read",
     Reason.CONSENT_UNCHECKED,
@@ -28,7 +29,7 @@ UNREAD = Evidence(
 # refusals before.
 UNKNOWN_RECIPIENT = Evidence(
     "whose message it changes is unknown",
-    Reason.CONSENT_UNKNOWN,
+    CONSENT_UNKNOWN,
     is_unread=True,
     zh="不知被替换短信的接收用户",
 )

@@ -6,7 +6,8 @@ and no message must fail because of that.
 
 from dataclasses import dataclass
 
-from gateway.domain.verdict import Reason
+from gateway.domain.detector import Measure
+from gateway.domain.verdict import Basis, ReasonCode
 from gateway.policy.check import CheckQuestion, Evidence, RecipientCheck
 from gateway.policy.filings import SenderFilings
 from gateway.policy.hours import RuleLocale
@@ -22,7 +23,13 @@ _OTHER_PROVINCE = Evidence(
 class OtherProvince(RecipientCheck):
     """A provincial port writes to a subscriber of another province (R04)."""
 
-    reason = Reason.OUT_OF_SCOPE
+    reason = ReasonCode(
+        "OUT_OF_SCOPE",
+        Basis.RECIPIENT,
+        "ESME_RINVDSTADR",
+        cmpp="0x409",
+        measure=Measure.OUT_OF_SCOPE,
+    )
     order = 20
     is_self_contained = False
 

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, time, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo
 
-from gateway.domain.verdict import Action, Reason
+from gateway.domain.detector import Measure
+from gateway.domain.verdict import Action, Basis, ReasonCode, Waiver
 from gateway.policy.bundle import Rule
 from gateway.policy.check import CheckQuestion, Evidence, RecipientCheck
 from gateway.policy.hours import (
@@ -55,7 +56,14 @@ class OutsideWindow(RecipientCheck):
     With the action defer it waits for the next opening, spread over `jitter` after it.
     """
 
-    reason = Reason.OUTSIDE_WINDOW
+    reason = ReasonCode(
+        "OUTSIDE_WINDOW",
+        Basis.RECIPIENT,
+        "ESME_RINVSCHED",
+        cmpp="0x426",
+        waiver=Waiver.NEVER,
+        measure=Measure.AT_NIGHT,
+    )
     order = 70
     formerly = "untimely"
     allowed_actions = (Action.REJECT, Action.QUARANTINE, Action.DEFER)

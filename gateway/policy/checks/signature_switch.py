@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from gateway.domain.verdict import Reason
+from gateway.domain.detector import Measure
+from gateway.domain.verdict import Basis, ReasonCode, TextMark
 from gateway.filter.facts import TextSign
 from gateway.policy.check import CheckQuestion, Evidence, SourceCheck, TextCheck
 from gateway.policy.filings import SenderFilings
@@ -17,7 +18,13 @@ _BOUND = Evidence("the source is bound to another signature", zh="该号码绑�
 class SignatureSwitch(TextCheck, SourceCheck):
     """The source is bound to another signature (R06)."""
 
-    reason = Reason.SIG_SWITCH
+    reason = ReasonCode(
+        "SIG_SWITCH",
+        Basis.TEXT,
+        cmpp="0x431",
+        mark=TextMark.SIGNATURE,
+        measure=Measure.OUT_OF_SCOPE,
+    )
     order = 100
     formerly = "signature_switched"
     is_self_contained = False

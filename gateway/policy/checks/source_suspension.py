@@ -85,7 +85,7 @@ class Suspender:
         Not if the counters are full, not if the source is not a subscriber number, and not if the
         rule checks the texts and nothing is against them.
         """
-        if not self._is_enforced or finding.reason is not Reason.FREQUENCY:
+        if not self._is_enforced or finding.reason is not TooOften.reason:
             return
         msisdn = msisdn_of(submission.source)
         if msisdn is None or not self._sources.may_be_suspended(msisdn, at):

@@ -10,7 +10,7 @@ from annotated_types import Len
 
 from gateway.domain.policy import Clock, CountDimension, Limit, RollingWindow
 from gateway.domain.suspension import SuspensionTerms
-from gateway.domain.verdict import Action, Reason
+from gateway.domain.verdict import Action, Basis, Reason, ReasonCode
 from gateway.policy.check import Against, CountingCheck, Evidence, PortPrefix, SourceCheck
 from gateway.policy.counters import ClockCounter, CounterTerms, Full, Parts, Retired, RollingCounter
 from gateway.policy.filings import SenderFilings
@@ -37,7 +37,7 @@ class TooOften(CountingCheck, SourceCheck):
     With `suspend`, a source that reaches a limit is suspended.
     """
 
-    reason = Reason.FREQUENCY
+    reason = ReasonCode("FREQUENCY", Basis.RECIPIENT, "ESME_RTHROTTLED", cmpp="0x408")
     order = 220
     allowed_actions = (Action.THROTTLE, Action.REJECT, Action.QUARANTINE)
     help = {

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from annotated_types import Ge, Gt, Le
 
-from gateway.domain.verdict import Reason
+from gateway.domain.verdict import Basis, ReasonCode
 from gateway.policy.check import Between, CheckQuestion, Evidence, RecipientCheck
 from gateway.policy.hours import RuleLocale
 from gateway.policy.knowledge import MAX_WITHIN, Knowledge
@@ -24,7 +24,7 @@ class UnknownNumbers(RecipientCheck):
     That is, of the messages passed on for the sender `within` a while.
     """
 
-    reason = Reason.NUMBERS_UNKNOWN
+    reason = ReasonCode("NUMBERS_UNKNOWN", Basis.MOMENT, cmpp="0x429")
     order = 80
     is_self_contained = False
     depends_on_traffic = True

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from gateway.domain.verdict import Reason
+from gateway.domain.detector import Measure
+from gateway.domain.verdict import Basis, ReasonCode, TextMark
 from gateway.filter.facts import TextSign
 from gateway.policy.check import CheckQuestion, Evidence, TextCheck
 from gateway.policy.hours import RuleLocale
@@ -17,7 +18,9 @@ _UNKNOWN = Evidence("the signature was not filed", zh="签名未报备")
 class UnknownSignature(TextCheck):
     """The sender has not filed the signature of the text (R12)."""
 
-    reason = Reason.SIG_UNKNOWN
+    reason = ReasonCode(
+        "SIG_UNKNOWN", Basis.TEXT, cmpp="0x430", mark=TextMark.SIGNATURE, measure=Measure.UNSIGNED
+    )
     order = 90
     formerly = "signature_not_filed"
     is_self_contained = False

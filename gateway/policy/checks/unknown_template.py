@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from gateway.domain.verdict import Reason
+from gateway.domain.detector import Measure
+from gateway.domain.verdict import Basis, ReasonCode
 from gateway.filter.facts import TextSign
 from gateway.policy.check import CheckQuestion, Evidence, TextCheck
 from gateway.policy.hours import RuleLocale
@@ -16,7 +17,7 @@ _NO_TEMPLATE = Evidence("the text is of no template on file", zh="不符合任�
 class UnknownTemplate(TextCheck):
     """The text is of none of the sender's templates (R12)."""
 
-    reason = Reason.TPL_MISMATCH
+    reason = ReasonCode("TPL_MISMATCH", Basis.TEXT, cmpp="0x432", measure=Measure.OFF_TEMPLATE)
     order = 140
     formerly = "template_not_filed"
     is_self_contained = False

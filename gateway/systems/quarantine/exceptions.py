@@ -11,7 +11,7 @@ from typing import NamedTuple, Self
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.domain.held_findings import NEVER_EXCEPTED, OverruledFindings
+from gateway.domain.held_findings import OverruledFindings
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.domain.records import NewAccess
 from gateway.domain.verdict import Reason
@@ -22,7 +22,12 @@ from gateway.systems.quarantine.decisions import MAX_NOTE_CHARS
 from gateway.systems.quarantine.model import lowest_id_at
 from gateway.systems.quarantine.service import ActResult, NotDone, QuarantineDesk, of_exception
 from gateway.systems.quarantine.sql import QuarantineStore
-from gateway.systems.quarantine.tables import IS_UNDECIDED, hold_exceptions, is_excepted
+from gateway.systems.quarantine.tables import (
+    IS_UNDECIDED,
+    hold_exceptions,
+    is_excepted,
+    never_excepted,
+)
 
 LONGEST = timedelta(days=366)
 MAX_IN_FORCE = 200
@@ -205,7 +210,7 @@ class ExceptionDesk:
         if not 0 < len(note) <= MAX_NOTE_CHARS:
             raise ValueError(f"a note has 1 to {MAX_NOTE_CHARS} characters")
         if not may_be_excepted(held):
-            why = OF_LAW if held.reason in NEVER_EXCEPTED else NOT_OF_A_RULE
+            why = OF_LAW if held.reason in never_excepted() else NOT_OF_A_RULE
             return NotDone(held.message_id, held.state, why)
         return await self._store.add(held, by, self._mask(note), at, until)
 
@@ -216,7 +221,7 @@ class ExceptionDesk:
 
 def may_be_excepted(held: HeldMessage) -> bool:
     """Tell whether an exception can be made of what holds a message."""
-    return bool(held.rule and held.campaign) and held.reason not in NEVER_EXCEPTED
+    return bool(held.rule and held.campaign) and held.reason not in never_excepted()
 
 
 # Tells whether more than what is overruled stands against a message; given its other parts.

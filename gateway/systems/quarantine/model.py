@@ -8,7 +8,7 @@ from typing import NamedTuple, NotRequired, TypedDict
 
 from gateway.domain.quarantine import HeldMessage, HoldState, ReceiptState
 from gateway.domain.records import NewAccess
-from gateway.domain.verdict import Reason
+from gateway.domain.verdict import Reason, ReasonCode
 
 # States that can expire. A message that may have reached the SMSC cannot.
 EXPIRING_STATES = frozenset({HoldState.HELD, HoldState.DEFERRED, HoldState.RELEASE_REQUESTED})
@@ -294,7 +294,7 @@ class HoldMove(TypedDict):
     grounds: NotRequired[Grounds | None]
     is_reviewed: NotRequired[bool]
     is_wanted: NotRequired[bool]
-    held_for: NotRequired[Reason | None]
+    held_for: NotRequired[ReasonCode | None]
     overrules: NotRequired[ReleaseScope]
     held_again_at: NotRequired[datetime]
     audited: NotRequired[NewAccess]
@@ -337,7 +337,7 @@ class Transition:
     receipt: ReceiptState | None = None
     is_reviewed: bool = False
     is_wanted: bool = False
-    held_for: Reason | None = None
+    held_for: ReasonCode | None = None
 
 
 _HELD = HoldState.HELD

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 
 import sqlalchemy as sa
 
-from gateway.domain.held_findings import NEVER_EXCEPTED
 from gateway.domain.quarantine import HeldMessage, HoldState
-from gateway.domain.verdict import Reason
+from gateway.domain.verdict import Reason, Waiver
 from gateway.storage.dialect import NEVER_REUSED, ROW_NUMBER, columns, partial_index
 from gateway.storage.tables import IS_WAITING, UtcTime, held_messages, metadata, word
 from gateway.systems.quarantine.model import PersonDecision, ReviewJobState, ReviewState
@@ -181,6 +181,16 @@ IS_PARTLY_ESCALATED = SUBJECT.in_(
 )
 
 
+@cache
+def never_excepted() -> frozenset[str]:
+    """Return the reasons that no exception lets go."""
+    # Importing compiled code takes longer than most commands on held messages.
+    from gateway.policy.checks import all_reasons  # noqa: PLC0415
+
+    reasons = all_reasons().items()
+    return frozenset(name for name, one in reasons if one.waiver is not Waiver.EXCEPTION)
+
+
 def is_excepted(rule: str) -> sa.ColumnElement[bool]:
     """Return the condition for messages of a campaign that an exception of a rule is about.
 
@@ -188,7 +198,7 @@ def is_excepted(rule: str) -> sa.ColumnElement[bool]:
     is held for what a subscriber has a right to.
     """
     is_of_rule = sa.or_(_held.rule == rule, _held.reason == Reason.CAMPAIGN)
-    return sa.and_(is_of_rule, _held.reason.not_in(sorted(NEVER_EXCEPTED)))
+    return sa.and_(is_of_rule, _held.reason.not_in(sorted(never_excepted())))
 
 
 def may_have_left(now: datetime) -> sa.ColumnElement[bool]:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.consent import Answer
-from gateway.domain.verdict import Action, Reason
+from gateway.domain.verdict import Action, Reason, ReasonCode
 from gateway.filter.campaigns import bit_of
 from gateway.filter.facts import TextFacts
 from gateway.filter.fingerprints import Fingerprint, fingerprint_of
@@ -39,7 +39,9 @@ VARIANTS = [
 ]
 
 
-def reasons(world: World, *texts: str, first: int = NUMBER, at: float = 0.0) -> list[Reason | None]:
+def reasons(
+    world: World, *texts: str, first: int = NUMBER, at: float = 0.0
+) -> list[ReasonCode | None]:
     """Return what became of each text, each to another subscriber."""
     return [world.reason(text, to=first + at_, at=at) for at_, text in enumerate(texts)]
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from gateway.domain.categories import TrafficClass
 from gateway.domain.consent import EVERY_SENDER, Answer
 from gateway.domain.policy import Enforcement, KeywordList, ListAction
-from gateway.domain.verdict import Action, Reason
+from gateway.domain.verdict import Action, Reason, ReasonCode
 from gateway.policy.check import Evidence
-from gateway.policy.checks.no_consent import NoConsent
+from gateway.policy.checks.no_consent import CONSENT_UNPROVEN, NoConsent
 from gateway.policy.checks.opt_out import OptOut
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.ruleset import RuleSet
@@ -152,19 +152,19 @@ def test_r21_a_refusal_typed_without_its_plus_is_asked_about_in_north_america() 
 @pytest.mark.parametrize(
     ("answer", "accepts", "against"),
     [
-        (None, True, Reason.CONSENT_NONE),
-        (None, False, Reason.CONSENT_NONE),
-        (Answer.REFUSED, True, Reason.CONSENT_NONE),
+        (None, True, NoConsent.reason),
+        (None, False, NoConsent.reason),
+        (Answer.REFUSED, True, NoConsent.reason),
         (Answer.AGREED, True, None),
         (Answer.AGREED, False, None),
         (Answer.ASSERTED, True, None),
-        (Answer.ASSERTED, False, Reason.CONSENT_UNPROVEN),
+        (Answer.ASSERTED, False, CONSENT_UNPROVEN),
     ],
 )
 def test_r26_what_a_sender_asserts_counts_only_where_the_policy_accepts_it(
     answer: Answer | None,
     accepts: bool,  # noqa: FBT001 - a column of the table
-    against: Reason | None,
+    against: ReasonCode | None,
 ) -> None:
     world = World(rule("R20", NoConsent(accept_asserted=accepts)), knowledge=knowing(answer))
 
@@ -224,7 +224,7 @@ def test_r20_no_consent_no_commercial_message() -> None:
 
     assert advert.verdict is not None
     assert (advert.verdict.action, advert.verdict.status) == (Action.REJECT, "ESME_RSUBMITFAIL")
-    assert why(advert) is Reason.CONSENT_NONE
+    assert why(advert) is NoConsent.reason
 
 
 def test_r20_while_the_store_is_down_adverts_stop_and_codes_pass_with_a_note() -> None:

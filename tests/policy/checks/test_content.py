@@ -452,7 +452,7 @@ def test_r61_a_link_must_not_lead_where_it_is_blocked_or_to_an_imitation(
         assert found is None
     else:
         assert found is not None
-        assert (found.reason, found.category) == (Reason.BAD_LINK, "phishing")
+        assert (found.reason, found.category) == (BadLink.reason, "phishing")
         assert found.evidence.startswith(said.partition(" (")[0])
 
 
@@ -560,7 +560,7 @@ def test_r61_a_signature_that_sounds_like_a_bank_is_found() -> None:
     found = found_in(world, "【工伤银行】您的账户有变动")
 
     assert found is not None
-    assert (found.reason, found.category) == (Reason.IMPOSTOR, "fraud")
+    assert (found.reason, found.category) == (Impostor.reason, "fraud")
     assert found.evidence == "a signature made to be taken for 工商银行 (sound)"
     assert found_in(world, "【工伤银行】您的账户又有变动") is found
     assert found_in(world, "【工商银行】您的账户有变动") is None
@@ -663,7 +663,7 @@ def test_r61_advertising_that_asks_people_to_come_to_a_chat_is_found(
     found = found_in(content_world(GIVEN), text)
 
     assert (found and found.evidence) == said
-    assert found is None or found.reason is Reason.CONTACT_GIVEN
+    assert found is None or found.reason is ContactInText.reason
 
 
 def test_r61_a_contact_in_disguise_is_told_first() -> None:

@@ -17,7 +17,7 @@ from gateway.domain.filings import (
 )
 from gateway.domain.policy import Enforcement
 from gateway.domain.sender import BindLimits, BindType, Port, Purpose, Rate, Sender, SenderState
-from gateway.domain.verdict import Action, Reason
+from gateway.domain.verdict import Action, Reason, ReasonCode
 from gateway.policy.bundle import Bundle, Rule, Title
 from gateway.policy.check import Check
 from gateway.policy.checks.opt_out import OptOut
@@ -109,7 +109,7 @@ def test_r04_a_provincial_port_is_refused_out_of_its_province() -> None:
     away = judged(rules, "您好", "10621234", GUANGDONG)
     home = judged(rules, "您好", "10621234", FUJIAN)
 
-    assert outcome(away) == (Action.REJECT, Reason.OUT_OF_SCOPE, "ESME_RINVDSTADR")
+    assert outcome(away) == (Action.REJECT, OtherProvince.reason, "ESME_RINVDSTADR")
     assert outcome(home) == ()
 
 
@@ -121,21 +121,21 @@ def test_r06_another_signature_on_a_bound_sub_port_is_held() -> None:
     switched = judged(rules, "【贷款王】您的额度已到", source="1069000112")
     own = judged(rules, "【腾讯云】您的订单已到", source="1069000112")
 
-    assert outcome(switched)[:2] == (Action.QUARANTINE, Reason.SIG_SWITCH)
+    assert outcome(switched)[:2] == (Action.QUARANTINE, SignatureSwitch.reason)
     assert outcome(own) == ()
 
 
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("【商诚】您的验证码1234", Reason.SIG_UNKNOWN),
-        ("您的验证码1234", Reason.SIG_UNKNOWN),
-        ("【商城】您的验证码http://x", Reason.TPL_MISMATCH),
+        ("【商诚】您的验证码1234", UnknownSignature.reason),
+        ("您的验证码1234", UnknownSignature.reason),
+        ("【商城】您的验证码http://x", UnknownTemplate.reason),
         ("【商城】您的验证码1234", None),
         ("您的验证码1234【商城】", None),
     ],
 )
-def test_r12_signature_and_text_must_be_filed(text: str, reason: Reason | None) -> None:
+def test_r12_signature_and_text_must_be_filed(text: str, reason: ReasonCode | None) -> None:
     rules = rules_with(
         R12,
         Signature("sp1", "商城"),

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.verdict import Action, Reason
+from gateway.domain.verdict import Action
 from gateway.policy.check import asked_alone
 from gateway.policy.checks import number_walk
 from gateway.policy.checks.number_walk import NumberWalk, Walks
@@ -46,7 +46,7 @@ def test_r28_from_the_hundredth_number_in_a_row_on_messages_are_held() -> None:
 
     found = [world.judge(to=13900000000 + n, at=AFTERNOON + n) for n in range(150)]
 
-    assert [why(one) for one in found] == [None] * 99 + [Reason.NUMBER_WALK] * 51
+    assert [why(one) for one in found] == [None] * 99 + [NumberWalk.reason] * 51
     assert found[99].verdict is not None
     assert found[99].verdict.action is Action.QUARANTINE
 

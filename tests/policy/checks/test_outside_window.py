@@ -5,7 +5,7 @@ from datetime import datetime, time, timedelta
 import pytest
 
 from gateway.domain.policy import Enforcement
-from gateway.domain.verdict import Action, Reason
+from gateway.domain.verdict import Action
 from gateway.policy.checks.outside_window import OutsideWindow
 from gateway.policy.hours import HolidayCalendar, OnHolidays, RuleLocale, Window, WindowSet
 from gateway.policy.knowledge import Knowledge
@@ -59,7 +59,7 @@ def test_r40_an_advert_that_is_of_no_use_in_the_morning_is_refused() -> None:
 
     assert late.verdict is not None
     assert (late.verdict.action, late.verdict.status) == (Action.REJECT, "ESME_RINVSCHED")
-    assert why(late) is Reason.OUTSIDE_WINDOW
+    assert why(late) is OutsideWindow.reason
 
 
 def test_r40_a_code_passes_at_night() -> None:
@@ -133,7 +133,7 @@ def test_r40_where_nothing_opens_within_two_weeks_a_message_is_refused() -> None
     refused = world.judge(ADVERT, at=beijing("2013-09-02T10:00:00"))
     waiting = world.judge(ADVERT, at=beijing("2013-09-20T10:00:00"))
 
-    assert why(refused) is Reason.OUTSIDE_WINDOW
+    assert why(refused) is OutsideWindow.reason
     assert refused.verdict is not None
     assert refused.verdict.action is Action.REJECT
     assert due(waiting) == beijing("2013-10-01T08:00:00")
@@ -168,7 +168,7 @@ def test_r40_nobody_waits_longer_than_the_message_is_of_use() -> None:
 
     assert all(moment is not None and MORNING <= moment < MORNING + 10 for moment in waits)
     at_opening = DeliveryTimes(valid_until=MORNING)
-    assert why(world.judge(ADVERT, at=NIGHT, timing=at_opening)) is Reason.OUTSIDE_WINDOW
+    assert why(world.judge(ADVERT, at=NIGHT, timing=at_opening)) is OutsideWindow.reason
 
 
 def test_r40_nobody_waits_past_the_closing_of_a_short_window() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from gateway.domain.verdict import Action, Reason
 from gateway.policy.checks.no_optout_hint import NoOptoutHint
-from gateway.policy.checks.no_sender_name import NoSenderName
+from gateway.policy.checks.no_sender_name import NO_SENDER_PHONE, NoSenderName
 from gateway.policy.checks.port_misuse import PortMisuse
 from tests.policy.conftest import (
     ADVERT,
@@ -71,7 +71,7 @@ def test_r30_an_advert_that_tells_no_way_to_refuse_is_refused() -> None:
 
     assert advert.verdict is not None
     assert (advert.verdict.action, advert.verdict.status) == (Action.REJECT, "ESME_RSUBMITFAIL")
-    assert why(advert) is Reason.NO_OPTOUT_HINT
+    assert why(advert) is NoOptoutHint.reason
 
 
 def test_r30_a_code_needs_no_way_to_refuse() -> None:
@@ -81,7 +81,7 @@ def test_r30_a_code_needs_no_way_to_refuse() -> None:
 def test_r38_an_advert_without_a_name_is_refused() -> None:
     world = World(rule("R38", NoSenderName()))
 
-    assert world.reason(UNSIGNED) is Reason.NO_SENDER_NAME
+    assert world.reason(UNSIGNED) is NoSenderName.reason
     assert world.reason(ADVERT) is None
     assert world.reason("会员日全场八折，拒收请回复R【春晓书店】") is None
 
@@ -91,12 +91,12 @@ def test_r38_an_advert_without_a_telephone_number_is_refused_where_one_is_asked_
 
     refused = world.judge(ADVERT)
 
-    assert why(refused) is Reason.NO_SENDER_PHONE
+    assert why(refused) is NO_SENDER_PHONE
     assert refused.verdict is not None
     assert refused.verdict.status == "ESME_RSUBMITFAIL"
     assert world.reason(f"{ADVERT}，电话400-820-8820") is None
-    assert world.reason(f"{ADVERT}，发送至1069000123456") is Reason.NO_SENDER_PHONE
-    assert world.reason(f"{UNSIGNED}，电话400-820-8820") is Reason.NO_SENDER_NAME
+    assert world.reason(f"{ADVERT}，发送至1069000123456") is NO_SENDER_PHONE
+    assert world.reason(f"{UNSIGNED}，电话400-820-8820") is NoSenderName.reason
     assert world.reason(CODE, CODES) is None
 
 

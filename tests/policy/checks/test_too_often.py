@@ -76,7 +76,7 @@ def test_r42_a_second_code_in_a_minute_is_throttled_and_one_in_the_next_passes()
         for clock in ("14:03:10", "14:03:59", "14:04:00")
     ]
 
-    assert [why(one) for one in found] == [None, Reason.FREQUENCY, None]
+    assert [why(one) for one in found] == [None, TooOften.reason, None]
     assert found[1].verdict is not None
     assert found[1].verdict.status == "ESME_RTHROTTLED"
     assert found[1].findings[0].evidence == "over 1 a minute per signature and destination"
@@ -87,7 +87,7 @@ def test_r42_the_sixth_code_in_an_hour_is_throttled() -> None:
 
     found = [world.reason(CODE, CODES, at=AFTERNOON + minute * 60) for minute in range(7)]
 
-    assert found == [None] * 5 + [Reason.FREQUENCY] * 2
+    assert found == [None] * 5 + [TooOften.reason] * 2
     assert world.reason(CODE, CODES, at=beijing("2013-09-10T15:00:00")) is None
 
 
@@ -99,7 +99,7 @@ def test_r42_all_senders_together_send_a_subscriber_forty_codes_a_day() -> None:
         world.reason(CODE.replace("春晓", f"店{n}"), CODES, at=start + n * 1000) for n in range(42)
     ]
 
-    assert found == [None] * 40 + [Reason.FREQUENCY] * 2
+    assert found == [None] * 40 + [TooOften.reason] * 2
     assert world.reason(CODE, CODES, at=start + 86_400) is None
 
 
@@ -119,7 +119,7 @@ def test_r42_a_message_is_counted_once_however_many_parts_it_has() -> None:
     others = [world.judge(CODE, CODES, at=AFTERNOON, units=0) for _ in range(2)]
     next_one = world.judge(CODE, CODES, at=AFTERNOON)
 
-    assert [why(one) for one in (first, *others, next_one)] == [None, None, None, Reason.FREQUENCY]
+    assert [why(one) for one in (first, *others, next_one)] == [None, None, None, TooOften.reason]
 
 
 def test_r42_what_is_refused_by_the_next_rule_is_not_counted_by_the_first() -> None:
@@ -131,7 +131,7 @@ def test_r42_what_is_refused_by_the_next_rule_is_not_counted_by_the_first() -> N
     refused = world.reason(ADVERT, at=AFTERNOON)
     later = world.reason(ADVERT, at=AFTERNOON + 60)
 
-    assert (filled, refused, later) == (None, Reason.FREQUENCY, None)
+    assert (filled, refused, later) == (None, TooOften.reason, None)
 
 
 def test_r42_what_a_rule_on_trial_noted_is_not_taken_out_of_its_counts() -> None:
@@ -142,7 +142,7 @@ def test_r42_what_a_rule_on_trial_noted_is_not_taken_out_of_its_counts() -> None
     refused = world.judge(ADVERT, at=AFTERNOON)
 
     assert [(f.rule, f.shadow) for f in refused.findings] == [("R42", True), ("R42-b", False)]
-    assert World(rule("R42", ONCE_A_DAY), before=world).reason(at=AFTERNOON) is Reason.FREQUENCY
+    assert World(rule("R42", ONCE_A_DAY), before=world).reason(at=AFTERNOON) is TooOften.reason
 
 
 def test_r42_what_a_rule_was_not_asked_about_is_not_taken_out_of_its_counts() -> None:
@@ -154,7 +154,7 @@ def test_r42_what_a_rule_was_not_asked_about_is_not_taken_out_of_its_counts() ->
     refused = world.judge(ADVERT, at=AFTERNOON)
 
     assert [f.rule for f in refused.findings] == ["R42-b"]
-    assert World(rule("R42", ONCE_A_DAY), before=world).reason(at=AFTERNOON) is Reason.FREQUENCY
+    assert World(rule("R42", ONCE_A_DAY), before=world).reason(at=AFTERNOON) is TooOften.reason
 
 
 def test_r42_a_counter_that_is_full_is_our_overload_and_not_the_senders_fault() -> None:
@@ -174,7 +174,7 @@ def test_r42_a_reload_gives_nobody_a_fresh_start() -> None:
 
     after = World(R42, before=before)
 
-    assert after.reason(CODE, CODES, at=AFTERNOON) is Reason.FREQUENCY
+    assert after.reason(CODE, CODES, at=AFTERNOON) is TooOften.reason
 
 
 @pytest.mark.parametrize(
@@ -206,7 +206,7 @@ def test_r43_the_201st_message_of_a_personal_number_in_an_hour_is_refused() -> N
 
     found = [world.reason(NEWS, PERSONAL_NUMBER, 13800000000 + n, at=AFTERNOON) for n in range(202)]
 
-    assert found == [None] * 200 + [Reason.FREQUENCY] * 2
+    assert found == [None] * 200 + [TooOften.reason] * 2
 
 
 def test_r43_on_a_holiday_it_is_the_501st() -> None:
@@ -219,7 +219,7 @@ def test_r43_on_a_holiday_it_is_the_501st() -> None:
 
     found = [world.reason(NEWS, PERSONAL_NUMBER, 13800000000 + n, at=AFTERNOON) for n in range(502)]
 
-    assert found == [None] * 500 + [Reason.FREQUENCY] * 2
+    assert found == [None] * 500 + [TooOften.reason] * 2
 
 
 def test_r43_only_sources_that_begin_so_are_counted() -> None:

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from gateway.domain.verdict import Action, Reason
+from gateway.domain.verdict import Action, ReasonCode
 from gateway.policy.checks.unknown_numbers import UnknownNumbers
 from gateway.policy.knowledge import Knowledge
 from tests.policy.conftest import World, rule, why
@@ -17,16 +17,16 @@ AT = 1_700_000_000.0
 @pytest.mark.parametrize(
     ("passed", "unknown", "reason"),
     [
-        (50, 15, Reason.NUMBERS_UNKNOWN),
+        (50, 15, UnknownNumbers.reason),
         (50, 14, None),
         (49, 49, None),
         (1000, 299, None),
-        (1000, 300, Reason.NUMBERS_UNKNOWN),
+        (1000, 300, UnknownNumbers.reason),
         (0, 0, None),
     ],
 )
 def test_r28_from_a_share_of_unknown_numbers_on_a_sender_is_held(
-    passed: int, unknown: int, reason: Reason | None
+    passed: int, unknown: int, reason: ReasonCode | None
 ) -> None:
     world = World(R28)
 
@@ -43,7 +43,7 @@ def test_r28_ten_minutes_later_the_sender_may_send_again() -> None:
     held = world.reason()
     world.knowledge.answers.feed({"sp1": (50, 50)}, AT + 600)
 
-    assert held is Reason.NUMBERS_UNKNOWN
+    assert held is UnknownNumbers.reason
     assert world.reason() is None
 
 
@@ -52,4 +52,4 @@ def test_a_reload_goes_on_from_the_same_answers() -> None:
     world = World(R28, knowledge=known)
     known.answers.feed({"sp1": (50, 50)}, AT)
 
-    assert World(R28, before=world).reason() is Reason.NUMBERS_UNKNOWN
+    assert World(R28, before=world).reason() is UnknownNumbers.reason

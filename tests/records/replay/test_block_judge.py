@@ -84,7 +84,7 @@ AFTER = (
     ),
     rule("R43", TooOften((Limit((CountDimension.SENDER,), 6, ROLLING_DAY),), (SERVICE,))),
 )
-REASONS = ("", Reason.OPTED_OUT, Reason.NO_OPTOUT_HINT, Reason.FREQUENCY)
+REASONS = ("", Reason.OPTED_OUT, NoOptoutHint.reason, TooOften.reason)
 
 
 def decision(

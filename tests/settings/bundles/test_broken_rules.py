@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.policy.checks import all_checks
 from gateway.settings.bundles.bundle import load_bundle
 
 WriteBundle = Callable[[Mapping[str, str]], Path]
@@ -50,12 +51,7 @@ CODES = (
     " or 'W13'"
 )
 NO_CALENDAR = "needs the calendar that bundle.yaml names: calendar: calendars/cn.yaml"
-CHECKS = (
-    "must be one of bad_link, campaign, contact_in_text, impostor, no_consent, no_optout_hint,"
-    " no_sender_name, number_walk, opt_out, other_province, outside_window, port_misuse,"
-    " public_interest, signature_switch, source_suspension, suspicious, too_fast,"
-    " too_often, unknown_numbers, unknown_signature, unknown_template, user_preference"
-)
+CHECKS = f"must be one of {', '.join(sorted(one.name for one in all_checks()))}"
 NONE = "List should have at least 1 item after validation, not 0"
 CLASSES = "Input should be 'verification', 'service', 'commercial' or 'public_interest'"
 WEEKDAYS = "Input should be 'mon', 'tue', 'wed', 'thu', 'fri', 'sat' or 'sun'"

@@ -7,9 +7,10 @@ from typing import TypeAlias
 
 import pytest
 
-from gateway.domain.held_findings import NEVER_EXCEPTED, OverruledFindings, told_items
+from gateway.domain.held_findings import OverruledFindings, told_items
 from gateway.domain.quarantine import HeldMessage, HoldState
-from gateway.domain.verdict import Action, Finding, Reason
+from gateway.domain.verdict import Action, Finding
+from gateway.policy.checks.bad_link import BadLink
 from gateway.storage.database import Database
 from gateway.stores import Stores
 from gateway.systems.quarantine import exceptions
@@ -33,6 +34,7 @@ from gateway.systems.quarantine.model import (
 )
 from gateway.systems.quarantine.service import ActResult, NotDone, QuarantineDesk
 from gateway.systems.quarantine.sql import QuarantineStore
+from gateway.systems.quarantine.tables import never_excepted
 
 Builder: TypeAlias = Callable[..., HeldMessage]
 
@@ -122,7 +124,7 @@ async def test_what_something_else_holds_too_stays_held(
     grants: ExceptionDesk, stores: Stores, desk: QuarantineDesk, message: Builder, noon: datetime
 ) -> None:
     asked: list[tuple[int, bool]] = []
-    finding = Finding("R", Reason.BAD_LINK, Action.QUARANTINE, "a link")
+    finding = Finding("R", BadLink.reason, Action.QUARANTINE, "a link")
 
     def besides(
         held: HeldMessage, _others: Sequence[HeldMessage], overruled: OverruledFindings
@@ -232,7 +234,7 @@ async def test_who_may_be_excepted_and_how_is_limited(
             message(2, rule="Q"),
             message(3, campaign=""),
             message(4, rule=""),
-            *(message(5, reason=reason) for reason in sorted(NEVER_EXCEPTED)),
+            *(message(5, reason=reason) for reason in sorted(never_excepted())),
         )
     ]
 
@@ -243,7 +245,7 @@ async def test_who_may_be_excepted_and_how_is_limited(
         TOO_MANY,
         NOT_OF_A_RULE,
         NOT_OF_A_RULE,
-        *[OF_LAW] * len(NEVER_EXCEPTED),
+        *[OF_LAW] * len(never_excepted()),
     ]
     for note, until in (("", noon + DAY), ("字" * 1001, noon + DAY)):
         with pytest.raises(ValueError, match="a note has"):
@@ -261,7 +263,7 @@ async def test_what_is_held_for_the_size_of_the_campaign_goes_too_and_what_the_l
     noon: datetime,
 ) -> None:
     await granted(grants, stores, message(1), noon)
-    law = sorted(NEVER_EXCEPTED)
+    law = sorted(never_excepted())
     await stores.quarantine.hold(
         [
             message(2, rule="R61-BULK", reason="CAMPAIGN"),
