@@ -5,11 +5,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, fields
 from typing import Any
 
-from gateway.runtime.file_lock import FileLock
 from gateway.runtime.sealing import Keys
 from gateway.settings.gateway import GatewaySettings, keys_of
 from gateway.storage.change_feed import ChangeFeed
 from gateway.storage.database import Database
+from gateway.storage.dialects.base import DatabaseLock
 from gateway.storage.journals import SqlJournals
 from gateway.storage.open import open_database, taken_alone
 from gateway.storage.store_resealer import Told, reseal_database
@@ -147,7 +147,7 @@ async def worker_stores(settings: GatewaySettings, command: str) -> AsyncIterato
         deadline_s=_WORKER_DEADLINE_S,
         max_octets=settings.store.max_octets,
     )
-    alone: FileLock | None = None
+    alone: DatabaseLock | None = None
     try:
         alone = taken_alone(url, command)
         yield stores

@@ -63,13 +63,13 @@ from gateway.proxy.tick import Tick
 from gateway.proxy.upstream import Upstream
 from gateway.records.archive import words_of
 from gateway.records.writer import Records, prepare_directory
-from gateway.runtime.file_lock import FileLock
 from gateway.runtime.passed_sockets import PassedSocket, passed_sockets
 from gateway.runtime.tasks import cancel_all, set_aside, spawn
 from gateway.session.stranger_limits import Lockouts
 from gateway.settings import credentials
 from gateway.settings.gateway import GatewaySettings, groups_of, keys_of
 from gateway.settings.senders import takes_peers
+from gateway.storage.dialects.base import DatabaseLock
 from gateway.storage.open import file_of, owned
 from gateway.stores import Stores, open_store
 from gateway.systems.early_warnings.service import SanctionsFollower
@@ -155,7 +155,7 @@ class Gateway:
         self.disk = DiskWatch(free_octets, settings.disk, self.plane)
         self._loops: list[asyncio.Task[NoReturn]] = []
         self._stores: Stores | None = None
-        self._alone: FileLock | None = None
+        self._alone: DatabaseLock | None = None
         self._requests: PolicyRequests | None = None
         self._probes: ProbeServer | None = None
         self._control = ControlSocket(settings.store.control)

@@ -2,22 +2,21 @@
 
 import os
 import sqlite3
-from collections.abc import Callable
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import sleep
 
 from gateway.domain.records import JournalState
 from gateway.runtime.clock import monotonic
-from gateway.runtime.file_lock import FileLock
 from gateway.runtime.sealing import Keys
 from gateway.storage.database import Database
 from gateway.storage.dialect import dialect_at
 from gateway.storage.dialects.sqlite import FilePlace
 from gateway.storage.errors import StoreUnavailable
 from gateway.storage.journals import SqlJournals
-from gateway.storage.open import file_of, locked, open_database
+from gateway.storage.open import RESEALED_NOW, file_of, locked, open_database
 
 # Gets the number of pages done and the total.
 PagesTold = Callable[[int, int], None]
@@ -57,7 +56,8 @@ def copy_database(source: Path, target: Path, told: PagesTold) -> None:
     written to the disk every 16 MiB, so that a commit of the gateway waits for little else.
     `target` needs no other file beside it. Raises StoreUnavailable.
     """
-    share = locked(FileLock.of, source, "its numbers are being resealed: try again when it is done")
+    place = FilePlace(source)
+    share = locked(place.share, place, RESEALED_NOW)
     try:
         _copy(source, target, told)
     except sqlite3.Error as error:
@@ -140,6 +140,19 @@ async def journals_of(path: Path) -> list[JournalState]:
         return await SqlJournals(database).states()
     finally:
         await database.close()
+
+
+@contextmanager
+def store_kept_alone(path: Path, busy: str) -> Iterator[None]:
+    """Keep a gateway and all others from the database file `path`.
+
+    Raises StoreUnavailable, with `busy` where somebody has it.
+    """
+    place = FilePlace(path)
+    with ExitStack() as stack:
+        for take in (place.own, place.take_whole):
+            stack.callback(locked(take, place, busy).release)
+        yield
 
 
 async def open_copy(path: Path, *, keys: Keys | None, max_octets: int) -> Database:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import sqlalchemy as sa
 from alembic import command
@@ -14,12 +15,11 @@ from cryptography.exceptions import InvalidTag
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gateway.runtime.file_lock import FileLock
 from gateway.runtime.sealing import Keys
 from gateway.storage.change_feed import ChangeKind
 from gateway.storage.database import Database
 from gateway.storage.dialect import dialect_at, place_at, translated
-from gateway.storage.dialects.base import DatabasePlace
+from gateway.storage.dialects.base import DatabaseLock, DatabasePlace
 from gateway.storage.errors import StoreUnavailable
 from gateway.storage.sealed_columns import SEALED_TYPES, Seal
 from gateway.storage.tables import changes, metadata
@@ -75,7 +75,10 @@ NUMBER_KINDS = frozenset({ChangeKind.PREFERENCES.value, ChangeKind.SUSPENSION.va
 ONLY_ROW = 1
 _PROOF = b"smsward"
 _RESEAL = "smsward keys reseal"
-_RESEALED_NOW = "its numbers are being resealed: try again when it is done"
+RESEALED_NOW = "its numbers are being resealed: try again when it is done"
+
+
+L = TypeVar("L", bound=DatabaseLock | None)
 
 
 class SealMismatch(StoreUnavailable):
@@ -226,11 +229,10 @@ async def open_database(
     unsealed_for = dialect_at(url).unsealed_for
     if keys is not None and unsealed_for:
         raise SealMismatch(f"it cannot be sealed, and there are keys: {unsealed_for}")
-    share: FileLock | None = None
+    share: DatabaseLock | None = None
     try:
         is_whole = await asyncio.to_thread(place.prepare, make_tables, busy_s=_START_PATIENCE_S)
-        if place.file is not None:
-            share = locked(FileLock.of, place.file, _RESEALED_NOW)
+        share = locked(place.share, place, RESEALED_NOW)
         seal = None if is_whole and keys is None else await _sealed(place, keys)
     except ModuleNotFoundError as error:
         _let_go(place, share)
@@ -249,7 +251,7 @@ async def open_database(
     )
 
 
-def _let_go(place: DatabasePlace, share: FileLock | None) -> None:
+def _let_go(place: DatabasePlace, share: DatabaseLock | None) -> None:
     if share is not None:
         share.release()
     place.close()
@@ -266,14 +268,14 @@ async def _sealed(place: DatabasePlace, keys: Keys | None) -> Seal | None:
         await engine.dispose()
 
 
-def locked(take: Callable[[Path], FileLock], path: Path, busy: str) -> FileLock:
-    """Return the lock that `take` gets beside a database. Raises StoreUnavailable, with `busy`."""
+def locked(take: Callable[[], L], place: DatabasePlace, busy: str) -> L:
+    """Return the lock that `take` gets of a database. Raises StoreUnavailable, with `busy`."""
     try:
-        return take(path)
+        return take()
     except BlockingIOError as error:
         raise StoreUnavailable(busy) from error
     except OSError as error:
-        raise StoreUnavailable(f"no lock beside {path}: {error.strerror}") from error
+        raise StoreUnavailable(f"no lock beside {place}: {error.strerror}") from error
 
 
 def is_made(url: str) -> bool:
@@ -286,25 +288,22 @@ def place_of(url: str) -> str:
     return str(place_at(url))
 
 
-def owned(url: str) -> FileLock | None:
+def owned(url: str) -> DatabaseLock | None:
     """Take the database at `url` for one gateway: two would issue the same ids.
 
     Nothing is taken of what outlives no process. Raises OSError if another gateway has it.
     """
-    path = file_of(url)
-    return None if path is None else FileLock.owner(path)
+    return place_at(url).own()
 
 
-def taken_alone(url: str, command: str) -> FileLock | None:
+def taken_alone(url: str, command: str) -> DatabaseLock | None:
     """Take the work of `smsward COMMAND` on the database at `url`: one process does it at a time.
 
     Raises StoreUnavailable.
     """
-    path = file_of(url)
-    if path is None:
-        return None
-    lock = path.with_name(f"{path.name}.{command.replace(' ', '-')}")
-    return locked(FileLock.whole, lock, f"another `smsward {command}` works on this store")
+    place = place_at(url)
+    busy = f"another `smsward {command}` works on this store"
+    return locked(partial(place.take_work, command), place, busy)
 
 
 def file_of(url: str) -> Path | None:

@@ -4,13 +4,11 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from pathlib import Path
 from typing import TypeAlias, TypeVar
 
 from cryptography.exceptions import InvalidTag
 from sqlalchemy import Column, Table
 
-from gateway.runtime.file_lock import FileLock
 from gateway.runtime.sealing import Keys
 from gateway.storage.dialect import dialect_at
 from gateway.storage.dialects.sqlite import FilePlace
@@ -137,8 +135,8 @@ def reseal_database(url: str, keys: Keys, told: Told) -> int:
     path = file_of(url)
     if path is None:
         raise ValueError("nothing of it is kept")
-    with _alone(path):
-        place = FilePlace(path)
+    place = FilePlace(path)
+    with _alone(place):
         place.prepare(make_tables, busy_s=_BUSY_S)
         asyncio.run(_upgrade(place))
         with closing(sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)) as connection:
@@ -156,9 +154,9 @@ def reseal_database(url: str, keys: Keys, told: Told) -> int:
 
 
 @contextmanager
-def _alone(path: Path) -> Iterator[None]:
+def _alone(place: FilePlace) -> Iterator[None]:
     busy = "a gateway, an API or a command has it open: stop them"
-    share = locked(FileLock.whole, path, busy)
+    share = locked(place.take_whole, place, busy)
     try:
         yield
     except sqlite3.Error as error:

@@ -18,7 +18,7 @@ EXCEPTIONS = {
 }
 _MODULES = re.compile(
     r"(sqlite3|aiosqlite|asyncpg|psycopg\d?|aiomysql|pymysql|sqlalchemy\.dialects"
-    r"|gateway\.storage\.dialects)(\.|$)"
+    r"|gateway\.storage\.dialects(?!\.base))(\.|$)"
 )
 _SAID = re.compile(
     r"(?i)sqlite|postgres|mariadb|mysql|pragma\b|\browid\b|\bon conflict\b|\binsert or\b"

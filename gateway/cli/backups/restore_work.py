@@ -23,7 +23,6 @@ from gateway.domain.records import NewAccess
 from gateway.records.archive import RecordArchive
 from gateway.runtime.child_process import give_way
 from gateway.runtime.clock import utcnow
-from gateway.runtime.file_lock import FileLock
 from gateway.runtime.logging import LogLevel, configure_logging
 from gateway.settings.gateway import GatewaySettings
 from gateway.storage.backup import (
@@ -33,10 +32,11 @@ from gateway.storage.backup import (
     remove_copy,
     set_store_aside,
     settle_copy,
+    store_kept_alone,
 )
 from gateway.storage.errors import StoreUnavailable
 from gateway.storage.journals import SqlJournals
-from gateway.storage.open import SealMismatch, locked
+from gateway.storage.open import SealMismatch
 from gateway.systems.quarantine.decisions import ReviewStore
 from gateway.terminal.deployment import load_settings
 from gateway.terminal.failure import CommandError, ExitCode, misused
@@ -233,8 +233,7 @@ def _restore_store(
         draft = place.with_name(f"{place.name}.restored")
         place.parent.mkdir(mode=_PRIVATE_DIRECTORY, parents=True, exist_ok=True)
         with ExitStack() as stack:
-            for take in (FileLock.owner, FileLock.whole):
-                stack.callback(locked(take, place, _IN_USE).release)
+            stack.enter_context(store_kept_alone(place, _IN_USE))
             if _holds_anything(place) and not overwrite:
                 raise misused(
                     f"there is a store at {visible(str(place))}",

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 from sqlalchemy import ColumnElement, Connection, Integer, TextClause
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -14,11 +14,19 @@ from sqlalchemy.types import TypeEngine
 MakeTables = Callable[[Connection], None]
 
 
+class DatabaseLock(Protocol):
+    """What a process holds of a database, until `release` or the end of the process."""
+
+    def release(self) -> None:
+        """Let it go; safe to repeat."""
+
+
 class DatabasePlace(ABC):
     """The database that a URL names; nothing of it is opened yet.
 
-    `file` is the file that it is, beside which its locks lie; None without one. The text of a
-    place says in words where it is.
+    `file` is the file that it is, None without one. The text of a place says in words where it is.
+    The locks hold between processes, None where there is nothing to share with others; each
+    raises BlockingIOError while others have it, and OSError where it cannot be had.
     """
 
     file: Path | None = None
@@ -51,6 +59,19 @@ class DatabasePlace(ABC):
         A transaction has the only write lock of the database from its start. `max_octets` limits
         the size: beyond it writes fail as on a full disk.
         """
+
+    def share(self) -> DatabaseLock | None:
+        """Take part in the database, as many may: meanwhile nobody changes its key."""
+        return None
+
+    def own(self) -> DatabaseLock | None:
+        """Take the database for one gateway. The text of an OSError says who may have it."""
+        return None
+
+    def take_work(self, command: str) -> DatabaseLock | None:
+        """Take the work of `smsward COMMAND` on the database, beside a gateway."""
+        del command
+        return None
 
     def close(self) -> None:  # noqa: B027 - most places have nothing
         """Forget what the place holds, once all its engines are disposed of."""

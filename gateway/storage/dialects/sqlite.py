@@ -26,6 +26,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.ext.compiler import compiles
 
+from gateway.runtime.file_lock import FileLock
 from gateway.storage.dialects.base import DatabasePlace, MakeTables, SqlDialect, TextOctets
 from gateway.storage.errors import StoreUnavailable
 
@@ -126,6 +127,19 @@ class FilePlace(DatabasePlace):
 
     def writing_engine(self, *, busy_s: float, max_octets: int | None = None) -> AsyncEngine:
         return writing_engine(self.file, busy_s=busy_s, max_octets=max_octets)
+
+    def share(self) -> FileLock:
+        return FileLock.of(self.file)
+
+    def own(self) -> FileLock:
+        return FileLock.owner(self.file)
+
+    def take_whole(self) -> FileLock:
+        """Take all of it: nobody takes part. Raises as `share` does."""
+        return FileLock.whole(self.file)
+
+    def take_work(self, command: str) -> FileLock:
+        return FileLock.whole(self.file.with_name(f"{self.file.name}.{command.replace(' ', '-')}"))
 
 
 class MemoryPlace(DatabasePlace):
