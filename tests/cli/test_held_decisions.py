@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -314,12 +314,16 @@ def test_no_more_of_a_campaign_is_in_memory_than_is_decided_on_at_once(
 
     monkeypatch.setattr(QuarantineStore, "get_many", count)
 
-    ran = quarantine(*command, "--campaign", CAMPAIGN, "--json")
+    gc.freeze()  # what is there by now is not counted
+    try:
+        ran = quarantine(*command, "--campaign", CAMPAIGN, "--json")
+    finally:
+        gc.unfreeze()
 
     assert ran.returncode == 0
     assert json.loads(ran.stdout)["messages"] == 60
     assert len(seen) >= 12
-    assert max(seen) - len(others) < 30
+    assert 5 <= max(seen) < 30
 
 
 def test_a_release_that_was_killed_is_taken_up_and_asks_for_nothing_twice(
@@ -334,8 +338,10 @@ def test_a_release_that_was_killed_is_taken_up_and_asks_for_nothing_twice(
     )
 
     with closing(sqlite3.connect(deployment / "var" / "smsward.db", timeout=10)) as file:
-        while not (asked := asked_of(file)) and process.poll() is None:
-            pass
+        while not (asked := asked_of(file)):
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(0.01)
+                break
         process.kill()
         process.wait()
         before = asked_of(file)

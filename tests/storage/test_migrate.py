@@ -11,12 +11,13 @@ import pytest
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
 from gateway.domain.held_findings import HOLD_LINE
 from gateway.domain.quarantine import HeldMessage
 from gateway.storage.dialects.sqlite import writing_engine
-from gateway.storage.open import TablesMismatch, upgrade
+from gateway.storage.open import TablesMismatch, newest_revision, upgrade
 from gateway.storage.tables import held_messages, metadata
 from gateway.stores import open_store
 from gateway.systems.policy_history import (
@@ -97,6 +98,13 @@ def test_what_was_released_before_findings_were_kept_is_not_held_for_the_same_ag
         found = connection.exec_driver_sql("SELECT overruled FROM held_messages").scalar_one()
     engine.dispose()
     assert found == overruled
+
+
+def test_the_newest_revision_is_the_last_one_that_alembic_finds() -> None:
+    config = Config()
+    config.set_main_option("script_location", "gateway.storage:migrations")
+
+    assert ScriptDirectory.from_config(config).get_current_head() == newest_revision()
 
 
 async def test_upgrading_again_changes_nothing(tmp_path: Path) -> None:
