@@ -138,14 +138,18 @@ def build_api(
         redoc_url=None,
         redirect_slashes=False,
     )
-    for router in (*routers, schemas()):
-        # Not included: FastAPI would analyse each of them again at the first request.
-        app.router.routes.extend(router.routes)
+    _add_routes(app, (*routers, schemas()))
     app.add_route(OPENAPI, described(app), include_in_schema=False)
     answer_problems(app)
     app.add_middleware(Guard, access=access, public=OPEN, answers=answers)
     app.add_middleware(AnswerLog)  # the outermost
     return app
+
+
+def _add_routes(app: FastAPI, routers: Iterable[APIRouter]) -> None:
+    """Add the routes as they are: FastAPI analyses again at the first request what is included."""
+    for router in routers:
+        app.router.routes.extend(router.routes)
 
 
 def described(app: FastAPI) -> Callable[[Request], Response]:
@@ -173,8 +177,7 @@ def build_pages(
 ) -> FastAPI:
     """Return the application of the pages, with a guard before and a log line behind it."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
-    for router in routers:
-        app.include_router(router)
+    _add_routes(app, routers)
     app.mount(STATIC, _Static(directory=str(_STATIC_FILES)))
     answer_page_errors(app, templates)
 

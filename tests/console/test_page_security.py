@@ -29,8 +29,7 @@ def routes_of(site: Site) -> list[APIRoute]:
     assert isinstance(console, Console)
     pages = console._pages
     assert isinstance(pages, FastAPI)
-    routers = [one.original_router for one in pages.routes if hasattr(one, "original_router")]
-    routes = [one for router in routers for one in router.routes if isinstance(one, APIRoute)]
+    routes = [one for one in pages.routes if isinstance(one, APIRoute)]
     return [one for one in routes if "events" not in one.path]
 
 

@@ -1,13 +1,11 @@
 """What an authority sees: one table of all pages, and of each only what is of its province."""
 
 import re
-from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
 import httpx
 import pytest
 from fastapi.routing import APIRoute
-from starlette.routing import BaseRoute
 
 from gateway.domain.filings import Approval, Licence, PortScope
 from gateway.domain.permissions import UserRole
@@ -71,17 +69,10 @@ async def filed(site: Site) -> None:
     )
 
 
-def routes_of(given: Iterable[BaseRoute]) -> Iterator[BaseRoute]:
-    """Yield routes, also those of routers that were included."""
-    for one in given:
-        included = getattr(one, "original_router", None)
-        yield from [one] if included is None else routes_of(included.routes)
-
-
 async def statuses(browser: httpx.AsyncClient, site: Site, method: str) -> dict[str, int]:
     """Ask for every path of pages there is, and return how each answered."""
     found = {}
-    for route in routes_of(site.pages.routes):
+    for route in site.pages.routes:
         if isinstance(route, APIRoute) and method in (route.methods or ()):
             path = route.path.replace("{name:path}", "bundle.yaml")
             for name in route.param_convertors:
