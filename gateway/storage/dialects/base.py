@@ -61,7 +61,7 @@ class DatabasePlace(ABC):
         """
 
     def share(self) -> DatabaseLock | None:
-        """Take part in the database, as many may: meanwhile nobody changes its key."""
+        """Take part in the database, as many may; its key is not changed meanwhile."""
         return None
 
     def own(self) -> DatabaseLock | None:

@@ -135,7 +135,7 @@ class FilePlace(DatabasePlace):
         return FileLock.owner(self.file)
 
     def take_whole(self) -> FileLock:
-        """Take all of it: nobody takes part. Raises as `share` does."""
+        """Take all of it: no other process takes part. Raises as `share` does."""
         return FileLock.whole(self.file)
 
     def take_work(self, command: str) -> FileLock:
