@@ -63,8 +63,8 @@ from gateway.systems import declared_in_systems
 from gateway.systems.approvals.service import ApprovalDesk
 from gateway.systems.filings.sql import FilingStore
 from gateway.systems.learning.model_directory import ModelDirectory
+from gateway.systems.quarantine.campaign_pages import ReviewJoins
 from gateway.systems.quarantine.campaigns import CampaignDesk, CampaignStore
-from gateway.systems.quarantine.pages import ReviewJoins
 from gateway.systems.quarantine.review_tools import ReviewTools
 from gateway.systems.users.credentials import token_digest
 from gateway.systems.users.model import SessionLimits, UserAct, UserSession

@@ -1,7 +1,6 @@
 """Pages: what waits for a second person, and what that person decides."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import datetime
 from string import Formatter
 
@@ -22,7 +21,6 @@ from gateway.web.pages import (
     PageForbiddenError,
     PageLink,
     PageUser,
-    Templates,
     allowed,
     form_of,
     marked,
@@ -83,13 +81,12 @@ def _fields(text: str) -> list[str]:
     return [name for _, name, _, _ in Formatter().parse(text) if name]
 
 
-@dataclass(frozen=True, slots=True)
 class ApprovalPage:
     """Answers the requests of who asks for approvals and who gives them."""
 
-    desk: ApprovalDesk
-    templates: Templates
-    utcnow: Callable[[], datetime]
+    def __init__(self, context: PageContext) -> None:
+        self.desk = context.join(ApprovalDesk)
+        self.templates, self.utcnow = context.templates, context.utcnow
 
     async def shown(self, request: Request, refusal: ApprovalRefusal | None = None) -> Response:
         """Return the requests that the user may decide on, the newest first, and own ones."""
@@ -139,7 +136,7 @@ class ApprovalPage:
 
 def approval_pages(context: PageContext) -> APIRouter:
     """Return the pages of approvals."""
-    page = ApprovalPage(context.join(ApprovalDesk), context.templates, context.utcnow)
+    page = ApprovalPage(context)
     may_read = [allowed(APPROVALS.permission)]
     router = APIRouter(include_in_schema=False, dependencies=may_read)
 

@@ -1,6 +1,6 @@
 """Pages: who did what, with filters; the chain, verified; entries as a file."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from urllib.parse import urlencode
@@ -15,7 +15,7 @@ from gateway.storage.audit_pages import LOOKED_AT
 from gateway.storage.journals import SqlJournals
 from gateway.systems.audit.service import ChainVerification, export_lines
 from gateway.terminal.screen import visible
-from gateway.web.pages import PageLink, Templates, allowed, form_of, last_part, marked
+from gateway.web.pages import PageLink, allowed, form_of, last_part, marked
 from gateway.web.systems import PageContext, SystemPages
 
 AUDIT = PageLink("/audit", marked("Audit"), Permission.READ_AUDIT, order=150)
@@ -98,14 +98,13 @@ def _day(text: str) -> datetime | None:
         return None
 
 
-@dataclass(frozen=True, slots=True)
 class AuditReading:
     """Answers the requests of auditors."""
 
-    journals: SqlJournals
-    chain: ChainVerification
-    templates: Templates
-    utcnow: Callable[[], datetime]
+    def __init__(self, context: PageContext) -> None:
+        self.journals = SqlJournals(context.database)
+        self.templates, self.utcnow = context.templates, context.utcnow
+        self.chain = ChainVerification(self.journals, self.utcnow)
 
     async def shown(self, request: Request) -> Response:
         """Return the entries that are meant, the newest first."""
@@ -158,9 +157,7 @@ class AuditReading:
 
 def audit_pages(context: PageContext) -> APIRouter:
     """Return the pages of the audit."""
-    journals, utcnow = SqlJournals(context.database), context.utcnow
-    chain = ChainVerification(journals, utcnow)
-    reading = AuditReading(journals, chain, context.templates, utcnow)
+    reading = AuditReading(context)
     router = APIRouter(include_in_schema=False, dependencies=[allowed(AUDIT.permission)])
 
     @router.get(AUDIT.path)

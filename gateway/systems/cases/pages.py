@@ -32,7 +32,7 @@ from gateway.systems.cases.service import CaseDesk
 from gateway.systems.cases.sql import CaseStore
 from gateway.terminal.arguments import said
 from gateway.terminal.screen import visible
-from gateway.web.pages import PageLink, PageUser, Templates, allowed, form_of, marked
+from gateway.web.pages import PageLink, PageUser, allowed, form_of, marked
 from gateway.web.systems import PageContext, SystemPages
 
 CASES = PageLink("/cases", marked("Cases"), Permission.READ_CASES, order=90)
@@ -152,16 +152,14 @@ def number_in(text: str) -> int | None:
     return int(text) or None if is_number else None
 
 
-@dataclass(frozen=True, slots=True)
 class CasePages:
     """Answers the requests of people who work on cases."""
 
-    store: CaseStore
-    desk: CaseDesk
-    journals: SqlJournals
-    templates: Templates
-    utcnow: Callable[[], datetime]
-    graphs: CaseGraphs
+    def __init__(self, context: PageContext) -> None:
+        self.store, self.journals = CaseStore(context.database), SqlJournals(context.database)
+        self.desk = CaseDesk(self.store, context.calendar)
+        self.templates, self.utcnow = context.templates, context.utcnow
+        self.graphs = context.join(CaseGraphs)
 
     async def listed(self, request: Request) -> Response:
         """Return cases, the newest first, with their clocks."""
@@ -297,15 +295,7 @@ KINDS = (marked("Senders"), marked("Signatures"), marked("Links"), marked("Telep
 
 def case_pages(context: PageContext) -> APIRouter:
     """Return the pages of cases."""
-    router, store = APIRouter(include_in_schema=False), CaseStore(context.database)
-    pages = CasePages(
-        store,
-        CaseDesk(store, context.calendar),
-        SqlJournals(context.database),
-        context.templates,
-        context.utcnow,
-        context.join(CaseGraphs),
-    )
+    router, pages = APIRouter(include_in_schema=False), CasePages(context)
     may_read, may_act = [allowed(CASES.permission)], [allowed(Permission.ACT_ON_CASES)]
     may_look = [*may_read, allowed(Permission.READ_COMPLAINTS)]
 

@@ -1,8 +1,7 @@
 """Pages: complaints of subscribers, what became of each, and its text, numbers masked."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, HTTPException, Request, Response
@@ -20,7 +19,7 @@ from gateway.systems.complaints.model import (
 )
 from gateway.systems.complaints.sql import ComplaintStore
 from gateway.terminal.screen import masked_source, visible
-from gateway.web.pages import PageLink, PortsOf, Templates, allowed_on, marked
+from gateway.web.pages import PageLink, allowed_on, marked
 from gateway.web.systems import PageContext, SystemPages
 
 COMPLAINTS = PageLink(
@@ -100,16 +99,13 @@ def number_in(text: str) -> int | None:
     return int(text) or None if is_number else None
 
 
-@dataclass(frozen=True, slots=True)
 class ComplaintPages:
     """Answers the requests of people who read complaints; `mask` hides numbers in texts."""
 
-    store: ComplaintStore
-    journals: SqlJournals
-    templates: Templates
-    utcnow: Callable[[], datetime]
-    mask: Callable[[str], str]
-    ports_of: PortsOf
+    def __init__(self, context: PageContext) -> None:
+        self.store, self.journals = ComplaintStore(context.database), SqlJournals(context.database)
+        self.templates, self.utcnow = context.templates, context.utcnow
+        self.mask, self.ports_of = context.mask, context.ports_of
 
     async def listed(self, request: Request) -> Response:
         """Return complaints, the newest first, without texts; of a province those of its ports."""
@@ -181,15 +177,7 @@ class ComplaintPages:
 
 def complaint_pages(context: PageContext) -> APIRouter:
     """Return the pages of complaints."""
-    router = APIRouter(include_in_schema=False)
-    pages = ComplaintPages(
-        ComplaintStore(context.database),
-        SqlJournals(context.database),
-        context.templates,
-        context.utcnow,
-        context.mask,
-        context.ports_of,
-    )
+    router, pages = APIRouter(include_in_schema=False), ComplaintPages(context)
     may_read = [allowed_on(COMPLAINTS)]
 
     @router.get(COMPLAINTS.path, dependencies=may_read)

@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -29,8 +28,6 @@ from gateway.terminal.screen import visible
 from gateway.web.pages import (
     PageLink,
     PageUser,
-    PortsOf,
-    Templates,
     allowed,
     allowed_on,
     form_of,
@@ -117,15 +114,14 @@ def number_in(text: str) -> int | None:
     return int(text) or None if is_number else None
 
 
-@dataclass(frozen=True, slots=True)
 class WarningPages:
     """Answers the requests of staff, and of SPs about their own warnings."""
 
-    warnings: WarningStore
-    sanctions: SanctionStore
-    templates: Templates
-    utcnow: Callable[[], datetime]
-    ports_of: PortsOf
+    def __init__(self, context: PageContext) -> None:
+        self.warnings = WarningStore(context.database)
+        self.sanctions = SanctionStore(context.database)
+        self.templates, self.utcnow = context.templates, context.utcnow
+        self.ports_of = context.ports_of
 
     async def listed(self, request: Request) -> Response:
         """Return warnings, the newest first; an SP and an authority see their own."""
@@ -313,14 +309,7 @@ class WarningPages:
 
 def warning_pages(context: PageContext) -> APIRouter:
     """Return the pages of warnings and sanctions."""
-    router = APIRouter(include_in_schema=False)
-    pages = WarningPages(
-        WarningStore(context.database),
-        SanctionStore(context.database),
-        context.templates,
-        context.utcnow,
-        context.ports_of,
-    )
+    router, pages = APIRouter(include_in_schema=False), WarningPages(context)
     may_read, may_answer = [allowed_on(WARNINGS)], [allowed_on(_ANSWERS)]
     may_see_sanctions = [allowed_on(_SANCTIONS)]
     may_decide = [allowed(Permission.DECIDE_SANCTIONS)]

@@ -1,9 +1,6 @@
 """Pages: the classifier's models that are installed, what both say of traffic, and the acts."""
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
 
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
@@ -24,7 +21,7 @@ from gateway.systems.learning.model_directory import (
 )
 from gateway.terminal.arguments import said
 from gateway.terminal.screen import visible
-from gateway.web.pages import PageLink, Templates, allowed, form_of, marked
+from gateway.web.pages import PageLink, allowed, form_of, marked
 from gateway.web.systems import PageContext, SystemPages
 
 MODELS = PageLink("/models", marked("Models"), Permission.READ_POLICIES, order=110)
@@ -48,17 +45,15 @@ _NEEDS_NOTE = marked("Say why: the note stands in the history of models.")
 _FAILED = (ModelActError, ModelStateError, ModelFileError, OSError)
 
 
-@dataclass(frozen=True, slots=True)
 class ModelPages:
     """Answers the requests of people who look after the classifier.
 
     `models` is None where no configuration says where they are.
     """
 
-    models: ModelDirectory | None
-    journals: SqlJournals
-    templates: Templates
-    utcnow: Callable[[], datetime]
+    def __init__(self, context: PageContext) -> None:
+        self.models, self.journals = context.find(ModelDirectory), SqlJournals(context.database)
+        self.templates, self.utcnow = context.templates, context.utcnow
 
     async def shown(self, request: Request, problem: str = "", status: int = 200) -> Response:
         """Return how the models stand."""
@@ -122,9 +117,7 @@ def _rows(compared: ModelComparison) -> list[tuple[str, str, tuple[int, ...]]]:
 
 def model_pages(context: PageContext) -> APIRouter:
     """Return the pages of models."""
-    router, journals = APIRouter(include_in_schema=False), SqlJournals(context.database)
-    models = context.find(ModelDirectory)
-    pages = ModelPages(models, journals, context.templates, context.utcnow)
+    router, pages = APIRouter(include_in_schema=False), ModelPages(context)
 
     @router.get(MODELS.path, dependencies=[allowed(MODELS.permission)])
     async def shown(request: Request) -> Response:

@@ -37,7 +37,7 @@ from gateway.systems.quarantine.model import (
     ReviewJobState,
     is_campaign_id,
 )
-from gateway.systems.quarantine.review_tools import ReviewTools
+from gateway.systems.quarantine.review_tools import ReviewTools, UnmaskingLimit
 from gateway.systems.quarantine.second_reviews import (
     SecondReviewStore,
     gets_second_reviews,
@@ -50,12 +50,12 @@ from gateway.web.pages import (
     FormError,
     PageLink,
     PageUser,
-    Templates,
     allowed,
     form_fields,
     form_of,
     marked,
 )
+from gateway.web.systems import PageContext
 
 HELD = PageLink(HELD_PATH, marked("Held messages"), Permission.READ_HELD, order=70)
 JOBS = f"{HELD_PATH}/jobs"
@@ -129,16 +129,24 @@ class CampaignApprovals(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class ReviewJoins:
+    """What the review pages need of other systems."""
+
+    tools: ReviewTools
+    unmasking: UnmaskingLimit
+    approvals: CampaignApprovals
+
+
 class CampaignReview:
     """Answers the requests of those who review campaigns."""
 
-    store: CampaignStore
-    desk: CampaignDesk
-    tools: ReviewTools
-    templates: Templates
-    utcnow: Callable[[], datetime]
-    seconds: SecondReviewStore
-    approvals: CampaignApprovals | None = None
+    def __init__(self, context: PageContext) -> None:
+        self.store = CampaignStore(context.database)
+        self.desk = CampaignDesk(self.store, context.mask)
+        self.seconds = SecondReviewStore(context.database)
+        joins = context.join(ReviewJoins)
+        self.tools, self.approvals = joins.tools, joins.approvals
+        self.templates, self.utcnow = context.templates, context.utcnow
 
     async def shown(self, request: Request, problem: str = "", status: int = 200) -> Response:
         """Return the open campaigns, the largest first, each with an example of its texts."""
@@ -265,10 +273,8 @@ class CampaignReview:
             rule=rule,
             as_held=await self._as_held(request),
         )
-        is_asked = self.approvals is not None
-        count = self.store.held_of_campaign
-        whole = await count(campaign, self.utcnow(), new.as_held) if is_asked else 0
-        if self.approvals is not None and self.approvals.are_needed(decision, whole):
+        whole = await self.store.held_of_campaign(campaign, self.utcnow(), new.as_held)
+        if self.approvals.are_needed(decision, whole):
             if await self._held_of(new) != new.expected_count:
                 return await self.whole(request, campaign, OTHER_COUNT, 409)
             asked = replace(new, as_held=await self.store.dealt_of(new))
@@ -308,7 +314,7 @@ class CampaignReview:
         )
         if not note:
             return await show(request, _NO_WHY, 422, picked)
-        if self.approvals is not None and self.approvals.are_needed(decision, len(picked)):
+        if self.approvals.are_needed(decision, len(picked)):
             return await show(request, FEWER_ALONE, 409, picked)
         outcome = await self.desk.decide_chosen(new, self.utcnow())
         if isinstance(outcome, JobNotMade):

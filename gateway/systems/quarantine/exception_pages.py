@@ -1,7 +1,5 @@
 """Pages: exceptions, by which what a rule holds of a campaign of an SP is released by itself."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from fastapi import APIRouter, HTTPException, Request, Response
@@ -21,7 +19,8 @@ from gateway.systems.quarantine.service import NotDone
 from gateway.systems.quarantine.sql import QuarantineStore
 from gateway.terminal.arguments import said
 from gateway.terminal.screen import visible
-from gateway.web.pages import PageUser, Templates, allowed, form_of, marked
+from gateway.web.pages import PageUser, allowed, form_of, marked
+from gateway.web.systems import PageContext
 
 EXCEPTIONS = f"{HELD_PATH}/exceptions"
 USUAL_DAYS = 30
@@ -32,15 +31,14 @@ _OTHER_RULE = marked("Another rule holds the message by now. Read it again, then
 _MAX_DIGITS = 15
 
 
-@dataclass(frozen=True, slots=True)
 class ExceptionReview:
     """Answers the requests of those who may write exceptions, and of those who read them."""
 
-    messages: QuarantineStore
-    store: ExceptionStore
-    desk: ExceptionDesk
-    templates: Templates
-    utcnow: Callable[[], datetime]
+    def __init__(self, context: PageContext) -> None:
+        self.messages = QuarantineStore(context.database)
+        self.store = ExceptionStore(context.database)
+        self.desk = ExceptionDesk(self.store, context.mask)
+        self.templates, self.utcnow = context.templates, context.utcnow
 
     async def shown(self, request: Request, problem: str = "", status: int = 200) -> Response:
         """Return the newest exceptions, those that ended too."""
@@ -107,8 +105,9 @@ class ExceptionReview:
         return RedirectResponse(EXCEPTIONS, status_code=303)
 
 
-def add_exception_pages(router: APIRouter, review: ExceptionReview) -> None:
+def add_exception_pages(router: APIRouter, context: PageContext) -> None:
     """Add the pages of exceptions to a router, before paths that take their name for an id."""
+    review = ExceptionReview(context)
     may_read, may_write = allowed(Permission.READ_HELD), allowed(Permission.WRITE_EXCEPTION)
 
     @router.get(EXCEPTIONS, dependencies=[may_read])

@@ -1,9 +1,8 @@
 """Pages: the held messages as a list, one of them in whole, and what a person decides on it."""
 
 import asyncio
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
 from fastapi import HTTPException, Request, Response
@@ -18,6 +17,7 @@ from gateway.systems.quarantine.campaign_pages import (
     HELD,
     SPAM_CONFIRMED,
     CampaignReview,
+    ReviewJoins,
     choice_of,
     choosing,
     name_of,
@@ -27,6 +27,7 @@ from gateway.systems.quarantine.decisions import (
     DecidedMessage,
     NotUndone,
     ReviewDesk,
+    ReviewStore,
     seen_digest,
 )
 from gateway.systems.quarantine.exceptions import may_be_excepted
@@ -55,14 +56,14 @@ from gateway.systems.quarantine.model import (
     ReviewState,
     is_message_id,
 )
-from gateway.systems.quarantine.review_tools import ReviewTools, UnmaskingLimit
 from gateway.systems.quarantine.second_reviews import SecondReviewStore
 from gateway.systems.quarantine.service import NotDone, find_held
 from gateway.systems.quarantine.sql import QuarantineStore
 from gateway.systems.quarantine.tables import subject_of
 from gateway.terminal.arguments import said
 from gateway.terminal.screen import visible
-from gateway.web.pages import PageUser, Templates, form_of, language_of, marked
+from gateway.web.pages import PageUser, form_of, language_of, marked
+from gateway.web.systems import PageContext
 
 PAGE_ROWS = 50
 ARRIVALS = f"{HELD.path}/new"
@@ -85,20 +86,18 @@ ACTS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
 class HeldReview:
     """Answers the requests of reviewers."""
 
-    store: QuarantineStore
-    decisions: ReviewDesk
-    seconds: SecondReviewStore
-    leases: ShownLeases
-    unmasking: UnmaskingLimit
-    tools: ReviewTools
-    templates: Templates
-    utcnow: Callable[[], datetime]
-    campaigns: CampaignReview
-    searches: NumberSearches = field(default_factory=NumberSearches)
+    def __init__(self, context: PageContext) -> None:
+        joins = context.join(ReviewJoins)
+        self.tools, self.unmasking = joins.tools, joins.unmasking
+        self.store = QuarantineStore(context.database)
+        self.decisions = ReviewDesk(ReviewStore(context.database), context.mask)
+        self.seconds = SecondReviewStore(context.database)
+        self.leases, self.campaigns = ShownLeases(context), CampaignReview(context)
+        self.templates, self.utcnow = context.templates, context.utcnow
+        self.searches = NumberSearches()
 
     async def message_of(self, request: Request, message_id: str) -> HeldMessage:
         """Return a message as who asks sees it. Raises HTTPException for what is no id, or of none.

@@ -1,71 +1,25 @@
-"""All pages of the quarantine: the context that each is built from, and their paths."""
-
-from dataclasses import dataclass
+"""All pages of the quarantine, in an order in which no path takes the name of another for an id."""
 
 from fastapi import APIRouter, Request, Response
 
 from gateway.domain.permissions import Permission
 from gateway.domain.quarantine import HeldMessage
-from gateway.systems.quarantine.agreement.counts import AgreementStore
-from gateway.systems.quarantine.agreement.pages import AgreementPage, add_agreement_page
-from gateway.systems.quarantine.campaign_pages import (
-    HELD,
-    JOBS,
-    CampaignApprovals,
-    CampaignReview,
-    add_campaign_pages,
-)
-from gateway.systems.quarantine.campaigns import CampaignDesk, CampaignStore
-from gateway.systems.quarantine.decisions import ReviewDesk, ReviewStore
-from gateway.systems.quarantine.exception_pages import ExceptionReview, add_exception_pages
-from gateway.systems.quarantine.exceptions import ExceptionDesk, ExceptionStore
+from gateway.systems.quarantine.agreement.pages import add_agreement_page
+from gateway.systems.quarantine.campaign_pages import HELD, JOBS, add_campaign_pages
+from gateway.systems.quarantine.exception_pages import add_exception_pages
 from gateway.systems.quarantine.held_pages import ACTS, ARRIVALS, HeldReview
 from gateway.systems.quarantine.held_query import LIST_PATH
-from gateway.systems.quarantine.leases.pages import LEASE, ShownLeases
-from gateway.systems.quarantine.leases.store import LeaseStore
-from gateway.systems.quarantine.review_tools import ReviewTools, UnmaskingLimit
-from gateway.systems.quarantine.second_reviews import SecondReviewStore
-from gateway.systems.quarantine.sql import QuarantineStore
+from gateway.systems.quarantine.leases.pages import LEASE
 from gateway.web.pages import allowed, form_of
 from gateway.web.systems import PageContext, SystemPages
 
 
-@dataclass(frozen=True, slots=True)
-class ReviewJoins:
-    """What the review pages need of other systems."""
-
-    tools: ReviewTools
-    unmasking: UnmaskingLimit
-    approvals: CampaignApprovals
-
-
 def held_pages(context: PageContext) -> APIRouter:
     """Return the pages on which people review held messages."""
-    database, templates, utcnow = context.database, context.templates, context.utcnow
-    joins = context.join(ReviewJoins)
-    tools, mask = joins.tools, joins.tools.mask
-    store, campaigns = QuarantineStore(database), CampaignStore(database)
-    seconds, exceptions = SecondReviewStore(database), ExceptionStore(database)
-    decisions = ReviewDesk(ReviewStore(database), mask)
-    shared = templates, utcnow
-    review = HeldReview(
-        store,
-        decisions,
-        seconds,
-        ShownLeases(LeaseStore(database), decisions, seconds, campaigns, *shared),
-        joins.unmasking,
-        tools,
-        *shared,
-        CampaignReview(
-            campaigns, CampaignDesk(campaigns, mask), tools, *shared, seconds, joins.approvals
-        ),
-    )
-    router = APIRouter(include_in_schema=False)
+    router, review = APIRouter(include_in_schema=False), HeldReview(context)
     add_campaign_pages(router, review.campaigns)
-    add_exception_pages(
-        router, ExceptionReview(store, exceptions, ExceptionDesk(exceptions, mask), *shared)
-    )
-    add_agreement_page(router, AgreementPage(AgreementStore(database), mask, *shared))
+    add_exception_pages(router, context)
+    add_agreement_page(router, context)
     _add_list(router, review)
     _add_decisions(router, review)
     _add_choices(router, review)

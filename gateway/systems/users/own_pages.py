@@ -1,7 +1,5 @@
 """Pages: a user's own settings: language and theme, sessions, password and recovery codes."""
 
-from dataclasses import dataclass
-
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
@@ -9,7 +7,7 @@ from gateway.domain.permissions import USER_PERMISSIONS
 from gateway.systems.users.model import UserError, UserSession
 from gateway.systems.users.sign_in import SignInDesk, SignInRefusal
 from gateway.systems.users.sign_in_pages import DIFFERENT, attempt_of, said_of
-from gateway.web.pages import SESSION_COOKIE, Templates, form_of, marked
+from gateway.web.pages import SESSION_COOKIE, form_of, marked
 from gateway.web.systems import PageContext
 
 OWN = "/me"
@@ -30,12 +28,11 @@ _ENDED = marked("Your other sessions have ended.")
 _SAID = {"password": _CHANGED, "sessions": _ENDED}
 
 
-@dataclass(frozen=True, slots=True)
 class OwnSettings:
     """Answers what users ask about themselves."""
 
-    desk: SignInDesk
-    templates: Templates
+    def __init__(self, context: PageContext) -> None:
+        self.desk, self.templates = context.join(SignInDesk), context.templates
 
     async def shown(self, request: Request, problem: str = "", status: int = 200) -> Response:
         """Return the settings of who asks."""
@@ -81,8 +78,7 @@ class OwnSettings:
 
 def own_pages(context: PageContext) -> APIRouter:
     """Return the pages of a user's own settings; every role has them."""
-    router, desk = APIRouter(include_in_schema=False), context.join(SignInDesk)
-    own = OwnSettings(desk, context.templates)
+    router, own = APIRouter(include_in_schema=False), OwnSettings(context)
 
     @router.get(OWN)
     async def show(request: Request) -> Response:
@@ -90,7 +86,7 @@ def own_pages(context: PageContext) -> APIRouter:
 
     @router.post(OWN + "/sign-out-others")
     async def sign_out_others(request: Request) -> Response:
-        await desk.sign_out_others(request.state.user, _token_of(request))
+        await own.desk.sign_out_others(request.state.user, _token_of(request))
         return RedirectResponse(f"{OWN}?done=sessions", status_code=303)
 
     @router.post(OWN + "/password")

@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 
 from fastapi import APIRouter, HTTPException, Request, Response
@@ -10,7 +9,6 @@ from fastapi.responses import RedirectResponse
 
 from gateway.domain.permissions import SCOPES, USER_PERMISSIONS, Permission, UserRole
 from gateway.systems.users.model import (
-    SessionLimits,
     User,
     UserAct,
     UserError,
@@ -24,7 +22,7 @@ from gateway.systems.users.sign_in import SignInDesk
 from gateway.systems.users.sign_in_pages import ENROL, said_of
 from gateway.systems.users.sql import UserStore
 from gateway.terminal.screen import visible
-from gateway.web.pages import PageLink, Templates, allowed, form_of, marked
+from gateway.web.pages import PageLink, allowed, form_of, marked
 from gateway.web.systems import PageContext
 
 USERS = PageLink("/users", marked("Users"), Permission.READ_USERS, order=140)
@@ -54,16 +52,13 @@ class AdminRules:
     ask_admin: AskAdmin | None
 
 
-@dataclass(frozen=True, slots=True)
 class UserAdministration:
     """Answers the requests of administrators, and of who may read which users there are."""
 
-    users: UserStore
-    sessions: UserSessionStore
-    limits: SessionLimits
-    templates: Templates
-    utcnow: Callable[[], datetime]
-    rules: AdminRules
+    def __init__(self, context: PageContext) -> None:
+        self.users, self.sessions = UserStore(context.database), UserSessionStore(context.database)
+        self.limits, self.rules = context.join(SignInDesk).limits, context.join(AdminRules)
+        self.templates, self.utcnow = context.templates, context.utcnow
 
     @property
     def desk(self) -> UserDesk:
@@ -201,14 +196,7 @@ class UserAdministration:
 def user_pages(context: PageContext) -> APIRouter:
     """Return the pages of users."""
     router = APIRouter(include_in_schema=False)
-    administration = UserAdministration(
-        UserStore(context.database),
-        UserSessionStore(context.database),
-        context.join(SignInDesk).limits,
-        context.templates,
-        context.utcnow,
-        context.join(AdminRules),
-    )
+    administration = UserAdministration(context)
     may_read, may_manage = allowed(USERS.permission), allowed(Permission.MANAGE_USERS)
 
     @router.get(USERS.path, dependencies=[may_read])

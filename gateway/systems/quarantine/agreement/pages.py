@@ -1,8 +1,6 @@
 """Page: how often reviewers agree on what was dealt to two of them, and where they did not."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from fastapi import APIRouter, Request, Response
 
@@ -18,7 +16,8 @@ from gateway.systems.quarantine.held_query import HELD_PATH
 from gateway.systems.quarantine.message_view import listed_message
 from gateway.systems.quarantine.model import PersonDecision, ReviewDecision
 from gateway.terminal.screen import visible
-from gateway.web.pages import Templates, allowed
+from gateway.web.pages import allowed
+from gateway.web.systems import PageContext
 
 AGREEMENT = f"{HELD_PATH}/agreement"
 PAGE_ROWS = 50
@@ -29,14 +28,12 @@ USUAL_DAYS = 30
 _MAX_DIGITS = 15
 
 
-@dataclass(frozen=True, slots=True)
 class AgreementPage:
-    """Answers the requests of those who read how reviewers agree; `mask` hides numbers."""
+    """Answers the requests of those who read how reviewers agree."""
 
-    store: AgreementStore
-    mask: Callable[[str], str]
-    templates: Templates
-    utcnow: Callable[[], datetime]
+    def __init__(self, context: PageContext) -> None:
+        self.store, self.mask = AgreementStore(context.database), context.mask
+        self.templates, self.utcnow = context.templates, context.utcnow
 
     async def shown(self, request: Request) -> Response:
         """Return the report of a period, and its disagreements, newest first."""
@@ -114,8 +111,9 @@ def _shown_decision(one: ReviewDecision) -> dict[str, object]:
     }
 
 
-def add_agreement_page(router: APIRouter, page: AgreementPage) -> None:
+def add_agreement_page(router: APIRouter, context: PageContext) -> None:
     """Add the page to a router, before paths that would take its name for an id."""
+    page = AgreementPage(context)
 
     @router.get(AGREEMENT, dependencies=[allowed(Permission.READ_AGREEMENT)])
     async def show(request: Request) -> Response:

@@ -1,7 +1,5 @@
 """The lease of the message that a page shows: taken with the page, renewed, and given back."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 
 from fastapi import Request, Response
@@ -10,25 +8,25 @@ from gateway.domain.permissions import Permission
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.systems.quarantine.campaign_pages import HELD, name_of
 from gateway.systems.quarantine.campaigns import CampaignStore
-from gateway.systems.quarantine.decisions import ReviewDesk
+from gateway.systems.quarantine.decisions import ReviewDesk, ReviewStore
 from gateway.systems.quarantine.leases.store import LeaseStore
 from gateway.systems.quarantine.model import ReviewDecision, ReviewJob, ReviewLease
 from gateway.systems.quarantine.second_reviews import SecondReviewStore
-from gateway.web.pages import FormError, PageUser, Templates, form_of
+from gateway.web.pages import FormError, PageUser, form_of
+from gateway.web.systems import PageContext
 
 LEASE = f"{HELD.path}/lease"
 
 
-@dataclass(frozen=True, slots=True)
 class ShownLeases:
     """Takes leases for those who look at messages, and tells what stands against a decision."""
 
-    store: LeaseStore
-    decisions: ReviewDesk
-    seconds: SecondReviewStore
-    campaigns: CampaignStore
-    templates: Templates
-    utcnow: Callable[[], datetime]
+    def __init__(self, context: PageContext) -> None:
+        database = context.database
+        self.store, self.seconds = LeaseStore(database), SecondReviewStore(database)
+        self.decisions = ReviewDesk(ReviewStore(database), context.mask)
+        self.campaigns = CampaignStore(database)
+        self.templates, self.utcnow = context.templates, context.utcnow
 
     async def others(self, user: PageUser, found: list[HeldMessage]) -> dict[int, str]:
         """Return who else has which of the messages, by message_id."""
