@@ -3,8 +3,9 @@
 The pages of systems are found by looking; those that join several systems are of the console.
 """
 
+import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -162,6 +163,7 @@ class PageParts:
     learning: LearningSettings | None
     records: RecordAccess | None
     oidc: OidcProvider | None = None
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
 
 def _models_in(learning: LearningSettings | None) -> ModelDirectory | None:
@@ -215,7 +217,7 @@ def console_pages(parts: PageParts) -> ConsolePages:
     desk = SignInDesk(
         UserSessionStore(database),
         Lockouts(SIGN_INS_PER_MINUTE),
-        SignInClocks(parts.now, utcnow),
+        SignInClocks(parts.now, utcnow, parts.sleep),
         parts.limits,
         refusals=EventQuota(REFUSALS_AUDITED),
     )

@@ -143,6 +143,7 @@ class Site:
             self.learning,
             self.records,
             self.oidc,
+            clocks.sleep,
         )
         pages = console_pages(parts)
         self.people, self.streams, self.pages = pages.people, pages.streams, pages.app
