@@ -175,7 +175,6 @@ class Desk:
     now: datetime = NOON
     monotonic: float = 0.0
     slept: list[float] = field(default_factory=list)
-    senders: frozenset[str] = frozenset({"sp1", "sp2"})
     names: Iterator[int] = field(default_factory=lambda: count(1))
     records: Path = Path("no-records")
     limits: dict[str, LiveLimits] = field(default_factory=dict)
@@ -227,7 +226,7 @@ class Desk:
             stores.database,
             utcnow,
             lambda: HolidayCalendar("none"),
-            lambda: {one: PORTS[one] for one in self.senders},
+            lambda: PORTS,
             (
                 known,
                 SessionLimits(),
