@@ -171,8 +171,10 @@ def may_name_code(text: str) -> bool:
 # A code of digits that stands alone. What may be a number to call is none.
 _DIGITS = re.compile(r"(?<!\d)(?!9[56]|1[02]|[48]00)\d{4,8}(?!\d)")
 _MASKS = "7632"
-# For how long it lives: of so few digits nothing else is asked.
-_TIME = re.compile(r"(?<![0-9a-zA-Z])\d{1,3}(?= ?(?:分|秒|min))")
+# For how long it lives, and what is paid with it: of these digits nothing is asked.
+_VARIED = re.compile(
+    r"(?<![0-9a-zA-Z])(?:\d{1,3}(?= ?(?:分|秒|min))|(?<![\d.])\d{1,7}\.\d{1,2}(?=元))"
+)
 
 
 def is_code_alone(facts: TextFacts) -> bool:
@@ -191,11 +193,11 @@ def is_code_alone(facts: TextFacts) -> bool:
 
 
 def _masked(text: str) -> str:
-    """Return a text with other digits for its codes and times.
+    """Return a text with other digits for its codes, times and amounts.
 
     What is asked of texts that differ in these alone has one answer.
     """
-    text = _TIME.sub(lambda time: "5" * len(time[0]), text)
+    text = _VARIED.sub(lambda found: re.sub("[0-9]", "5", found[0]), text)
     codes = _DIGITS.findall(text)
     if len(codes) > len(_MASKS) or any(text.count(code) > 1 for code in codes):
         return text
@@ -211,20 +213,29 @@ def _leads_nowhere_else(text: str) -> bool:
     return len(links_of(seen)) <= is_bound and {one.kind for one in contacts_of(seen)} <= HOTLINES
 
 
-@lru_cache(maxsize=4096)  # 50 us; a sender has some tens of such texts
+@lru_cache(maxsize=4096)
 def _is_about_the_code(text: str) -> bool:
     signature = signature_of(text)
     plain = folded(text.replace(f"【{signature}】", " ", 1) if signature else text).strip()
-    left = _SAID_OF_IT.sub(lambda found: found[1] or " ", _BESIDE_IT.sub(" ", plain))
-    names = [name for name in _WHOSE.findall(left) if not _are_usual(name)]
-    if _INVITING.search(plain) or (any(map(may_promote, names)) and not _OF_PURPOSE.search(plain)):
+    if _INVITING.search(plain):
+        return False
+    names = _names_beside(_BESIDE_IT.sub(" ", plain))
+    if names is None or len(names) > 1:
+        return False
+    if any(map(may_promote, names)) and not _OF_PURPOSE.search(plain):
         return False
     # Anybody may rent a toll-free number: there the signature must do for a name.
-    if len(names) > 1 or (names and re.search(_TOLL_FREE, plain)):
-        return False
+    return not (names and re.search(_TOLL_FREE, plain))
+
+
+@lru_cache(maxsize=4096)  # 30 us; a sender has some tens of such texts
+def _names_beside(said: str) -> tuple[str, ...] | None:
+    """Return whose code a text says it is; None if it has no one code, or says other things."""
+    left = _SAID_OF_IT.sub(lambda found: found[1] or " ", said)
+    names = tuple(name for name in _WHOSE.findall(left) if not _are_usual(name))
     left = _NAMED.sub(" ", _WHOSE.sub(" ", left))
     codes = {re.sub("[ -]", "", code) for code in _CODE.findall(left)}
-    return len(codes) == 1 and _are_usual(_CODE.sub(" ", left))
+    return names if len(codes) == 1 and _are_usual(_CODE.sub(" ", left)) else None
 
 
 def _are_usual(words: str) -> bool:

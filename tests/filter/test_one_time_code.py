@@ -233,11 +233,12 @@ def test_texts_that_differ_in_their_codes_alone_are_looked_at_once(
 
 
 @pytest.mark.parametrize("text", [*CODES, *ADVERTS])
-@pytest.mark.parametrize("time", ["5", "10", "120"])
-def test_texts_that_differ_in_their_times_alone_are_looked_at_once(text: str, time: str) -> None:
+@pytest.mark.parametrize(("time", "amount"), [("5", "3.50"), ("10", "1234.5"), ("120", "88.88")])
+def test_times_and_amounts_decide_nothing(text: str, time: str, amount: str) -> None:
     varied = re.sub(r"(?<![0-9a-zA-Z])\d{1,3}(?= ?(?:分|秒|min))", time, text)
 
-    assert _is_about_the_code(varied) is _is_about_the_code(_masked(varied))
+    for one in (varied, f"{varied}您正在支付{amount}元", f"{varied} {amount}元"):
+        assert _is_about_the_code(one) is _is_about_the_code(_masked(one))
 
 
 @pytest.mark.parametrize(
