@@ -157,11 +157,12 @@ def _is_plainly_ucs2(octets: bytes) -> bool:
             return False
         if letters and not _is_one_script(letters):
             return False
-    return (
-        not _reads_as_units(low, high)
-        and not _is_mostly_printable(octets)
-        and not octets.startswith(_LITTLE_ENDIAN_MARK)
-    )
+    # _reads_as_units(low, high), unfolded: this is what nearly every new text takes.
+    units = len(low)
+    usual = len(low) - len(low.translate(None, _SENSIBLE_HIGH)) - high.count(0, 0, units)
+    if units and 5 * usual >= 3 * units:
+        return False
+    return not (_is_mostly_printable(octets) or octets.startswith(_LITTLE_ENDIAN_MARK))
 
 
 def _is_one_script(high: bytes) -> bool:
