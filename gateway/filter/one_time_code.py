@@ -230,7 +230,7 @@ def _is_about_the_code(text: str) -> bool:
 
 @lru_cache(maxsize=4096)  # 30 us; a sender has some tens of such texts
 def _names_beside(said: str) -> tuple[str, ...] | None:
-    """Return whose code a text says it is; None if it has no one code, or says other things."""
+    """Return the owners that a text names for its code; None if it says other things."""
     left = _SAID_OF_IT.sub(lambda found: found[1] or " ", said)
     names = tuple(name for name in _WHOSE.findall(left) if not _are_usual(name))
     left = _NAMED.sub(" ", _WHOSE.sub(" ", left))
