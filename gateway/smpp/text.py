@@ -157,7 +157,7 @@ def _is_plainly_ucs2(octets: bytes) -> bool:
             return False
         if letters and not _is_one_script(letters):
             return False
-    # _reads_as_units(low, high), unfolded: this is what nearly every new text takes.
+    # As _reads_as_units, of Han in the other order: nearly every new text takes this way.
     units = len(low)
     usual = len(low) - len(low.translate(None, _SENSIBLE_HIGH)) - high.count(0, 0, units)
     if units and 5 * usual >= 3 * units:
@@ -169,13 +169,13 @@ def _is_one_script(high: bytes) -> bool:
     return high[0] in _LETTER_HIGH and high.count(high[0]) == len(high)
 
 
-def _reads_as_units(high: bytes, low: bytes, usual_high: bytes = _SENSIBLE_HIGH) -> bool:
-    """Tell whether at least three in five units are usual characters (high octet in `usual_high`).
+def _reads_as_units(high: bytes, low: bytes) -> bool:
+    """Tell whether at least three in five units are usual characters (high octet in `_UNIT_HIGH`).
 
     A unit with a zero low octet does not count: it is Latin text in the wrong byte order.
     """
     units = min(len(high), len(low))
-    odd = len(high[:units].translate(None, usual_high))
+    odd = len(high[:units].translate(None, _UNIT_HIGH))
     usual = units - odd - low[:units].count(0)
     return units > 0 and 5 * usual >= 3 * units
 
@@ -353,7 +353,7 @@ def _ucs2(octets: bytes, *, strict: bool) -> Iterator[tuple[float, str]]:
         if octets.startswith(mark):
             yield _CERTAIN, read(octets, alphabet)
         elif _is_all_han(octets, high_at) or (
-            not strict and _reads_as_units(octets[high_at::2], octets[1 - high_at :: 2], _UNIT_HIGH)
+            not strict and _reads_as_units(octets[high_at::2], octets[1 - high_at :: 2])
         ):
             text = read(octets, alphabet)
             yield _sense(text), text
