@@ -131,8 +131,8 @@ class TextFacts:
     - `findings`: what the policy makes of the hits; None until the policy was asked.
     - `is_whole`: if False, parts of the text are missing, and may show what is not seen yet.
     - `told_by`: the ports that were noted with the advertised word of the text, a few of them.
-    - `ruling`: what rules make of the text from the sources `ruled_for`; `rulings`: the same from
-      others, by kind of sources; None until there are others.
+    - `ruling`: what rules make of the text from the sources `ruled_for`, the last that were ruled;
+      `rulings`: the same from others, by kind of sources; None until there are others.
     - `scored`: what a classifier says of each reading if a port sends it; `personal`: the same if
       a personal number sends it. None if no classifier was asked, or it failed.
     - `compared`: the classes in which two classifiers have been compared on the text.

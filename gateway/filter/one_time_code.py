@@ -179,11 +179,10 @@ _VARIED = re.compile(
 
 def is_code_alone(facts: TextFacts) -> bool:
     """Tell whether a text that shows a code has nothing in it that is not about the code."""
+    if any(len(text) > _MAX_CHARS for text in facts.texts):
+        return False
     for view in facts.seen():
-        text = view.raw
-        if len(text) > _MAX_CHARS:
-            return False
-        masked = _masked(text)
+        masked = _masked(view.raw)
         # Most have no clue of either.
         if (may_link(view.clues) or view.clues & CONTACT) and not _leads_nowhere_else(masked):
             return False

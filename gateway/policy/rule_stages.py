@@ -42,11 +42,13 @@ from gateway.policy.text_rulings import (
     AlikeTexts,
     Course,
     Courses,
+    PartedRules,
     ReadyRule,
     StagedCounter,
     TextRuling,
     findings_of,
     further_ruling,
+    keep_further,
     keep_ruling,
 )
 
@@ -69,11 +71,25 @@ class SourceKind:
     """Sources that every rule treats alike, until any filing changes; compared by identity.
 
     `of_texts` and `courses` are what concerns them, found when it is first asked: for each class of
-    messages, and separately for requests for consent.
+    messages, and separately for requests for consent. `parted` are the rules of texts by whether
+    they must look at a text with certain signs. Rulings of a port for public interest are kept for
+    one of `marks`: without an approval that holds, and with one.
     """
 
     of_texts: dict[TrafficClass, tuple[ReadyRule, ...]] = field(default_factory=dict)
     courses: dict[tuple[TrafficClass, bool], Course] = field(default_factory=dict)
+    parted: dict[tuple[TrafficClass, int], PartedRules] = field(default_factory=dict)
+    marks: tuple[object, object] = field(default_factory=lambda: (object(), object()))
+
+    def part(self, traffic: TrafficClass, signs: int) -> PartedRules:
+        """Return the rules that must look at a text with `signs`, and the others."""
+        parted = self.parted.get((traffic, signs))
+        if parted is None:
+            rules = self.of_texts[traffic]
+            asked = tuple(one for one in rules if one.must_see(signs))
+            others = tuple(one for one in rules if one not in asked)
+            parted = self.parted[traffic, signs] = asked, others
+        return parted
 
 
 class SourceKinds:
@@ -91,7 +107,7 @@ class SourceKinds:
     ) -> None:
         self._checks = tuple(one for one in checks if isinstance(one, SourceCheck))
         self._with_settings = with_settings  # ports
-        self._alike: dict[tuple[Home | Account, bool, tuple[Hashable, ...]], SourceKind] = {}
+        self._alike: dict[tuple[Home | Account, bool, bool, tuple[Hashable, ...]], SourceKind] = {}
         self.known: dict[SourceOrigin, SourceKind] = {}
 
     def forget(self) -> None:
@@ -109,7 +125,9 @@ class SourceKinds:
         account = submission.account
         is_alike = account.sender.is_peer and not filed.names_ports
         is_alike = is_alike and origin.home.number not in self._with_settings
-        key = (account if is_alike else origin.home, origin.is_personal, traits)
+        # A source that may not send is judged, too, where its message was held before.
+        has_port = (origin.port or origin.capped) is not None
+        key = (account if is_alike else origin.home, origin.is_personal, has_port, traits)
         kind = self._alike.get(key)
         if kind is None:
             if len(self._alike) >= _MAX_KNOWN:
@@ -171,7 +189,7 @@ class RuleStages:
         self._filings = knowledge.filings
         self._changes = -1
         self._courses = Courses()
-        self._alike: dict[tuple[SourceKind, int, str, str, MessageClass], AlikeTexts] = {}
+        self._alike: dict[tuple[SourceKind, int, str, str, MessageClass, bool], AlikeTexts] = {}
         self._kinds = SourceKinds(
             (one.rule.check for one in self.staged),
             frozenset(port for one in self.staged for port in _ports_set_in(one.rule)),
@@ -200,9 +218,18 @@ class RuleStages:
         if kind is None:
             self._kinds.sort(submission, self._filings.of(submission.account.system_id))
             return self.rule_text(submission, facts, at)
+        if submission.port is None:  # its addresses were judged before it was held
+            submission.port = submission.origin.capped
+        if is_for(submission.port, Purpose.PUBLIC_INTEREST):  # approvals end
+            mark = kind.marks[self.is_exempt(submission, at)]
+            kept = further_ruling(facts, mark)
+            if isinstance(kept, TextRuling):
+                return kept
+            ruling = self._rule_text(submission, facts, kind, at)
+            keep_further(facts, mark, ruling)
+            return ruling
         ruling = self._rule_text(submission, facts, kind, at)
-        if not is_for(submission.port, Purpose.PUBLIC_INTEREST):  # approvals end
-            keep_ruling(facts, kind, ruling)
+        keep_ruling(facts, kind, ruling)
         return ruling
 
     def ruling_kept(self, submission: Submission, facts: TextFacts) -> TextRuling | None:
@@ -224,15 +251,21 @@ class RuleStages:
         signs, signed = 0, ""
         if self._of_texts[classed.traffic]:  # else the text need not be read
             signs, signed = facts.signs(), facts.shown().signature
-        key = kind, signs, signed, submission.template, classed
+        key = kind, signs, signed, submission.template, classed, asks
         alike = self._alike.get(key)
         if alike is None:
             if (classed.traffic, asks) not in kind.courses:
                 self._find_concerns(submission, kind, classed.traffic, asks_consent=asks)
             if len(self._alike) >= MAX_KEPT:
                 self._alike.clear()
-            of_texts, course = kind.of_texts[classed.traffic], kind.courses[classed.traffic, asks]
-            alike = self._alike[key] = self._alike_texts(submission, of_texts, course, classed, at)
+            asked, others = kind.part(classed.traffic, signs)
+            known = findings_of(others, submission, at)
+            course = kind.courses[classed.traffic, asks]
+            alike = self._alike[key] = AlikeTexts(
+                self._ruling(submission.template, CLASSED[classed], course, tuple(known.values())),
+                asked,
+                known,
+            )
         found = findings_of(alike.asked, submission, at)
         facts.let_go()
         if not found:
@@ -242,21 +275,6 @@ class RuleStages:
         return self._ruling(
             submission.template, alike.ruling.classed, alike.ruling.course, in_order
         )
-
-    def _alike_texts(
-        self,
-        submission: Submission,
-        rules: Iterable[ReadyRule],
-        course: Course,
-        classed: MessageClass,
-        at: float,
-    ) -> AlikeTexts:
-        """Ask the rules that need not look at the text itself: they answer for all alike."""
-        signs = submission.facts.signs() if submission.facts is not None else 0
-        asked = tuple(one for one in rules if one.must_see(signs))
-        found = findings_of([one for one in rules if one not in asked], submission, at)
-        ruling = self._ruling(submission.template, CLASSED[classed], course, tuple(found.values()))
-        return AlikeTexts(ruling, asked, found)
 
     def _ruling(
         self, template: str, classed: MessageClass, course: Course, found: Sequence[Finding]

@@ -6,7 +6,7 @@ A course is what is asked about messages besides their text; many texts share it
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import product, starmap
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from gateway.domain.categories import TrafficClass
 from gateway.domain.policy import Enforcement
@@ -148,6 +148,10 @@ class TextRuling:
     classed: MessageClass
 
 
+# The rules that must look at a text itself, and the others.
+PartedRules: TypeAlias = tuple[tuple[ReadyRule, ...], tuple[ReadyRule, ...]]
+
+
 class AlikeTexts(NamedTuple):
     """What is decided about texts of one kind of sources that show the same.
 
@@ -168,9 +172,13 @@ def further_ruling(facts: TextFacts, kind: object) -> object:
 
 def keep_ruling(facts: TextFacts, kind: object, ruling: TextRuling) -> None:
     """Keep a ruling with its text. Nearly all texts come from one kind of sources."""
-    if facts.ruled_for is None:
-        facts.ruled_for, facts.ruling = kind, ruling
-        return
+    if facts.ruled_for is not None:  # perhaps of a kind that is no more
+        keep_further(facts, facts.ruled_for, facts.ruling)
+    facts.ruled_for, facts.ruling = kind, ruling
+
+
+def keep_further(facts: TextFacts, kind: object, ruling: object) -> None:
+    """Keep a ruling for sources that are not `facts.ruled_for`."""
     if facts.rulings is None:
         facts.rulings = {}
     if len(facts.rulings) >= _MAX_RULINGS:

@@ -210,6 +210,8 @@ def found_against(
         for address in _addressees(carriers[0], (held, *others)):
             one = submission(account, held.source.encode("latin-1"), address, 0)
             one.timing = timing
+            # No stage of addresses has charged the cap of its port and set it.
+            one.port = one.origin.port or one.origin.capped
             with plane.rules.knowledge.consent.judged_by(monotonic()):
                 found += ask_all(plane.rules, one, facts, epoch())
         found += plane.rules.of_words(facts)
@@ -227,6 +229,7 @@ def schedule_of_leaving(plane: Plane, held: HeldMessage) -> Schedule | None:
     if schedule is None or account is None:
         return None
     one = Submission(account, held.source.encode("latin-1"), held.destination.encode("latin-1"))
+    one.port = one.origin.port or one.origin.capped
     try:
         plane.rules.judge_rules(one, _facts_of(plane, (carrier,), (held.joined,)), epoch())
     except Exception:  # noqa: BLE001 - as above; it was judged a moment ago, and is on its way

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from gateway.domain.filings import Signature, Template, TemplateKind
 from gateway.domain.sender import Purpose
+from gateway.domain.verdict import Reason
 from gateway.filter.contacts import ContactKind
 from gateway.policy.bundle import Rule
 from gateway.policy.check import TextCheck
@@ -15,6 +16,7 @@ from gateway.policy.checks import all_checks
 from gateway.policy.checks.bad_link import BadLink
 from gateway.policy.checks.contact_in_text import ContactInText
 from gateway.policy.checks.impostor import Impostor
+from gateway.policy.checks.no_consent import NoConsent
 from gateway.policy.checks.no_optout_hint import NoOptoutHint
 from gateway.policy.checks.no_sender_name import NoSenderName
 from gateway.policy.checks.port_misuse import PortMisuse
@@ -23,9 +25,9 @@ from gateway.policy.checks.suspicious import Suspicious
 from gateway.policy.checks.unknown_signature import UnknownSignature
 from gateway.policy.checks.unknown_template import UnknownTemplate
 from gateway.policy.knowledge import Knowledge
-from gateway.policy.submission import Submission
+from gateway.policy.submission import DailyCap, Submission
 from gateway.smpp.text import readings
-from tests.policy.conftest import EVERYTHING, World, rule
+from tests.policy.conftest import EVERYTHING, World, rule, why
 from tests.policy.scorers import WordScorer
 
 AT = datetime(2026, 3, 2, 2, tzinfo=UTC).timestamp()
@@ -136,3 +138,57 @@ def test_no_more_is_kept_of_what_texts_show_than_may_be(monkeypatch: pytest.Monk
     for number in range(5):
         found(one, SOURCES[0], f"【书屋{number}】会员日八折")
         assert len(one.rules.rules._alike) <= 2
+
+
+REQUEST = "您愿意接收我们的新书信息吗？回复Y同意"
+
+
+@pytest.mark.parametrize("is_whole_first", [True, False])
+def test_r23_a_part_that_looks_like_a_whole_request_is_none(*, is_whole_first: bool) -> None:
+    known = Knowledge()
+    known.filings.replace("sp1", [Template("sp1", "T1", TemplateKind.CONSENT_REQUEST, REQUEST)])
+    one = World(rule("R20", NoConsent()), knowledge=known)  # of no text
+    asks = {}
+
+    for is_whole in (is_whole_first, not is_whole_first):
+        facts = one.rules.scan.judge_texts((f"【春晓书店】{REQUEST}",), is_whole=is_whole)
+        asks[is_whole] = one.rules.rules.rule_text(one.message(), facts, AT).asks_consent
+
+    assert asks == {True: True, False: False}
+
+
+@pytest.mark.parametrize("asked_before", [True, False])
+def test_r97_what_was_asked_without_the_cap_of_a_port_is_as_with_it(*, asked_before: bool) -> None:
+    one = World(rule("R05", PortMisuse(), applies_to=EVERYTHING))
+    one.rules.accounts["sp1"].limit_ports({"": DailyCap(100)})
+    if asked_before:
+        held = one.message(b"10690002")
+        one.rules.judge_rules(held, one.rules.scan.judge_texts(("【书店】全场八折",)), AT)
+
+    live = one.judge("【书店】会员日八折", b"10690002")
+
+    assert why(live) is Reason.PORT_MISUSE
+
+
+def test_r88_what_a_suspended_port_was_asked_does_not_count_when_it_is_reinstated() -> None:
+    one = World(rule("R05", PortMisuse(), applies_to=EVERYTHING))
+    account = one.rules.accounts["sp1"]
+    account.suspend_ports(frozenset({"10690002"}))
+    held = one.message(b"10690002")
+    one.rules.judge_rules(held, one.rules.scan.judge_texts(("【书店】全场八折",)), AT)
+
+    account.suspend_ports(frozenset())
+
+    assert why(one.judge("【书店】会员日八折", b"10690002")) is Reason.PORT_MISUSE
+
+
+def test_a_ruling_for_sources_that_are_no_more_makes_room_for_the_last() -> None:
+    one = world()
+    facts = one.rules.scan.judge_texts(("【山路书屋】会员日八折，拒收请回复R",))
+    for number in range(30):
+        one.knowledge.filings.replace("sp1", [*FILED, Signature("sp1", f"书屋{number}")])
+        ruling = one.rules.rules.rule_text(one.message(), facts, AT)
+        assert facts.ruling is ruling
+
+    assert facts.rulings is not None
+    assert len(facts.rulings) <= 11

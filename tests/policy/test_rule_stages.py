@@ -501,6 +501,19 @@ def test_r11_without_a_valid_approval_a_port_is_like_any_other() -> None:
     assert (why(late), late.traffic) == (Reason.OPTED_OUT, TrafficClass.COMMERCIAL)
 
 
+def test_r11_what_was_decided_about_a_text_holds_as_long_as_the_approval() -> None:
+    world = authority(R11, R21)
+    facts = world.rules.scan.judge_texts((WARNING,))
+
+    first, late, again = (
+        world.rules.rules.rule_text(world.message(PUBLIC), facts, at)
+        for at in (EVENING, NEW_YEAR, EVENING)
+    )
+
+    assert first is again
+    assert (first.traffic, late.traffic) == (TrafficClass.PUBLIC_INTEREST, TrafficClass.SERVICE)
+
+
 def test_r11_rules_that_are_not_exempt_hold_in_the_public_interest_too() -> None:
     only_r40 = rule("R11", PublicInterest(frozenset({"R40"})))
 
