@@ -181,7 +181,7 @@ def sanctions(context: ApiContext) -> APIRouter:
         note = WarningNote(person_of(client), utcnow(), masked_text(said.note.strip()))
         return _done(await store.decide(number, state, note))
 
-    router.include_router(_reopenings(store, utcnow))
+    router.routes.extend(_reopenings(store, utcnow).routes)
     return router
 
 
