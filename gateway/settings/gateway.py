@@ -238,9 +238,10 @@ class StoreSettings(Section):
     def path(self) -> Path:
         """Return the path of the database; that of the default counts from the working directory.
 
-        Raises ValueError for a URL that was not checked.
+        A store in memory, which only tests have, has the path of its scheme. Raises ValueError for
+        another URL that was not checked.
         """
-        return _path_of_store(self.url)
+        return Path("memory:") if self.url == "memory://" else _path_of_store(self.url)
 
     @property
     def control(self) -> Path:
