@@ -253,6 +253,8 @@ async def start(
     # The latest first: one loop is one gateway's, and stopping ends every task of the loop.
     for gateway in reversed(running):
         await gateway.stop()
+        for left in gateway.handed_over:  # no process follows
+            left.socket.close()
 
 
 @pytest.fixture
