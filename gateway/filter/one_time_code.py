@@ -173,7 +173,7 @@ _DIGITS = re.compile(r"(?<!\d)(?!9[56]|1[02]|[48]00)\d{4,8}(?!\d)")
 _MASKS = "7632"
 # For how long it lives, and what is paid with it: of these digits nothing is asked.
 _VARIED = re.compile(
-    r"(?<![0-9a-zA-Z])(?:\d{1,3}(?= ?(?:分|秒|min))|(?<![\d.])\d{1,7}\.\d{1,2}(?=元))"
+    r"(?<![0-9a-zA-Z])(?:\d{1,3}(?= ?(?:分|秒|min))|(?<!\.)\d{1,7}\.\d{1,2}(?=元))"
 )
 
 

@@ -124,7 +124,7 @@ class Courses:
         return ending
 
 
-# If more senders share a text, it is ruled anew. One more is kept for the first of them.
+# If more senders share a text, it is ruled anew. One more is kept for the last of them.
 _MAX_RULINGS = 11
 # One object for each class and what decides about it, so that messages of one are known by it.
 CLASSED = {one: one for one in starmap(MessageClass, product(TrafficClass, ClassedBy))}
@@ -155,9 +155,9 @@ PartedRules: TypeAlias = tuple[tuple[ReadyRule, ...], tuple[ReadyRule, ...]]
 class AlikeTexts(NamedTuple):
     """What is decided about texts of one kind of sources that show the same.
 
-    They have their signs, signature, template and class in common. `ruling` is for those with
-    nothing against them by the rules in `asked`, which need the text itself. `found` is what the
-    other rules find, by rule.
+    They have their signs, signature, template and class in common, and whether they ask for
+    consent. `ruling` is for those with nothing against them by the rules in `asked`, which need the
+    text itself. `found` is what the other rules find, by rule.
     """
 
     ruling: TextRuling

@@ -84,13 +84,14 @@ _STORES: dict[str, Callable[[str], Path]] = {"sqlite": _database_file}
 
 def _path_of_store(url: str) -> Path:
     scheme, _, rest = url.partition("://")
-    if scheme not in _STORES:
-        known = " and ".join(f"{one}:///…" for one in _STORES)
-        raise ValueError(f"only {known} is supported so far")
-    return _STORES[scheme](rest)
+    found = _STORES.get(scheme)
+    return Path(f"{scheme}:") if found is None else found(rest)
 
 
 def _supported_store(url: str) -> str:
+    if url.partition("://")[0] not in _STORES:
+        known = " and ".join(f"{one}:///…" for one in _STORES)
+        raise ValueError(f"only {known} is supported so far")
     _path_of_store(url)
     return url
 
@@ -238,10 +239,10 @@ class StoreSettings(Section):
     def path(self) -> Path:
         """Return the path of the database; that of the default counts from the working directory.
 
-        A store in memory, which only tests have, has the path of its scheme. Raises ValueError for
-        another URL that was not checked.
+        A store without a file has that of its scheme. Raises ValueError for a URL that was not
+        checked and names no file.
         """
-        return Path("memory:") if self.url == "memory://" else _path_of_store(self.url)
+        return _path_of_store(self.url)
 
     @property
     def control(self) -> Path:
