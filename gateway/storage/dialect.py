@@ -139,10 +139,11 @@ async def insert_plain(
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Raise StoreUnavailable in place of a driver's fault or a deadline that passed.
+    """Raise StoreUnavailable in place of a driver's fault, or if no connection comes free in time.
 
     Its text names the kind of fault only, never a statement's values. IntegrityError
-    passes: it is the caller's fault.
+    passes: it is the caller's fault. So does an OSError, which is that of the work beside the
+    store: a dialect with a driver that raises one itself translates it where it connects.
     """
     try:
         yield
@@ -150,10 +151,8 @@ def translated() -> Iterator[None]:
         raise
     except DBAPIError as error:
         raise StoreUnavailable(_kind_of(error)) from error
-    except (PoolTimeoutError, TimeoutError) as error:
+    except PoolTimeoutError as error:
         raise StoreUnavailable("no answer in time") from error
-    except OSError as error:  # of a connection to a server
-        raise StoreUnavailable(type(error).__name__) from error
 
 
 def _kind_of(error: DBAPIError) -> str:

@@ -1,6 +1,7 @@
 """Each kind of database says what it cannot do, and no fault of it says what it was about."""
 
 import re
+import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,16 +9,33 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Integer, Select, column, select
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.runtime.sealing import Keys
 from gateway.storage.backup import backed_up_file
 from gateway.storage.change_feed import KEEP_ANSWER
 from gateway.storage.database import Database
-from gateway.storage.dialect import DIALECTS, FILE_SUFFIXES, dialect_at, insert_plain, upsert
+from gateway.storage.dialect import (
+    DIALECTS,
+    FILE_SUFFIXES,
+    dialect_at,
+    insert_plain,
+    place_at,
+    upsert,
+)
 from gateway.storage.errors import StoreUnavailable
-from gateway.storage.open import SealMismatch, file_of, open_database, owned, place_of, taken_alone
+from gateway.storage.open import (
+    SealMismatch,
+    file_of,
+    open_database,
+    owned,
+    place_of,
+    taken_alone,
+    upgrade,
+)
 from gateway.storage.tables import consent_answers
 from gateway.stores import reseal_store
+from tests.postgresql_server import IS_THERE, LACKS, open_postgresql
 
 SERVER = "postgresql://gateway:secret@db.example/smsward"
 
@@ -57,8 +75,50 @@ def test_nothing_of_a_store_in_memory_is_backed_up() -> None:
 
 
 async def test_a_server_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
-    with pytest.raises(StoreUnavailable, match="Error"):
+    with pytest.raises(StoreUnavailable, match="FileNotFoundError"):
         await open_database(f"postgresql://gateway@/smsward?host={tmp_path}")
+
+
+async def test_a_server_that_refuses_or_does_not_answer_a_connection_is_unavailable() -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        place = place_at(
+            f"postgresql://gateway@127.0.0.1:{silent.getsockname()[1]}/smsward?ssl=disable"
+        )
+        engine = place.writing_engine(busy_s=0.05)
+
+        with pytest.raises(StoreUnavailable, match="ConnectionRefusedError"):
+            await upgrade(engine)
+        silent.listen()
+        with pytest.raises(StoreUnavailable, match="no answer in time"):
+            await upgrade(engine)
+
+        await engine.dispose()
+
+
+@pytest.mark.skipif(not IS_THERE, reason=LACKS)
+async def test_what_a_server_refuses_is_told_by_its_kind_alone(postgresql: str) -> None:
+    await (await open_postgresql(postgresql, deadline_s=30)).close()
+    engine = place_at(postgresql.replace("/postgres?", "/missing?")).writing_engine(busy_s=30)
+
+    with pytest.raises(StoreUnavailable, match="SQLSTATE 3D000"):
+        await upgrade(engine)
+
+    await engine.dispose()
+
+
+@pytest.mark.every_store
+@pytest.mark.postgresql
+async def test_a_fault_of_the_work_beside_a_store_is_no_fault_of_the_store(
+    database: Database,
+) -> None:
+    async def work(_connection: AsyncConnection) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    with pytest.raises(PermissionError):
+        await database.read(work)
+    with pytest.raises(PermissionError):
+        await database.writer.write(work)
 
 
 async def test_a_driver_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,12 +4,14 @@ from typing import Any, ClassVar
 
 from sqlalchemy import URL, Connection, TextClause, event, func, select, text
 from sqlalchemy.dialects.sqlite.dml import OnConflictDoNothing, OnConflictDoUpdate
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import Dialect, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.ext.compiler import compiles
 
 from gateway.storage.dialects.base import DatabasePlace, MakeTables, SqlDialect, TextOctets
+from gateway.storage.errors import StoreUnavailable
 
 POSTGRESQL = "postgresql"
 _DRIVER = "postgresql+asyncpg"
@@ -80,7 +82,7 @@ class ServerPlace(DatabasePlace):
 
     def _engine(self, connections: int, *, busy_s: float, **more: str) -> AsyncEngine:
         settings = {"lock_timeout": f"{max(1, int(busy_s * 1000))}ms", **more}
-        return create_async_engine(
+        engine = create_async_engine(
             self._url,
             pool_size=connections,
             max_overflow=0,
@@ -89,6 +91,24 @@ class ServerPlace(DatabasePlace):
             # An exception must not carry a message's octets or a subscriber's number.
             hide_parameters=True,
         )
+        event.listen(engine.sync_engine, "do_connect", _connect)
+        return engine
+
+
+def _connect(
+    dialect: Dialect, _record: object, args: list[Any], settings: dict[str, Any]
+) -> DBAPIConnection:
+    """Connect as SQLAlchemy does; raise StoreUnavailable where no server answers.
+
+    The driver raises an OSError while it connects and never later: of a connection that was lost
+    it raises an error of its own, which SQLAlchemy knows.
+    """
+    try:
+        return dialect.connect(*args, **settings)
+    except TimeoutError as error:
+        raise StoreUnavailable("no answer in time") from error
+    except OSError as error:
+        raise StoreUnavailable(type(error).__name__) from error
 
 
 def _take_lock(connection: Connection) -> None:
