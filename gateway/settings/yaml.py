@@ -27,6 +27,8 @@ Where: TypeAlias = tuple[str | int, ...]
 MAX_OCTETS = 4 * 1024 * 1024
 _MAX_DEPTH = 32
 _MAX_VALUES = 500_000
+# What a path may stand behind: the URL of a store in a file. A server's names no file.
+_FILE_SCHEME = "sqlite:///"
 
 # Longer runs of digits are identifiers, not quantities: they stay text and lose nothing.
 _INT = re.compile(r"-?(0|[1-9][0-9]{0,17})")
@@ -186,22 +188,23 @@ class Document:
 def anchor(document: Document, ways: Iterable[tuple[str, ...]]) -> list[tuple[Where, Path, Path]]:
     """Let relative paths at `ways` count from the directory of the file that names them.
 
-    A path may have a scheme, as ``sqlite:///``; what begins with ``env:`` is no path. Returns the
-    way to each that was relative, the path as it stood there, and as it is now.
+    A path may stand behind ``sqlite:///``. What begins with ``env:`` or another scheme is no path.
+    Returns the way to each that was relative, the path as it stood there, and as it is now.
     """
     base, changed = document.path.parent.resolve(), list[tuple[Where, Path, Path]]()
     for way in ways:
         for where, text in list(document.find(*way)):
             if not isinstance(text, str):
                 continue
-            scheme, _, place = text.rpartition(":///")
-            if not place or place.startswith(("/", ":", "env:")) or "?" in place:
+            place = text.removeprefix(_FILE_SCHEME)
+            if not place or place.startswith(("/", ":", "env:")) or "?" in place or "://" in place:
                 continue
             parent = document.value
             for step in where[:-1]:
                 parent = parent[step]  # type: ignore[index]
             anchored = os.path.normpath(base / place)
-            parent[where[-1]] = f"{scheme}:///{anchored}" if scheme else anchored  # type: ignore[index]
+            scheme = text.removesuffix(place)
+            parent[where[-1]] = scheme + anchored  # type: ignore[index]
             changed.append((where, Path(place), Path(anchored)))
     return changed
 

@@ -39,6 +39,7 @@ from gateway.settings.smscs import (
     SmscMode,
     SmscTls,
 )
+from gateway.settings.yaml import anchor, read
 
 Write = Callable[[str, str], Path]
 FaultsOf = Callable[[Callable[[], object]], list[str]]
@@ -720,6 +721,27 @@ def test_an_absolute_path_and_what_is_no_path_stay_as_they_are(
         ]
     else:
         assert load_gateway(path).store.url == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://gateway:secret@db.example/smsward",
+        "postgresql+asyncpg://db.example/smsward",
+        "postgresql:///smsward",
+    ],
+)
+def test_the_url_of_a_server_is_no_path_and_its_refusal_shows_no_password(
+    write: Write, faults_of: FaultsOf, url: str
+) -> None:
+    path = write("gateway.yaml", f'{MINIMAL}store: {{url: "{url}"}}\n')
+    document = read(path)
+
+    assert anchor(document, [("store", "url")]) == []
+    assert [found for _, found in document.find("store", "url")] == [url]
+    assert faults_of(lambda: load_gateway(path)) == [
+        "gateway.yaml:4:14 store.url: only sqlite:///… is supported so far"
+    ]
 
 
 @pytest.mark.parametrize(
