@@ -215,6 +215,8 @@ class SessionBinder:
             return
         request, sender = admitted
         pair, system_id = Pair(connection, sender, request, pdu), sender.system_id
+        # Dialling ends by itself after session_init: until then the SP is not cut, but answered.
+        session.clocks.opened_at = monotonic() + self._timers.session_init_s
         smsc, answer, status = await self._dial(pair)
         if smsc is not None and not self._may_join(pair):
             if not smsc.link.is_shared:

@@ -9,7 +9,7 @@ class Timers:
     """How long to wait, in seconds. 0 turns `enquire_link_s` and `inactivity_s` off."""
 
     session_init_s: float = 5
-    """From the connection to the accepted bind."""
+    """From the connection to the bind, and as long again for the password and for the SMSC."""
     pdu_read_s: float = 10
     """From the first octet of a PDU to its last, at any speed."""
     enquire_link_s: float = 30
@@ -26,9 +26,9 @@ class Timers:
 class Clocks:
     """When things last happened in one session, as monotonic seconds.
 
-    `opened_at` may be set again when a bind has arrived and the SMSC is waited for: the SP has then
-    done its part. `last_traffic_at` moves with every PDU of either direction except enquire_link
-    and its response.
+    `opened_at` may be set again when a bind has arrived, also to a time to come while the SMSC is
+    waited for: the SP has then done its part. `last_traffic_at` moves with every PDU of either
+    direction except enquire_link and its response.
     """
 
     opened_at: float

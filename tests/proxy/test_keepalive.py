@@ -12,6 +12,7 @@ from gateway.runtime.tasks import spawn
 from gateway.session.operations import Side
 from gateway.session.timers import Timers
 from gateway.settings.gateway import GatewaySettings
+from gateway.settings.smscs import Smsc
 from simulators import builders
 from simulators.esme import RawEsme
 from simulators.smsc import Behaviour, SimulatedSmsc
@@ -21,6 +22,7 @@ LogLines = list[dict[str, object]]
 Start = Callable[..., Awaitable[Gateway]]
 Attach = Callable[..., Awaitable[RawEsme]]
 Until = Callable[[Callable[[], bool]], Awaitable[None]]
+Serve = Callable[[Callable[[bytes], Awaitable[bytes | None]]], Awaitable[Smsc]]
 
 SOURCE, DESTINATION = "10690001", "13800138000"
 TIMERS = Timers(reconnect_max_s=0.1)
@@ -48,6 +50,25 @@ async def test_who_does_not_bind_in_time_is_cut(
     gateway.keeper.sweep(monotonic() + TIMERS.session_init_s)
 
     await esme.lost()
+
+
+async def test_who_has_sent_its_bind_is_answered_also_where_the_smsc_takes_all_the_time(
+    start: Start, attach: Attach, serve: Serve
+) -> None:
+    heard = asyncio.Event()
+
+    async def say(_octets: bytes) -> bytes:
+        heard.set()
+        return b""
+
+    gateway = await start(smscs=(await serve(say),))
+    esme = await attach(gateway, kind=None)
+    binding = spawn(esme.bind("sp1", "secret"), name="binding")
+    await heard.wait()
+
+    gateway.keeper.sweep(monotonic() + TIMERS.session_init_s)
+
+    assert await binding == CommandStatus.ESME_RBINDFAIL
 
 
 async def test_a_pdu_that_trickles_in_is_not_waited_for(
