@@ -70,7 +70,7 @@ _ACTIONS = (
     ("reject", marked("rejected")),
     ("throttle", marked("throttled")),
     ("quarantine", marked("held")),
-    ("defer", marked("deferred")),
+    ("defer", marked("put off")),
     ("shadow", marked("shadow")),
 )
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections import defaultdict
 from enum import StrEnum
 from gettext import NullTranslations
 from io import BytesIO
@@ -392,6 +393,17 @@ def test_all_that_pages_say_is_there_in_chinese(package: str) -> None:
 
     assert said_in(folder)
     assert said_in(folder) - chinese == set()
+
+
+def test_all_pages_say_one_message_alike() -> None:
+    # The catalogues are one while the console runs: of two, one would stand on both pages.
+    chinese: defaultdict[str, set[str]] = defaultdict(set)
+    for package in PACKAGES.values():
+        file = ROOT / package.replace(".", "/") / "templates" / "zh.po"
+        for message in read_po(BytesIO(file.read_bytes())):
+            chinese[str(message.id)].add(str(message.string))
+
+    assert {said: words for said, words in chinese.items() if len(words) > 1} == {}
 
 
 @pytest.mark.parametrize(

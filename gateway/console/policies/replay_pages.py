@@ -47,7 +47,7 @@ _ACTIONS = {
     "reject": marked("rejected"),
     "throttle": marked("throttled"),
     "quarantine": marked("held"),
-    "defer": marked("deferred"),
+    "defer": marked("put off"),
 }
 _KEPT = {
     "malformed": marked("the record, or its message, cannot be read"),

@@ -290,7 +290,7 @@ class CasePages:
         return RedirectResponse(f"{CASES.path}/{number}", status_code=303)
 
 
-KINDS = (marked("Senders"), marked("Signatures"), marked("Links"), marked("Telephones"))
+KINDS = (marked("Sending numbers"), marked("Signatures"), marked("Links"), marked("Telephones"))
 
 
 def case_pages(context: PageContext) -> APIRouter:
