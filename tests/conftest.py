@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import wraps
 from pathlib import Path
 from typing import TypeAlias
 
@@ -48,6 +49,7 @@ for _opening in (open_store, open_database):
     _opening.__kwdefaults__ = {**(_opening.__kwdefaults__ or {}), "deadline_s": 30.0}
 
 
+@wraps(prepare_file)
 def _copied_file(path: Path, *, busy_s: float) -> None:
     """Make a new database file as a copy of an empty one: ten times as fast as its migrations."""
     is_new = not path.exists()

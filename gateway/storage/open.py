@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from functools import cache, partial
-from importlib.resources import files
 from pathlib import Path
 from typing import TypeVar
 
@@ -11,7 +10,6 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from alembic.util import CommandError
 from cryptography.exceptions import InvalidTag
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -176,6 +174,11 @@ def _holds_anything(connection: sa.Connection) -> bool:
     return False
 
 
+MIGRATIONS = Path(__file__).with_name("migrations")
+# What has the migrations to the first version of every store that was made before it.
+_HAS_ALL_STEPS = "08f84265"
+
+
 class TablesMismatch(StoreUnavailable):
     """The tables are those of another version of the program. The text says what to do."""
 
@@ -193,28 +196,37 @@ async def upgrade(engine: AsyncEngine) -> None:
 
 
 @cache
-def newest_revision() -> str:
-    """Return the revision that the migrations of this version lead to: the last one's number."""
-    versions = files("gateway.storage.migrations") / "versions"
-    return max(one.name[1:5] for one in versions.iterdir() if one.name.endswith(".py"))
+def revisions_in(migrations: Path) -> tuple[str, ...]:
+    """Return the revisions that the files of a folder make, the newest last."""
+    return tuple(sorted(one.name[1:5] for one in (migrations / "versions").glob("v*.py")))
 
 
 def make_tables(connection: Connection) -> None:
     """Run the migrations that are missing. Raises TablesMismatch."""
+    revisions = revisions_in(MIGRATIONS)
+    found = MigrationContext.configure(connection).get_current_revision()
     # Nearly always nothing is missing: to let alembic find that out takes ten times as long.
-    if MigrationContext.configure(connection).get_current_revision() == newest_revision():
+    if found == revisions[-1]:
         return
+    if found is not None and found not in revisions:
+        raise TablesMismatch(_advice_on(found, revisions[0]))
     config = Config()
-    config.set_main_option("script_location", "gateway.storage:migrations")
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
-    try:
-        command.upgrade(config, "head")
-    except CommandError as error:
-        found = MigrationContext.configure(connection).get_current_revision()
-        raise TablesMismatch(
-            f"another version of smsward made its tables (revision {found}): use that version, or"
-            " name a new file in gateway.yaml, store.url"
-        ) from error
+    command.upgrade(config, "head")
+
+
+def _advice_on(found: str, first: str) -> str:
+    if found < first:
+        return (
+            f"its tables are of revision {found}, from before the first version ({first}): open the"
+            f" store once, or restore its backup, with smsward of commit {_HAS_ALL_STEPS}, which"
+            f" changes them to {first}; or name a new file in gateway.yaml, store.url"
+        )
+    return (
+        f"another version of smsward made its tables (revision {found}): use that version, or name"
+        " a new file in gateway.yaml, store.url"
+    )
 
 
 _START_PATIENCE_S = 30.0  # for others that make or migrate the same tables

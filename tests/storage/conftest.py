@@ -1,11 +1,12 @@
 """The database files of these tests are made as the program makes them."""
 
+from inspect import unwrap
+
 import pytest
 
 from gateway.storage.dialects import sqlite
-from gateway.storage.dialects.sqlite import prepare_file
 
 
 @pytest.fixture(autouse=True)
 def _migrated_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite, "prepare_file", prepare_file)
+    monkeypatch.setattr(sqlite, "prepare_file", unwrap(sqlite.prepare_file))
