@@ -31,7 +31,7 @@ from gateway.runtime.tasks import to_thread
 from gateway.runtime.traces import span
 from gateway.settings.bundles.archive import packed
 from gateway.settings.bundles.bundle import ReadBundle, read_bundle
-from gateway.settings.bundles.difference import missing_senders, shrunk
+from gateway.settings.bundles.difference import missing_senders, shrunk, switched_off
 from gateway.settings.bundles.selftest import selftest_faults
 from gateway.settings.credentials import is_samples_own
 from gateway.settings.filings import load_provinces
@@ -110,13 +110,17 @@ _AT_ONCE = 1_000
 
 @dataclass(frozen=True, slots=True)
 class _PolicyContent:
-    """The content of both directories; `losses` are large losses that may be an accident."""
+    """The content of both directories; `losses` are large losses that may be an accident.
+
+    `switched_off` are rules and lists that stop less than those in force.
+    """
 
     policies: ReadBundle
     senders: Mapping[str, Sender]
     services: tuple[Service, ...]
     provinces: ProvinceTable
     losses: tuple[str, ...]
+    switched_off: tuple[str, ...]
 
 
 class Policies:
@@ -219,10 +223,16 @@ class Policies:
                 read = ReadBundle(bundle, {})
             # If the files were changed since, they are not those of the policy in force.
             files = read.files if read.bundle.digest == bundle.digest else {}
-            await self._record(bundle, files, by="start", note="")
+            await self._record(bundle, files, (), by="start", note="")
 
     async def _record(
-        self, bundle: Bundle, files: Mapping[str, bytes], *, by: str, note: str
+        self,
+        bundle: Bundle,
+        files: Mapping[str, bytes],
+        switched_off: tuple[str, ...],
+        *,
+        by: str,
+        note: str,
     ) -> None:
         """Record `bundle` with its files, unless it is the newest on record already.
 
@@ -233,7 +243,7 @@ class Policies:
         archive = await to_thread(packed, files) if files else b""
         version = NewPolicyVersion(bundle.digest, bundle.name, utcnow(), by, note, archive)
         try:
-            await self._history.record(version)
+            await self._history.record(version, switched_off)
         except StoreUnavailable as error:
             log.error("policy.history_failed", digest=bundle.digest, said=str(error))
 
@@ -266,9 +276,9 @@ class Policies:
         if not faults:
             # The scan as it is now: later, a scan with another model may take over its texts.
             await to_thread(_let_go, before, self._pipeline.plane.rules.scan)
-            policies = read[0].policies
+            policies, off = read[0].policies, read[0].switched_off
             if policies.bundle.digest != digest:
-                await self._record(policies.bundle, policies.files, by=by, note=note)
+                await self._record(policies.bundle, policies.files, off, by=by, note=note)
             del policies
         if read[0].policies.bundle is not self._pipeline.plane.rules.bundle:
             await to_thread(_forget, read)
@@ -314,7 +324,8 @@ class Policies:
         gathering.close()
         guards = (shrunk(bundle, read.bundle), missing_senders(self.senders, senders))
         losses = tuple(loss for loss in guards if loss is not None)
-        return _PolicyContent(read, senders, services, provinces, losses)
+        off = switched_off(bundle, read.bundle)
+        return _PolicyContent(read, senders, services, provinces, losses, off)
 
     async def _compile(
         self, bundle: Bundle, senders: Mapping[str, Sender], before: RuleSet

@@ -8,6 +8,7 @@ from gateway.console.policies.versions import (
     refuse_to_lose_work,
     short_note,
 )
+from gateway.domain.records import NewAccess
 from gateway.records.archive import words_of
 from gateway.runtime.clock import utcnow
 from gateway.settings.bundles.archive import restore
@@ -49,6 +50,9 @@ async def roll_back(
         files = await files_of(stores.policies, number)
         if not wish.force:
             await refuse_to_lose_work(stores.policies, directory)
+        # The gateway that loads them may not run, or refuse them.
+        by, about = acting(wish.by), f"version {number}"
+        await stores.journals.note_access(NewAccess(by, "policy write", wish.note, about, utcnow()))
         try:
             removed = restore(directory, files)
         except (OSError, ValueError) as error:

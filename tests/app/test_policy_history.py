@@ -5,7 +5,7 @@ import os
 import signal
 import sqlite3
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,8 +16,10 @@ from gateway.app import policies
 from gateway.app.gateway import Gateway
 from gateway.app.policies import PolicyRequests
 from gateway.app.run import run
+from gateway.domain.policy import Enforcement
 from gateway.settings.bundles.archive import unpacked
 from gateway.settings.bundles.bundle import load_bundle
+from gateway.settings.bundles.local_files import write_mode
 from gateway.settings.gateway import load_gateway
 from gateway.settings.senders import load_senders
 from gateway.storage.database import Database
@@ -117,6 +119,23 @@ async def test_each_policy_that_comes_into_force_is_recorded_once(
     assert newest.digest == gateway.plane.rules.digest
 
 
+async def test_a_rule_that_is_switched_off_by_whatever_changed_its_file_is_in_the_audit(
+    start: Start, tmp_path: Path
+) -> None:
+    gateway = await start()
+    (rule, *_) = gateway.plane.rules.bundle.rules
+    write_mode(tmp_path / "policies", rule.id, Enforcement.OFF, "")
+
+    assert await gateway.reload(force=True, by="lin", note="误伤") == ()
+    write_mode(tmp_path / "policies", rule.id, Enforcement.ENFORCE, "")
+    assert await gateway.reload(by="lin") == ()
+
+    back, off, _ = await gateway.stores.journals.accesses()
+    assert (off.by, off.action, off.reason) == ("lin", "policy activate", "误伤")
+    assert off.about.endswith(f", stops less: {rule.id}")
+    assert "stops less" not in back.about
+
+
 async def test_a_policy_that_was_refused_is_not_recorded(start: Start, tmp_path: Path) -> None:
     gateway = await start()
     fraud(tmp_path / "policies", "免费领奖")
@@ -152,7 +171,7 @@ async def test_files_that_changed_before_the_start_are_not_kept_as_those_in_forc
 async def test_a_history_that_cannot_be_written_stops_no_reload(
     start: Start, tmp_path: Path, told: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def full(_store: object, _version: NewPolicyVersion) -> int | None:
+    async def full(_store: object, _version: NewPolicyVersion, _off: Sequence[str]) -> None:
         raise StoreUnavailable("the disk is full")
 
     gateway = await start()

@@ -7,6 +7,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
+from gateway.domain.records import Access
 from gateway.runtime.clock import utcnow
 from gateway.settings.bundles.archive import packed
 from gateway.settings.bundles.bundle import load_bundle, read_bundle
@@ -136,6 +137,23 @@ def test_a_rollback_puts_the_files_back_and_asks_the_gateway(
     assert ran.returncode == 1
     assert "version 1 is in" in ran.stdout
     assert "no gateway has answered yet" in ran.stderr
+
+
+def test_a_rollback_is_in_the_audit_whether_or_not_a_gateway_loads_it(
+    cli: Cli, options: tuple[str, ...], record: Record, in_store: InStore
+) -> None:
+    record()
+    found: list[Access] = []
+
+    async def look(stores: Stores) -> None:
+        found.extend(await stores.journals.accesses())
+
+    cli("policy", "rollback", "1", "--note", "误伤", "--by", "lin", "--wait", "0", *options)
+
+    in_store(look)
+    written, _ = found
+    assert (written.by, written.action) == (acting("lin"), "policy write")
+    assert (written.reason, written.about) == ("误伤", "version 1")
 
 
 def test_what_commands_wrote_into_local_d_is_in_the_history_and_is_undone(
