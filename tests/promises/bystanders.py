@@ -13,6 +13,7 @@ import httpx
 from simulators import builders
 from simulators.esme import UNANSWERED, RawEsme
 from simulators.wire import header_of
+from tests.real_time import pause
 
 PROBE_EVERY_S, PROBE_WITHIN_S = 1.0, 8.0
 NO_ANSWER = "no answer"
@@ -111,7 +112,7 @@ class LightSender:
                     break
                 group.create_task(self._send_one(next(self._messages), log))
                 due += self._every_s
-                await asyncio.sleep(max(0.0, due - loop.time()))
+                await pause(due - loop.time())
         return log
 
     async def _send_one(self, message: Message, log: Log) -> None:

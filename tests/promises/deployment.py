@@ -7,7 +7,7 @@ import random
 import resource
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -19,8 +19,8 @@ from gateway.domain.quarantine import HeldMessage
 from gateway.records.writer import read_records
 from gateway.stores import open_store
 from simulators.watch import Watch
+from tests.real_time import WITHIN_S
 
-WITHIN_S = 120.0
 PASSWORD = "secret"
 FAULTS = frozenset({"tick.failed", "loop.failed", "task.failed", "log.unlisted", "records.lost"})
 _PAGE = 1000
@@ -43,13 +43,6 @@ def tell(counts: str) -> None:
 def seeded(seed: int | str) -> random.Random:
     """Return a source of choices that are the same in every run."""
     return random.Random(seed)  # noqa: S311 - no secret hangs on it
-
-
-async def eventually(probe: Callable[[], Awaitable[bool]], within_s: float = WITHIN_S) -> None:
-    """Wait for what only asking again can tell; raise TimeoutError when it is not `within_s`."""
-    async with asyncio.timeout(within_s):
-        while not await probe():  # noqa: ASYNC110 - the answer lies in another process
-            await asyncio.sleep(0.05)
 
 
 def source_of(system_id: str) -> str:

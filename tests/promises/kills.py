@@ -12,17 +12,10 @@ from pathlib import Path
 
 from simulators.esme import RawEsme
 from simulators.smsc import SimulatedSmsc
-from tests.promises.deployment import (
-    PASSWORD,
-    WITHIN_S,
-    Account,
-    Deployment,
-    GatewayProcess,
-    eventually,
-    source_of,
-)
+from tests.promises.deployment import PASSWORD, Account, Deployment, GatewayProcess, source_of
 from tests.promises.ledger import LISTS, Balance, Ledger, settle, text_of
 from tests.promises.smsc_faults import Receipts, smscs_yaml
+from tests.real_time import LONG_S, WITHIN_S, eventually, pause
 
 SPS = ("sp1", "sp2", "sp3")
 _WINDOW, _BATCH, _DESTINATIONS = 20, 200, 1_000
@@ -141,8 +134,7 @@ class Scene:
         mean = load.messages / load.kills
         for _ in range(load.kills):
             goal = self._arrived() + self._draw.randrange(int(1.6 * mean))
-            while self._arrived() < goal:  # noqa: ASYNC110 - several SMSCs count
-                await asyncio.sleep(0.01)
+            await eventually(partial(self._have_arrived, goal), LONG_S, every_s=0.01)
             self._is_up.clear()
             await self.deployment.kill()
             await self.deployment.start()
@@ -151,13 +143,16 @@ class Scene:
 
     async def _hand_over(self, load: Load) -> None:
         while self._goes_on(load):
-            await asyncio.sleep(load.hand_over_s)
+            await pause(load.hand_over_s)
             await self._is_up.wait()
             process = self.deployment.running
             started = len(process.events("gateway.started"))
             process.signal(signal.SIGUSR2)
             await process.watch.until(partial(_has_started, process, started + 1), WITHIN_S)
             self.hand_overs += process.exit_code is None
+
+    async def _have_arrived(self, goal: int) -> bool:
+        return self._arrived() >= goal
 
     def _arrived(self) -> int:
         return sum(smsc.counters.messages for smsc in self._smscs)

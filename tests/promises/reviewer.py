@@ -21,6 +21,7 @@ from gateway.systems.quarantine.model import (
     ReviewDecision,
 )
 from tests.promises.deployment import seeded
+from tests.real_time import LONG_S, eventually
 
 _WHO = "user: lin"
 _UNDO_FOR = timedelta(milliseconds=300)
@@ -45,13 +46,19 @@ async def review(stores: Stores, draw: random.Random, count: int) -> None:
 
 async def _decide_on_campaigns(stores: Stores) -> None:
     desk = CampaignDesk(stores.campaigns, str)
-    while rest := await stores.quarantine.find(state=HoldState.HELD, is_undecided=True, limit=1):
+
+    async def are_decided() -> bool:
+        rest = await stores.quarantine.find(state=HoldState.HELD, is_undecided=True, limit=1)
+        if not rest:
+            return True
         counts = await stores.campaigns.held_of_each(rest[0].campaign)
         new = NewCampaignReview(
             rest[0].campaign, PersonDecision.RELEASED, _WHO, sum(counts.values())
         )
         _say(await desk.decide(new, utcnow(), _UNDO_FOR))
-        await asyncio.sleep(0.1)
+        return False
+
+    await eventually(are_decided, LONG_S, every_s=0.1)
 
 
 def _say(outcome: object) -> None:

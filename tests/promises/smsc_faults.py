@@ -12,8 +12,9 @@ from simulators import builders
 from simulators.esme import UNANSWERED, Answer, RawEsme, answer_of
 from simulators.smsc import Behaviour, IdStyle, Received, SimulatedSmsc
 from simulators.wire import CommandStatus
-from tests.promises.deployment import PASSWORD, Deployment, eventually, source_of
+from tests.promises.deployment import PASSWORD, Deployment, source_of
 from tests.promises.ledger import text_of
+from tests.real_time import LONG_S, eventually, pause
 
 # A destination has every fiftieth message of a session.
 DESTINATIONS = 50
@@ -93,7 +94,7 @@ class Sp:
             )
             self.waited_s.append(time.perf_counter() - began)
             self.answers[text] = answer
-            await asyncio.sleep(0.02)
+            await pause(0.02)
 
 
 class Receipts:
@@ -132,8 +133,11 @@ async def fail_in_turn(smscs: Sequence[SimulatedSmsc], step: int) -> None:
 
     async def pass_by(count: int = step) -> SimulatedSmsc:
         before = counts()
-        while sum(counts()) < sum(before) + count:  # noqa: ASYNC110 - two conditions
-            await asyncio.sleep(0.01)
+
+        async def have_passed() -> bool:
+            return sum(counts()) >= sum(before) + count
+
+        await eventually(have_passed, LONG_S, every_s=0.01)
         grown = [now - then for now, then in zip(counts(), before, strict=True)]
         return smscs[grown.index(max(grown))]
 

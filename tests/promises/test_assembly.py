@@ -11,15 +11,8 @@ from simulators import builders
 from simulators.esme import RawEsme, answer_of
 from simulators.smsc import Behaviour, SimulatedSmsc
 from simulators.wire import read_message
-from tests.promises.deployment import (
-    Account,
-    Deployment,
-    Keywords,
-    eventually,
-    seeded,
-    source_of,
-    tell,
-)
+from tests.promises.deployment import Account, Deployment, Keywords, seeded, source_of, tell
+from tests.real_time import eventually
 
 Deploy = Callable[..., Awaitable[Deployment]]
 Attach = Callable[..., Awaitable[RawEsme]]

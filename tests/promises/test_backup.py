@@ -17,16 +17,9 @@ from gateway.systems.quarantine.model import MessageIds
 from gateway.systems.quarantine.service import ActResult, QuarantineDesk
 from simulators.esme import RawEsme
 from simulators.smsc import SimulatedSmsc
-from tests.promises.deployment import (
-    Account,
-    Deployment,
-    GatewayProcess,
-    eventually,
-    seeded,
-    source_of,
-    tell,
-)
+from tests.promises.deployment import Account, Deployment, GatewayProcess, seeded, source_of, tell
 from tests.promises.ledger import LISTS, Ledger, text_of
+from tests.real_time import eventually
 
 Deploy = Callable[..., Awaitable[Deployment]]
 Attach = Callable[..., Awaitable[RawEsme]]

@@ -15,7 +15,8 @@ from simulators import builders, wire
 from simulators.esme import Answer, RawEsme, answer_of
 from simulators.smsc import SimulatedSmsc
 from simulators.wire import CommandStatus, Tag
-from tests.promises.deployment import Account, Deployment, Keywords, eventually, source_of, tell
+from tests.promises.deployment import Account, Deployment, Keywords, source_of, tell
+from tests.real_time import eventually
 from tests.septets import pack
 
 Deploy = Callable[..., Awaitable[Deployment]]

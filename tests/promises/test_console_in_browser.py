@@ -24,16 +24,9 @@ from simulators.esme import RawEsme
 from simulators.smsc import Behaviour, SimulatedSmsc
 from simulators.wire import CommandStatus
 from tests.console.test_pages_in_browser import CHROMIUM, Screen, Theme, browser, screen_of, submit
-from tests.promises.deployment import (
-    FAULTS,
-    WITHIN_S,
-    Account,
-    Deployment,
-    GatewayProcess,
-    eventually,
-    source_of,
-)
+from tests.promises.deployment import FAULTS, Account, Deployment, GatewayProcess, source_of
 from tests.promises.ledger import LISTS, text_of
+from tests.real_time import WITHIN_S, eventually
 from tests.systems.users.people import PASSWORD, enrolled
 
 Deploy = Callable[..., Awaitable[Deployment]]

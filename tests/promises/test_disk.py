@@ -9,8 +9,9 @@ import pytest
 from simulators.esme import RawEsme
 from simulators.smsc import SimulatedSmsc
 from simulators.wire import CommandStatus
-from tests.promises.deployment import Account, Deployment, eventually, seeded, source_of, tell
+from tests.promises.deployment import Account, Deployment, seeded, source_of, tell
 from tests.promises.ledger import LISTS, Kind, Ledger, kind_of, settle
+from tests.real_time import eventually
 
 Deploy = Callable[..., Awaitable[Deployment]]
 Attach = Callable[..., Awaitable[RawEsme]]

@@ -17,14 +17,8 @@ from gateway.stores import open_store
 from simulators import builders
 from simulators.esme import RawEsme
 from simulators.smsc import SimulatedSmsc
-from tests.promises.deployment import (
-    WITHIN_S,
-    Account,
-    Deployment,
-    GatewayProcess,
-    source_of,
-    tell,
-)
+from tests.promises.deployment import Account, Deployment, GatewayProcess, source_of, tell
+from tests.real_time import WITHIN_S
 
 Deploy = Callable[..., Awaitable[Deployment]]
 Attach = Callable[..., Awaitable[RawEsme]]

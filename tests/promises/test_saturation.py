@@ -19,16 +19,10 @@ from simulators import builders
 from simulators.esme import RawEsme
 from simulators.smsc import Behaviour, SimulatedSmsc
 from tests.promises.bystanders import LightSender, Log, Message, Probes, Question, named
-from tests.promises.deployment import (
-    Account,
-    Deployment,
-    GatewayProcess,
-    eventually,
-    source_of,
-    tell,
-)
+from tests.promises.deployment import Account, Deployment, GatewayProcess, source_of, tell
 from tests.promises.flood import Flood
 from tests.promises.ledger import LISTS
+from tests.real_time import eventually
 
 Deploy = Callable[..., Awaitable[Deployment]]
 Attach = Callable[..., Awaitable[RawEsme]]

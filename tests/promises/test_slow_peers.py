@@ -10,16 +10,9 @@ import pytest
 from simulators import builders
 from simulators.esme import RawEsme
 from simulators.smsc import SimulatedSmsc
-from tests.promises.deployment import (
-    PASSWORD,
-    Account,
-    Deployment,
-    eventually,
-    seeded,
-    source_of,
-    tell,
-)
+from tests.promises.deployment import PASSWORD, Account, Deployment, seeded, source_of, tell
 from tests.promises.ledger import Ledger
+from tests.real_time import eventually
 
 Deploy = Callable[..., Awaitable[Deployment]]
 Attach = Callable[..., Awaitable[RawEsme]]

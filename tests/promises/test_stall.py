@@ -10,8 +10,9 @@ import pytest
 from simulators.esme import UNANSWERED, RawEsme
 from simulators.smsc import SimulatedSmsc
 from simulators.wire import CommandStatus
-from tests.promises.deployment import Account, Deployment, eventually, seeded, source_of, tell
+from tests.promises.deployment import Account, Deployment, seeded, source_of, tell
 from tests.promises.ledger import Ledger, settle
+from tests.real_time import eventually
 
 Deploy = Callable[..., Awaitable[Deployment]]
 Attach = Callable[..., Awaitable[RawEsme]]

@@ -44,6 +44,7 @@ _MANNERED = re.compile(
     r"\b(whatever|whoever|whichever|nobody|is none|of which|of whom|of whose|whose|wherefore"
     r"|thereof|but for|all the same)\b"
 )
+_SLEEP = re.compile(r"((asyncio|time)\.)?sleep")
 _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 # Nouns of the field that end like a participle.
 _NOUNS = {
@@ -156,3 +157,34 @@ def test_the_house_does_not_grow() -> None:
 
     assert len(trees) <= MOST_MODULES
     assert sum(map(house().lines, trees)) <= MOST_LINES
+
+
+def sleeps_in(text: str) -> list[str]:
+    """Return where a module waits in real time; a turn of the loop, ``sleep(0)``, is none."""
+    calls = (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call))
+    said = [(ast.unparse(one.func), ast.unparse(one)) for one in calls]
+    return [call for name, call in said if _SLEEP.fullmatch(name) and not call.endswith("(0)")]
+
+
+@pytest.mark.parametrize(
+    ("text", "sleeps"),
+    [
+        ("await asyncio.sleep(0.1)", 1),
+        ("while not ready():\n    time.sleep(poll_s)", 1),
+        ("from time import sleep\nsleep(1)", 1),
+        ("await asyncio.sleep(0)", 0),
+        ("sleep = make(); await self.sleep(1)", 0),
+    ],
+)
+def test_a_wait_in_real_time_is_found(text: str, sleeps: int) -> None:
+    assert len(sleeps_in(text)) == sleeps
+
+
+def test_tests_wait_in_real_time_in_one_module_alone() -> None:
+    found = {
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "tests").rglob("*.py")
+        if sleeps_in(path.read_text(encoding="utf-8"))
+    }
+
+    assert found == {"tests/real_time.py"}
