@@ -29,7 +29,7 @@ from gateway.policy.ruleset import RuleSet
 from gateway.runtime.clock import utcnow
 from gateway.runtime.tasks import to_thread
 from gateway.runtime.traces import span
-from gateway.settings.bundles.archive import packed
+from gateway.settings.bundles.archive import packed, restored_bundle, unpacked
 from gateway.settings.bundles.bundle import ReadBundle, read_bundle
 from gateway.settings.bundles.difference import missing_senders, shrunk, switched_off
 from gateway.settings.bundles.selftest import selftest_faults
@@ -223,7 +223,8 @@ class Policies:
                 read = ReadBundle(bundle, {})
             # If the files were changed since, they are not those of the policy in force.
             files = read.files if read.bundle.digest == bundle.digest else {}
-            await self._record(bundle, files, (), by="start", note="")
+            off = await _switched_off_since(history, bundle)
+            await self._record(bundle, files, off, by="start", note="")
 
     async def _record(
         self,
@@ -351,6 +352,26 @@ class Policies:
                 _let_go(compiled, before.scan)
                 raise SettingsError(faults)
         return compiled[0]
+
+
+async def _switched_off_since(history: PolicyStore, bundle: Bundle) -> tuple[str, ...]:
+    """Return what stops less than in the newest version on record, as far as that can be read."""
+    try:
+        newest = next(iter(await history.versions(limit=1)), None)
+        if newest is None or newest.digest == bundle.digest:
+            return ()
+        archive = await history.archive_of(newest.number)
+    except StoreUnavailable:  # then nothing is recorded either
+        return ()
+    before = await to_thread(_bundle_of, archive)
+    return () if before is None else switched_off(before, bundle)
+
+
+def _bundle_of(archive: bytes) -> Bundle | None:
+    try:
+        return restored_bundle(unpacked(archive))
+    except ValueError:
+        return None
 
 
 def _let_go(before: list[RuleSet], scan: ContentScan) -> None:

@@ -136,6 +136,25 @@ async def test_a_rule_that_is_switched_off_by_whatever_changed_its_file_is_in_th
     assert "stops less" not in back.about
 
 
+@pytest.mark.parametrize("archive", [None, b"", b"no archive"])
+async def test_a_rule_that_was_switched_off_while_no_gateway_ran_is_in_the_audit(
+    start: Start, tmp_path: Path, archive: bytes | None
+) -> None:
+    gateway = await start()
+    (rule, *_) = gateway.plane.rules.bundle.rules
+    if archive is not None:  # of a newest version whose files cannot be read
+        other = NewPolicyVersion("0123456789ab", "other", NOON, "lin", "", archive)
+        await gateway.stores.policies.record(other)
+    await gateway.stop()
+    write_mode(tmp_path / "policies", rule.id, Enforcement.OFF, "")
+
+    again = await start()
+
+    (newest, *_) = await again.stores.journals.accesses()
+    assert (newest.by, newest.action) == ("start", "policy activate")
+    assert newest.about.endswith(f", stops less: {rule.id}") == (archive is None)
+
+
 async def test_a_policy_that_was_refused_is_not_recorded(start: Start, tmp_path: Path) -> None:
     gateway = await start()
     fraud(tmp_path / "policies", "免费领奖")

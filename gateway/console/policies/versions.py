@@ -4,15 +4,14 @@ Commands and pages use these: there is one way in which a policy comes into forc
 """
 
 import asyncio
-import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.domain.policy import KeywordList
 from gateway.policy.bundle import Bundle
 from gateway.runtime.clock import monotonic
-from gateway.settings.bundles.archive import restore, unpacked
+from gateway.settings.bundles.archive import unpacked
 from gateway.settings.bundles.bundle import load_bundle
 from gateway.settings.bundles.difference import BundleDifference, ListDifference, settings_of
 from gateway.settings.yaml import SettingsError
@@ -58,16 +57,6 @@ def bundle_in(directory: Path) -> Bundle | None:
         return load_bundle(directory)
     except SettingsError:
         return None
-
-
-def restored_bundle(files: Mapping[str, bytes]) -> Bundle | None:
-    """Return the bundle that these files are, None where this program cannot read it."""
-    with tempfile.TemporaryDirectory(prefix="smsward-") as directory:
-        try:
-            restore(Path(directory), files)
-        except (OSError, ValueError):
-            return None
-        return bundle_in(Path(directory))
 
 
 async def refuse_to_lose_work(store: PolicyStore, directory: Path) -> None:

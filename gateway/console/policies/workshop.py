@@ -25,7 +25,6 @@ from gateway.console.policies.versions import (
     files_of,
     named_in_short,
     refuse_to_lose_work,
-    restored_bundle,
     short_note,
 )
 from gateway.domain.policy import Enforcement
@@ -33,7 +32,7 @@ from gateway.domain.records import NewAccess
 from gateway.policy.bundle import Bundle
 from gateway.records.archive import words_of
 from gateway.settings import yaml
-from gateway.settings.bundles.archive import restore
+from gateway.settings.bundles.archive import restore, restored_bundle
 from gateway.settings.bundles.bundle import load_proven
 from gateway.settings.bundles.difference import difference, shrunk, switched_off
 from gateway.settings.bundles.layers import stays_within

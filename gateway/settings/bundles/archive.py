@@ -9,6 +9,8 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
 from gateway.filter.classifier.zip_members import ZipFaultError, inflated, members_of
+from gateway.policy.bundle import Bundle
+from gateway.settings.bundles.bundle import load_bundle
 from gateway.settings.bundles.layers import (
     KEYWORDS,
     LOCAL,
@@ -20,6 +22,7 @@ from gateway.settings.bundles.layers import (
     TOP_FILES,
     stays_within,
 )
+from gateway.settings.yaml import SettingsError
 
 MAX_ARCHIVE_OCTETS = 16 * 1024 * 1024
 
@@ -71,6 +74,16 @@ def _stays_inside(name: str) -> bool:
         and "\\" not in name
         and name.isprintable()
     )
+
+
+def restored_bundle(files: Mapping[str, bytes]) -> Bundle | None:
+    """Return the bundle that these files are, None where this program cannot read it."""
+    with tempfile.TemporaryDirectory(prefix="smsward-") as directory:
+        try:
+            restore(Path(directory), files)
+            return load_bundle(Path(directory))
+        except (OSError, ValueError, SettingsError):
+            return None
 
 
 def restore(directory: Path, files: Mapping[str, bytes]) -> list[str]:
