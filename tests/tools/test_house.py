@@ -20,7 +20,7 @@ LIMITS = {
     "modules of over 500 lines": 0,
 }
 # The goals of one redesign: 360 modules, reached, and 60 000 lines, not reached.
-MOST_MODULES, MOST_LINES = 544, 119505
+MOST_MODULES, MOST_LINES = 544, 119527
 # For each rule, the files of a package that breaks it once.
 BROKEN = {
     "class names with several meanings": {"a.py": "class Part: ...", "b.py": "class _Part: ..."},
