@@ -21,7 +21,14 @@ from gateway.records.writer import HourFiles
 from gateway.smpp.status import CommandStatus
 from simulators.esme import RawEsme
 from tests.console.browsing import Site
-from tests.console.test_pages_in_browser import CHROMIUM, Screen, browser, screen_of, submit
+from tests.console.test_pages_in_browser import (
+    CHROMIUM,
+    Screen,
+    browser,
+    screen_of,
+    submit,
+    theme_of,
+)
 from tests.systems.users.people import PASSWORD, StillClock, enrolled
 
 Start = Callable[..., Awaitable[Gateway]]
@@ -149,7 +156,7 @@ async def test_an_operator_edits_replays_activates_and_rolls_back(
     locale = {"zh": "zh-CN", "en": "en-GB"}[language]
     async with browser() as found:
         context = await found.new_context(viewport={"width": width, "height": 800}, locale=locale)
-        screen = await screen_of(context, base, f"{language}-{width}")
+        screen = await screen_of(context, base, f"{language}-{width}", theme_of(language, width))
         await screen.page.goto(f"{base}/sign-in?next=/policies")
         await submit(screen, name="lin", password=PASSWORD, code=person.code(site.clock.at))
         await screen.page.wait_for_selector("form[action='/policies/new']")

@@ -18,7 +18,7 @@ from gateway.stores import Stores
 from gateway.systems.cases.model import CaseState
 from gateway.systems.learning.model_directory import ModelChange, ModelDirectory
 from tests.console.browsing import Site, complained
-from tests.console.test_pages_in_browser import CHROMIUM, browser, screen_of, submit
+from tests.console.test_pages_in_browser import CHROMIUM, browser, screen_of, submit, theme_of
 from tests.systems.learning.test_model_directory import model_octets
 from tests.systems.users.people import PASSWORD, StillClock, enrolled
 
@@ -72,7 +72,7 @@ async def test_an_administrator_works_on_warnings_and_cases(
     locale = {"zh": "zh-CN", "en": "en-GB"}[language]
     async with browser() as found:
         context = await found.new_context(viewport={"width": width, "height": 800}, locale=locale)
-        screen = await screen_of(context, base, f"{language}-{width}")
+        screen = await screen_of(context, base, f"{language}-{width}", theme_of(language, width))
         page = screen.page
         await page.goto(f"{base}/sign-in?next=/warnings")
         await submit(screen, name="lin", password=PASSWORD, code=person.code(site.clock.at))

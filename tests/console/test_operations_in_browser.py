@@ -18,6 +18,7 @@ from tests.console.test_pages_in_browser import (
     pytestmark,
     screen_of,
     submit,
+    theme_of,
 )
 from tests.console.test_record_pages import write_records
 from tests.console.test_sender_pages import FILED, NUMBER, keep_number
@@ -56,7 +57,7 @@ async def test_live_traffic_is_watched_by_a_stream_with_charts_and_tables(
         context = await found.new_context(
             viewport={"width": width, "height": 800}, locale=LOCALES[language]
         )
-        screen = await screen_of(context, base, f"{language}-{width}")
+        screen = await screen_of(context, base, f"{language}-{width}", theme_of(language, width))
         page = screen.page
         await signed_in(screen, site)
         await page.wait_for_selector(".sw-chart canvas")
@@ -120,7 +121,7 @@ async def test_a_sender_is_suspended_at_once_and_let_go_again(
         context = await found.new_context(
             viewport={"width": width, "height": 800}, locale=LOCALES[language]
         )
-        screen = await screen_of(context, base, f"{language}-{width}")
+        screen = await screen_of(context, base, f"{language}-{width}", theme_of(language, width))
         page = screen.page
         await signed_in(screen, site, "/sessions")
         await screen.see("sessions")
@@ -147,7 +148,7 @@ async def test_a_message_is_found_in_the_traffic_and_traced(
         context = await found.new_context(
             viewport={"width": width, "height": 800}, locale=LOCALES[language]
         )
-        screen = await screen_of(context, base, f"{language}-{width}")
+        screen = await screen_of(context, base, f"{language}-{width}", theme_of(language, width))
         page = screen.page
         await signed_in(screen, site, "/traffic")
         await screen.see("traffic")
@@ -177,7 +178,7 @@ async def test_senders_and_what_is_kept_of_a_number_are_looked_up(
         context = await found.new_context(
             viewport={"width": width, "height": 800}, locale=LOCALES[language]
         )
-        screen = await screen_of(context, base, f"{language}-{width}")
+        screen = await screen_of(context, base, f"{language}-{width}", theme_of(language, width))
         page = screen.page
         await signed_in(screen, site, "/senders", UserRole.ADMIN)
         await page.click("a[href='/senders?system_id=shop']")

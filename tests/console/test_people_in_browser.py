@@ -9,7 +9,7 @@ from gateway.domain.records import NewAccess
 from gateway.systems.approvals.service import TwoPersonRule
 from tests.console import test_pages_in_browser as shared
 from tests.console.browsing import Site
-from tests.console.test_pages_in_browser import Screen, screen_of, submit
+from tests.console.test_pages_in_browser import Screen, screen_of, submit, theme_of
 from tests.systems.users.people import PASSWORD, code_of, enrolled
 
 pytestmark = shared.pytestmark
@@ -64,7 +64,7 @@ async def test_an_admin_adds_a_user_changes_it_and_reads_the_audit(
         await site.stores.journals.note_access(entry)
     async with shared.browser() as found:
         context = await found.new_context(viewport={"width": width, "height": 800}, locale=locale)
-        screen = await screen_of(context, base, f"{language}-{width}")
+        screen = await screen_of(context, base, f"{language}-{width}", theme_of(language, width))
         page = screen.page
         await page.goto(f"{base}/sign-in?next=/users")
         await submit(screen, name="lin", password=PASSWORD, code=person.code(site.clock.at))

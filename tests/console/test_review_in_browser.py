@@ -16,13 +16,16 @@ from gateway.systems.quarantine.decisions import UNDO_FOR
 from gateway.systems.quarantine.model import NewReview, PersonDecision
 from tests.console.browsing import CAMPAIGN, FIRST, Site, held_with
 from tests.console.test_pages_in_browser import (
+    THEMES,
     Screen,
+    Theme,
     base,
     browser,
     pytestmark,
     screen_of,
     site,
     submit,
+    theme_of,
 )
 from tests.systems.users.people import PASSWORD, enrolled
 
@@ -45,7 +48,11 @@ def held_now(site: Site, **changes: object) -> HeldMessage:
 
 @asynccontextmanager
 async def reviewer(
-    site: Site, base: str, language: str = "en", width: int = 1280
+    site: Site,
+    base: str,
+    language: str = "en",
+    width: int = 1280,
+    themes: tuple[Theme, ...] = THEMES,
 ) -> AsyncIterator[Screen]:
     """Give the list of held messages as a reviewer sees it who has just signed in."""
     person = await enrolled(site.stores, "lin", site.clock.at, role=UserRole.SENIOR_REVIEWER)
@@ -53,7 +60,7 @@ async def reviewer(
         context: BrowserContext = await found.new_context(
             viewport={"width": width, "height": 800}, locale=LOCALES[language]
         )
-        screen = await screen_of(context, base, f"{language}-{width}")
+        screen = await screen_of(context, base, f"{language}-{width}", themes)
         await screen.page.goto(f"{base}/sign-in?next=/quarantine/messages")
         await submit(screen, name="lin", password=PASSWORD, code=person.code(site.clock.at))
         await ready(screen)
@@ -100,7 +107,7 @@ async def test_a_reviewer_decides_with_plain_keys_which_rest_while_somebody_type
     await site.stores.quarantine.hold(
         [held_now(site, message_id=FIRST + number, score=93) for number in range(12)]
     )
-    async with reviewer(site, base, language, width) as screen:
+    async with reviewer(site, base, language, width, theme_of(language, width)) as screen:
         page = screen.page
         await screen.see("held-messages")
         await press(screen, "j")
@@ -263,7 +270,7 @@ async def test_a_whole_campaign_is_discarded_and_undone(
             for number in range(30)
         ]
     )
-    async with reviewer(site, base, language, width) as screen:
+    async with reviewer(site, base, language, width, theme_of(language, width)) as screen:
         page = screen.page
         await page.goto(f"{base}/quarantine")
         await screen.see("campaigns")
