@@ -18,7 +18,7 @@ from gateway.stores import Stores
 from gateway.systems.cases.model import CaseState
 from gateway.systems.learning.model_directory import ModelChange, ModelDirectory
 from tests.console.browsing import Site, complained
-from tests.console.test_pages_in_browser import CHROMIUM, browser, screen_of, submit, theme_of
+from tests.console.test_pages_in_browser import CHROMIUM, LOOKS, Look, browser, screen_of, submit
 from tests.systems.learning.test_model_directory import model_octets
 from tests.systems.users.people import PASSWORD, StillClock, enrolled
 
@@ -63,16 +63,13 @@ async def base(site: Site) -> AsyncIterator[str]:
     await server.stop(at_once=True)
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize("language", ["zh", "en"])
+@LOOKS
 async def test_an_administrator_works_on_warnings_and_cases(
-    site: Site, base: str, language: str, width: int
+    site: Site, base: str, look: Look
 ) -> None:
     person = await enrolled(site.stores, "lin", site.clock.at, role=UserRole.ADMIN)
-    locale = {"zh": "zh-CN", "en": "en-GB"}[language]
     async with browser() as found:
-        context = await found.new_context(viewport={"width": width, "height": 800}, locale=locale)
-        screen = await screen_of(context, base, f"{language}-{width}", theme_of(language, width))
+        screen = await screen_of(found, base, look)
         page = screen.page
         await page.goto(f"{base}/sign-in?next=/warnings")
         await submit(screen, name="lin", password=PASSWORD, code=person.code(site.clock.at))
@@ -113,16 +110,13 @@ async def test_an_authority_sees_the_totals_of_its_province_first(site: Site, ba
     faults: list[str] = []
     async with browser() as found:
         for person, name, width in zip(people, ("wide", "narrow"), (1280, 390), strict=True):
-            context = await found.new_context(
-                viewport={"width": width, "height": 800}, locale="zh-CN"
-            )
-            screen = await screen_of(context, base, f"zh-{width}")
+            screen = await screen_of(found, base, Look("zh", width))
             await screen.page.goto(f"{base}/sign-in")
             code = person.code(site.clock.at)
             await submit(screen, name=name, password=PASSWORD, code=code)
             await screen.page.wait_for_selector("h1:has-text('福建')")
             await screen.see("province")
             faults += screen.faults
-            await context.close()
+            await screen.page.context.close()
 
     assert faults == []

@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
-import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.console.http_server import HttpServer
@@ -15,7 +14,7 @@ from gateway.systems.users.service import UserDesk
 from tests.console import test_pages_in_browser as shared
 from tests.console.browsing import Site
 from tests.console.test_oidc import CLIENT, Provider
-from tests.console.test_pages_in_browser import screen_of
+from tests.console.test_pages_in_browser import TWO_LOOKS, Look, screen_of
 
 pytestmark = shared.pytestmark
 site = shared.site
@@ -56,17 +55,13 @@ async def console_and_provider(site: Site) -> AsyncIterator[tuple[str, Provider]
         yield base, provider
 
 
-@pytest.mark.parametrize(("language", "width"), [("zh", 390), ("en", 1280)])
-async def test_a_person_goes_to_the_provider_and_is_in_when_back(
-    site: Site, language: str, width: int
-) -> None:
-    locale = {"zh": "zh-CN", "en": "en-GB"}[language]
+@TWO_LOOKS
+async def test_a_person_goes_to_the_provider_and_is_in_when_back(site: Site, look: Look) -> None:
     act = UserAct("root", site.clock.at)
     await UserDesk(site.stores.users).add("lin", UserRole.REVIEWER, act)
     async with console_and_provider(site) as (base, provider), shared.browser() as found:
-        context = await found.new_context(viewport={"width": width, "height": 800}, locale=locale)
-        screen = await screen_of(context, base, f"{language}-{width}")
-        page = screen.page
+        screen = await screen_of(found, base, look)
+        page, context = screen.page, screen.page.context
         await page.goto(f"{base}/quarantine")
         await page.wait_for_selector("a[href='/sign-in/oidc?next=/quarantine']")
         await screen.see("sign-in-provider")
@@ -85,5 +80,5 @@ async def test_a_person_goes_to_the_provider_and_is_in_when_back(
 
         faults = [one for one in screen.faults if "403" not in one]
         assert faults == []
-        assert {"zh": "隔离短信", "en": "Held messages"}[language] in title
+        assert {"zh": "隔离短信", "en": "Held messages"}[look.language] in title
         await context.close()

@@ -12,13 +12,14 @@ from gateway.domain.permissions import UserRole
 from gateway.stores import Stores
 from tests.console.browsing import STATUS, Site
 from tests.console.test_pages_in_browser import (
+    LOOKS,
+    Look,
     Screen,
     base,
     browser,
     pytestmark,
     screen_of,
     submit,
-    theme_of,
 )
 from tests.console.test_record_pages import write_records
 from tests.console.test_sender_pages import FILED, NUMBER, keep_number
@@ -26,10 +27,6 @@ from tests.console.test_session_pages import SENDER, SESSION, SUSPENDED
 from tests.systems.users.people import PASSWORD, StillClock, enrolled
 
 __all__ = ["base", "pytestmark"]
-LOOKS = pytest.mark.parametrize(
-    ("language", "width"), [("zh", 1280), ("zh", 390), ("en", 1280), ("en", 390)]
-)
-LOCALES = {"zh": "zh-CN", "en": "en-GB"}
 
 
 @pytest.fixture
@@ -51,13 +48,10 @@ async def signed_in(
 
 @LOOKS
 async def test_live_traffic_is_watched_by_a_stream_with_charts_and_tables(
-    site: Site, base: str, language: str, width: int
+    site: Site, base: str, look: Look
 ) -> None:
     async with browser() as found:
-        context = await found.new_context(
-            viewport={"width": width, "height": 800}, locale=LOCALES[language]
-        )
-        screen = await screen_of(context, base, f"{language}-{width}", theme_of(language, width))
+        screen = await screen_of(found, base, look)
         page = screen.page
         await signed_in(screen, site)
         await page.wait_for_selector(".sw-chart canvas")
@@ -77,8 +71,7 @@ async def test_a_page_asks_every_five_seconds_where_no_stream_comes_through(
 ) -> None:
     monkeypatch.setattr(live_streams, "MOST_STREAMS", 0)
     async with browser() as found:
-        context = await found.new_context(locale="en-GB")
-        screen = await screen_of(context, base, "en-poll")
+        screen = await screen_of(found, base)
         await signed_in(screen, site)
         site.status = replace(STATUS, warnings=("an alarm by asking",))
         await screen.page.wait_for_selector("text=an alarm by asking", timeout=60_000)
@@ -88,8 +81,7 @@ async def test_a_page_asks_every_five_seconds_where_no_stream_comes_through(
 
 async def test_a_tab_in_the_background_has_no_stream(site: Site, base: str) -> None:
     async with browser() as found:
-        context = await found.new_context(locale="en-GB")
-        screen = await screen_of(context, base, "en-background")
+        screen = await screen_of(found, base)
         await signed_in(screen, site)
         async with asyncio.timeout(60):
             while not len(site.streams):  # noqa: ASYNC110 - it is the browser's to open one
@@ -107,7 +99,7 @@ async def test_a_tab_in_the_background_has_no_stream(site: Site, base: str) -> N
 
 @LOOKS
 async def test_a_sender_is_suspended_at_once_and_let_go_again(
-    site: Site, base: str, language: str, width: int
+    site: Site, base: str, look: Look
 ) -> None:
     long = replace(SENDER, system_id="marketing-1", name="一家名字很长的会员营销服务有限公司")
     sessions = [replace(SESSION, number=n, system_id="marketing-1") for n in (21, 22)]
@@ -118,10 +110,7 @@ async def test_a_sender_is_suspended_at_once_and_let_go_again(
         "sender resume": SUSPENDED.suspended,
     }
     async with browser() as found:
-        context = await found.new_context(
-            viewport={"width": width, "height": 800}, locale=LOCALES[language]
-        )
-        screen = await screen_of(context, base, f"{language}-{width}", theme_of(language, width))
+        screen = await screen_of(found, base, look)
         page = screen.page
         await signed_in(screen, site, "/sessions")
         await screen.see("sessions")
@@ -142,13 +131,10 @@ async def test_a_sender_is_suspended_at_once_and_let_go_again(
 
 @LOOKS
 async def test_a_message_is_found_in_the_traffic_and_traced(
-    site: Site, base: str, language: str, width: int
+    site: Site, base: str, look: Look
 ) -> None:
     async with browser() as found:
-        context = await found.new_context(
-            viewport={"width": width, "height": 800}, locale=LOCALES[language]
-        )
-        screen = await screen_of(context, base, f"{language}-{width}", theme_of(language, width))
+        screen = await screen_of(found, base, look)
         page = screen.page
         await signed_in(screen, site, "/traffic")
         await screen.see("traffic")
@@ -169,16 +155,13 @@ async def test_a_message_is_found_in_the_traffic_and_traced(
 
 @LOOKS
 async def test_senders_and_what_is_kept_of_a_number_are_looked_up(
-    site: Site, base: str, language: str, width: int
+    site: Site, base: str, look: Look
 ) -> None:
     site.answers["senders"] = [SENDER, SUSPENDED]
     await site.stores.filings.put(FILED)
     await keep_number(site.stores)
     async with browser() as found:
-        context = await found.new_context(
-            viewport={"width": width, "height": 800}, locale=LOCALES[language]
-        )
-        screen = await screen_of(context, base, f"{language}-{width}", theme_of(language, width))
+        screen = await screen_of(found, base, look)
         page = screen.page
         await signed_in(screen, site, "/senders", UserRole.ADMIN)
         await page.click("a[href='/senders?system_id=shop']")

@@ -11,12 +11,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright
+from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
 from starlette.routing import compile_path
 
 from gateway.console.http_server import HttpServer
@@ -28,7 +28,6 @@ from tests.console.browsing import Site
 from tests.systems.users.people import PASSWORD, StillClock, code_of, enrolled
 
 Theme: TypeAlias = Literal["light", "dark"]
-THEMES: tuple[Theme, ...] = ("light", "dark")
 
 CHROMIUM = shutil.which("chromium")
 PICTURES = Path(__file__).resolve().parents[2] / "build" / "screenshots"
@@ -89,6 +88,34 @@ SEEN = {
 }
 ROUTE_OF = {name: path for path, name in SEEN.items()}
 
+LOCALES = {"zh": "zh-CN", "en": "en-GB"}
+
+
+class Look(NamedTuple):
+    """How pages are shown: in which language, in how many pixels, in which themes."""
+
+    language: str = "en"
+    width: int = 1280
+    themes: tuple[Theme, ...] = ("light", "dark")
+
+    def __str__(self) -> str:
+        return f"{self.language}-{self.width}"
+
+
+ENGLISH = Look()
+# In four looks there is each pair of language, width and theme.
+LOOKS = pytest.mark.parametrize(
+    "look",
+    [
+        Look("zh", 1280, ("light",)),
+        Look("zh", 390, ("dark",)),
+        Look("en", 1280, ("dark",)),
+        Look("en", 390, ("light",)),
+    ],
+    ids=str,
+)
+TWO_LOOKS = pytest.mark.parametrize("look", [Look("zh", 390), Look("en", 1280)], ids=str)
+
 pytestmark = [
     pytest.mark.slow,
     # On a person's machine it may be missing; .ci/run installs it, so that a skip hides nothing.
@@ -104,17 +131,16 @@ class Screen:
 
     page: Page
     base: str
-    look: str
-    themes: tuple[Theme, ...]
+    look: Look
     faults: list[str] = field(default_factory=list)
 
     async def see(self, name: str) -> None:
-        """Take a picture in each of its themes, and let axe look at it."""
+        """Take a picture in each theme of its look, and let axe look at it."""
         PICTURES.mkdir(parents=True, exist_ok=True)
         if name in ROUTE_OF:
             shown, _, _ = compile_path(ROUTE_OF[name])
             assert shown.match(urlsplit(self.page.url).path), f"{name} is {self.page.url}"
-        for theme in self.themes:
+        for theme in self.look.themes:
             await self.page.emulate_media(color_scheme=theme, reduced_motion="reduce")
             await self.page.wait_for_selector(f"html[data-bs-theme={theme}]")
             picture = PICTURES / f"{name}-{self.look}-{theme}.png"
@@ -150,15 +176,12 @@ async def browser() -> AsyncIterator[Browser]:
             await found.close()
 
 
-def theme_of(language: str, width: int) -> tuple[Theme]:
-    """Return one theme for each of four looks: they show each pair of language, width and theme."""
-    return ("light" if (language == "zh") is (width == 1280) else "dark",)
-
-
-async def screen_of(
-    context: BrowserContext, base: str, look: str, themes: tuple[Theme, ...] = THEMES
-) -> Screen:
-    screen = Screen(await context.new_page(), base, look, themes)
+async def screen_of(found: Browser, base: str, look: Look = ENGLISH) -> Screen:
+    """Return an empty page of somebody who has not been there before."""
+    context = await found.new_context(
+        viewport={"width": look.width, "height": 800}, locale=LOCALES[look.language]
+    )
+    screen = Screen(await context.new_page(), base, look)
     screen.page.on("console", screen.note)
     screen.page.on("pageerror", lambda error: screen.faults.append(str(error)))
     return screen
@@ -203,15 +226,12 @@ async def enrol(screen: Screen, site: Site, name: str) -> str:
     return secret
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize("language", ["zh", "en"])
+@LOOKS
 async def test_a_person_enrols_signs_in_looks_and_signs_out(
-    site: Site, base: str, language: str, width: int
+    site: Site, base: str, look: Look
 ) -> None:
-    locale = {"zh": "zh-CN", "en": "en-GB"}[language]
     async with browser() as found:
-        context = await found.new_context(viewport={"width": width, "height": 800}, locale=locale)
-        screen = await screen_of(context, base, f"{language}-{width}", theme_of(language, width))
+        screen = await screen_of(found, base, look)
         page = screen.page
         secret = await enrol(screen, site, "lin")
         site.clock.move(90)
@@ -230,7 +250,7 @@ async def test_a_person_enrols_signs_in_looks_and_signs_out(
         await screen.see("not-found")
         await page.click("form[action='/sign-out'] button")
         await page.wait_for_selector("#name")
-        await page.click("text=Dark" if language == "en" else "text=深色")
+        await page.click("text=Dark" if look.language == "en" else "text=深色")
         await page.emulate_media(color_scheme="light")
         await page.reload()
 
@@ -249,8 +269,7 @@ async def test_htmx_obeys_no_attributes_that_were_slipped_into_a_page(
     """
     person = await enrolled(site.stores, "lin", site.clock.at, role=UserRole.ADMIN)
     async with browser() as found:
-        context = await found.new_context(locale="en-GB")
-        screen = await screen_of(context, base, "en-slipped")
+        screen = await screen_of(found, base)
         page = screen.page
         page.on("request", lambda request: asked.append(request.url))
         await page.goto(f"{base}/")

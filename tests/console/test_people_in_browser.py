@@ -9,7 +9,7 @@ from gateway.domain.records import NewAccess
 from gateway.systems.approvals.service import TwoPersonRule
 from tests.console import test_pages_in_browser as shared
 from tests.console.browsing import Site
-from tests.console.test_pages_in_browser import Screen, screen_of, submit, theme_of
+from tests.console.test_pages_in_browser import LOOKS, Look, Screen, screen_of, submit
 from tests.systems.users.people import PASSWORD, code_of, enrolled
 
 pytestmark = shared.pytestmark
@@ -49,12 +49,10 @@ async def verify_and_export(screen: Screen) -> str:
     return (await download.path()).read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize("language", ["zh", "en"])
+@LOOKS
 async def test_an_admin_adds_a_user_changes_it_and_reads_the_audit(
-    site: Site, base: str, language: str, width: int
+    site: Site, base: str, look: Look
 ) -> None:
-    locale = {"zh": "zh-CN", "en": "en-GB"}[language]
     person = await enrolled(site.stores, "lin", site.clock.at, role=UserRole.ADMIN)
     for number, (action, by) in enumerate(
         (("quarantine release", "user: wu"), ("quarantine discard", "smsward (login lin)"))
@@ -63,8 +61,7 @@ async def test_an_admin_adds_a_user_changes_it_and_reads_the_audit(
         entry = NewAccess(by, action, "用户来电要求放行", about, site.clock.at)
         await site.stores.journals.note_access(entry)
     async with shared.browser() as found:
-        context = await found.new_context(viewport={"width": width, "height": 800}, locale=locale)
-        screen = await screen_of(context, base, f"{language}-{width}", theme_of(language, width))
+        screen = await screen_of(found, base, look)
         page = screen.page
         await page.goto(f"{base}/sign-in?next=/users")
         await submit(screen, name="lin", password=PASSWORD, code=person.code(site.clock.at))
@@ -103,11 +100,8 @@ def strict(site: Site) -> Site:
     return site
 
 
-@pytest.mark.parametrize(("language", "width"), [("zh", 1280), ("en", 390)])
-async def test_two_people_make_a_user_an_admin(
-    strict: Site, base: str, language: str, width: int
-) -> None:
-    locale = {"zh": "zh-CN", "en": "en-GB"}[language]
+@pytest.mark.parametrize("look", [Look("zh", 1280), Look("en", 390)], ids=str)
+async def test_two_people_make_a_user_an_admin(strict: Site, base: str, look: Look) -> None:
     people = [
         await enrolled(strict.stores, name, strict.clock.at, role=UserRole.ADMIN)
         for name in ("lin", "wu")
@@ -116,10 +110,7 @@ async def test_two_people_make_a_user_an_admin(
     async with shared.browser() as found:
         screens = []
         for person in people:
-            context = await found.new_context(
-                viewport={"width": width, "height": 800}, locale=locale
-            )
-            screen = await screen_of(context, base, f"{language}-{width}")
+            screen = await screen_of(found, base, look)
             await screen.page.goto(f"{base}/sign-in?next=/users/mei")
             code = person.code(strict.clock.at)
             await submit(screen, name=person.name, password=PASSWORD, code=code)

@@ -6,9 +6,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
-import pytest
-from playwright.async_api import BrowserContext
-
 from gateway.domain.permissions import UserRole
 from gateway.domain.policy import ContentRule, OverdueAction, ReviewLimit
 from gateway.domain.quarantine import HeldMessage, HoldState
@@ -16,26 +13,23 @@ from gateway.systems.quarantine.decisions import UNDO_FOR
 from gateway.systems.quarantine.model import NewReview, PersonDecision
 from tests.console.browsing import CAMPAIGN, FIRST, Site, held_with
 from tests.console.test_pages_in_browser import (
-    THEMES,
+    ENGLISH,
+    LOOKS,
+    TWO_LOOKS,
+    Look,
     Screen,
-    Theme,
     base,
     browser,
     pytestmark,
     screen_of,
     site,
     submit,
-    theme_of,
 )
 from tests.systems.users.people import PASSWORD, enrolled
 
 __all__ = ["base", "pytestmark", "site"]
 
 RELEASED, REJECTED = PersonDecision.RELEASED, PersonDecision.REJECTED
-LOCALES = {"zh": "zh-CN", "en": "en-GB"}
-LOOKS = pytest.mark.parametrize(
-    ("language", "width"), [("zh", 1280), ("zh", 390), ("en", 1280), ("en", 390)]
-)
 HOSTILE = (
     "【贷速达】黑\u200b户贷款\u202e <b>当天</b>放款，点 http://evil.example/x 或致电 13900139000"
 )
@@ -47,20 +41,11 @@ def held_now(site: Site, **changes: object) -> HeldMessage:
 
 
 @asynccontextmanager
-async def reviewer(
-    site: Site,
-    base: str,
-    language: str = "en",
-    width: int = 1280,
-    themes: tuple[Theme, ...] = THEMES,
-) -> AsyncIterator[Screen]:
+async def reviewer(site: Site, base: str, look: Look = ENGLISH) -> AsyncIterator[Screen]:
     """Give the list of held messages as a reviewer sees it who has just signed in."""
     person = await enrolled(site.stores, "lin", site.clock.at, role=UserRole.SENIOR_REVIEWER)
     async with browser() as found:
-        context: BrowserContext = await found.new_context(
-            viewport={"width": width, "height": 800}, locale=LOCALES[language]
-        )
-        screen = await screen_of(context, base, f"{language}-{width}", themes)
+        screen = await screen_of(found, base, look)
         await screen.page.goto(f"{base}/sign-in?next=/quarantine/messages")
         await submit(screen, name="lin", password=PASSWORD, code=person.code(site.clock.at))
         await ready(screen)
@@ -102,12 +87,12 @@ async def choose_two_and_undo(screen: Screen) -> None:
 
 @LOOKS
 async def test_a_reviewer_decides_with_plain_keys_which_rest_while_somebody_types(
-    site: Site, base: str, language: str, width: int
+    site: Site, base: str, look: Look
 ) -> None:
     await site.stores.quarantine.hold(
         [held_now(site, message_id=FIRST + number, score=93) for number in range(12)]
     )
-    async with reviewer(site, base, language, width, theme_of(language, width)) as screen:
+    async with reviewer(site, base, look) as screen:
         page = screen.page
         await screen.see("held-messages")
         await press(screen, "j")
@@ -256,9 +241,7 @@ async def test_keys_that_decide_rest_for_a_moment_after_a_message_came_up(
 
 
 @LOOKS
-async def test_a_whole_campaign_is_discarded_and_undone(
-    site: Site, base: str, language: str, width: int
-) -> None:
+async def test_a_whole_campaign_is_discarded_and_undone(site: Site, base: str, look: Look) -> None:
     await site.stores.quarantine.hold(
         [
             held_now(
@@ -270,7 +253,7 @@ async def test_a_whole_campaign_is_discarded_and_undone(
             for number in range(30)
         ]
     )
-    async with reviewer(site, base, language, width, theme_of(language, width)) as screen:
+    async with reviewer(site, base, look) as screen:
         page = screen.page
         await page.goto(f"{base}/quarantine")
         await screen.see("campaigns")
@@ -297,10 +280,8 @@ async def test_a_whole_campaign_is_discarded_and_undone(
     assert screen.faults == []
 
 
-@pytest.mark.parametrize(("language", "width"), [("zh", 390), ("en", 1280)])
-async def test_such_messages_are_let_go_from_now_on(
-    site: Site, base: str, language: str, width: int
-) -> None:
+@TWO_LOOKS
+async def test_such_messages_are_let_go_from_now_on(site: Site, base: str, look: Look) -> None:
     back = {
         "is_reviewed": True,
         "note": "judged again: CONTENT",
@@ -309,7 +290,7 @@ async def test_such_messages_are_let_go_from_now_on(
         "overruled": "F\tK-LINK\tlinks to what is blocked: evil.example\n",
     }
     await site.stores.quarantine.hold([held_now(site, **back)])
-    async with reviewer(site, base, language, width) as screen:
+    async with reviewer(site, base, look) as screen:
         page = screen.page
         await press(screen, "j")
         await screen.see("held-message-back")
@@ -360,14 +341,12 @@ async def test_what_is_dealt_twice_is_decided_by_keys_and_compared(site: Site, b
         await press(screen, "z")
         await press(screen, "r")
         site.clock.at += UNDO_FOR
-        for language, width in (("en", 1280), ("zh", 390)):
+        for screen.look in (ENGLISH, Look("zh", 390)):
+            language, width, _ = screen.look
             await page.set_viewport_size({"width": width, "height": 800})
             await page.context.add_cookies([{"name": "language", "value": language, "url": base}])
             await page.goto(f"{base}/quarantine/agreement")
-            screen.look = f"{language}-{width}"
             await screen.see("agreement")
-            wide = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
-            assert not await page.evaluate(wide)
 
     assert [await site.stores.quarantine.get(FIRST + one) for one in numbers] == before
     report = await site.stores.agreement.report(at - UNDO_FOR, site.clock.at)

@@ -23,7 +23,7 @@ from gateway.stores import open_store
 from simulators.esme import RawEsme
 from simulators.smsc import Behaviour, SimulatedSmsc
 from simulators.wire import CommandStatus
-from tests.console.test_pages_in_browser import CHROMIUM, Screen, Theme, browser, screen_of, submit
+from tests.console.test_pages_in_browser import CHROMIUM, Look, Screen, browser, screen_of, submit
 from tests.promises.deployment import FAULTS, Account, Deployment, GatewayProcess, source_of
 from tests.promises.ledger import LISTS, text_of
 from tests.real_time import WITHIN_S, eventually
@@ -65,9 +65,7 @@ SPARES, CAMPAIGN = 4, 3
 class Visit:
     """One person at a browser, one SP, and what this SP has submitted: text, number and id."""
 
-    language: str
-    width: int
-    theme: Theme
+    look: Look
     system_id: str
     prefix: str
     advert: str
@@ -105,8 +103,8 @@ class Visit:
 
 def visits() -> tuple[Visit, Visit]:
     return (
-        Visit("en", 1280, "light", "sp0", "1380013", LOANS),
-        Visit("zh", 390, "dark", "sp1", "1390013", CREDIT),
+        Visit(Look("en", 1280, ("light",)), "sp0", "1380013", LOANS),
+        Visit(Look("zh", 390, ("dark",)), "sp1", "1390013", CREDIT),
     )
 
 
@@ -137,16 +135,14 @@ async def signed_in(
     """Sign in with password and code; the overview is open then."""
     stores = await open_store(f"sqlite:///{deployment.directory}/var/smsward.db", deadline_s=30)
     try:
-        person = await enrolled(stores, f"reviewer-{visit.language}", utcnow(), role=UserRole.ADMIN)
+        person = await enrolled(
+            stores, f"reviewer-{visit.look.language}", utcnow(), role=UserRole.ADMIN
+        )
     finally:
         await stores.close()
-    context = await found.new_context(
-        viewport={"width": visit.width, "height": 800},
-        locale={"en": "en-GB", "zh": "zh-CN"}[visit.language],
-    )
+    visit.screen = await screen_of(found, base, visit.look)
+    context = visit.page.context
     context.set_default_timeout(PATIENCE_MS)
-    visit.screen = await screen_of(context, base, f"{visit.language}-{visit.width}")
-    visit.screen.themes = (visit.theme,)
     await visit.page.goto(f"{base}/")
     await submit(visit.screen, name=person.name, password=PASSWORD, code=person.code(utcnow()))
     await visit.page.wait_for_selector("#live-alarms")
@@ -216,7 +212,7 @@ async def discard_campaign(visit: Visit) -> None:
     await page.fill("#count", str(CAMPAIGN))
     await visit.screen.see("flow-5-whole-campaign")
     await page.click("[value=discard]")
-    job = page.locator(".sw-job", has_text=f"reviewer-{visit.language}")
+    job = page.locator(".sw-job", has_text=f"reviewer-{visit.look.language}")
     await expect(job).to_contain_text(f"{CAMPAIGN} / {CAMPAIGN}", timeout=PATIENCE_MS)
     await visit.screen.see("flow-6-campaign-discarded")
 

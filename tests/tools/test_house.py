@@ -19,7 +19,8 @@ LIMITS = {
     "folders of over 25 modules": 0,
     "modules of over 500 lines": 0,
 }
-# The goals of one redesign: 360 modules, reached, and 60 000 lines, not reached.
+# What it is now. The goals of the redesign, 360 modules and 60 000 lines, are older than the
+# systems of complaints, linkage, warnings and review.
 MOST_MODULES, MOST_LINES = 544, 119527
 # For each rule, the files of a package that breaks it once.
 BROKEN = {
