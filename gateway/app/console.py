@@ -18,7 +18,7 @@ import structlog
 from fastapi import APIRouter
 
 from gateway.app.event_dispatch import own_holds_in
-from gateway.app.run import ReloadTrigger, watch
+from gateway.app.run import ReloadTrigger, stamps_of, watch
 from gateway.console.application import Console, build_api, health, system_routers
 from gateway.console.approved_acts import UnmaskQuota, two_person_rule
 from gateway.console.held_evidence import citations_of, review_tools
@@ -355,6 +355,7 @@ def serve_console(
 
 
 async def _serve(config: Path, policies: Path, announce: Callable[[str], object] | None) -> int:
+    read_from = await asyncio.to_thread(stamps_of, (config, policies))
     gathering = FaultCollector()
     settings = gathering.take(lambda: load_gateway(config / "gateway.yaml"), None)
     known = gathering.take(lambda: _known(config), None)
@@ -386,7 +387,7 @@ async def _serve(config: Path, policies: Path, announce: Callable[[str], object]
         log.error("api.failed", said=str(error))
         await console.stop()
         return ExitCode.FAILED
-    spawn(watch(lambda: (config, policies), cause), name="watch")
+    spawn(watch(lambda: (config, policies), cause, read_from), name="watch")
     spawn(_reload_on(cause, console, config, policies), name="reload")
     await asked.wait()
     await console.stop()

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import signal
 import socket
 import ssl
@@ -44,6 +45,7 @@ from gateway.terminal.failure import ExitCode
 log = structlog.get_logger()
 
 FindCommand: TypeAlias = Callable[[], Sequence[str]]
+FileStamps: TypeAlias = dict[Path, dict[Path, tuple[int, int, int]]]
 
 
 # What the gateway writes itself, should the store or the records lie in a watched place.
@@ -107,10 +109,13 @@ class SignalDesk:
             log.error("handover.refused", said="the program cannot be started")
 
 
-async def watch(directories: Callable[[], Iterable[Path]], cause: ReloadTrigger) -> None:
+async def watch(
+    directories: Callable[[], Iterable[Path]], cause: ReloadTrigger, known: FileStamps
+) -> None:
     """Let every change below `directories` be a cause; also where another takes the place of one.
 
-    They are asked for each second, for a reload may name others.
+    They are asked for each second, for a reload may name others. `known` is from before their files
+    were read: what was saved since then, while nobody watched, is a cause too.
 
     A watch follows a directory that is renamed away, and sees nothing of the one that takes its
     name: so each second it is looked whether they are the same ones still.
@@ -129,12 +134,28 @@ async def watch(directories: Callable[[], Iterable[Path]], cause: ReloadTrigger)
             yield_on_timeout=True,
         )
         async with aclosing(changes):
-            async for found in changes:
+            async for found in changes:  # a first time within a second of when the watch began
                 is_another = await asyncio.to_thread(_identities, directories()) != watched
-                if found or is_another:
+                is_missed = bool(known) and await asyncio.to_thread(stamps_of, known) != known
+                known = await asyncio.to_thread(stamps_of, directories()) if is_another else {}
+                if found or is_another or is_missed:
                     cause.arise("file change")
                 if is_another:
                     break
+
+
+def stamps_of(places: Iterable[Path]) -> FileStamps:
+    """Return inode, size and mtime in ns of the files below each of `places`, but for our own."""
+    found: FileStamps = {}
+    for place in places:
+        stamps = found[place] = {}
+        for directory, _, names in os.walk(place):
+            for path in (Path(directory, name) for name in names):
+                with suppress(OSError):  # it is gone, or nobody may look
+                    is_ = path.stat()
+                    if path.suffix not in _OUR_OWN:
+                        stamps[path] = is_.st_ino, is_.st_size, is_.st_mtime_ns
+    return found
 
 
 def _identities(places: Iterable[Path]) -> dict[Path, tuple[int, int]]:
@@ -195,6 +216,7 @@ async def _run(
     console: FindCommand,
 ) -> int:
     desk = SignalDesk(before)
+    known = await asyncio.to_thread(stamps_of, (config, policies))
     gathering = FaultCollector()
     settings = gathering.take(lambda: load_gateway(config / "gateway.yaml"), None)
     groups, codes = groups_of(settings), report_codes_of(settings)
@@ -234,7 +256,7 @@ async def _run(
         return ExitCode.FAILED
     if before is not None:
         desk.cause.arise("hand-over")  # a file may have been saved since this process read it
-    followed += await _serve(gateway, (config, policies), desk, console)
+    followed += await _serve(gateway, known, desk, console)
     return ExitCode.FINE
 
 
@@ -306,7 +328,7 @@ class ConsoleChild:
 
 async def _serve(
     gateway: Gateway,
-    directories: tuple[Path, Path],
+    known: FileStamps,
     desk: SignalDesk,
     command: FindCommand,
 ) -> Sequence[Successor]:
@@ -317,9 +339,9 @@ async def _serve(
 
     def watched() -> set[Path]:
         config = gateway.live_config
-        return {*directories, *(config.watched() if config is not None else ())}
+        return {*known, *(config.watched() if config is not None else ())}
 
-    spawn(watch(watched, desk.cause), name="watch", on_failure=gateway.broken)
+    spawn(watch(watched, desk.cause, known), name="watch", on_failure=gateway.broken)
     reloading = _reload_on(desk.cause, gateway, console)
     spawn(reloading, name="reload", on_failure=gateway.broken)
     found: list[Successor] = []

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.app import run
-from gateway.app.run import ReloadTrigger, watch
+from gateway.app.run import FileStamps, ReloadTrigger, stamps_of, watch
 from gateway.runtime.tasks import spawn
 
 Watched = Callable[..., Awaitable[ReloadTrigger]]
@@ -22,9 +22,9 @@ async def watched(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Watched]:
     monkeypatch.setattr(run, "_LOOK_MS", 50)
     tasks: list[asyncio.Task[None]] = []
 
-    async def begin(*directories: Path) -> ReloadTrigger:
+    async def begin(*directories: Path, known: FileStamps | None = None) -> ReloadTrigger:
         cause = ReloadTrigger()
-        tasks.append(spawn(watch(lambda: directories, cause), name="watch"))
+        tasks.append(spawn(watch(lambda: directories, cause, known or {}), name="watch"))
         return cause
 
     yield begin
@@ -59,6 +59,22 @@ async def test_a_file_that_is_saved_is_a_cause(watched: Watched, tmp_path: Path)
     cause = await watched(tmp_path)
 
     await told(cause, tmp_path / "words.txt")
+
+
+async def test_what_was_saved_before_the_watch_began_is_a_cause(
+    tmp_path: Path, watched: Watched
+) -> None:
+    save(tmp_path / "words.txt", "发票")
+    known = stamps_of((tmp_path,))
+    save(tmp_path / "cdr-20251125-09.jsonl", "{}")
+    unchanged = await watched(tmp_path, known=known)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(unchanged.next(), 1)
+
+    save(tmp_path / "words.txt", "中奖")
+    changed = await watched(tmp_path, known=known)
+
+    assert await asyncio.wait_for(changed.next(), WITHIN_S) == "file change"
 
 
 async def test_a_directory_in_the_place_of_another_is_one_and_is_watched(
@@ -106,7 +122,7 @@ async def test_a_directory_that_is_named_later_is_watched_too(
     places, cause = [tmp_path / "config"], ReloadTrigger()
     for name in ("config", "tls"):
         (tmp_path / name).mkdir()
-    watching = spawn(watch(lambda: places, cause), name="watch")
+    watching = spawn(watch(lambda: places, cause, {}), name="watch")
 
     places.append(tmp_path / "tls")
     await told(cause, tmp_path / "tls/cert.pem")
