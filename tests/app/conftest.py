@@ -30,6 +30,8 @@ from gateway.settings.senders import load_senders
 from gateway.systems.consent import follower
 from simulators.esme import RawEsme
 from simulators.smsc import Behaviour, SimulatedSmsc
+from tests.real_time import poll
+from tests.real_time import until as until_met
 
 LogLines = list[dict[str, object]]
 # Writes the files of a deployment, some otherwise, and returns config and policies.
@@ -229,9 +231,7 @@ def until() -> Callable[[Callable[[], bool]], Awaitable[None]]:
     """Wait for a condition inside the gateway, which tells nobody when it changes."""
 
     async def wait(is_met: Callable[[], bool]) -> None:
-        async with asyncio.timeout(WITHIN_S):
-            while not is_met():  # noqa: ASYNC110 - a condition with a deadline, not a pause
-                await asyncio.sleep(0)
+        await until_met(is_met, WITHIN_S)
 
     return wait
 
@@ -241,12 +241,11 @@ def told(log: LogLines) -> Told:
     """Wait for a line of the log, from wherever it comes; `past` of its kind are known already."""
 
     async def wait(event: str, past: int = 0) -> dict[str, object]:
-        async with asyncio.timeout(WITHIN_S):
-            while True:
-                found = [line for line in list(log) if line["event"] == event]
-                if len(found) > past:
-                    return found[past]
-                await asyncio.sleep(0)
+        async def look() -> dict[str, object] | None:
+            lines = [line for line in list(log) if line["event"] == event]
+            return lines[past] if len(lines) > past else None
+
+        return await poll(look, WITHIN_S)
 
     return wait
 

@@ -1,6 +1,5 @@
 """Early warning in a running gateway, and with a store that is not always there."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -35,6 +34,7 @@ from gateway.storage.errors import StoreUnavailable
 from gateway.systems.early_warnings.sql import WarningStore
 from simulators.esme import RawEsme
 from simulators.smsc import SimulatedSmsc
+from tests.real_time import poll
 
 LogLines = list[dict[str, object]]
 Start = Callable[..., Awaitable[Gateway]]
@@ -66,13 +66,15 @@ def _often(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def raised(gateway: Gateway, count: int = 1) -> EarlyWarning:
     """Wait until the only warning there is counts so many messages."""
-    async with asyncio.timeout(60):
-        while True:
-            found = await gateway.stores.warnings.find()
-            if found and found[0].gathered.count >= count:
-                (only,) = found
-                return only
-            await asyncio.sleep(0)
+
+    async def look() -> EarlyWarning | None:
+        warnings = await gateway.stores.warnings.find()
+        if not warnings or warnings[0].gathered.count < count:
+            return None
+        (only,) = warnings
+        return only
+
+    return await poll(look)
 
 
 async def test_r28_a_walk_raises_w9_once(

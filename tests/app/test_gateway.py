@@ -20,6 +20,7 @@ from simulators import builders
 from simulators.esme import RawEsme
 from simulators.smsc import Behaviour, SimulatedSmsc
 from simulators.wire import header_of
+from tests.real_time import poll
 
 LogLines = list[dict[str, object]]
 Start = Callable[..., Awaitable[Gateway]]
@@ -42,10 +43,11 @@ async def ask(gateway: Gateway, path: str) -> httpx.Response:
 async def ask_until(
     gateway: Gateway, path: str, is_met: Callable[[httpx.Response], bool]
 ) -> httpx.Response:
-    async with asyncio.timeout(60):
-        while not is_met(answer := await ask(gateway, path)):  # noqa: ASYNC110 - with a deadline
-            await asyncio.sleep(0)
-    return answer
+    async def look() -> httpx.Response | None:
+        answer = await ask(gateway, path)
+        return answer if is_met(answer) else None
+
+    return await poll(look)
 
 
 def sample(text: str, name: str) -> float:

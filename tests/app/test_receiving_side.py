@@ -1,6 +1,5 @@
 """The receiving side (R63): what another carrier brings is judged by rules of its own."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
@@ -27,6 +26,7 @@ from simulators.esme.raw import answer_of
 from simulators.smsc import Behaviour, SimulatedSmsc
 from tests.app.case_sites import Site, Terms
 from tests.app.conftest import GATEWAY, SENDERS
+from tests.real_time import poll
 from tests.systems.linkage.conftest import Node
 
 Start = Callable[..., Awaitable[Gateway]]
@@ -165,12 +165,11 @@ async def test_r63_a_text_in_sar_parts_of_another_network_is_judged_whole(
         ]
 
     async def held() -> list[HeldMessage]:
-        async with asyncio.timeout(60):  # the verdict on what was assembled comes a moment later
-            while True:
-                found = await gateway.stores.quarantine.find(system_id="cmcc")
-                if all(one.state in _AT_REST for one in found):
-                    return found
-                await asyncio.sleep(0)
+        async def look() -> list[HeldMessage] | None:
+            all_held = await gateway.stores.quarantine.find(system_id="cmcc")
+            return all_held if all(one.state in _AT_REST for one in all_held) else None
+
+        return await poll(look)  # the verdict on what was assembled comes a moment later
 
     # The last part first; no part of the spam is obvious alone.
     spam, clean = submits(SPAM, 7, 24)[::-1], submits(CLEAN * 4, 8, 134)

@@ -7,6 +7,7 @@ import socket
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import cast
@@ -24,6 +25,7 @@ from simulators import builders
 from simulators.esme import RawEsme
 from simulators.smsc import Behaviour, SimulatedSmsc
 from simulators.wire import CommandId, CommandStatus, header_of
+from tests.real_time import poll
 
 LogLines = list[dict[str, object]]
 Deploy = Callable[..., tuple[Path, Path]]
@@ -266,11 +268,13 @@ def with_console(port: int) -> dict[str, str]:
 async def answers(port: int) -> int:
     """Return the status of /readyz, once there is one."""
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
-        while True:
-            try:
+
+        async def look() -> int | None:
+            with suppress(httpx.TransportError):
                 return (await client.get("/readyz")).status_code
-            except httpx.TransportError:
-                await asyncio.sleep(0)
+            return None
+
+        return await poll(look)
 
 
 def test_the_console_runs_beside_it_and_comes_back_when_it_is_killed(

@@ -1,6 +1,5 @@
 """The pages of the audit: who sees them, what filters find, the chain, and the file."""
 
-import asyncio
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -18,6 +17,7 @@ from gateway.systems.audit.pages import JOURNALS, KINDS, PAGE_ROWS, PROBLEMS
 from gateway.systems.audit.service import verify_export
 from gateway.web.pages import Templates
 from tests.console.browsing import Site, post, sign_in
+from tests.real_time import poll
 from tests.systems.users.people import NOON
 
 READERS = {role for role, may in USER_PERMISSIONS.items() if Permission.READ_AUDIT in may}
@@ -33,12 +33,13 @@ async def note(site: Site, action: str, **changes: str) -> None:
 async def verified(browser: httpx.AsyncClient) -> str:
     """Verify, and return the part of the page once it is over."""
     assert (await post(browser, "/audit/verify")).headers["location"] == "/audit"
-    for _ in range(10_000):
+
+    async def look() -> str | None:
         answer = await browser.get("/audit/chain")
-        if answer.headers.get("hx-reswap") == "outerHTML":  # nobody asks any more
-            return answer.text
-        await asyncio.sleep(0)
-    pytest.fail("it is never over")
+        is_over = answer.headers.get("hx-reswap") == "outerHTML"  # nobody asks any more
+        return answer.text if is_over else None
+
+    return await poll(look)
 
 
 @pytest.mark.parametrize("role", sorted(set(UserRole) - {UserRole.SENDER, UserRole.REGULATOR}))

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 from gateway.console import http_server
 from gateway.console.http_server import MAX_STRANGERS, MAX_STRANGERS_OF_ONE, HttpServer
 from gateway.session.stranger_limits import ConnectionRate
+from tests.real_time import until
 
 WITHIN_S = 60.0
 HEAD = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -218,9 +219,7 @@ async def test_a_tls_handshake_that_does_not_go_on_takes_a_strangers_place_and_n
         for _ in range(40):
             _, writer = await asyncio.open_connection("127.0.0.1", server.port)
             crowd.append(writer)
-        async with asyncio.timeout(WITHIN_S):
-            while len(server.places.strangers) < MAX_STRANGERS_OF_ONE:  # noqa: ASYNC110 - a condition with a deadline
-                await asyncio.sleep(0)
+        await until(lambda: len(server.places.strangers) >= MAX_STRANGERS_OF_ONE)
         assert len(server.places.strangers) == MAX_STRANGERS_OF_ONE
     finally:
         for writer in crowd:

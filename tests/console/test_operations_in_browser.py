@@ -1,6 +1,5 @@
 """Pages of operations in Chromium: live traffic, sessions, traces and records."""
 
-import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +23,7 @@ from tests.console.test_pages_in_browser import (
 from tests.console.test_record_pages import write_records
 from tests.console.test_sender_pages import FILED, NUMBER, keep_number
 from tests.console.test_session_pages import SENDER, SESSION, SUSPENDED
+from tests.real_time import until
 from tests.systems.users.people import PASSWORD, StillClock, enrolled
 
 __all__ = ["base", "pytestmark"]
@@ -83,16 +83,13 @@ async def test_a_tab_in_the_background_has_no_stream(site: Site, base: str) -> N
     async with browser() as found:
         screen = await screen_of(found, base)
         await signed_in(screen, site)
-        async with asyncio.timeout(60):
-            while not len(site.streams):  # noqa: ASYNC110 - it is the browser's to open one
-                await asyncio.sleep(0)
-            # What a browser tells a page whose tab goes into the background.
-            await screen.page.evaluate(
-                "Object.defineProperty(document, 'hidden', {value: true});"
-                "document.dispatchEvent(new Event('visibilitychange'))"
-            )
-            while len(site.streams):  # noqa: ASYNC110 - and to leave it
-                await asyncio.sleep(0)
+        await until(lambda: len(site.streams) > 0)
+        # What a browser tells a page whose tab goes into the background.
+        await screen.page.evaluate(
+            "Object.defineProperty(document, 'hidden', {value: true});"
+            "document.dispatchEvent(new Event('visibilitychange'))"
+        )
+        await until(lambda: not len(site.streams))
 
     assert screen.faults == []
 

@@ -26,6 +26,7 @@ from gateway.systems.policy_history import (
     PolicyStore,
 )
 from tests.console.browsing import Site, post, sign_in
+from tests.real_time import until
 from tests.systems.users.people import NOON
 
 FILE = "local.d/rules/mine.yaml"
@@ -663,8 +664,7 @@ BROKEN = "import sys; print('no records', file=sys.stderr); sys.exit(2)"
 async def ended(site: Site, kind: str) -> None:
     job = site.jobs.newest(kind)
     assert job is not None
-    while job.state is JobState.RUNNING:  # noqa: ASYNC110 - a process tells nobody when it ends
-        await asyncio.sleep(0)
+    await until(lambda: job.state is not JobState.RUNNING)
 
 
 def programmed(site: Site, program: str, tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """Pages over the records: traces and traffic, to whom they are shown, and what is journaled."""
 
-import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
@@ -17,6 +16,7 @@ from gateway.records.traffic_counts import Patience
 from gateway.runtime.tasks import spawn
 from gateway.systems.quarantine.model import lowest_id_at
 from tests.console.browsing import Site, post, sign_in
+from tests.real_time import until
 from tests.records.finding_rows import answered, decided, enforced, found, lines
 
 RECEIPT = {
@@ -152,8 +152,7 @@ async def test_one_look_goes_on_at_a_time_and_one_of_each_user() -> None:
     turns = RecordTurns()
     async with turns._alone:
         first = spawn(turns.take("lin", lambda: 1), name="look")
-        while not turns._looking:  # noqa: ASYNC110 - the other task begins when it may
-            await asyncio.sleep(0)
+        await until(lambda: bool(turns._looking))
         with pytest.raises(record_pages.LookRefusedError):
             await turns.take("lin", lambda: 2)
         second = spawn(turns.take("mei", lambda: 3), name="look")

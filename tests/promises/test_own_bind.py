@@ -4,7 +4,7 @@ import asyncio
 import statistics
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sized
 
 import pytest
 
@@ -14,6 +14,7 @@ from simulators.esme import RawEsme
 from simulators.smsc import SimulatedSmsc
 from simulators.wire import CommandStatus, read_message
 from tests.promises.deployment import Account, Deployment, seeded, source_of, tell
+from tests.real_time import until
 
 Deploy = Callable[..., Awaitable[Deployment]]
 Attach = Callable[..., Awaitable[RawEsme]]
@@ -24,6 +25,14 @@ ADVERT, CONFIRMED = "会员日全场八折，拒收请回复R", "您已退订"
 SUBSCRIBERS = [f"138001{number:05}" for number in range(200)]
 KILLS, REFUSING_KILLS = 5, 6
 REFUSALS = ("TD", "00000", "别再给我发短信了", "STOP", "怎么才能退订你们这垃圾短信")
+
+
+async def shrunk(those: Sized, to: int) -> None:
+    await until(lambda: len(those) <= to)
+
+
+async def grown(those: Sized, to: int) -> None:
+    await until(lambda: len(those) >= to)
 
 
 async def opened(deploy: Deploy, smsc: SimulatedSmsc) -> Deployment:
@@ -102,10 +111,9 @@ async def test_r31_refusals_amid_kills_are_each_on_record_once_and_confirmed_onc
     deployment, choose = await opened(deploy, smsc), seeded(77)
     waiting, sent = list(SUBSCRIBERS), Counter[str]()
     for _ in range(KILLS):
-        until = len(waiting) - choose.randrange(20, 40)
+        left = len(waiting) - choose.randrange(20, 40)
         refusing = [asyncio.ensure_future(_refuse(smsc, waiting, sent)) for _ in range(4)]  # noqa: TID251
-        while len(waiting) > until:  # noqa: ASYNC110 - the kill shall come amid them
-            await asyncio.sleep(0)
+        await shrunk(waiting, left)  # the kill shall come amid them
         await deployment.kill()
         await asyncio.gather(*refusing)
         await deployment.start()
@@ -159,8 +167,7 @@ async def test_r31_a_refusal_acknowledged_to_the_smsc_is_committed_whenever_the_
             for bind, sp in (("gw", "sp2"), ("sp1", "sp1"))
             for _ in range(4)
         ]
-        while len(acknowledged) < enough:  # noqa: ASYNC110 - the kill shall come amid them
-            await asyncio.sleep(0)
+        await grown(acknowledged, enough)  # the kill shall come amid them
         for _ in range(choose.randrange(300)):
             await asyncio.sleep(0)
         await deployment.kill()

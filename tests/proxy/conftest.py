@@ -49,6 +49,8 @@ from gateway.stores import Stores
 from gateway.systems.consent import follower
 from simulators.esme import RawEsme
 from simulators.smsc import Behaviour, SimulatedSmsc
+from tests.real_time import poll
+from tests.real_time import until as until_met
 
 LogLines = list[dict[str, object]]
 BuildSender = Callable[..., Sender]
@@ -317,9 +319,7 @@ def until() -> Until:
     """Wait for a condition inside the gateway, which tells nobody when it changes."""
 
     async def wait(is_met: Callable[[], bool]) -> None:
-        async with asyncio.timeout(WITHIN_S):
-            while not is_met():  # noqa: ASYNC110 - a condition with a deadline, not a pause
-                await asyncio.sleep(0)
+        await until_met(is_met, WITHIN_S)
 
     return wait
 
@@ -358,11 +358,10 @@ def reach() -> Callable[[Gateway, str, HoldState], Awaitable[HeldMessage]]:
     """Wait until a held message stands in a state, and return it."""
 
     async def wait(gateway: Gateway, message_id: str, state: HoldState) -> HeldMessage:
-        async with asyncio.timeout(WITHIN_S):
-            while True:
-                held = await gateway.stores.quarantine.get(int(message_id))
-                if held is not None and held.state is state:
-                    return held
-                await asyncio.sleep(0)
+        async def look() -> HeldMessage | None:
+            held = await gateway.stores.quarantine.get(int(message_id))
+            return held if held is not None and held.state is state else None
+
+        return await poll(look, WITHIN_S)
 
     return wait

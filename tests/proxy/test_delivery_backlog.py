@@ -37,6 +37,7 @@ from tests.proxy.test_own_bind import (
     with_own_bind,
 )
 from tests.proxy.test_pool import pooled
+from tests.real_time import poll
 
 Start = Callable[..., Awaitable[Gateway]]
 Attach = Callable[..., Awaitable[RawEsme]]
@@ -86,9 +87,10 @@ def run_twice(
 
 
 async def all_delivered(gateway: Gateway) -> None:
-    async with asyncio.timeout(60):
-        while await gateway.stores.undelivered.counts():  # noqa: ASYNC110 - it has a deadline
-            await asyncio.sleep(0)
+    async def look() -> bool | None:
+        return not await gateway.stores.undelivered.counts() or None
+
+    await poll(look)
 
 
 async def test_a_late_answer_counts_once_and_the_sp_goes_on_getting_what_is_kept(
@@ -190,9 +192,11 @@ async def test_the_receipt_of_a_released_message_is_kept_with_the_id_that_its_sp
     await until(lambda: not gateway.sessions.pairs)
 
     await release(gateway, message_id)
-    async with asyncio.timeout(60):
-        while not await gateway.stores.undelivered.counts():  # noqa: ASYNC110 - it has a deadline
-            await asyncio.sleep(0)
+
+    async def one_waits() -> bool | None:
+        return bool(await gateway.stores.undelivered.counts()) or None
+
+    await poll(one_waits)
 
     receipt = receipt_of(await (await attach(gateway)).next_pdu())
     assert receipt[:2] == (message_id, message_id)

@@ -1,6 +1,5 @@
 """Orders, lists and cancellations as subscribers live them, between real sockets."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -38,6 +37,7 @@ from simulators.esme import RawEsme
 from simulators.smsc import SimulatedSmsc
 from simulators.wire import RESPONSE, CommandId, header_of, pdu
 from tests.proxy.conftest import Serve
+from tests.real_time import poll
 
 Start = Callable[..., Awaitable[Gateway]]
 Attach = Callable[..., Awaitable[RawEsme]]
@@ -477,9 +477,9 @@ async def test_r24_a_request_that_was_nacked_with_status_0_is_on_record_as_not_s
 
 async def orders_of(gateway: Gateway) -> list[tuple[str, bool]]:
     """Wait for two events of the subscriber's; return each with whether a message_id is known."""
-    async with asyncio.timeout(60):
-        while True:
-            events = await gateway.stores.subscriptions.history(MSISDN, ("sp1", "weather"))
-            if len(events) == 2:
-                return [(event.act, event.message_id != "") for event in events]
-            await asyncio.sleep(0)
+
+    async def look() -> list[tuple[str, bool]] | None:
+        events = await gateway.stores.subscriptions.history(MSISDN, ("sp1", "weather"))
+        return [(one.act, one.message_id != "") for one in events] if len(events) == 2 else None
+
+    return await poll(look)

@@ -41,6 +41,7 @@ from gateway.systems.subscriptions.order_requests import (
 from simulators.esme import RawEsme
 from simulators.smsc import Behaviour, SimulatedSmsc
 from simulators.wire import CommandStatus
+from tests.real_time import poll
 
 Start = Callable[..., Awaitable[Gateway]]
 Attach = Callable[..., Awaitable[RawEsme]]
@@ -106,10 +107,12 @@ class Office:
 
     async def ended(self, number: int) -> OutboundMessage:
         """Wait for the end of an outbound message."""
-        async with asyncio.timeout(60):
-            while (outbound := await self.outbound(number)).state is OutboundState.WAITING:  # noqa: ASYNC110 - a condition with a deadline, not a pause
-                await asyncio.sleep(0)
-        return outbound
+
+        async def look() -> OutboundMessage | None:
+            outbound = await self.outbound(number)
+            return None if outbound.state is OutboundState.WAITING else outbound
+
+        return await poll(look)
 
     def told(self) -> list[tuple[str, str, str]]:
         """Return what subscribers were sent: from, to, text."""
@@ -435,12 +438,12 @@ async def test_r24_an_order_by_api_is_confirmed_by_the_subscribers_yes_end_to_en
 
 async def asked_for_a_yes(office: Office) -> None:
     """Wait until the store knows that the request has gone."""
-    async with asyncio.timeout(60):
-        while True:
-            known = await office.stores.subscriptions.known(MSISDN, PORT, utcnow())
-            if known.subscriptions[0].is_asked:
-                break
-            await asyncio.sleep(0)
+
+    async def look() -> bool | None:
+        known = await office.stores.subscriptions.known(MSISDN, PORT, utcnow())
+        return known.subscriptions[0].is_asked or None
+
+    await poll(look)
 
 
 @pytest.mark.parametrize("answer", [Answer.REFUSED, Answer.AGREED])
@@ -481,9 +484,8 @@ async def test_r24_an_order_of_which_the_subscriber_could_not_be_told_is_withdra
 
     await desk.order(OrderRequest(MSISDN, "sp1", "weather", "web", "ref-1"), utcnow())
 
-    async with asyncio.timeout(60):
-        while True:
-            (one,) = (await subscriptions.known(MSISDN, PORT, utcnow())).subscriptions
-            if one.state.value == "withdrawn":
-                break
-            await asyncio.sleep(0)
+    async def look() -> bool | None:
+        (one,) = (await subscriptions.known(MSISDN, PORT, utcnow())).subscriptions
+        return one.state.value == "withdrawn" or None
+
+    await poll(look)

@@ -32,6 +32,7 @@ from simulators.wire import (
     read_message,
 )
 from tests.memory_stores import execute, expire_at
+from tests.real_time import poll
 
 LogLines = list[dict[str, object]]
 BuildSender = Callable[..., Sender]
@@ -70,12 +71,11 @@ async def expire(gateway: Gateway, message_id: str) -> None:
 
 
 async def is_marked(gateway: Gateway, message_id: str, state: ReceiptState) -> HeldMessage:
-    async with asyncio.timeout(60):
-        while True:
-            held = await gateway.stores.quarantine.get(int(message_id))
-            if held is not None and held.receipt is state:
-                return held
-            await asyncio.sleep(0)
+    async def look() -> HeldMessage | None:
+        held = await gateway.stores.quarantine.get(int(message_id))
+        return held if held is not None and held.receipt is state else None
+
+    return await poll(look)
 
 
 @pytest.mark.parametrize(

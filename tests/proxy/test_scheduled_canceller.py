@@ -32,6 +32,7 @@ from simulators import builders
 from simulators.esme import RawEsme
 from simulators.smsc import Behaviour, Cancelled, MessageState, SimulatedSmsc
 from simulators.wire import CommandId, CommandStatus, header_of, message_id_of
+from tests.real_time import poll
 
 Start = Callable[..., Awaitable[Gateway]]
 Attach = Callable[..., Awaitable[RawEsme]]
@@ -565,6 +566,8 @@ async def test_what_the_store_does_not_take_now_is_kept_and_settled_later(
 
 async def until_refused(office: Office) -> None:
     """Wait until the gateway has found what is refused."""
-    async with asyncio.timeout(60):
-        while not await office.stores.scheduled.waiting_senders(utcnow()):  # noqa: ASYNC110 - a condition with a deadline, not a pause
-            await asyncio.sleep(0)
+
+    async def look() -> bool | None:
+        return bool(await office.stores.scheduled.waiting_senders(utcnow())) or None
+
+    await poll(look)

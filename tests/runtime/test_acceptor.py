@@ -10,6 +10,7 @@ import pytest
 
 from gateway.runtime import acceptor
 from gateway.runtime.acceptor import Abandon, Acceptor
+from tests.real_time import until
 
 WITHIN_S = 60.0
 
@@ -69,12 +70,6 @@ def connect() -> Iterator[Connect]:
     yield connect
     for peer in peers:
         peer.close()
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(WITHIN_S):
-        while not holds():  # noqa: ASYNC110 - a condition with a deadline
-            await asyncio.sleep(0)
 
 
 async def test_all_who_connect_are_served(

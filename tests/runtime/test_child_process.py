@@ -15,6 +15,7 @@ from gateway.runtime.child_process import (
     ChildProcess,
     end_with_parent,
 )
+from tests.real_time import until
 
 LogLines = list[dict[str, object]]
 Sleep = Callable[[float], Awaitable[None]]
@@ -40,12 +41,6 @@ end_with_parent()
 print("child", os.getpid(), "SMSWARD_PARENT" in os.environ, flush=True)
 signal.pause()
 """
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(60):
-        while not holds():  # noqa: ASYNC110 - what it waits for sets no event
-            await asyncio.sleep(0)
 
 
 @pytest.fixture

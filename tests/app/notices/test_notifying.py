@@ -28,6 +28,7 @@ from simulators.esme import RawEsme
 from simulators.smsc import SimulatedSmsc
 from simulators.wire import CommandStatus
 from tests.app.notices.conftest import LOOPBACK
+from tests.real_time import poll
 
 LogLines = list[dict[str, object]]
 Start = Callable[..., Awaitable[Gateway]]
@@ -97,9 +98,11 @@ def refusal(place: int = 0, scope: str = "sp1") -> ConsentAnswer:
 
 async def all_is_taken(gateway: Gateway) -> None:
     """Wait until sp1 has acknowledged what there was."""
-    async with asyncio.timeout(60):
-        while await gateway.stores.notices.waiting_since("sp1") is not None:  # noqa: ASYNC110 - a condition with a deadline
-            await asyncio.sleep(0)
+
+    async def look() -> bool | None:
+        return await gateway.stores.notices.waiting_since("sp1") is None or None
+
+    await poll(look)
 
 
 async def test_r36_an_sp_hears_of_a_refusal_by_webhook_and_can_tell_who_wrote(
@@ -249,9 +252,12 @@ async def test_metrics_tell_how_long_notices_wait_and_how_many_were_taken(
     waiting = await figures(gateway)
     endpoint.answer = TAKEN
     await told("notice.recovered")
-    async with asyncio.timeout(60):
-        while (taken := await figures(gateway))["smsward_notices_waiting_seconds"]:  # noqa: ASYNC110 - as above
-            await asyncio.sleep(0)
+
+    async def none_waits() -> dict[str, float] | None:
+        now = await figures(gateway)
+        return None if now["smsward_notices_waiting_seconds"] else now
+
+    taken = await poll(none_waits)
 
     assert waiting["smsward_notices_failed_total"] >= 1
     assert waiting["smsward_notices_waiting_seconds"] > 0
