@@ -114,8 +114,8 @@ async def watch(
 ) -> None:
     """Let every change below `directories` be a cause; also where another takes the place of one.
 
-    They are asked for each second, for a reload may name others. `known` is from before their files
-    were read: what was saved since then, while nobody watched, is a cause too.
+    They are asked for each second, for a reload may name others. `known` are the stamps of before
+    the files were read: a change since then is a cause too.
 
     A watch follows a directory that is renamed away, and sees nothing of the one that takes its
     name: so each second it is looked whether they are the same ones still.
@@ -145,7 +145,7 @@ async def watch(
 
 
 def stamps_of(places: Iterable[Path]) -> FileStamps:
-    """Return inode, size and mtime in ns of the files below each of `places`, but for our own."""
+    """Return inode, size and mtime in ns of the files below each of `places` except our own."""
     found: FileStamps = {}
     for place in places:
         stamps = found[place] = {}
