@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.dataplane.attention import Bind, Operation, Unbind, Unbound
+from gateway.dataplane.attention import Bind, Operation, Outbind, Unbind, Unbound
 from gateway.dataplane.carriers import Carrier
 from gateway.dataplane.esme_side import has_smsc
 from gateway.dataplane.link import Link
@@ -14,7 +14,7 @@ from gateway.smpp.commands import CommandId
 from gateway.smpp.pdu import HEADER, enquire_link_resp, make, unbind_resp
 from gateway.smpp.status import CommandStatus
 from simulators import builders
-from simulators.wire import pdu
+from simulators.wire import c_octets, pdu
 from tests.dataplane.conftest import (
     AT,
     CLEAN,
@@ -118,6 +118,23 @@ def test_enquiries_and_answers_overtake_what_waits(world: World) -> None:
         (CommandId.SUBMIT_SM, 0, 1),
     ]
     assert session.tail == waiting + QUERY + waiting[:30]
+
+
+def test_an_smsc_that_calls_is_bound_at_and_a_stranger_s_call_is_an_unknown_command(
+    world: World,
+) -> None:
+    world.plane.smsc_of = lambda _link, octets: "a" if b"known" in octets else ""
+    links = [Link(number, Side.ESME, 10, world.now) for number in (1, 2)]
+    calls = [pdu(CommandId.OUTBIND, 5, c_octets(one) + c_octets("")) for one in ("known", "other")]
+
+    batch = world.submit_all(*zip(links, calls, strict=True))
+
+    assert batch.attention == [Outbind(links[0], "a")]
+    assert [one.state for one in links] == [SessionState.BINDING, SessionState.OPEN]
+    assert sent(batch, links[0]) == []
+    assert [header(one) for one in sent(batch, links[1])] == [
+        (CommandId.GENERIC_NACK, CommandStatus.ESME_RINVCMDID, 5)
+    ]
 
 
 def test_what_was_looked_at_is_not_looked_at_again(world: World) -> None:

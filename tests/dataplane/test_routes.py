@@ -9,6 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from gateway.dataplane.link import Link
 from gateway.dataplane.plane import Batch
+from gateway.dataplane.request_reader import way_of
 from gateway.domain.sender import Port, Route, RouteTable
 from gateway.session.operations import SessionState, Side
 from gateway.smpp.commands import CommandId
@@ -355,6 +356,20 @@ def test_what_cannot_be_read_is_refused_as_ever(routed: Routed) -> None:
     batch = routed.submit(routed.sp1, broken)
 
     assert [header(pdu)[0] for pdu in sent(batch, routed.sp1)] == [CommandId.SUBMIT_MULTI_RESP]
+
+
+@pytest.mark.parametrize(
+    ("number", "is_routed", "group"),
+    [(ABROAD, True, "abroad"), (HOME, True, "main"), (ABROAD, False, "main")],
+)
+def test_a_cancel_without_an_id_goes_by_the_destination_of_the_messages_that_it_is_about(
+    routed: Routed, number: str, group: str, *, is_routed: bool
+) -> None:
+    cancel = builders.cancel_sm("", FIRST, number, sequence=3)
+    if not is_routed:
+        reroute(routed)
+
+    assert way_of(routed.plane, routed.sp1, cancel) is routed.links[group]
 
 
 def test_a_cancel_stays_behind_the_messages_before_it(routed: Routed) -> None:

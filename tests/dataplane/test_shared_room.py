@@ -223,6 +223,19 @@ def test_an_smsc_that_gets_too_much_gets_half_and_the_sp_is_told(shared: Shared)
     assert session.is_blocked
 
 
+def test_a_fault_of_a_message_slows_nothing_down_and_is_counted(shared: Shared) -> None:
+    session = shared.on_link()
+    shared.submit(session, adverts(session, 3))
+    statuses = [CommandStatus.ESME_RSYSERR, CommandStatus.ESME_RINVDSTADR]
+
+    shared.resp(shared.link, *(answer(own, status=s) for own, s in enumerate(statuses, start=1)))
+
+    assert shared.link.allowed == WINDOW
+    assert shared.plane.tally.answers == dict.fromkeys(statuses, 1)
+    assert shared.plane.tally.unknown == {"sp1": 1}  # numbers that are not there
+    assert session.under_way == 1
+
+
 def test_what_is_throttled_has_its_whole_window_after_a_while() -> None:
     world = World()
     session = world.session(window=40)

@@ -11,6 +11,7 @@ from gateway.dataplane import part_table
 from gateway.dataplane.part_table import SmscMessageIds
 from gateway.domain.records import OutcomeRow, Row
 from gateway.smpp.commands import CommandId
+from tests.dataplane.conftest import World
 
 SENDERS, SMSCS = ("sp1", "sp2", "sp3"), ("a", "b")
 DAY_S = 86_400.0
@@ -93,6 +94,17 @@ def test_ids_go_after_three_days() -> None:
     assert (ids.owner_of("a", b"2"), len(ids)) == ("", 0)
     noted(ids, "sp1", 3, 1, now=5 * DAY_S)
     assert ids.owner_of("a", b"3") == "sp1"
+
+
+def test_the_data_plane_lets_ids_go_with_all_else_that_is_too_old(world: World) -> None:
+    world.plane.ids = SmscMessageIds()
+    noted(world.plane.ids, "sp1", 1, 1)
+
+    world.plane.expire(2 * DAY_S)
+    kept = world.plane.ids.owner_of("a", b"1")
+    world.plane.expire(4 * DAY_S)
+
+    assert (kept, world.plane.ids.owner_of("a", b"1")) == ("sp1", "")
 
 
 class Machine(RuleBasedStateMachine):

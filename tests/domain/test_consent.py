@@ -12,10 +12,15 @@ from gateway.domain.consent import (
     FIRST,
     Answer,
     ConsentAnswer,
+    ScopeParts,
     bounded,
+    bounds_of_parts,
     day_of,
     end_of,
     end_said,
+    parts_of,
+    scope_of,
+    stands_against,
 )
 
 REFUSAL = ConsentAnswer(
@@ -101,3 +106,58 @@ def test_no_end_is_too_far_away_to_be_kept(moment: datetime) -> None:
 def test_a_day_begins_when_it_begins_in_china() -> None:
     assert day_of(datetime(2035, 12, 30, 15, 59, tzinfo=UTC)) == date(2035, 12, 30)
     assert day_of(datetime(2035, 12, 30, 16, tzinfo=UTC)) == date(2035, 12, 31)
+
+
+NORTH_AMERICAN = 14165550123
+READ_AS = replace(REFUSAL, msisdn=8614165550123)
+
+
+@pytest.mark.parametrize(
+    ("own", "stands"),
+    [
+        (None, True),
+        (replace(REFUSAL, answer=Answer.AGREED), True),  # at the same moment the refusal holds
+        (replace(REFUSAL, answer=Answer.AGREED, since=LATER), False),
+        (replace(REFUSAL, answer=Answer.ASSERTED, since=LATER), True),
+        (replace(REFUSAL, since=LATER), True),
+    ],
+)
+def test_a_refusal_by_whom_a_number_is_read_as_stands_unless_the_number_agreed_later(
+    own: ConsentAnswer | None, *, stands: bool
+) -> None:
+    own = own and replace(own, msisdn=NORTH_AMERICAN)
+
+    assert stands_against(READ_AS, NORTH_AMERICAN, own) is stands
+    assert not stands_against(replace(READ_AS, answer=Answer.AGREED), NORTH_AMERICAN, own)
+
+
+def test_the_refusal_of_a_number_itself_stands_as_long_as_it_is_there() -> None:
+    agreed = replace(REFUSAL, answer=Answer.AGREED, since=LATER)
+
+    assert stands_against(REFUSAL, REFUSAL.msisdn, agreed)
+
+
+@pytest.mark.parametrize(
+    ("scope", "parts", "is_part"),
+    [
+        ("sp1", ScopeParts("sp1"), False),
+        ("sp1 10690001", ScopeParts("sp1", port="10690001"), True),
+        ("sp1 #loan", ScopeParts("sp1", category="loan"), True),
+    ],
+)
+def test_a_scope_is_an_sp_or_one_of_its_ports_or_categories(
+    scope: str, parts: ScopeParts, *, is_part: bool
+) -> None:
+    assert parts_of(scope) == parts
+    assert scope_of(*parts) == scope
+    assert parts.is_part is is_part
+
+
+@pytest.mark.parametrize(
+    "other", ["sp", "sp1", "sp10", "sp10 1069", "sp1!", "sp2 1069", "SP1 1069"]
+)
+def test_between_the_bounds_are_the_parts_of_one_sp_alone(other: str) -> None:
+    first, past = bounds_of_parts("sp1")
+
+    assert all(first <= scope_of("sp1", *part) < past for part in (("1069",), ("", "loan")))
+    assert not first <= other < past

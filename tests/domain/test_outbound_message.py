@@ -5,7 +5,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gateway.domain.outbound_message import MAX_CHARS, NewOutboundMessage, OutboundKind
+from gateway.domain.outbound_message import (
+    MAX_CHARS,
+    NewOutboundMessage,
+    OutboundKind,
+    chars_of,
+    filled,
+)
 
 NOON = datetime(2013, 9, 25, 12, tzinfo=UTC)
 
@@ -34,3 +40,27 @@ def test_an_outbound_message_is_due_at_once_unless_it_has_to_wait() -> None:
 
     assert outbound("1").due_at == NOON
     assert replace(outbound("1"), not_before=later).due_at == later
+
+
+@pytest.mark.parametrize(
+    ("sender", "told"),
+    [
+        ("春晓书店", "春晓书店：回复 TD 退订"),
+        ("字" * 70, "字" * 61 + "：回复 TD 退订"),
+        ("😀" * 70, "😀" * 30 + "：回复 TD 退订"),  # a half is not told
+        ("一" + "😀" * 70, "一" + "😀" * 30 + "：回复 TD 退订"),
+        ("", "：回复 TD 退订"),
+    ],
+)
+def test_the_name_of_a_sender_is_cut_so_that_its_text_is_a_single_message(
+    sender: str, told: str
+) -> None:
+    text = filled("{sender}：回复 {orders} 退订", sender, "TD")
+
+    assert text == told
+    assert chars_of(text) <= MAX_CHARS
+    assert outbound(text).text == told
+
+
+def test_of_a_text_that_is_too_long_itself_the_whole_name_is_cut() -> None:
+    assert filled("字" * 71 + "{sender}", "春晓书店") == "字" * 71

@@ -13,11 +13,22 @@ from gateway.domain.sanction import (
     SanctionRefusal,
     SanctionState,
     SanctionStep,
+    as_given,
 )
 from gateway.domain.warning import Severity
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 ASKED = ReopeningTerms("lin", NOON, "new owner", "own lists only", days=30)
+CLOSED = Sanction(
+    1,
+    2,
+    "shop",
+    "10690001",
+    Severity.MAJOR,
+    SanctionStep.CLOSE,
+    SanctionState.APPLIED,
+    NOON,
+)
 
 
 @pytest.mark.parametrize(
@@ -45,20 +56,17 @@ def test_r96_the_steps_of_each_severity(severity: Severity, steps: list[str]) ->
 def test_r97_a_probation_runs_from_the_second_approval(
     asked: ReopeningTerms | None, reopened_at: datetime | None, until: datetime | None
 ) -> None:
-    one = Sanction(
-        1,
-        2,
-        "shop",
-        "10690001",
-        Severity.MAJOR,
-        SanctionStep.CLOSE,
-        SanctionState.APPLIED,
-        NOON,
-        reopening=asked,
-        reopened_at=reopened_at,
-    )
+    assert replace(CLOSED, reopening=asked, reopened_at=reopened_at).probation_until == until
 
-    assert one.probation_until == until
+
+@pytest.mark.parametrize(("reopened_at", "seen"), [(None, None), (NOON, replace(ASKED, reason=""))])
+def test_an_sp_sees_the_conditions_once_they_hold_and_never_what_staff_say(
+    reopened_at: datetime | None, seen: ReopeningTerms | None
+) -> None:
+    one = replace(CLOSED, note="they lie", reopening=ASKED, reopened_at=reopened_at)
+
+    assert as_given(one) == replace(one, note="", reopening=seen)
+    assert as_given(replace(CLOSED, note="they lie")) == CLOSED
 
 
 @pytest.mark.parametrize(

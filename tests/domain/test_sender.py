@@ -13,6 +13,8 @@ from gateway.domain.sender import (
     PortOwners,
     Purpose,
     Rate,
+    Route,
+    RouteTable,
     Sender,
     SenderKind,
     SenderState,
@@ -157,6 +159,41 @@ def test_a_port_of_another_network_is_no_person_s_number_and_none_of_an_sp_here(
 
     assert PortOwners((owner, peer)).foreign_port_of(address) == port
     assert PortOwners((owner,)).foreign_port_of(address) == ""
+
+
+@pytest.mark.parametrize(
+    ("purposes", "is_vital"),
+    [
+        ([(Purpose.VERIFICATION,)], True),
+        ([(Purpose.PUBLIC_INTEREST, Purpose.VERIFICATION)], True),
+        ([(Purpose.VERIFICATION, Purpose.MARKETING)], False),
+        ([(Purpose.SERVICE,)], False),
+        ([(Purpose.VERIFICATION,), (Purpose.PUBLIC_INTEREST,)], True),
+        ([(Purpose.VERIFICATION,), (Purpose.SERVICE,)], False),
+        ([], False),
+    ],
+)
+def test_a_port_is_vital_if_all_its_owners_have_it_for_codes_or_warnings_alone(
+    purposes: list[tuple[Purpose, ...]], *, is_vital: bool
+) -> None:
+    owners = PortOwners(
+        replace(sender(Port("95588", purpose=first, others=tuple(others))), system_id=f"sp{number}")
+        for number, (first, *others) in enumerate(purposes)
+    )
+
+    assert owners.is_vital("95588") is is_vital
+    assert not owners.is_vital("955880")
+
+
+def test_there_is_a_table_of_routes_where_there_are_routes() -> None:
+    table = RouteTable.of([Route("abroad", destination="852")])
+
+    assert table is not None
+    assert (table.group_of(b"1069", b"85291234567"), table.group_of(b"1069", b"861")) == (
+        "abroad",
+        "",
+    )
+    assert RouteTable.of([]) is None
 
 
 def test_the_last_who_wrote_from_a_port_is_known_for_each_subscriber() -> None:

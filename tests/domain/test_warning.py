@@ -14,6 +14,7 @@ from gateway.domain.warning import (
     UNOBSERVED_ARTICLES,
     EarlyWarning,
     Severity,
+    ViolationCount,
     WarningCode,
     WarningCount,
     WarningKind,
@@ -65,6 +66,19 @@ def test_a_warning_takes_what_comes_within_a_day_of_its_beginning(
     is_taken: bool,  # noqa: FBT001 - a column of the table
 ) -> None:
     assert EarlyWarning(1, gathered()).takes(gathered(hours)) is is_taken
+
+
+def test_the_answer_of_an_sp_is_due_a_day_after_its_warning_began() -> None:
+    both = gathered().joined(gathered(1))
+
+    assert EarlyWarning(1, both).due_at == NOON + timedelta(days=1)
+
+
+def test_r98_violations_are_against_the_article_of_their_code() -> None:
+    found = ViolationCount(WarningCode.W2, "sp1", 1, 2, NOON, NOON)
+
+    assert found.article == "o31.18"
+    assert found._replace(code=KIND.code).article == ""
 
 
 def test_r98_a_code_is_against_the_article_that_its_rules_cite() -> None:

@@ -20,6 +20,7 @@ from gateway.policy.checks.port_misuse import PortMisuse
 from gateway.policy.engine import explain
 from gateway.policy.hours import Window, WindowSet
 from gateway.policy.knowledge import Knowledge
+from gateway.policy.ruleset import RuleSet
 from gateway.policy.submission import DeliveryTimes
 from gateway.smpp.text import readings
 from tests.policy.conftest import ADVERT, BUNDLE, CODE, FRAUD, NUMBER, SERVICE, World, rule, sender
@@ -343,6 +344,17 @@ def test_r10_a_message_is_of_the_stronger_class_of_what_is_declared_and_what_is_
 
     found = compiled.rules.class_of(one, compiled.scan.judge_texts((text,)), 0.0)
     assert found.traffic is traffic
+
+
+@pytest.mark.parametrize("text", ["代开发票", "低息贷款", "全场八折，退订回T", "您好"])
+def test_what_is_no_traffic_is_judged_alike_without_compiled_code(text: str) -> None:
+    bundle = replace(REFUSALS, rules=(*REFUSALS.rules, rule("R38", NoSenderName())))
+    plain = RuleSet(bundle, [sender()], Knowledge(), is_for_traffic=False)
+    compiled = rules(bundle)
+
+    assert plain.scan.learnt == replace(compiled.scan.learnt, reading=None)
+    assert compiled.scan.learnt.reading is not None
+    assert judged(plain, text).findings == judged(compiled, text).findings
 
 
 def test_what_rules_find_alike_against_many_and_their_text_is_one_tuple() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.filter.campaigns import CampaignLimits, Campaigns, bit_of
+from gateway.filter.campaigns import CampaignLimits, Campaigns, bit_of, campaign_id
 from gateway.filter.fingerprints import SIGNS, Fingerprint, fingerprint_of
 from gateway.filter.normalise.views import Views
 
@@ -34,6 +34,17 @@ class Senders:
         self, text: Fingerprint, to: int = SOMEBODY, now: float = 0.0, sender: str = "sp1"
     ) -> str | None:
         return self._campaigns.reaches(text, sender, self._people, to, now)
+
+
+def test_a_campaign_is_called_by_the_text_that_it_began_with() -> None:
+    first = fingerprint_of(Views(OFFER).sound)
+    changed = fingerprint_of(Views(OFFER.replace("三折", "五折")).sound)
+    senders = Senders(Campaigns())
+
+    ids = [senders.send_print(one) for one in (first, changed)]
+
+    assert ids == [campaign_id(first)] * 2
+    assert campaign_id(changed) != campaign_id(first)
 
 
 def new_text(seed: int) -> Fingerprint:

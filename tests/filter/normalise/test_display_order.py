@@ -37,7 +37,12 @@ visible = str.maketrans("", "", MARKS)
         ("\u200f票\u200f1,٢", "٢,1票"),
         ("\u200f票\u200f1+2", "1+2票"),
         ("\u200f票\u061c1+2", "2+1票"),
+        ("\u200f票\u200f$1", "$1票"),
+        ("\u200f票\u200f1$", "1$票"),
+        ("\u200f票\u200f$代", "代$票"),
+        ("\u05b0של \u202e票开\u202c", "开票 \u05b0של"),
         ("\u200fa(שb)", ")bש(a"),
+        ("\u200f(a[b)c", "c)a[b("),  # the pair is found past what nothing closes
     ],
 )
 @in_both_forms

@@ -55,6 +55,10 @@ def test_r61_one_text_to_many_people_without_consent_waits_for_a_person() -> Non
     assert held.verdict.action is Action.QUARANTINE
 
 
+def test_a_campaign_is_remembered_as_long_as_it_is_counted() -> None:
+    assert CHECK.memory_s == 3_600
+
+
 def test_r61_it_is_one_campaign_whatever_changes_from_one_text_to_the_next() -> None:
     assert reasons(World(R61), *VARIANTS)[-1] is Reason.CAMPAIGN
 

@@ -539,6 +539,13 @@ def test_r61_of_several_links_one_is_enough() -> None:
     assert found_in(world, "看 http://good.com/1 或 http://evil-mall.top/2 谢谢") is not None
 
 
+def test_a_check_that_could_find_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="needs block, brands, disguised or only_allowed"):
+        BadLink(allow=("chunxiao.com",))
+    with pytest.raises(ValueError, match="needs names, or filed: true"):
+        Impostor()
+
+
 def test_what_is_found_in_many_texts_is_one_finding() -> None:
     world = content_world(BadLink(block=("evil-mall.top",)))
 

@@ -41,6 +41,10 @@ def written_to(number: int, source: bytes = MARKETING, text: str | None = ADVERT
     return one
 
 
+def test_a_row_of_numbers_is_remembered_as_long_as_it_may_take() -> None:
+    assert WALK.memory_s == 600
+
+
 def test_r28_from_the_hundredth_number_in_a_row_on_messages_are_held() -> None:
     world = World(R28)
 

@@ -4,8 +4,16 @@ from datetime import datetime
 
 import pytest
 
-from gateway.domain.policy import ROLLING_DAY, Clock, CountDimension, Enforcement, Limit
+from gateway.domain.policy import (
+    ROLLING_DAY,
+    Clock,
+    CountDimension,
+    Enforcement,
+    Limit,
+    RollingWindow,
+)
 from gateway.domain.sender import Port, Rate
+from gateway.domain.suspension import SuspensionTerms
 from gateway.domain.verdict import Action, Reason
 from gateway.policy.bundle import Override
 from gateway.policy.check import asked_alone
@@ -63,6 +71,37 @@ def written_to(number: int, source: bytes = MARKETING, text: str | None = ADVERT
     one = addressed(text, source=source)
     one.msisdn = number
     return one
+
+
+def test_the_longest_limit_says_how_long_messages_are_remembered() -> None:
+    assert OTP.memory_s == 86_400
+    assert TooOften((A_MINUTE, Limit(SIGNED, 5, Clock.HOUR))).memory_s == 3_600
+    assert TooOften((A_MINUTE, Limit(SIGNED, 5, RollingWindow(90)))).memory_s == 90
+
+
+@pytest.mark.parametrize(
+    ("limits", "sources", "fault"),
+    [
+        ((Limit((CountDimension.SOURCE,), 9, Clock.HOUR),), (), "suspend: needs sources"),
+        ((Limit((CountDimension.SENDER,), 9, Clock.HOUR),), ("139",), "count per source"),
+        (
+            (
+                Limit((CountDimension.SOURCE,), 9, Clock.HOUR),
+                Limit((CountDimension.DESTINATION,), 9, Clock.DAY),
+            ),
+            ("139",),
+            "count per source",
+        ),
+    ],
+)
+def test_r43_nobody_is_suspended_for_what_others_sent(
+    limits: tuple[Limit, ...], sources: tuple[str, ...], fault: str
+) -> None:
+    terms = SuspensionTerms(3, ("HF",), "已暂停", "已恢复", "不能恢复")
+
+    assert TooOften(limits, sources).suspend is None
+    with pytest.raises(ValueError, match=fault):
+        TooOften(limits, sources, terms)
 
 
 # R42

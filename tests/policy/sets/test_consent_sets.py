@@ -129,6 +129,32 @@ def test_r26_a_proof_takes_the_place_of_an_assertion() -> None:
     assert SUBSCRIBER not in sets.asserted["sp1"]
 
 
+@pytest.mark.parametrize("answer", [Answer.AGREED, Answer.ASSERTED])
+def test_an_agreement_that_ends_is_no_consent_any_more(answer: Answer) -> None:
+    sets = ConsentSets()
+    sets.load("sp1", answer, [SUBSCRIBER, OTHER])
+    sets.apply(SUBSCRIBER, "sp2", answer)
+
+    sets.end("sp1", [SUBSCRIBER])
+
+    assert [sets.has_agreed("sp1", one, accept_asserted=True) for one in (SUBSCRIBER, OTHER)] == [
+        False,
+        True,
+    ]
+    assert sets.has_agreed("sp2", SUBSCRIBER, accept_asserted=True)
+    assert not sets.is_refused("sp1", SUBSCRIBER)
+
+
+def test_a_refusal_that_came_before_an_agreement_ended_stays() -> None:
+    sets = ConsentSets()
+    sets.apply(SUBSCRIBER, "sp1", Answer.AGREED)
+    sets.apply(SUBSCRIBER, "sp1", Answer.REFUSED)
+
+    sets.end("sp1", [SUBSCRIBER])
+
+    assert sets.is_refused("sp1", SUBSCRIBER)
+
+
 def test_r24_a_running_order_is_consent_to_its_sp_while_it_runs() -> None:
     sets = ConsentSets()
 
