@@ -275,8 +275,9 @@ def run_here(
             except BaseException as error:  # noqa: BLE001 - told to the test below
                 failures.append(error)
             finally:
-                if not is_over.is_set():
+                while not is_over.is_set():  # one that comes before anybody listens is lost
                     os.kill(os.getpid(), signal.SIGTERM)
+                    is_over.wait(WITHIN_S)
 
         def nothing(_number: int, _frame: FrameType | None) -> None:
             """Keep a signal that comes too early from ending the tests."""
