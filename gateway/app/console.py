@@ -355,7 +355,7 @@ def serve_console(
 
 
 async def _serve(config: Path, policies: Path, announce: Callable[[str], object] | None) -> int:
-    read_from = await asyncio.to_thread(stamps_of, (config, policies))
+    stamps = await asyncio.to_thread(stamps_of, (config, policies))
     gathering = FaultCollector()
     settings = gathering.take(lambda: load_gateway(config / "gateway.yaml"), None)
     known = gathering.take(lambda: _known(config), None)
@@ -387,7 +387,7 @@ async def _serve(config: Path, policies: Path, announce: Callable[[str], object]
         log.error("api.failed", said=str(error))
         await console.stop()
         return ExitCode.FAILED
-    spawn(watch(lambda: (config, policies), cause, read_from), name="watch")
+    spawn(watch(lambda: (config, policies), cause, stamps), name="watch")
     spawn(_reload_on(cause, console, config, policies), name="reload")
     await asked.wait()
     await console.stop()

@@ -87,7 +87,7 @@ class LiveConfig:
 
     def watched(self) -> set[Path]:
         """Return the directories of the certificates: they change without gateway.yaml."""
-        return {file.parent for file in _tls_files(self.settings)}
+        return tls_directories(self.settings)
 
     async def reload(self) -> ConfigReload:
         """Read gateway.yaml again; put it in force, or return its faults."""
@@ -241,6 +241,11 @@ def _changed(before: object, after: object, name: str = "") -> tuple[str, ...]:
             f"{name}.{field.name}".removeprefix("."),
         )
     )
+
+
+def tls_directories(settings: GatewaySettings) -> set[Path]:
+    """Return the directories of certificates, keys and authorities."""
+    return {file.parent for file in _tls_files(settings)}
 
 
 def _tls_files(settings: GatewaySettings) -> Iterator[Path]:

@@ -17,6 +17,7 @@ import structlog
 from watchfiles import awatch
 
 from gateway.app.gateway import Gateway
+from gateway.app.live_config import tls_directories
 from gateway.app.policies import tell_known_passwords
 from gateway.domain.sender import Sender
 from gateway.records.archive import words_of
@@ -110,12 +111,12 @@ class SignalDesk:
 
 
 async def watch(
-    directories: Callable[[], Iterable[Path]], cause: ReloadTrigger, known: FileStamps
+    directories: Callable[[], Iterable[Path]], cause: ReloadTrigger, stamps: FileStamps
 ) -> None:
     """Let every change below `directories` be a cause; also where another takes the place of one.
 
-    They are asked for each second, for a reload may name others. `known` are the stamps of before
-    the files were read: a change since then is a cause too.
+    They are asked for each second, for a reload may name others. `stamps` were taken before the
+    files were read: a change since then is a cause too.
 
     A watch follows a directory that is renamed away, and sees nothing of the one that takes its
     name: so each second it is looked whether they are the same ones still.
@@ -134,10 +135,10 @@ async def watch(
             yield_on_timeout=True,
         )
         async with aclosing(changes):
-            async for found in changes:  # a first time within a second of when the watch began
+            async for found in changes:  # the first time within a second after the watch began
                 is_another = await asyncio.to_thread(_identities, directories()) != watched
-                is_missed = bool(known) and await asyncio.to_thread(stamps_of, known) != known
-                known = await asyncio.to_thread(stamps_of, directories()) if is_another else {}
+                is_missed = await asyncio.to_thread(stamps_of, stamps) != stamps
+                stamps = await asyncio.to_thread(stamps_of, directories()) if is_another else {}
                 if found or is_another or is_missed:
                     cause.arise("file change")
                 if is_another:
@@ -216,7 +217,7 @@ async def _run(
     console: FindCommand,
 ) -> int:
     desk = SignalDesk(before)
-    known = await asyncio.to_thread(stamps_of, (config, policies))
+    stamps = await asyncio.to_thread(stamps_of, (config, policies))
     gathering = FaultCollector()
     settings = gathering.take(lambda: load_gateway(config / "gateway.yaml"), None)
     groups, codes = groups_of(settings), report_codes_of(settings)
@@ -233,6 +234,7 @@ async def _run(
         return ExitCode.MISUSED
     assert settings is not None and senders is not None  # noqa: S101, PT018
     assert bundle is not None and provinces is not None  # noqa: S101, PT018
+    stamps = await asyncio.to_thread(stamps_of, tls_directories(settings)) | stamps
     tell_known_passwords(senders.values())
     tell_readable_secrets(config / "senders.yaml", senders.values())
     asyncio.get_running_loop().set_exception_handler(report_loop_error)
@@ -254,9 +256,7 @@ async def _run(
         log.error("gateway.failed", said=words_of(error))
         await gateway.stop()
         return ExitCode.FAILED
-    if before is not None:
-        desk.cause.arise("hand-over")  # a file may have been saved since this process read it
-    followed += await _serve(gateway, known, desk, console)
+    followed += await _serve(gateway, (config, policies), stamps, desk, console)
     return ExitCode.FINE
 
 
@@ -328,7 +328,8 @@ class ConsoleChild:
 
 async def _serve(
     gateway: Gateway,
-    known: FileStamps,
+    directories: tuple[Path, Path],
+    stamps: FileStamps,
     desk: SignalDesk,
     command: FindCommand,
 ) -> Sequence[Successor]:
@@ -339,9 +340,9 @@ async def _serve(
 
     def watched() -> set[Path]:
         config = gateway.live_config
-        return {*known, *(config.watched() if config is not None else ())}
+        return {*directories, *(config.watched() if config is not None else ())}
 
-    spawn(watch(watched, desk.cause, known), name="watch", on_failure=gateway.broken)
+    spawn(watch(watched, desk.cause, stamps), name="watch", on_failure=gateway.broken)
     reloading = _reload_on(desk.cause, gateway, console)
     spawn(reloading, name="reload", on_failure=gateway.broken)
     found: list[Successor] = []

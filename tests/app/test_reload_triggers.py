@@ -22,9 +22,9 @@ async def watched(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Watched]:
     monkeypatch.setattr(run, "_LOOK_MS", 50)
     tasks: list[asyncio.Task[None]] = []
 
-    async def begin(*directories: Path, known: FileStamps | None = None) -> ReloadTrigger:
+    async def begin(*directories: Path, stamps: FileStamps | None = None) -> ReloadTrigger:
         cause = ReloadTrigger()
-        tasks.append(spawn(watch(lambda: directories, cause, known or {}), name="watch"))
+        tasks.append(spawn(watch(lambda: directories, cause, stamps or {}), name="watch"))
         return cause
 
     yield begin
@@ -65,14 +65,14 @@ async def test_what_was_saved_before_the_watch_began_is_a_cause(
     tmp_path: Path, watched: Watched
 ) -> None:
     save(tmp_path / "words.txt", "发票")
-    known = stamps_of((tmp_path,))
+    stamps = stamps_of((tmp_path,))
     save(tmp_path / "cdr-20251125-09.jsonl", "{}")
-    unchanged = await watched(tmp_path, known=known)
+    unchanged = await watched(tmp_path, stamps=stamps)
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(unchanged.next(), 1)
 
     save(tmp_path / "words.txt", "中奖")
-    changed = await watched(tmp_path, known=known)
+    changed = await watched(tmp_path, stamps=stamps)
 
     assert await asyncio.wait_for(changed.next(), WITHIN_S) == "file change"
 

@@ -343,6 +343,28 @@ def test_a_console_that_is_slow_to_end_keeps_the_gateway_from_no_drain(
     assert ended == ["gateway.draining"]
 
 
+def test_a_certificate_that_is_saved_while_the_gateway_starts_is_a_cause_to_reload(
+    deploy: Deploy, run_here: RunHere, told: Told, papers: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate = papers / "gateway.pem"
+
+    def save(*_senders: object) -> None:  # the settings are read by then, the certificate is not
+        os.utime(certificate, ns=(1, 1))
+
+    async def story(_address: tuple[str, int]) -> None:
+        await told("policy.unchanged")
+
+    monkeypatch.setattr("gateway.app.run.tell_known_passwords", save)
+    config, policies = deploy()
+    gateway = config / "gateway.yaml"
+    text, plain = gateway.read_text(encoding="utf-8"), '"127.0.0.1:0"}'
+    tls = f'"127.0.0.1:0", tls: {{certificate: {certificate}, key: {papers}/gateway.key}}}}'
+    assert plain in text
+    gateway.write_text(text.replace(plain, tls), encoding="utf-8")
+
+    assert run_here((config, policies), story) == ExitCode.FINE
+
+
 def test_a_console_begins_and_ends_with_its_file_while_the_gateway_runs(
     deploy: Deploy,
     run_here: RunHere,
