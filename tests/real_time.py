@@ -22,9 +22,9 @@ _FIRST_S, _LONGEST_S = 0.001, 0.02
 async def eventually(
     probe: Callable[[], Awaitable[bool]], within_s: float = WITHIN_S, every_s: float = 0.05
 ) -> None:
-    """Wait for what another process does; raise TimeoutError when it is not `within_s`."""
+    """Wait for what only asking again can tell; raise TimeoutError when it is not `within_s`."""
     async with asyncio.timeout(within_s):
-        while not await probe():  # noqa: ASYNC110 - the answer lies in another process
+        while not await probe():  # noqa: ASYNC110 - nothing sets an event
             await asyncio.sleep(every_s)
 
 

@@ -30,8 +30,7 @@ from gateway.settings.senders import load_senders
 from gateway.systems.consent import follower
 from simulators.esme import RawEsme
 from simulators.smsc import Behaviour, SimulatedSmsc
-from tests.real_time import poll
-from tests.real_time import until as until_met
+from tests import real_time
 
 LogLines = list[dict[str, object]]
 # Writes the files of a deployment, some otherwise, and returns config and policies.
@@ -230,10 +229,7 @@ async def attach() -> AsyncIterator[Attach]:
 def until() -> Callable[[Callable[[], bool]], Awaitable[None]]:
     """Wait for a condition inside the gateway, which tells nobody when it changes."""
 
-    async def wait(is_met: Callable[[], bool]) -> None:
-        await until_met(is_met, WITHIN_S)
-
-    return wait
+    return real_time.until
 
 
 @pytest.fixture
@@ -245,7 +241,7 @@ def told(log: LogLines) -> Told:
             lines = [line for line in list(log) if line["event"] == event]
             return lines[past] if len(lines) > past else None
 
-        return await poll(look, WITHIN_S)
+        return await real_time.poll(look)
 
     return wait
 

@@ -27,12 +27,12 @@ KILLS, REFUSING_KILLS = 5, 6
 REFUSALS = ("TD", "00000", "别再给我发短信了", "STOP", "怎么才能退订你们这垃圾短信")
 
 
-async def shrunk(those: Sized, to: int) -> None:
-    await until(lambda: len(those) <= to)
+async def until_at_most(count: int, those: Sized) -> None:
+    await until(lambda: len(those) <= count)
 
 
-async def grown(those: Sized, to: int) -> None:
-    await until(lambda: len(those) >= to)
+async def until_at_least(count: int, those: Sized) -> None:
+    await until(lambda: len(those) >= count)
 
 
 async def opened(deploy: Deploy, smsc: SimulatedSmsc) -> Deployment:
@@ -113,7 +113,7 @@ async def test_r31_refusals_amid_kills_are_each_on_record_once_and_confirmed_onc
     for _ in range(KILLS):
         left = len(waiting) - choose.randrange(20, 40)
         refusing = [asyncio.ensure_future(_refuse(smsc, waiting, sent)) for _ in range(4)]  # noqa: TID251
-        await shrunk(waiting, left)  # the kill shall come amid them
+        await until_at_most(left, waiting)  # the kill shall come amid them
         await deployment.kill()
         await asyncio.gather(*refusing)
         await deployment.start()
@@ -167,7 +167,7 @@ async def test_r31_a_refusal_acknowledged_to_the_smsc_is_committed_whenever_the_
             for bind, sp in (("gw", "sp2"), ("sp1", "sp1"))
             for _ in range(4)
         ]
-        await grown(acknowledged, enough)  # the kill shall come amid them
+        await until_at_least(enough, acknowledged)  # the kill shall come amid them
         for _ in range(choose.randrange(300)):
             await asyncio.sleep(0)
         await deployment.kill()

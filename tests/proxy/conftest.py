@@ -49,8 +49,7 @@ from gateway.stores import Stores
 from gateway.systems.consent import follower
 from simulators.esme import RawEsme
 from simulators.smsc import Behaviour, SimulatedSmsc
-from tests.real_time import poll
-from tests.real_time import until as until_met
+from tests import real_time
 
 LogLines = list[dict[str, object]]
 BuildSender = Callable[..., Sender]
@@ -318,10 +317,7 @@ async def serve() -> AsyncIterator[Serve]:
 def until() -> Until:
     """Wait for a condition inside the gateway, which tells nobody when it changes."""
 
-    async def wait(is_met: Callable[[], bool]) -> None:
-        await until_met(is_met, WITHIN_S)
-
-    return wait
+    return real_time.until
 
 
 @pytest.fixture
@@ -362,6 +358,6 @@ def reach() -> Callable[[Gateway, str, HoldState], Awaitable[HeldMessage]]:
             held = await gateway.stores.quarantine.get(int(message_id))
             return held if held is not None and held.state is state else None
 
-        return await poll(look, WITHIN_S)
+        return await real_time.poll(look)
 
     return wait

@@ -37,7 +37,7 @@ from tests.proxy.test_own_bind import (
     with_own_bind,
 )
 from tests.proxy.test_pool import pooled
-from tests.real_time import poll
+from tests.real_time import eventually
 
 Start = Callable[..., Awaitable[Gateway]]
 Attach = Callable[..., Awaitable[RawEsme]]
@@ -87,10 +87,10 @@ def run_twice(
 
 
 async def all_delivered(gateway: Gateway) -> None:
-    async def look() -> bool | None:
-        return not await gateway.stores.undelivered.counts() or None
+    async def look() -> bool:
+        return not await gateway.stores.undelivered.counts()
 
-    await poll(look)
+    await eventually(look)
 
 
 async def test_a_late_answer_counts_once_and_the_sp_goes_on_getting_what_is_kept(
@@ -193,10 +193,10 @@ async def test_the_receipt_of_a_released_message_is_kept_with_the_id_that_its_sp
 
     await release(gateway, message_id)
 
-    async def one_waits() -> bool | None:
-        return bool(await gateway.stores.undelivered.counts()) or None
+    async def one_waits() -> bool:
+        return bool(await gateway.stores.undelivered.counts())
 
-    await poll(one_waits)
+    await eventually(one_waits)
 
     receipt = receipt_of(await (await attach(gateway)).next_pdu())
     assert receipt[:2] == (message_id, message_id)

@@ -41,7 +41,7 @@ from gateway.systems.subscriptions.order_requests import (
 from simulators.esme import RawEsme
 from simulators.smsc import Behaviour, SimulatedSmsc
 from simulators.wire import CommandStatus
-from tests.real_time import poll
+from tests.real_time import eventually, poll
 
 Start = Callable[..., Awaitable[Gateway]]
 Attach = Callable[..., Awaitable[RawEsme]]
@@ -439,11 +439,11 @@ async def test_r24_an_order_by_api_is_confirmed_by_the_subscribers_yes_end_to_en
 async def asked_for_a_yes(office: Office) -> None:
     """Wait until the store knows that the request has gone."""
 
-    async def look() -> bool | None:
+    async def look() -> bool:
         known = await office.stores.subscriptions.known(MSISDN, PORT, utcnow())
-        return known.subscriptions[0].is_asked or None
+        return known.subscriptions[0].is_asked
 
-    await poll(look)
+    await eventually(look)
 
 
 @pytest.mark.parametrize("answer", [Answer.REFUSED, Answer.AGREED])
@@ -484,8 +484,8 @@ async def test_r24_an_order_of_which_the_subscriber_could_not_be_told_is_withdra
 
     await desk.order(OrderRequest(MSISDN, "sp1", "weather", "web", "ref-1"), utcnow())
 
-    async def look() -> bool | None:
+    async def look() -> bool:
         (one,) = (await subscriptions.known(MSISDN, PORT, utcnow())).subscriptions
-        return one.state.value == "withdrawn" or None
+        return one.state.value == "withdrawn"
 
-    await poll(look)
+    await eventually(look)

@@ -30,7 +30,7 @@ from gateway.systems.quarantine.service import QuarantineDesk
 from gateway.systems.undelivered_messages import UndeliveredStore
 from simulators.esme import RawEsme
 from simulators.smsc import SimulatedSmsc
-from tests.real_time import poll
+from tests.real_time import eventually
 
 Start = Callable[..., Awaitable[Gateway]]
 Attach = Callable[..., Awaitable[RawEsme]]
@@ -171,10 +171,10 @@ async def test_every_word_to_an_sp_that_is_away_is_kept_and_comes_in_order(
     assert [await next_text(esme), await next_text(esme)] == ["您好", "我的订单2还没到"]
     backlog = gateway.stores.undelivered
 
-    async def look() -> bool | None:
-        return not await backlog.counts() or None
+    async def look() -> bool:
+        return not await backlog.counts()
 
-    await poll(look)
+    await eventually(look)
 
 
 async def test_what_an_sp_does_not_take_stays_kept_and_comes_again(

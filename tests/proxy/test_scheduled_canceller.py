@@ -32,7 +32,7 @@ from simulators import builders
 from simulators.esme import RawEsme
 from simulators.smsc import Behaviour, Cancelled, MessageState, SimulatedSmsc
 from simulators.wire import CommandId, CommandStatus, header_of, message_id_of
-from tests.real_time import poll
+from tests.real_time import eventually
 
 Start = Callable[..., Awaitable[Gateway]]
 Attach = Callable[..., Awaitable[RawEsme]]
@@ -567,7 +567,7 @@ async def test_what_the_store_does_not_take_now_is_kept_and_settled_later(
 async def until_refused(office: Office) -> None:
     """Wait until the gateway has found what is refused."""
 
-    async def look() -> bool | None:
-        return bool(await office.stores.scheduled.waiting_senders(utcnow())) or None
+    async def look() -> bool:
+        return bool(await office.stores.scheduled.waiting_senders(utcnow()))
 
-    await poll(look)
+    await eventually(look)

@@ -28,7 +28,7 @@ from simulators.esme import RawEsme
 from simulators.smsc import SimulatedSmsc
 from simulators.wire import CommandStatus
 from tests.app.notices.conftest import LOOPBACK
-from tests.real_time import poll
+from tests.real_time import eventually, poll
 
 LogLines = list[dict[str, object]]
 Start = Callable[..., Awaitable[Gateway]]
@@ -99,10 +99,10 @@ def refusal(place: int = 0, scope: str = "sp1") -> ConsentAnswer:
 async def all_is_taken(gateway: Gateway) -> None:
     """Wait until sp1 has acknowledged what there was."""
 
-    async def look() -> bool | None:
-        return await gateway.stores.notices.waiting_since("sp1") is None or None
+    async def look() -> bool:
+        return await gateway.stores.notices.waiting_since("sp1") is None
 
-    await poll(look)
+    await eventually(look)
 
 
 async def test_r36_an_sp_hears_of_a_refusal_by_webhook_and_can_tell_who_wrote(
