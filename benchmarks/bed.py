@@ -124,8 +124,8 @@ def _set_rules(directory: Path, mode: Enforcement) -> None:
     (local / "load.yaml").write_text(f"version: 1\nrules:\n{changes}", encoding="utf-8")
 
 
-# Every rule on, so set that the load keeps to it; what asks for filings and for signed texts
-# with a way out is on trial, which costs more than passing it.
+# Every rule on, so set that the load keeps to it; what asks for filings, for signed texts with a
+# way out and for a model's opinion is in shadow mode, which costs more than passing it.
 _FULL = """\
 version: 1
 rules:
@@ -147,6 +147,9 @@ rules:
   - {id: R43, mode: enforce}
   - {id: R44, mode: enforce, per_s: 1000000, burst: 1000000}
   - {id: R50, mode: enforce}
+  - {id: R61-model, mode: shadow}
+  - {id: R61-model-codes, mode: shadow}
+  - {id: R63, mode: shadow}
 """
 
 
@@ -227,7 +230,7 @@ def train_model(directory: Path) -> Path:
 def install_model(directory: Path, model: Path) -> None:
     """Put `model` in force in the deployment at `directory`.
 
-    The shipped rules that ask a classifier are in shadow mode: it is asked of every new text,
+    The bed turns the rules that ask a classifier to shadow mode: it is asked of every new text,
     which costs what any model costs, and decides nothing. What it finds says nothing of real
     traffic.
     """
