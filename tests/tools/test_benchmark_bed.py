@@ -4,13 +4,14 @@ from pathlib import Path
 
 from benchmarks.bed import turn_on_all, write_policies
 from gateway.domain.policy import Enforcement
+from gateway.policy.bundle import Rule
 from gateway.policy.checks.suspicious import Suspicious
 from gateway.settings.bundles.bundle import load_bundle
 
 SHIPPED = Path(__file__).parents[2] / "policies"
 
 
-def test_that_no_rule_of_the_whole_policy_stops_by_what_a_model_finds(tmp_path):
+def test_that_no_rule_of_the_whole_policy_stops_by_what_a_model_finds(tmp_path: Path) -> None:
     policies = tmp_path / "policies"
     write_policies(SHIPPED, policies, ["龘靐齉"], spam=False, rules=Enforcement.SHADOW)
     turn_on_all(policies)
@@ -19,5 +20,5 @@ def test_that_no_rule_of_the_whole_policy_stops_by_what_a_model_finds(tmp_path):
     assert set(modes.values()) == {Enforcement.SHADOW}, modes
 
 
-def is_by_model(rule):
+def is_by_model(rule: Rule) -> bool:
     return isinstance(rule.check, Suspicious)
