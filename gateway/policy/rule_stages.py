@@ -233,10 +233,16 @@ class RuleStages:
         return ruling
 
     def ruling_kept(self, submission: Submission, facts: TextFacts) -> TextRuling | None:
-        """Return what `rule_text` returned for a message, None if it was not kept."""
+        """Return what `rule_text` returned for a message, None if it was not kept.
+
+        An approval may have ended since (R11): then the one that is kept for its class is meant.
+        """
         kind = self._kinds.known.get(submission.origin)
-        kept = facts.ruling if facts.ruled_for is kind else further_ruling(facts, kind)
-        return kept if isinstance(kept, TextRuling) else None
+        for key in () if kind is None else (kind, *kind.marks):
+            kept = facts.ruling if facts.ruled_for is key else further_ruling(facts, key)
+            if isinstance(kept, TextRuling) and kept.classed is submission.classed:
+                return kept
+        return None
 
     def _rule_text(
         self, submission: Submission, facts: TextFacts, kind: SourceKind, at: float

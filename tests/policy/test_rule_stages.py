@@ -514,6 +514,22 @@ def test_r11_what_was_decided_about_a_text_holds_as_long_as_the_approval() -> No
     assert (first.traffic, late.traffic) == (TrafficClass.PUBLIC_INTEREST, TrafficClass.SERVICE)
 
 
+def test_r11_what_else_is_in_a_stopped_text_is_known_with_an_approval_and_without() -> None:
+    every = frozenset(TrafficClass)
+    of_links = rule("R62", BadLink(block=("evil.cn",)), applies_to=every)
+    of_chats = rule("R61", ContactInText(frozenset(ContactKind)), applies_to=every)
+    world = authority(R11, of_links, of_chats)
+    facts = world.rules.scan.judge_texts((f"{WARNING}加微信 chunxiao88 看 evil.cn",))
+
+    for at in (EVENING, EVENING, NEW_YEAR, NEW_YEAR):
+        one = world.message(PUBLIC)
+        assert world.rules.judge_address(one, at)
+        world.rules.judge_text(one, facts, at)
+        known = world.rules.known_of(one)
+        assert len(one.findings) == 1
+        assert sorted(found.rule for found in known) == ["R61", "R62"]
+
+
 def test_r11_rules_that_are_not_exempt_hold_in_the_public_interest_too() -> None:
     only_r40 = rule("R11", PublicInterest(frozenset({"R40"})))
 
