@@ -10,6 +10,7 @@ from gateway.filter.facts import TextSign
 from gateway.filter.lookalike import KnownNames
 from gateway.policy.check import CategoryId, CheckQuestion, Evidence, Name, TextCheck
 from gateway.policy.checks.bad_link import LIKENESSES
+from gateway.policy.filings import Filings
 from gateway.policy.hours import RuleLocale
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.submission import Submission
@@ -71,7 +72,7 @@ class _Likes:
     def __init__(self, check: Impostor, knowledge: Knowledge) -> None:
         self._category = check.category
         self._names = KnownNames(check.names)
-        self._filings = knowledge.filings
+        self._filings = knowledge.filings if check.filed else Filings()
         if check.filed:
             self._filings.compare_names()
         self._seen: dict[str, tuple[str, Evidence] | None] = {}

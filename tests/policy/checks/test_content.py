@@ -651,6 +651,15 @@ def test_r61_signatures_on_file_are_compared_only_where_a_rule_asks_for_it() -> 
     assert found_in(world, "【春小书店】新书到店") is None
 
 
+def test_r61_a_rule_about_its_own_names_leaves_the_names_on_file_to_the_rule_that_asks() -> None:
+    world = content_world(Impostor(("工商银行",)))
+    of_filed = Impostor(filed=True)
+    world.knowledge.filings.replace("sp2", [Signature("sp2", "春晓书店")])
+    ask_of(of_filed, world.knowledge)  # the names on file are compared from now on
+
+    assert found_in(world, "【春小书店】新书到店") is None
+
+
 GIVEN = ContactInText(frozenset({ContactKind.QQ, ContactKind.WECHAT}))
 
 
