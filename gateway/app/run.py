@@ -119,7 +119,8 @@ async def watch(
     files were read: a change since then is a cause too.
 
     A watch follows a directory that is renamed away, and sees nothing of the one that takes its
-    name: so each second it is looked whether they are the same ones still.
+    name: so each second it is looked whether they are the same ones still. Where there can be no
+    watch, as below a directory with a name that is not UTF-8, the files are read each second.
     """
     while True:
         watched = await asyncio.to_thread(_identities, directories())
@@ -134,15 +135,21 @@ async def watch(
             rust_timeout=_LOOK_MS,
             yield_on_timeout=True,
         )
-        async with aclosing(changes):
-            async for found in changes:  # the first time within a second after the watch began
-                is_another = await asyncio.to_thread(_identities, directories()) != watched
-                is_missed = await asyncio.to_thread(stamps_of, stamps) != stamps
-                stamps = await asyncio.to_thread(stamps_of, directories()) if is_another else {}
-                if found or is_another or is_missed:
-                    cause.arise("file change")
-                if is_another:
-                    break
+        try:
+            async with aclosing(changes):
+                async for found in changes:  # the first time within a second after it began
+                    is_another = await asyncio.to_thread(_identities, directories()) != watched
+                    is_missed = await asyncio.to_thread(stamps_of, stamps) != stamps
+                    stamps = await asyncio.to_thread(stamps_of, directories()) if is_another else {}
+                    if found or is_another or is_missed:
+                        cause.arise("file change")
+                    if is_another:
+                        break
+        except (ExceptionGroup, OSError, RuntimeError):  # what cannot be watched ends no traffic
+            before, stamps = stamps, await asyncio.to_thread(stamps_of, directories())
+            if stamps != before:
+                cause.arise("file change")
+            await asyncio.sleep(_LOOK_MS / 1000)
 
 
 def stamps_of(places: Iterable[Path]) -> FileStamps:

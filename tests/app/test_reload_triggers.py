@@ -1,11 +1,15 @@
 """Why files are read again: one was saved, or a whole directory put in the place of another."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import os
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
+from watchfiles import awatch
+from watchfiles.main import FileChange
 
 from gateway.app import run
 from gateway.app.run import FileStamps, ReloadTrigger, stamps_of, watch
@@ -103,6 +107,37 @@ async def test_a_directory_that_is_not_there_yet_is_watched_once_it_is(
     (tmp_path / "policies").mkdir()
 
     await told(cause, tmp_path / "policies/words.txt")
+
+
+async def test_a_directory_whose_name_is_not_utf_8_keeps_no_change_from_being_a_cause(
+    watched: Watched, tmp_path: Path
+) -> None:
+    cause = await watched(tmp_path)
+    await told(cause, tmp_path / "words.txt")
+    os.mkdir(os.fsencode(tmp_path) + b"/\xff")  # noqa: PTH102
+    await silent(cause)
+
+    await told(cause, tmp_path / "words.txt")
+
+
+async def test_a_directory_that_goes_before_its_watch_begins_is_watched_once_it_is_there_again(
+    watched: Watched, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policies = tmp_path / "policies"
+    policies.mkdir()
+
+    def lost(*places: Path, **options: Any) -> AsyncGenerator[set[FileChange], None]:
+        monkeypatch.setattr(run, "awatch", awatch)
+        policies.rename(tmp_path / "old")
+        return awatch(*places, **options)
+
+    monkeypatch.setattr(run, "awatch", lost)
+    cause = await watched(policies)
+    async with asyncio.timeout(WITHIN_S):
+        assert await cause.next() == "file change"
+    policies.mkdir()
+
+    await told(cause, policies / "words.txt")
 
 
 async def test_what_the_gateway_writes_itself_is_no_cause(watched: Watched, tmp_path: Path) -> None:
