@@ -20,6 +20,7 @@ from gateway.settings.bundles.layers import (
     PROFILES,
     RULES,
     TOP_FILES,
+    is_kept,
     stays_within,
 )
 from gateway.settings.yaml import SettingsError
@@ -53,7 +54,7 @@ def unpacked(octets: bytes) -> dict[str, bytes]:
     left = MAX_BUNDLE_OCTETS
     try:
         for member in members_of(octets, _MAX_FILES):
-            if not _stays_inside(member.name):
+            if not is_kept(member.name):
                 raise ValueError("holds a name that leads out of the bundle")
             left -= member.octets
             if left < 0:
@@ -62,18 +63,6 @@ def unpacked(octets: bytes) -> dict[str, bytes]:
     except ZipFaultError as error:
         raise ValueError(f"is no archive of a bundle: {error.problem}") from error
     return files
-
-
-def _stays_inside(name: str) -> bool:
-    path = PurePosixPath(name)
-    return (
-        bool(path.parts)
-        and not path.is_absolute()
-        and not {".", ".."} & {*name.split("/")}
-        and path.as_posix() == name
-        and "\\" not in name
-        and name.isprintable()
-    )
 
 
 def restored_bundle(files: Mapping[str, bytes]) -> Bundle | None:

@@ -57,11 +57,13 @@ class BundleSource:
         """Return the content of `path`. Raises SettingsError, also when it is not of the bundle."""
         if not stays_within(self.directory, path):
             raise whole_file_fault(path, "leads out of the bundle")
+        name = path.relative_to(self.directory).as_posix()
+        if not is_kept(name):
+            raise whole_file_fault(path, "has a name that no version of the policy can keep")
         octets = read_octets(path, max_octets)
         self._octets_left -= len(octets)
         if self._octets_left < 0:
             raise whole_file_fault(path, f"the bundle exceeds {MAX_BUNDLE_OCTETS} octets")
-        name = path.relative_to(self.directory).as_posix()
         self.files[name] = octets
         self._hashes[name] = hashlib.sha256(octets).hexdigest()
         return octets
@@ -130,6 +132,19 @@ def stays_within(directory: Path, path: Path) -> bool:
     """Tell whether `path` stays in `directory`, wherever links lead."""
     # Not Path.resolve: it raises RuntimeError for links in a circle before Python 3.13.
     return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(directory))
+
+
+def is_kept(name: str) -> bool:
+    """Tell whether an archive may hold a file of that name, which stays below its directory."""
+    path = PurePosixPath(name)
+    return (
+        bool(path.parts)
+        and not path.is_absolute()
+        and not {".", ".."} & {*name.split("/")}
+        and path.as_posix() == name
+        and "\\" not in name
+        and name.isprintable()
+    )
 
 
 def _is_yaml(path: Path) -> bool:

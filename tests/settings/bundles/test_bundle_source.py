@@ -1,14 +1,18 @@
 import hashlib
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
 from gateway.settings.bundles import layers
+from gateway.settings.bundles.bundle import load_bundle
 from gateway.settings.bundles.layers import BundleSource, stays_within
 
 WriteBundle = Callable[[Mapping[str, str]], Path]
 FaultsOf = Callable[[Callable[[], object]], list[str]]
+
+FRAUD = "version: 1\nid: K-FRAUD\ncategory: fraud\naction: reject\nwords: [代开发票]\n"
 
 
 def test_the_digest_is_what_sha256sum_finds(bundle: WriteBundle) -> None:
@@ -38,6 +42,18 @@ def test_a_moved_file_makes_another_digest(bundle: WriteBundle) -> None:
         digests.add(source.digest())
 
     assert len(digests) == 2
+
+
+@pytest.mark.parametrize("name", [b"a\\b.yaml", b"a\x1b.yaml", b"\xff.yaml"])
+def test_a_file_whose_name_no_version_can_keep_is_at_fault(
+    bundle: WriteBundle, faults_of: FaultsOf, name: bytes
+) -> None:
+    directory = bundle({"keywords/a.yaml": FRAUD})
+    (directory / "keywords/a.yaml").rename(directory / "keywords" / os.fsdecode(name))
+
+    (fault,) = faults_of(lambda: load_bundle(directory))
+
+    assert "has a name that no version of the policy can keep" in fault
 
 
 def test_hidden_files_and_notes_are_passed_over(bundle: WriteBundle) -> None:
