@@ -367,6 +367,7 @@ class Gateway:
         for coro, name in (
             *((coro, f"follow-{name}") for name, coro in followers.follow().items()),
             (requests.follow(rounds), "follow-policy-requests"),
+            (self.policies.keep_history(rounds), "policy-history"),
             (keep_ports(rounds, self._ports, self.policies), "follow-suspended-ports"),
             (
                 keep_sanctions(rounds, self._sanctions, self._sanctions.copy),

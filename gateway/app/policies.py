@@ -4,7 +4,9 @@ Every policy that comes into force is kept in the history.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import partial
@@ -31,7 +33,7 @@ from gateway.runtime.tasks import to_thread
 from gateway.runtime.traces import span
 from gateway.settings.bundles.archive import packed, restored_bundle, unpacked
 from gateway.settings.bundles.bundle import ReadBundle, read_bundle
-from gateway.settings.bundles.difference import missing_senders, shrunk, switched_off
+from gateway.settings.bundles.difference import effect, missing_senders, shrunk
 from gateway.settings.bundles.selftest import selftest_faults
 from gateway.settings.credentials import is_samples_own
 from gateway.settings.filings import load_provinces
@@ -57,6 +59,7 @@ _RECORDS_ONLY = "watch"
 
 
 _EVERY_S = 0.5
+_MOST_UNRECORDED = 5  # of up to 16 MiB each
 _SHOWN = 20
 _FAILED = "the gateway failed to load them: its log tells why (follower.failed)"
 
@@ -112,7 +115,7 @@ _AT_ONCE = 1_000
 class _PolicyContent:
     """The content of both directories; `losses` are large losses that may be an accident.
 
-    `switched_off` are rules and lists that stop less than those in force.
+    `effect` is what may stop less than those in force.
     """
 
     policies: ReadBundle
@@ -120,7 +123,7 @@ class _PolicyContent:
     services: tuple[Service, ...]
     provinces: ProvinceTable
     losses: tuple[str, ...]
-    switched_off: tuple[str, ...]
+    effect: str
 
 
 class Policies:
@@ -137,6 +140,11 @@ class Policies:
         self.takes_peers = True
         self.catalogue = Catalogue()
         self._history: PolicyStore | None = None
+        # Versions that the store has not taken yet, oldest first, each with its effect. At a start
+        # it is the bundle instead, which is to be compared with the newest on record.
+        self._unrecorded: deque[tuple[NewPolicyVersion, str | Bundle]] = deque(
+            maxlen=_MOST_UNRECORDED
+        )
         # Number of faults of the last reload, if it was refused.
         self.refused_faults = 0
         self.since = utcnow()  # the policy in force
@@ -223,30 +231,51 @@ class Policies:
                 read = ReadBundle(bundle, {})
             # If the files were changed since, they are not those of the policy in force.
             files = read.files if read.bundle.digest == bundle.digest else {}
-            off = await _switched_off_since(history, bundle)
-            await self._record(bundle, files, off, by="start", note="")
+            await self._record(bundle, files, bundle, by="start", note="")
 
     async def _record(
         self,
         bundle: Bundle,
         files: Mapping[str, bytes],
-        switched_off: tuple[str, ...],
+        told: str | Bundle,
         *,
         by: str,
         note: str,
     ) -> None:
         """Record `bundle` with its files, unless it is the newest on record already.
 
-        What the store does not take stops no reload.
+        What the store does not take stops no reload, and is recorded later.
         """
         if self._history is None:
             return
         archive = await to_thread(packed, files) if files else b""
         version = NewPolicyVersion(bundle.digest, bundle.name, utcnow(), by, note, archive)
+        self._unrecorded.append((version, told))
         try:
-            await self._history.record(version, switched_off)
+            await self._record_all(self._history)
         except StoreUnavailable as error:
             log.error("policy.history_failed", digest=bundle.digest, said=str(error))
+
+    async def _record_all(self, history: PolicyStore) -> None:
+        while self._unrecorded:
+            version, told = self._unrecorded[0]
+            if isinstance(told, Bundle):
+                told = await _effect_since(history, told)
+            await history.record(version, told)
+            self._unrecorded.popleft()
+
+    async def keep_history(self, rounds: Rounds) -> NoReturn:
+        """Write versions that the store refused into the history, until cancelled."""
+        while True:
+            await asyncio.sleep(_EVERY_S)
+            await rounds.take("policy_history", self.record_late)
+
+    async def record_late(self) -> None:
+        """Write the versions that the store refused into the history, if it takes them now."""
+        async with self._lock:
+            if self._history is not None:
+                with suppress(StoreUnavailable):
+                    await self._record_all(self._history)
 
     async def reload(
         self, *, force: bool = False, by: str = "reload", note: str = ""
@@ -277,9 +306,9 @@ class Policies:
         if not faults:
             # The scan as it is now: later, a scan with another model may take over its texts.
             await to_thread(_let_go, before, self._pipeline.plane.rules.scan)
-            policies, off = read[0].policies, read[0].switched_off
+            policies, told = read[0].policies, read[0].effect
             if policies.bundle.digest != digest:
-                await self._record(policies.bundle, policies.files, off, by=by, note=note)
+                await self._record(policies.bundle, policies.files, told, by=by, note=note)
             del policies
         if read[0].policies.bundle is not self._pipeline.plane.rules.bundle:
             await to_thread(_forget, read)
@@ -325,8 +354,8 @@ class Policies:
         gathering.close()
         guards = (shrunk(bundle, read.bundle), missing_senders(self.senders, senders))
         losses = tuple(loss for loss in guards if loss is not None)
-        off = switched_off(bundle, read.bundle)
-        return _PolicyContent(read, senders, services, provinces, losses, off)
+        told = effect(bundle, read.bundle)
+        return _PolicyContent(read, senders, services, provinces, losses, told)
 
     async def _compile(
         self, bundle: Bundle, senders: Mapping[str, Sender], before: RuleSet
@@ -354,17 +383,16 @@ class Policies:
         return compiled[0]
 
 
-async def _switched_off_since(history: PolicyStore, bundle: Bundle) -> tuple[str, ...]:
-    """Return what stops less than in the newest version on record, as far as that can be read."""
-    try:
-        newest = next(iter(await history.versions(limit=1)), None)
-        if newest is None or newest.digest == bundle.digest:
-            return ()
-        archive = await history.archive_of(newest.number)
-    except StoreUnavailable:  # then nothing is recorded either
-        return ()
-    before = await to_thread(_bundle_of, archive)
-    return () if before is None else switched_off(before, bundle)
+async def _effect_since(history: PolicyStore, bundle: Bundle) -> str:
+    """Return what may stop less than in the newest version on record.
+
+    Raises StoreUnavailable.
+    """
+    newest = next(iter(await history.versions(limit=1)), None)
+    if newest is None or newest.digest == bundle.digest:
+        return ""
+    before = await to_thread(_bundle_of, await history.archive_of(newest.number))
+    return "not compared" if before is None else await to_thread(effect, before, bundle)
 
 
 def _bundle_of(archive: bytes) -> Bundle | None:

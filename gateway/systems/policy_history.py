@@ -1,6 +1,6 @@
 """Versions of the policy on record, requests for changes, and drafts of changed files."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -86,7 +86,6 @@ DRAFTS_KEPT = 50  # of one user
 DRAFT_LIFE = timedelta(days=90)
 REQUESTS_KEPT = 1_000
 _SHOWN_DIGITS = 12
-_MOST_TOLD = 20  # rules and lists in one entry of the audit
 
 
 # One column for each field of NewPolicyVersion, and of PolicyRequest.
@@ -140,27 +139,17 @@ _VERSIONS = sa.select(
 )
 
 
-def _told(switched_off: Sequence[str]) -> str:
-    if not switched_off:
-        return ""
-    rest = len(switched_off) - _MOST_TOLD
-    more = f" and {rest} more" if rest > 0 else ""
-    return f", stops less: {', '.join(switched_off[:_MOST_TOLD])}{more}"
-
-
 class PolicyStore(SqlStore):
     """Keeps which policy was in force when, and passes on what operators ask of the gateway.
 
     Every call raises StoreUnavailable when the store does not answer.
     """
 
-    async def record(
-        self, version: NewPolicyVersion, switched_off: Sequence[str] = ()
-    ) -> int | None:
+    async def record(self, version: NewPolicyVersion, effect: str = "") -> int | None:
         """Keep `version` and return its number; None when the newest has its digest already.
 
         Only the newest VERSIONS_KEPT are kept. Safe to repeat. The audit has it in the same commit,
-        with the rules and lists that it has `switched_off`.
+        with its `effect`.
         """
 
         async def run(connection: AsyncConnection) -> int | None:
@@ -168,7 +157,8 @@ class PolicyStore(SqlStore):
             if (await connection.execute(_NEWEST_DIGEST)).scalar() == version.digest:
                 return None
             number = await added(connection, policy_versions, values_of(version))
-            about = f"version {number}, {version.digest[:_SHOWN_DIGITS]}{_told(switched_off)}"
+            told = (f"version {number}", version.digest[:_SHOWN_DIGITS], effect)
+            about = ", ".join(filter(None, told))
             entry = NewAccess(version.by, "policy activate", version.note, about, version.at)
             await note_access(connection, entry)
             too_old = _version.number <= number - VERSIONS_KEPT

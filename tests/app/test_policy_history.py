@@ -5,7 +5,7 @@ import os
 import signal
 import sqlite3
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,7 +32,7 @@ from gateway.systems.policy_history import (
 )
 from gateway.terminal.failure import ExitCode
 from gateway.terminal.options import acting
-from tests.real_time import poll
+from tests.real_time import eventually, poll
 
 LogLines = list[dict[str, object]]
 Deploy = Callable[..., tuple[Path, Path]]
@@ -153,7 +153,8 @@ async def test_a_rule_that_was_switched_off_while_no_gateway_ran_is_in_the_audit
 
     (newest, *_) = await again.stores.journals.accesses()
     assert (newest.by, newest.action) == ("start", "policy activate")
-    assert newest.about.endswith(f", stops less: {rule.id}") == (archive is None)
+    told = f"stops less: {rule.id}" if archive is None else "not compared"
+    assert newest.about.endswith(f", {told}")
 
 
 async def test_a_policy_that_was_refused_is_not_recorded(start: Start, tmp_path: Path) -> None:
@@ -188,21 +189,69 @@ async def test_files_that_changed_before_the_start_are_not_kept_as_those_in_forc
     assert "gateway.started" in [line["event"] for line in log]
 
 
-async def test_a_history_that_cannot_be_written_stops_no_reload(
-    start: Start, tmp_path: Path, told: Told, monkeypatch: pytest.MonkeyPatch
+async def full(_store: object, _version: NewPolicyVersion, _effect: str) -> None:
+    raise StoreUnavailable("the disk is full")
+
+
+async def test_a_history_that_cannot_be_written_stops_no_reload_and_is_written_later(
+    start: Start, tmp_path: Path, told: Told
 ) -> None:
-    async def full(_store: object, _version: NewPolicyVersion, _off: Sequence[str]) -> None:
-        raise StoreUnavailable("the disk is full")
-
     gateway = await start()
-    monkeypatch.setattr(type(gateway.stores.policies), "record", full)
-    fraud(tmp_path / "policies", "代开发票", "免费领奖")
+    (rule, *_) = gateway.plane.rules.bundle.rules
     digest = gateway.plane.rules.digest
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(PolicyStore, "record", full)
+        fraud(tmp_path / "policies", "代开发票", "免费领奖")
+        assert await gateway.reload(by="lin") == ()
+        write_mode(tmp_path / "policies", rule.id, Enforcement.OFF, "")
+        assert await gateway.reload(force=True, by="wang", note="误伤") == ()
+        await gateway.policies.record_late()
+        assert (await told("policy.history_failed"))["said"] == "the disk is full"
+        assert gateway.plane.rules.digest != digest
 
-    assert await gateway.reload() == ()
+    await gateway.policies.record_late()
 
-    assert gateway.plane.rules.digest != digest
-    assert (await told("policy.history_failed"))["said"] == "the disk is full"
+    versions = await gateway.stores.policies.versions()
+    assert [(one.number, one.by) for one in versions] == [(3, "wang"), (2, "lin"), (1, "start")]
+    assert versions[0].digest == gateway.plane.rules.digest
+    (newest, *_) = await gateway.stores.journals.accesses()
+    assert newest.about.endswith(f", stops less: {rule.id}")
+
+
+async def test_a_start_whose_policy_the_store_did_not_take_is_recorded_by_itself(
+    start: Start, tmp_path: Path
+) -> None:
+    gateway = await start()
+    (rule, *_) = gateway.plane.rules.bundle.rules
+    await gateway.stop()
+    write_mode(tmp_path / "policies", rule.id, Enforcement.OFF, "")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(PolicyStore, "record", full)
+        again = await start()
+
+    async def is_recorded() -> bool:
+        return len(await again.stores.policies.versions()) == 2
+
+    await eventually(is_recorded)
+    (newest, *_) = await again.stores.journals.accesses()
+    assert newest.by == "start"
+    assert newest.about.endswith(f", stops less: {rule.id}")
+
+
+async def test_of_many_policies_that_the_store_did_not_take_the_latest_are_recorded(
+    start: Start, tmp_path: Path
+) -> None:
+    gateway = await start()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(PolicyStore, "record", full)
+        for number in range(7):
+            fraud(tmp_path / "policies", "代开发票", f"新词{number}")
+            assert await gateway.reload(force=True, by=f"lin {number}") == ()
+
+    await gateway.policies.record_late()
+
+    versions = await gateway.stores.policies.versions()
+    assert [one.by for one in versions] == [*(f"lin {n}" for n in (6, 5, 4, 3, 2)), "start"]
 
 
 def history_of(root: Path) -> list[tuple[str, str]]:

@@ -166,18 +166,23 @@ def shrunk(old: Bundle, new: Bundle, share: float = 0.5) -> str | None:
 def _lost_words(old: Bundle, new: Bundle, share: float) -> Iterator[str]:
     kept = {words.id: words.words for words in new.keyword_lists}
     for before in old.keyword_lists:
-        after = kept.get(before.id, ())
-        pairs = zip(_some_of(before.words), _some_of(after), strict=False)
-        # Most words stay where they are, which is seen in a third of the time.
-        moved = len(before.words) - sum(sum(map(eq, *pair)) for pair in pairs)
-        if moved <= share * len(before.words):
-            continue
-        left: set[str] = set()
-        for some in _some_of(after):
-            left.update(some)
-        lost = sum(len(some) - len(left.intersection(some)) for some in _some_of(before.words))
-        if lost > share * len(before.words):
+        lost = _count_lost(before.words, kept.get(before.id, ()), share)
+        if lost:
             yield f"{before.id} lost {lost} of {len(before.words)} words"
+
+
+def _count_lost(before: Sequence[str], after: Sequence[str], share: float) -> int:
+    """Return how many words are gone, 0 unless they are more than `share` of them."""
+    pairs = zip(_some_of(before), _some_of(after), strict=False)
+    # Most words stay where they are, which is seen in a third of the time.
+    moved = len(before) - sum(sum(map(eq, *pair)) for pair in pairs)
+    if moved <= share * len(before):
+        return 0
+    left: set[str] = set()
+    for some in _some_of(after):
+        left.update(some)
+    lost = sum(len(some) - len(left.intersection(some)) for some in _some_of(before))
+    return lost if lost > share * len(before) else 0
 
 
 def _some_of(words: Sequence[str]) -> Iterator[Sequence[str]]:
@@ -201,6 +206,41 @@ def _fallen(old: Bundle, new: Bundle) -> Iterator[str]:
                 yield f"{rule.id} was enforced and is gone"
             elif mode is not Enforcement.ENFORCE:
                 yield f"{rule.id} was enforced and is {mode}"
+
+
+_MOST_TOLD = 20  # rules and lists of a kind in one entry of the audit
+
+
+def effect(old: Bundle, new: Bundle) -> str:
+    """Return, for the audit, the rules and lists that may stop less in `new`, "" for none.
+
+    First those that are switched off. Then, as changed, the rules with other parameters or another
+    action, and the lists that lost words or have another action: a person has to check these.
+    """
+    off = switched_off(old, new)
+    rules = {rule.id: rule for rule in new.rules}
+    lists = {words.id: words for words in new.keyword_lists}
+    changed = [
+        *(one.id for one in old.rules if _asks_otherwise(one, rules.get(one.id))),
+        *(one.id for one in old.keyword_lists if _lost_some(one, lists.get(one.id))),
+    ]
+    told = {"stops less": off, "changed": sorted(set(changed) - set(off))}
+    return ", ".join(f"{how}: {_first_of(ids)}" for how, ids in told.items() if ids)
+
+
+def _first_of(ids: Sequence[str]) -> str:
+    more = f" and {len(ids) - _MOST_TOLD} more" if len(ids) > _MOST_TOLD else ""
+    return ", ".join(ids[:_MOST_TOLD]) + more
+
+
+def _asks_otherwise(old: Rule, new: Rule | None) -> bool:
+    return old.can_stop and new is not None and (old.check, old.action) != (new.check, new.action)
+
+
+def _lost_some(old: KeywordList, new: KeywordList | None) -> bool:
+    if new is None or old.action is ListAction.SHADOW:
+        return False
+    return old.action is not new.action or bool(_count_lost(old.words, new.words, share=0))
 
 
 def switched_off(old: Bundle, new: Bundle) -> tuple[str, ...]:

@@ -28,6 +28,7 @@ from gateway.settings.bundles.difference import (
     ListDifference,
     SettingDifference,
     difference,
+    effect,
     switched_off,
 )
 
@@ -248,6 +249,37 @@ def test_a_list_in_shadow_mode_or_gone_is_switched_off() -> None:
 
     assert switched_off(OLD, replace(OLD, keyword_lists=lists)) == ("K-FRAUD", "K-LOAN")
     assert switched_off(OLD, replace(OLD, keyword_lists=(FRAUD, weaker))) == ()
+
+
+def test_the_audit_names_what_stops_less_and_what_a_person_has_to_look_at() -> None:
+    many = tuple(replace(REFUSAL, id=f"R{at}") for at in range(22, 50))
+    later = replace(HOURS, open=WindowSet((Window(time(8), time(22)),)))
+    known = replace(R40, check=later, mode=ENFORCE)
+    new = replace(OLD, rules=(known,), keyword_lists=(FRAUD, replace(LOAN, words=("无视征信",))))
+    first = ", ".join(rule.id for rule in many[:20])
+
+    assert effect(OLD, OLD) == effect(replace(OLD, keyword_lists=()), OLD) == ""
+    assert effect(OLD, new) == "stops less: R21, changed: K-LOAN"
+    assert effect(replace(OLD, rules=(replace(R40, mode=ENFORCE),)), new) == "changed: K-LOAN, R40"
+    assert effect(replace(OLD, rules=many), OLD) == f"stops less: {first} and 8 more"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        (FRAUD, replace(FRAUD, words=FRAUD.words[:1]), "changed: K-FRAUD"),
+        (FRAUD, replace(FRAUD, action=ListAction.QUARANTINE), "changed: K-FRAUD"),
+        (FRAUD, replace(FRAUD, action=ListAction.SHADOW), "stops less: K-FRAUD"),
+        (FRAUD, replace(FRAUD, words=("新词", *FRAUD.words[::-1])), ""),
+        (replace(FRAUD, action=ListAction.SHADOW), replace(FRAUD, words=()), ""),
+    ],
+)
+def test_the_audit_names_a_list_that_lost_words_or_acts_otherwise(
+    old: KeywordList, new: KeywordList, told: str
+) -> None:
+    before, after = (replace(OLD, keyword_lists=(one, LOAN)) for one in (old, new))
+
+    assert effect(before, after) == told
 
 
 TODAY = date(2026, 5, 2)
