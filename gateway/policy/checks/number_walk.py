@@ -120,18 +120,31 @@ class _SourceNumbers:
             if len(self.singles) >= _MAX_SINGLES:
                 self.older, self.singles = self.singles, {}
 
-    def run_around(self, number: int) -> int:
-        """Return how many consecutive numbers were written to, `number` among them."""
-        low = high = number
-        while self._has(low - 1):
-            low -= 1
-        while self._has(high + 1):
-            high += 1
-        return high - low + 1
+    def run_around(self, number: int, enough: int) -> int:
+        """Return how many consecutive numbers were written to, `number` among them.
 
-    def _has(self, number: int) -> bool:
-        block = self.blocks.get(number >> _BLOCK_BITS)
-        return block is not None and bool(block.bits >> number % _BLOCK & 1)
+        It counts block by block, and no further than `enough`: each message of a walk asks.
+        """
+        length, (place, bit) = 0, divmod(number, _BLOCK)
+        low, count = place, bit + 1
+        while length < enough:
+            gaps = ~self._bits_at(low) & (1 << count) - 1
+            length += count - gaps.bit_length()
+            if gaps:
+                break
+            low, count = low - 1, _BLOCK
+        high, first = place, bit + 1
+        while length < enough:
+            gaps = ~(self._bits_at(high) >> first) & (1 << _BLOCK - first) - 1
+            if gaps:
+                return length + (gaps & -gaps).bit_length() - 1
+            length += _BLOCK - first
+            high, first = high + 1, 0
+        return length
+
+    def _bits_at(self, place: int) -> int:
+        block = self.blocks.get(place)
+        return 0 if block is None else block.bits
 
 
 class Walks:
@@ -174,7 +187,7 @@ class Walks:
         block.bits |= 1 << number % _BLOCK
         block.came = at
         is_many = block.bits.bit_count() >= max(self._count, _DENSE)
-        is_long = is_many or numbers.run_around(number) >= self._count
+        is_long = is_many or numbers.run_around(number, self._count) >= self._count
         block.is_walk = block.is_walk or is_long
         return is_long
 

@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from gateway.domain.verdict import Action
 from gateway.policy.check import asked_alone
 from gateway.policy.checks import number_walk
-from gateway.policy.checks.number_walk import NumberWalk, Walks
+from gateway.policy.checks.number_walk import NumberWalk, Walks, _NumberBlock, _SourceNumbers
 from gateway.policy.submission import Account, Submission
 from tests.policy.conftest import (
     ADVERT,
@@ -341,3 +342,40 @@ def test_r28_a_step_over_the_end_of_a_block_is_a_step_in_a_full_tick_too(apart: 
 
 def walks_of_two() -> NumberWalk:
     return NumberWalk(2, timedelta(minutes=10))
+
+
+@given(st.sets(st.integers(0, 399)), st.integers(1, 400))
+def test_r28_consecutive_numbers_are_counted_over_the_ends_of_blocks(
+    written: set[int], enough: int
+) -> None:
+    numbers = _SourceNumbers()
+    for place in {one >> 7 for one in written}:
+        bits = sum(1 << one % 128 for one in written if one >> 7 == place)
+        numbers.blocks[place] = _NumberBlock(bits, AFTERNOON)
+
+    for one in written:
+        low = next(n for n in range(one, -2, -1) if n not in written)
+        high = next(n for n in range(one, 401) if n not in written)
+        counted = numbers.run_around(one, enough)
+        assert min(counted, enough) == min(high - low - 1, enough)
+
+
+class Counted(dict[int, _NumberBlock]):
+    gets = 0
+
+    def get(self, key: int, default: Any = None) -> Any:
+        self.gets += 1
+        return super().get(key, default)
+
+
+def test_r28_a_long_walk_looks_at_few_blocks_for_each_of_its_numbers() -> None:
+    walks = Walks(WALK)
+    walks.ask_all([written_to(NUMBER)], AFTERNOON)
+    numbers = walks._sources[ACCOUNT.system_id][MARKETING]
+    numbers.blocks = blocks = Counted()
+
+    for number in range(NUMBER + 1, NUMBER + 10_000):
+        walks.ask_all([written_to(number)], AFTERNOON)
+
+    assert len(blocks) > 70
+    assert blocks.gets < 10 * 10_000
