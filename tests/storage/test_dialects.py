@@ -69,6 +69,12 @@ async def test_a_server_has_no_file_no_seal_and_a_copy_of_its_own(keys: Keys) ->
         await open_database(SERVER, keys=keys)
 
 
+def test_a_password_among_the_options_of_a_server_is_not_told() -> None:
+    url = "postgresql://gateway@/smsward?host=/run/pg&Password=secret&sslpassword=secret"
+
+    assert place_of(url) == "postgresql://gateway@/smsward?host=%2Frun%2Fpg"
+
+
 def test_nothing_of_a_store_in_memory_is_backed_up() -> None:
     with pytest.raises(StoreUnavailable, match="nothing of it is kept"):
         backed_up_file("memory://")

@@ -9,7 +9,15 @@ from gateway.stores import open_store
 
 
 @pytest.mark.parametrize(
-    "url", ["", "nonsense", "sqlite://", "sqlite:///:memory:", "nosuch://localhost/smsward"]
+    "url",
+    [
+        "",
+        "nonsense",
+        "sqlite://",
+        "sqlite:///:memory:",
+        "sqlite:////",
+        "nosuch://localhost/smsward",
+    ],
 )
 async def test_a_url_that_would_not_keep_anything_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="store's URL"):

@@ -61,7 +61,10 @@ class ServerPlace(DatabasePlace):
         self._url = url
 
     def __str__(self) -> str:
-        return self._url.set(drivername=POSTGRESQL).render_as_string()
+        # SQLAlchemy hides the password before the host, not one among the options.
+        secret = [name for name in self._url.query if "password" in name.lower()]
+        shown = self._url.difference_update_query(secret)
+        return shown.set(drivername=POSTGRESQL).render_as_string()
 
     def is_made(self) -> bool:
         return True

@@ -68,9 +68,10 @@ class SqliteDialect(SqlDialect):
             parsed = make_url(url)
         except ArgumentError:
             raise ValueError("the store's URL cannot be read") from None
-        if parsed.drivername != "sqlite" or parsed.database in (None, "", ":memory:"):
+        file = Path(parsed.database or "")
+        if parsed.drivername != "sqlite" or file.name in ("", ":memory:"):
             raise ValueError("the store's URL must read sqlite:///path or memory://")
-        return FilePlace(Path(str(parsed.database)))
+        return FilePlace(file)
 
     def rows_where(self, condition: TextClause) -> dict[str, Any]:
         return {"sqlite_where": condition}
