@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from itertools import takewhile
 from typing import NamedTuple
 
 from gateway.dataplane.parts import Joint, Key, Part
@@ -213,8 +214,8 @@ class LateParts:
         """Forget what is older than phones keep it."""
         for sender, own in list(self._own.items()):
             for table in (own.whole, own.others):
-                while table and next(iter(table.values())).expires_at <= now:
-                    self._drop(sender, own, table, next(iter(table)))
+                for key, _ in [*takewhile(lambda one: one[1].expires_at <= now, table.items())]:
+                    self._drop(sender, own, table, key)
         self._forgotten.expire(now)
 
     def _make_room(self, sender: str, now: float) -> None:

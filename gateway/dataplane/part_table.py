@@ -3,7 +3,7 @@
 from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, groupby, islice
+from itertools import chain, groupby, islice, takewhile
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -160,10 +160,8 @@ class PartTable:
         """Move what is older than `ttl_s` to the late parts; tables are in order of arrival."""
         for own in list(self._own.values()):
             for table in (own.under_way, own.whole):
-                while table:
-                    joint = next(iter(table.values()))
-                    if joint.expires_at > now:
-                        break
+                # All at once: a dict looks for its first entry behind those that were deleted.
+                for joint in [*takewhile(lambda one: one.expires_at <= now, table.values())]:
                     self._retire(joint, now)
         self.late.expire(now)
 
@@ -290,10 +288,7 @@ class PartIds:
 
     def expire(self, now: float) -> None:
         """Forget what can not be replaced any more; ids are in the order of their answers."""
-        while self._places:
-            key, (expires_at, _) = next(iter(self._places.items()))
-            if expires_at > now:
-                break
+        for key, _ in [*takewhile(lambda entry: entry[1][0] <= now, self._places.items())]:
             self._drop(key)
         self._forgotten.expire(now)
 

@@ -1,6 +1,7 @@
 """The data plane's interface: octets in, a batch out. A compiled version could replace it."""
 
 from collections.abc import Iterable
+from itertools import takewhile
 
 from gateway.dataplane import attention, esme_side, smsc_side
 from gateway.dataplane.forward import settle_ask
@@ -82,11 +83,8 @@ class Pipeline:
         turn = Turn(self.plane, now, at)
         overdue = now - self.plane.response_s
         for link in links:
-            outstanding = link.outstanding
-            while outstanding:
-                sequence = next(iter(outstanding))
-                if outstanding[sequence][3] > overdue:
-                    break
+            asked = link.outstanding.items()
+            for sequence, _ in [*takewhile(lambda one: one[1][3] <= overdue, asked)]:
                 entry = link.give_up(sequence)
                 self.plane.tally.timeouts += 1
                 _fail(turn, link, entry, "timeout")

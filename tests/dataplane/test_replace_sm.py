@@ -1,5 +1,7 @@
 """New texts of parts (replace_sm) are judged with the parts beside them."""
 
+from typing import Any
+
 import pytest
 
 from gateway.dataplane.link import Link
@@ -298,6 +300,49 @@ def test_ids_that_had_to_go_are_known_to_be_those_of_parts(world: World) -> None
     ids.expire(world.now + 60 * DAY_S)
     ids.expire(world.now + 120 * DAY_S)
     assert not ids.is_part("sp1", b"0", world.now + 120 * DAY_S)
+
+
+class _Counted(dict[Any, Any]):
+    """A dict that counts how often its first entry is looked for."""
+
+    looks = 0
+
+    def items(self) -> Any:
+        self.looks += 1
+        return super().items()
+
+    def values(self) -> Any:
+        self.looks += 1
+        return super().values()
+
+
+def test_ids_that_end_together_are_looked_for_once(world: World) -> None:
+    ids = PartIds()
+    noted(ids, world, "sp1", 1_000)
+    ids._places = places = _Counted(ids._places)
+
+    ids.expire(world.now + 60 * DAY_S)
+
+    assert (len(ids), places.looks) == (0, 1)
+
+
+def test_parts_that_end_together_are_looked_for_once(world: World) -> None:
+    parts = world.plane.parts
+    session = world.session()
+    for number in range(100):
+        text = long_advert(["您好", "好的"], reference=number)[0]
+        world.submit(session, text)
+    (own,) = parts._own.values()
+    own.under_way = under_way = _Counted(own.under_way)
+
+    parts.expire(world.now + 1_000)
+    (late,) = parts.late._own.values()
+    late.others = others = _Counted(late.others)
+    parts.expire(world.now + 60 * DAY_S)
+
+    assert (under_way.looks, others.looks) == (1, 1)
+    assert not under_way
+    assert not others
 
 
 def test_an_id_that_is_given_again_is_that_of_the_later_part(world: World) -> None:
