@@ -258,11 +258,14 @@ class Policies:
 
     async def _record_all(self, history: PolicyStore) -> None:
         while self._unrecorded:
-            version, told = self._unrecorded[0]
-            if isinstance(told, Bundle):
-                told = await _effect_since(history, told)
-            await history.record(version, told)
-            self._unrecorded.popleft()
+            version, told = waiting = self._unrecorded.popleft()
+            try:
+                if isinstance(told, Bundle):
+                    told = await _effect_since(history, told)
+                await history.record(version, told)
+            except (StoreUnavailable, asyncio.CancelledError):
+                self._unrecorded.appendleft(waiting)
+                raise  # after any other error it would fail again, and keep back the later ones
 
     async def keep_history(self, rounds: Rounds) -> NoReturn:
         """Write versions that the store refused into the history, until cancelled."""

@@ -238,6 +238,25 @@ async def test_a_start_whose_policy_the_store_did_not_take_is_recorded_by_itself
     assert newest.about.endswith(f", stops less: {rule.id}")
 
 
+async def test_a_policy_that_cannot_be_recorded_keeps_no_later_one_from_it(
+    start: Start, tmp_path: Path
+) -> None:
+    async def broken(_store: object, _version: NewPolicyVersion, _effect: str) -> None:
+        raise ValueError("a fault of ours")
+
+    gateway = await start()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(PolicyStore, "record", broken)
+        fraud(tmp_path / "policies", "代开发票", "免费领奖")
+        with pytest.raises(ValueError, match="of ours"):
+            await gateway.reload(by="lin")
+
+    fraud(tmp_path / "policies", "代开发票", "免费领奖", "刷单返利")
+    assert await gateway.reload(by="wang") == ()
+
+    assert [one.by for one in await gateway.stores.policies.versions()] == ["wang", "start"]
+
+
 async def test_of_many_policies_that_the_store_did_not_take_the_latest_are_recorded(
     start: Start, tmp_path: Path
 ) -> None:
