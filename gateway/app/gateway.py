@@ -366,8 +366,7 @@ class Gateway:
         """Begin the loops without which no traffic may pass."""
         for coro, name in (
             *((coro, f"follow-{name}") for name, coro in followers.follow().items()),
-            (requests.follow(rounds), "follow-policy-requests"),
-            (self.policies.keep_history(rounds), "policy-history"),
+            (requests.follow(rounds, self.policies.record_late), "follow-policy-requests"),
             (keep_ports(rounds, self._ports, self.policies), "follow-suspended-ports"),
             (
                 keep_sanctions(rounds, self._sanctions, self._sanctions.copy),

@@ -76,11 +76,12 @@ class PolicyRequests:
         self._lock = asyncio.Lock()
         self._is_failing = False
 
-    async def follow(self, rounds: Rounds) -> NoReturn:
-        """Handle requests until cancelled; `rounds` logs a failure, and the loop goes on."""
+    async def follow(self, rounds: Rounds, record_late: Callable[[], Awaitable[None]]) -> NoReturn:
+        """Handle requests and record late versions until cancelled; `rounds` logs a failure."""
         while True:
             await asyncio.sleep(_EVERY_S)
             await rounds.take("policy_requests", self.meet)
+            await rounds.take("policy_history", record_late)
 
     async def meet(self) -> None:
         """Handle every open request; if the store fails, the rest stays open."""
@@ -266,12 +267,6 @@ class Policies:
             except (StoreUnavailable, asyncio.CancelledError):
                 self._unrecorded.appendleft(waiting)
                 raise  # after any other error it would fail again, and keep back the later ones
-
-    async def keep_history(self, rounds: Rounds) -> NoReturn:
-        """Write versions that the store refused into the history, until cancelled."""
-        while True:
-            await asyncio.sleep(_EVERY_S)
-            await rounds.take("policy_history", self.record_late)
 
     async def record_late(self) -> None:
         """Write the versions that the store refused into the history, if it takes them now."""

@@ -326,6 +326,19 @@ def test_ids_that_end_together_are_looked_for_once(world: World) -> None:
     assert (len(ids), places.looks) == (0, 1)
 
 
+def test_requests_without_an_answer_are_looked_for_once(world: World) -> None:
+    session = world.session()
+    for number in range(100):
+        world.submit(session, advert("您好", sequence=number + 1))
+    link = smsc(session)
+    link.outstanding = outstanding = _Counted(link.outstanding)
+    assert len(outstanding) == 100
+
+    world.pipeline.expire([link], world.now + 1_000, 0.0)
+
+    assert (len(outstanding), outstanding.looks) == (0, 1)
+
+
 def test_parts_that_end_together_are_looked_for_once(world: World) -> None:
     parts = world.plane.parts
     session = world.session()

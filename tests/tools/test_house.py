@@ -21,7 +21,7 @@ LIMITS = {
 }
 # What it is now. The goals of the redesign, 360 modules and 60 000 lines, are older than the
 # systems of complaints, linkage, warnings and review.
-MOST_MODULES, MOST_LINES = 544, 119647
+MOST_MODULES, MOST_LINES = 544, 119642
 # For each rule, the files of a package that breaks it once.
 BROKEN = {
     "class names with several meanings": {"a.py": "class Part: ...", "b.py": "class _Part: ..."},

@@ -34,6 +34,7 @@ USUAL_POSTURE = "balanced"
 _FOLDERS = (RULES, KEYWORDS, CALENDARS)
 _LAYERS = (POSTURES, PROFILES, LOCAL, OVERRIDE)
 _ARE_READ = f"only {', '.join(TOP_FILES)}, {RULES}/*.yaml and {KEYWORDS}/*.yaml are read"
+_NOT_KEPT = "has a name that no version of the policy can keep: it must be printable, without \\"
 _WAS_CONSENT = (
     "consent.yaml is no more: write its replies as opted_out and restored into replies.yaml,"
     " and opt_out and consent as rules with the checks opt_out and no_consent into rules/*.yaml"
@@ -59,7 +60,7 @@ class BundleSource:
             raise whole_file_fault(path, "leads out of the bundle")
         name = path.relative_to(self.directory).as_posix()
         if not is_kept(name):
-            raise whole_file_fault(path, "has a name that no version of the policy can keep")
+            raise whole_file_fault(path, _NOT_KEPT)
         octets = read_octets(path, max_octets)
         self._octets_left -= len(octets)
         if self._octets_left < 0:
